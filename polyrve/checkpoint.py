@@ -1,0 +1,108 @@
+"""Save a running reconstruction at intervals and continue it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """A saved state.
+
+    Attributes
+    ----------
+    level : int
+        Grid, from 1 for the coarsest.
+    state : mapping of str to ndarray
+        What continues the minimisation on that grid.
+    history : list of dict
+        One record per iteration so far.
+    """
+
+    level: int
+    state: Mapping[str, np.ndarray]
+    history: list[dict[str, Any]]
+
+
+@dataclass(eq=False)
+class Checkpoint:
+    """A file that holds the running state.
+
+    Attributes
+    ----------
+    path : Path
+        Written under another name first and then renamed, so that it is always whole.
+    interval : float
+        Seconds between two writes.
+    """
+
+    path: Path
+    interval: float = 60.0
+    _last: float = field(default_factory=time.monotonic, repr=False)
+
+    def due(self) -> bool:
+        """Whether the interval has passed since the last write."""
+        return time.monotonic() - self._last >= self.interval
+
+    def save(
+        self, level: int, state: Callable[[], Mapping[str, np.ndarray]], history: list[dict[str, Any]], key: str
+    ) -> None:
+        """Write the state now.
+
+        Parameters
+        ----------
+        level : int
+        state : callable
+            Copies the state to the host.
+        history : list of dict
+        key : str
+            What the run was started with; it must be the same when the run is continued.
+        """
+        header = json.dumps({"level": level, "history": history, "key": key})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            with partial.open("wb") as file:
+                arrays: dict[str, Any] = {"header": np.frombuffer(header.encode(), dtype=np.uint8), **state()}
+                np.savez(file, **arrays)
+            os.replace(partial, self.path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._last = time.monotonic()
+
+    def load(self, key: str) -> Saved | None:
+        """The saved state, or None where there is none.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, or was saved by a run with other maps or settings.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = dict(file)
+            header = json.loads(arrays.pop("header").tobytes())
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{self.path}: expected a checkpoint; got {error}") from None
+        if header["key"] != key:
+            raise ValueError(
+                f"{self.path}: expected the checkpoint of a run with the same maps and settings; got another run's: "
+                "remove it, or give the settings it was made with"
+            )
+        return Saved(header["level"], arrays, header["history"])
+
+    def remove(self) -> None:
+        """Delete the file, once the run is over."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,115 @@
+"""The whole chain on the embedded specimen, whose true volume is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from polyrve.adapters import registry
+from polyrve.grains import GrainVolume, segment
+from polyrve.orientation import OrientationMap
+from polyrve.reconstruction import Progress, reconstruct
+from polyrve.reporting import report
+from polyrve.specimen import make_specimen, measure
+from polyrve.statistics import Judgement, judge
+
+FRAME = "edax-2"
+"""The frame that the demo's scan is written in and read in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """What :func:`run` made.
+
+    Attributes
+    ----------
+    truth : GrainVolume
+        The specimen.
+    scan : OrientationMap
+        The section of it, as read back from the file.
+    rve : GrainVolume
+        The volume reconstructed from the section.
+    against_scan, against_truth : Judgement
+        Sections of the volume against the section, and the whole volume against the truth.
+    files : dict of Path to str
+        What was written, and what it is.
+    """
+
+    truth: GrainVolume
+    scan: OrientationMap
+    rve: GrainVolume
+    against_scan: Judgement
+    against_truth: Judgement
+    files: dict[Path, str]
+
+
+def run(
+    folder: Path,
+    *,
+    quick: bool = False,
+    force: bool = False,
+    say: Callable[[str], Any] = lambda _: None,
+    progress: Callable[[Progress], Any] | None = None,
+) -> Demonstration:
+    """Make the specimen, measure a section, reconstruct a volume from it, write and judge it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where everything is written.
+    quick : bool
+        Whether everything is small: a try of the installation, not of the method.
+    force : bool
+        Whether existing files may be replaced.
+    say : callable
+        Receives a line of text before each step.
+    progress : callable, optional
+        See :func:`polyrve.reconstruct`.
+
+    Returns
+    -------
+    Demonstration
+    """
+    side, voxels, iterations = (32, 16, 5) if quick else (96, 32, 30)
+    began = time.perf_counter()
+
+    def step(text: str) -> None:
+        say(f"[{time.perf_counter() - began:5.0f} s] {text}")
+
+    files = {
+        folder / "truth.dream3d": "the specimen: the true volume",
+        folder / "scan.ang": "a section of it as measured, EDAX text",
+        folder / "scan.ctf": "the same section, Oxford text",
+        folder / "rve.dream3d": "the volume reconstructed from scan.ang, for DREAM3D-NX and polyrve",
+        folder / "damask": "the volume for DAMASK: run DAMASK_grid in it",
+        folder / "rve.vti": "the volume for ParaView",
+        folder / "report.html": "map and volume compared, for a browser",
+    }
+    truth_file, ang, ctf, rve_file, damask, vti, html = files
+
+    step(f"specimen: a periodic polycrystal of {side // 2} x {side} x {side} voxels")
+    truth = make_specimen((side // 2, side, side), grain_size=8.0 if not quick else 5.0, seed=1)
+    registry.write(truth, truth_file, force=force)
+    step(f"section of its {truth.number_of_grains} grains, with noise, unindexed and mis-indexed points")
+    section = measure(truth, axis=0, index=0, seed=1)
+    registry.write(section, ang, frame=FRAME, force=force)
+    registry.write(section, ctf, frame="oxford-cs0", force=force)
+
+    scan = registry.read(ang, frame=FRAME)
+    if not isinstance(scan, OrientationMap):
+        raise ValueError(f"{ang}: expected a planar map; got a volume")
+    step(f"reconstruction of {voxels} x {voxels} x {voxels} voxels from {ang.name}")
+    result = reconstruct(scan, shape=(voxels,) * 3, iterations=iterations, seed=1, progress=progress)
+    rve = segment(result.volume)
+    step(f"{rve.number_of_grains} grains; writing")
+    registry.write(rve, rve_file, force=force)
+    registry.write(rve, damask, format="damask", phase="Al", force=force)
+    registry.write(rve, vti, force=force)
+    step("comparison with the map and with the true volume")
+    against_scan = cast(Judgement, report(rve, scan, html))
+    against_truth = judge(truth, rve)
+    step("done")
+    return Demonstration(truth, scan, rve, against_scan, against_truth, files)

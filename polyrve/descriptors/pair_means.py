@@ -1,0 +1,381 @@
+r"""Means over all pairs of points at given lags, with gradients that recompute instead of storing.
+
+For a lag l and a transform h of the increment d = f(x) - f(x + l),
+
+.. math:: v_l = \frac{\sum_x m(x) m(x + l)\, h(f(x) - f(x + l))}{\sum_x m(x) m(x + l)}
+
+with m the mask. Since h is even, the derivative with respect to f(x) is a sum over +l and -l of the same slope, so
+that the backward pass reads shifted fields and never scatters. Both passes loop over blocks of neighbouring sections
+that stay in cache, and within a block over the lags, inside one compiled kernel; nothing per lag is kept. One kernel
+serves all axes whose sections have the same shape, and the sections of an axis run in several parts side by side.
+
+Sums run over rows first, along whole vectors of columns: compilers do not reorder a sum along contiguous numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.descriptors.protocol import Lag, average_groups
+from polyrve.local_state import Features
+
+_BLOCK_BYTES = 1_500_000
+_PARTS = 4
+
+
+class Transform(Protocol):
+    """An even function h of the increment of all channels.
+
+    Attributes
+    ----------
+    lags_at_once : int
+        Number of lags that the backward pass takes in one step: more read the field less often and compile longer.
+    isotropic : bool
+        Whether h depends on the norm over the channels alone; its slope is then a scalar factor times the increment,
+        which is computed once per pair.
+    """
+
+    lags_at_once: ClassVar[int]
+    isotropic: ClassVar[bool]
+
+    def __hash__(self) -> int:
+        """One kernel serves all transforms that are equal."""
+
+    def count(self, channels: int) -> int:
+        """Number V of values per lag."""
+
+    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """Totals (V, n) of h by a sum over points, (..., n, rows, columns) to (..., n)."""
+
+    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """Derivative of sum_v upstream_v h_v, (C, ...), or its factor (1, ...); upstream is (V, n, 1, 1)."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """h_c(d) = |d_c|^p / 2, where |d| is Huber's: d^2 / (2 eps) up to eps and |d| - eps / 2 beyond.
+
+    Attributes
+    ----------
+    p : float
+        Order.
+    eps : float
+        Rounding of the absolute value, in units of a function of unit variance.
+    """
+
+    p: float
+    eps: float
+    lags_at_once: ClassVar[int] = 4
+    isotropic: ClassVar[bool] = False
+
+    def count(self, channels: int) -> int:
+        """See :class:`Transform`."""
+        return channels
+
+    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """See :class:`Transform`."""
+        if self.p == 2.0:
+            return total(0.5 * increment * increment)
+        size = self._absolute(increment)
+        return total(0.5 * (size if self.p == 1.0 else size**self.p))
+
+    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        if self.p == 2.0:
+            return upstream * increment
+        slope = (0.5 / self.eps * upstream) * tf.clip_by_value(increment, -self.eps, self.eps)
+        if self.p == 1.0:
+            return slope
+        return slope * self.p * self._absolute(increment) ** (self.p - 1.0)
+
+    def _absolute(self, increment: tf.Tensor) -> tf.Tensor:
+        clipped = tf.clip_by_value(increment, -self.eps, self.eps)
+        return (1.0 / self.eps) * clipped * (increment - 0.5 * clipped)
+
+
+@dataclass(frozen=True)
+class Exceedance:
+    """h_t(d) = sigmoid((D - threshold_t) / width_t) = (1 + tanh((D - threshold_t) / (2 width_t))) / 2.
+
+    D = sqrt(sum_c d_c^2 + eps^2) is the norm of the increment.
+
+    Attributes
+    ----------
+    thresholds, widths : tuple of float, length T
+    eps : float
+    """
+
+    thresholds: tuple[float, ...]
+    widths: tuple[float, ...]
+    eps: float = 1e-3
+    lags_at_once: ClassVar[int] = 5
+    isotropic: ClassVar[bool] = True
+
+    def count(self, channels: int) -> int:
+        """See :class:`Transform`."""
+        return len(self.thresholds)
+
+    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """See :class:`Transform`."""
+        distance = self._distance(increment)
+        return tf.map_fn(
+            lambda row: total(0.5 + 0.5 * tf.tanh((distance - row[0]) * row[1])),
+            self._rows(distance.dtype),
+            fn_output_signature=distance.dtype,
+        )
+
+    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        distance = self._distance(increment)
+        table = self._rows(distance.dtype)
+        steps = divisor(len(self.thresholds), 4)
+
+        def add(i: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            terms = []
+            for step in range(steps):
+                threshold, rate = tf.unstack(table[i + step])
+                bent = tf.tanh((distance - threshold) * rate)
+                terms.append((0.5 * rate * upstream[i + step]) * (1.0 - bent * bent))
+            return i + steps, slope + tf.add_n(terms)
+
+        count = len(self.thresholds)
+        return tf.while_loop(lambda i, _: i < count, add, (0, tf.zeros_like(distance)))[1][None] / distance
+
+    def _distance(self, increment: tf.Tensor) -> tf.Tensor:
+        return tf.sqrt(tf.reduce_sum(increment * increment, 0) + self.eps**2)
+
+    def _rows(self, dtype: tf.DType) -> tf.Tensor:
+        return tf.constant([(t, 0.5 / w) for t, w in zip(self.thresholds, self.widths, strict=True)], dtype)
+
+
+def section_pair_means(
+    features: Features, lags: Sequence[Lag], transform: Transform, axes: tuple[int, ...], group: int | None
+) -> tuple[tf.Tensor, ...]:
+    """Means of a transform of the increments, averaged over groups of sections.
+
+    Two families of sections share the displacements along the axis that both contain. Where all sections of a periodic
+    field without holes are averaged, these means agree and are computed once.
+
+    Parameters
+    ----------
+    features : Features
+        Channels of shape (C, nz, ny, nx).
+    lags : sequence of (int, int)
+        Rows and columns in the sections, in voxels.
+    transform : Transform
+    axes : tuple of int
+        Array axes that the sections are normal to.
+    group : int, optional
+        Number of neighbouring sections; default all.
+
+    Returns
+    -------
+    tuple of tf.Tensor, shape (groups, L, V)
+        One per axis.
+    """
+    if group is not None or features.mask is not None or not features.periodic:
+        return tuple(average_groups(pair_means(features, lags, transform, axis), group) for axis in axes)
+    owners = {(axis, lag): _owner(axis, lag, axes) for axis in axes for lag in lags}
+    own = {axis: [*dict.fromkeys(lag for owner, lag in owners.values() if owner == axis)] for axis in axes}
+    joined = tf.concat(
+        [
+            average_groups(pair_means(features, own[axis], transform, axis, _reach(lags)), None)
+            for axis in axes
+            if own[axis]
+        ],
+        1,
+    )
+    rows = [(axis, lag) for axis in axes for lag in own[axis]]
+    selections = [np.array([[float(owners[axis, lag] == row) for row in rows] for lag in lags]) for axis in axes]
+    return tuple(tf.linalg.matmul(tf.constant(selection, joined.dtype)[None], joined) for selection in selections)
+
+
+def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
+    """The family of sections, and the lag in it, that computes a lag of the sections normal to an axis."""
+    inside = [i for i in range(3) if i != axis]
+    if 0 not in lag:
+        return axis, lag
+    along = inside[0] if lag[1] == 0 else inside[1]
+    owner = next(a for a in ((along + 1) % 3, (along + 2) % 3) if a in axes)
+    length = abs(lag[0] + lag[1])
+    return owner, (length, 0) if along == min(i for i in range(3) if i != owner) else (0, length)
+
+
+def pair_means(
+    features: Features, lags: Sequence[Lag], transform: Transform, axis: int, reach: Lag | None = None
+) -> tf.Tensor:
+    """Means of a transform of the increments in the sections normal to an axis.
+
+    Parameters
+    ----------
+    features : Features
+        Channels of shape (C, nz, ny, nx).
+    lags : sequence of (int, int)
+        Rows and columns in the sections, in voxels.
+    transform : Transform
+    axis : int
+        Array axis.
+    reach : (int, int), optional
+        Rows and columns by which sections are continued; default what the lags need.
+
+    Returns
+    -------
+    tf.Tensor, shape (L, V, sections)
+    """
+    values = sections_first(features.channels, axis)
+    mask = None if features.mask is None else sections_first(features.mask[None], axis)
+    count, sections, rows, columns = (int(n) for n in values.shape)
+    parts = divisor(sections, _PARTS)
+    kernel = _kernel(
+        transform, (count, sections // parts, rows, columns), len(lags), reach or _reach(lags), mask is not None,
+        features.periodic, values.dtype,
+    )  # fmt: skip
+    offsets = tf.constant(np.array(lags, dtype=np.int32))
+    absent = [tf.zeros((1, 1, 1, 1), values.dtype)] * parts
+    masks = absent if mask is None else tf.split(mask, parts, 1)
+    return tf.concat(
+        [kernel(part, part_mask, offsets) for part, part_mask in zip(tf.split(values, parts, 1), masks, strict=True)], 2
+    )
+
+
+@lru_cache(maxsize=64)
+def _kernel(
+    transform: Transform,
+    shape: tuple[int, int, int, int],
+    count: int,
+    reach: Lag,
+    masked: bool,
+    periodic: bool,
+    dtype: tf.DType,
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Values (C, sections, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
+    channels, sections, rows, columns = shape
+    area = (rows + 2 * reach[0]) * (columns + 2 * reach[1])
+    block = divisor(sections, max(1, _BLOCK_BYTES // (dtype.size * (channels + masked) * area)))
+    steps = divisor(count, transform.lags_at_once)
+    values_per_lag = transform.count(channels)
+
+    def cut(values: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+        part = tf.slice(values, tf.stack([0, i * block, 0, 0]), (values.shape[0], block, *values.shape[2:]))
+        return extend(part, reach, periodic)
+
+    def shifted(part: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+        begin = tf.stack([0, 0, reach[0] + lag[0], reach[1] + lag[1]])
+        return tf.slice(part, begin, (part.shape[0], block, rows, columns))
+
+    def centre(part: tf.Tensor) -> tf.Tensor:
+        return part[:, :, reach[0] : reach[0] + rows, reach[1] : reach[1] + columns]
+
+    def both(mask: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+        return centre(mask) * shifted(mask, lag)
+
+    def total(values: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.matvec(tf.reduce_sum(values, -2), tf.ones([columns], dtype))
+
+    def pairs(mask: tf.Tensor | None, lag: tf.Tensor) -> Any:
+        return float(rows * columns) if mask is None else tf.maximum(total(both(mask, lag)), 1.0)
+
+    def over_lags(function: Callable[..., tf.Tensor], offsets: tf.Tensor, result: tuple[int, ...]) -> tf.Tensor:
+        # A loop that hands its lags on changed is compiled for any lags, else once for each value of them.
+        def step(before: tuple[tf.Tensor, tf.Tensor], i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            queue = before[1]
+            return function(queue[0], i), tf.roll(queue, -1, 0)
+
+        return tf.scan(step, tf.range(count), (tf.zeros(result, dtype), offsets))[0]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def forward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+        def of_block(i: tf.Tensor) -> tf.Tensor:
+            part, mask = cut(values, i), cut(field_mask, i) if masked else None
+            here = centre(part)
+
+            def of_lag(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+                weight = None if mask is None else both(mask, lag)[0]
+                totals = transform.totals(
+                    here - shifted(part, lag), total if weight is None else lambda value: total(value * weight)
+                )
+                return totals / pairs(mask, lag)
+
+            return over_lags(of_lag, offsets, (values_per_lag, block))
+
+        means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
+        return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def backward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        def of_block(i: tf.Tensor) -> tf.Tensor:
+            part, mask = cut(values, i), cut(field_mask, i) if masked else None
+            here = centre(part)
+            share = tf.slice(upstream, tf.stack([0, 0, i * block]), (*upstream.shape[:2], block))
+
+            def factor(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+                slope = transform.slope(here - shifted(part, lag), upstream_of(lag, i))
+                return extend(slope if mask is None else slope * both(mask, lag), reach, periodic)
+
+            def upstream_of(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+                return (share[i] / pairs(mask, lag))[:, :, None, None]
+
+            extended = (1, block, rows + 2 * reach[0], columns + 2 * reach[1])
+            factors = over_lags(factor, offsets, extended) if transform.isotropic else None
+
+            def of_lag(lag: tf.Tensor, i: tf.Tensor, sign: int) -> tf.Tensor:
+                increment = here - shifted(part, sign * lag)
+                if factors is not None:
+                    return increment * (centre(factors[i]) if sign > 0 else shifted(factors[i], -lag))
+                slope = transform.slope(increment, upstream_of(lag, i))
+                return slope if mask is None else slope * both(mask, sign * lag)
+
+            def of_lags(i: tf.Tensor, queue: tf.Tensor, total_before: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                slopes = [of_lag(queue[step], i + step, sign) for step in range(steps) for sign in (1, -1)]
+                return i + steps, tf.roll(queue, -steps, 0), total_before + tf.add_n(slopes)
+
+            return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
+
+        gradient = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
+        return tf.reshape(tf.transpose(gradient, (1, 0, 2, 3, 4)), shape)
+
+    @tf.custom_gradient
+    def means(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> Any:
+        values, mask = tf.stop_gradient(values), tf.stop_gradient(mask)
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
+            return backward(values, mask, offsets, upstream), None, None
+
+        return forward(values, mask, offsets), gradient
+
+    return means
+
+
+def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
+    """Field (C, nz, ny, nx) as (C, sections, rows, columns) of the sections normal to an axis."""
+    order = [0, axis + 1, *(i + 1 for i in range(3) if i != axis)]
+    return values if axis == 0 else tf.transpose(values, order)
+
+
+def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool) -> tf.Tensor:
+    """Sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros."""
+    if not periodic:
+        return tf.pad(values, [(0, 0), (0, 0), *((width, width) for width in reach)])
+    for axis, width in enumerate(reach, start=2):
+        n = int(values.shape[axis])
+        if width > n:
+            raise ValueError(f"lags: expected at most {n} voxels in these sections; got {width}")
+        if width:
+            low, high = tf.split(values, [n - width, width], axis)[1], tf.split(values, [width, n - width], axis)[0]
+            values = tf.concat([low, values, high], axis)
+    return values
+
+
+def _reach(lags: Sequence[Lag]) -> Lag:
+    return max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)
+
+
+def divisor(n: int, most: int) -> int:
+    """Largest divisor of n that is at most a number."""
+    return next(i for i in range(min(n, most), 0, -1) if n % i == 0)

@@ -1,0 +1,84 @@
+"""What a descriptor is, and sets of lags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.local_state import Features
+
+Lag = tuple[int, int]
+
+
+@runtime_checkable
+class Descriptor(Protocol):
+    """A statistic of planar sections that a reconstruction matches.
+
+    The same estimator serves the measured map (mask, no periodicity, one section) and the volume, so that a field
+    matches its own descriptors exactly.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name under which settings, files and progress know it."""
+
+    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+        """Estimates on the sections normal to each axis.
+
+        Parameters
+        ----------
+        features : Features
+        axes : tuple of int
+            Array axes; the sections normal to axis a have the remaining array axes in order as rows and columns.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
+
+        Returns
+        -------
+        tuple of tf.Tensor, shape (groups, ...)
+            One per axis.
+        """
+
+    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
+        """Mismatch of estimates (groups, ...) and a target (...), a scalar that is zero if they agree."""
+
+
+def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
+    """Averages over groups of neighbouring sections, shape (..., n) to (n / group, ...); all of them for None.
+
+    Raises
+    ------
+    ValueError
+        If the number of sections is no multiple of the group.
+    """
+    n = int(per_section.shape[-1])
+    group = n if group is None else group
+    if group < 1 or n % group:
+        raise ValueError(f"pooling: expected a divisor of the {n} sections; got groups of {group}")
+    averaged = tf.reduce_mean(tf.reshape(per_section, (*per_section.shape[:-1], n // group, group)), -1)
+    rank = averaged.shape.rank
+    return tf.transpose(averaged, (rank - 1, *range(rank - 1)))
+
+
+def half_plane(radius: int) -> tuple[Lag, ...]:
+    """All lags (row, column) with components up to a radius, one of each pair l and -l, without zero."""
+    return tuple(
+        (row, column) for row in range(radius + 1) for column in range(-radius, radius + 1) if (row, column) > (0, 0)
+    )
+
+
+def rings(radii: Sequence[float], directions: int) -> tuple[Lag, ...]:
+    """Lags near some radii in equally spaced directions of the half plane, each once."""
+    found: dict[Lag, None] = {}
+    for radius in radii:
+        for i in range(directions):
+            angle = np.pi * i / directions
+            lag = (round(radius * float(np.sin(angle))), round(radius * float(np.cos(angle))))
+            if lag < (0, 0):
+                lag = (-lag[0], -lag[1])
+            if lag != (0, 0):
+                found.setdefault(lag)
+    return tuple(found)

@@ -1,0 +1,162 @@
+"""What is in a map or volume, and what looks wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from polyrve import grains
+from polyrve.crystal import Phase
+from polyrve.orientation import OrientationMap, OrientationVolume
+
+_WINDOW = 60_000
+_HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :func:`inspect` finds.
+
+    Attributes
+    ----------
+    facts : dict of str to str
+        Name and value, in the order to be shown.
+    suspicions : tuple of str
+        One sentence for each thing that looks wrong; empty where nothing does.
+    """
+
+    facts: dict[str, str]
+    suspicions: tuple[str, ...]
+
+
+def inspect(field: OrientationMap | OrientationVolume) -> Inspection:
+    """Look at a map or volume before it is used.
+
+    Grains are counted, and single points that differ from all their neighbours, in a central window of at most
+    60 000 points.
+
+    Parameters
+    ----------
+    field : OrientationMap or OrientationVolume
+
+    Returns
+    -------
+    Inspection
+    """
+    facts = _facts(field)
+    suspicions = [*_phase_suspicions(field), *_point_suspicions(field)]
+    window = _central_window(field)
+    if window.indexed.any():
+        segmented = grains.segment(window)
+        points = np.bincount(segmented.grain_ids.ravel())[1:]
+        single = points[points == 1].sum() / window.indexed.sum()
+        whole = points[points > 1]
+        ndim = len(field.shape)
+        across = float((points**2).sum() / points.sum()) ** (1 / ndim)
+        facts["grains"] = (
+            f"{len(whole)} of two points or more at {grains.DEFAULT_THRESHOLD:g} degrees; "
+            f"the mean point lies in one {across:.0f} points wide{'' if window is field else ' (central window)'}"
+        )
+        if single > 0.01:
+            suspicions.append(
+                f"{100 * single:.1f} % of the points differ from all their neighbours: mis-indexed, or noise"
+            )
+        if len(whole) < 50:
+            suspicions.append(f"{len(whole)} grains are few for statistics; texture wants some hundred")
+        if across < 5:
+            suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
+    return Inspection(facts, tuple(suspicions))
+
+
+def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:
+    frame = field.frame
+    extent = [n * step for n, step in zip(field.shape, field.spacing, strict=True)]
+    facts = {
+        "kind": type(field).__name__,
+        "shape": f"{_times(field.shape)} ({_axes(field)}), {field.phase_ids.size} points",
+        "step": f"{_times(field.spacing)} um",
+        "extent": f"{_times(extent)} um",
+        "frame": f"{frame.name} ({frame.source})",
+        "not indexed": f"{100 * (1 - field.indexed.mean()):.2f} %",
+        "periodic": "yes" if field.periodic else "no",
+    }
+    count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
+    for i, phase in enumerate(field.phases, start=1):
+        share = 100 * count[i] / field.phase_ids.size
+        facts[f"phase {i}"] = f"{phase.name}, Laue group {phase.laue}, {_lattice(phase)}, {share:.2f} %"
+    for name, values in field.properties.items():
+        facts[name] = _range(values, len(field.shape))
+    return facts
+
+
+def _times(values: object) -> str:
+    return " x ".join(f"{value:g}" for value in values)  # type: ignore[attr-defined]
+
+
+def _axes(field: OrientationMap | OrientationVolume) -> str:
+    return ", ".join(("nz", "ny", "nx")[3 - len(field.shape) :])
+
+
+def _lattice(phase: Phase) -> str:
+    if not any(phase.lattice[:3]):
+        return "lattice unknown"
+    return f"a b c {_times(phase.lattice[:3])} A, angles {_times(phase.lattice[3:])}"
+
+
+def _range(values: np.ndarray, ndim: int) -> str:
+    components = "" if values.ndim == ndim else f", {_times(values.shape[ndim:])} components"
+    if values.dtype.kind not in "biuf" or not values.size:
+        return f"{values.dtype}{components}"
+    numbers = values.astype(np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return "no finite value"
+    return f"{numbers.min():g} ... {numbers.max():g}, median {np.median(numbers):g}{components}"
+
+
+def _phase_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
+    found = []
+    count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
+    for i, phase in enumerate(field.phases, start=1):
+        if count[i] == 0:
+            found.append(f"phase {phase.name!r} has no point")
+        gamma = phase.lattice[5]
+        if any(phase.lattice[:3]) and (phase.laue in _HEXAGONAL) != (abs(gamma - 120) < 1):
+            found.append(f"phase {phase.name!r}: Laue group {phase.laue} with gamma = {gamma:g} degrees")
+    return found
+
+
+def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
+    found = []
+    indexed = field.indexed
+    if not indexed.any():
+        return ["no point is indexed"]
+    if (missing := 1 - indexed.mean()) > 0.1:
+        found.append(f"{100 * missing:.0f} % of the points are not indexed")
+    orientations = field.quaternions[indexed]
+    if len(orientations) > 1 and np.ptp(orientations, axis=0).max() == 0:
+        found.append("all points have the same orientation")
+    if max(field.spacing) > 1.001 * min(field.spacing):
+        found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
+    if field.frame.source == "vendor default":
+        found.append(
+            f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
+        )
+    confidence = field.properties.get("CI")
+    if confidence is not None and np.median(confidence[indexed]) < 0.1:
+        found.append("the median confidence index is below 0.1")
+    return found
+
+
+def _central_window(field: OrientationMap | OrientationVolume) -> OrientationMap | OrientationVolume:
+    if field.phase_ids.size <= _WINDOW:
+        return field
+    side = int(_WINDOW ** (1 / len(field.shape)))
+    window = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in field.shape)
+    return field.evolve(
+        quaternions=field.quaternions[window],
+        phase_ids=field.phase_ids[window],
+        properties={},
+        periodic=False,
+    )

@@ -1,0 +1,71 @@
+"""How much memory a reconstruction takes, forecast before it starts."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+
+_GIB = 2.0**30
+_COMPILING = 220_000_000
+_VECTORS = 7
+_FIELDS = 12
+
+
+def forecast(shape: Sequence[int], channels: int, unknowns: int, history: int = 10) -> int:
+    """Peak memory of a reconstruction with the default set, beyond what the program itself takes.
+
+    The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, and a fixed
+    share for compiling. The two numbers that theory does not give are fitted to measured peaks, see ``docs/speed.md``.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (nz, ny, nx).
+    channels : int
+        Number of channels of the local state.
+    unknowns : int
+        Unknowns per voxel.
+    history : int
+        Pairs that L-BFGS keeps.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
+    per_voxel = 4 * ((2 * history + _VECTORS) * unknowns + _FIELDS * channels)
+    return _COMPILING + math.prod(shape) * per_voxel
+
+
+def available() -> int | None:
+    """Memory that the machine has free, in bytes; None where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def require(needed: int, shape: Sequence[int]) -> None:
+    """Refuse a volume that will not fit.
+
+    Raises
+    ------
+    MemoryError
+        If more is needed than is available; the message says how much and what to do.
+    """
+    free = available()
+    if free is not None and needed > free:
+        scale = (free / needed) ** (1 / sum(n > 1 for n in shape))
+        advice = tuple(n if n == 1 else max(8, int(n * scale) // 8 * 8) for n in shape)
+        raise MemoryError(
+            f"shape {tuple(shape)}: expected a working set that fits into the {free / _GIB:.1f} GiB of free memory; "
+            f"got {needed / _GIB:.1f} GiB: try {advice}"
+        )

@@ -1,0 +1,105 @@
+"""The loss: weighted mismatch of the descriptors over the sections of a field (arXiv 2605.14898, eqs. 3, 5, 23)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.descriptors.protocol import Descriptor
+from polyrve.local_state import LocalState
+from polyrve.orientation import OrientationField
+
+Targets = Mapping[int, Sequence[np.ndarray]]
+"""Per array axis the target of each descriptor."""
+
+
+@dataclass(frozen=True, eq=False)
+class SectionObjective:
+    """Sum over descriptors and axes of weight times misfit, divided by the number of axes.
+
+    Attributes
+    ----------
+    state : LocalState
+    descriptors : tuple of (Descriptor, float)
+        Descriptors and weights.
+    targets : mapping of int to sequence of ndarray
+        For each array axis whose normal sections count, the target of each descriptor.
+    group : int, optional
+        Number of neighbouring sections that one estimate is averaged over; default all.
+    periodic : bool
+        Whether the field repeats across its faces.
+    """
+
+    state: LocalState
+    descriptors: tuple[tuple[Descriptor, float], ...]
+    targets: Targets
+    group: int | None = None
+    periodic: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the terms that :meth:`terms` returns."""
+        return tuple(descriptor.name for descriptor, _ in self.descriptors)
+
+    def terms(self, position: tf.Tensor) -> tf.Tensor:
+        """Weighted loss of each descriptor.
+
+        Parameters
+        ----------
+        position : tf.Tensor, shape (nz, ny, nx, unknowns)
+
+        Returns
+        -------
+        tf.Tensor, shape (number of descriptors,)
+
+        Raises
+        ------
+        ValueError
+            If a target has another shape than its descriptor's estimate.
+        """
+        features = self.state.features(position, periodic=self.periodic)
+        axes = tuple(sorted(self.targets))
+        terms = []
+        for i, (descriptor, weight) in enumerate(self.descriptors):
+            misfits = []
+            for axis, estimate in zip(axes, descriptor.estimate(features, axes, self.group), strict=True):
+                target = self.targets[axis][i]
+                if tuple(estimate.shape[1:]) != np.shape(target):
+                    raise ValueError(
+                        f"descriptor {descriptor.name}: expected a target of shape {tuple(estimate.shape[1:])}; "
+                        f"got {np.shape(target)}"
+                    )
+                misfits.append(descriptor.misfit(estimate, target))
+            terms.append(weight / len(axes) * tf.add_n(misfits))
+        return tf.stack(terms)
+
+    def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Loss, its gradient with the position's shape, and the terms."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(position)
+            terms = self.terms(position)
+            value = tf.reduce_sum(terms)
+        return value, tape.gradient(value, position), terms
+
+
+def describe(
+    state: LocalState, descriptors: Sequence[Descriptor], reference: OrientationField
+) -> tuple[np.ndarray, ...]:
+    """The descriptors of a measured map, the targets of a reconstruction.
+
+    Parameters
+    ----------
+    state : LocalState
+    descriptors : sequence of Descriptor
+    reference : OrientationField
+        A map, or a volume with nz = 1, whose pixels have the size of the voxels.
+
+    Returns
+    -------
+    tuple of ndarray, one per descriptor
+    """
+    features = state.reference(reference)
+    return tuple(descriptor.estimate(features, (0,), None)[0][0].numpy() for descriptor in descriptors)

@@ -1,0 +1,152 @@
+"""Minimisation of a loss over a field: one call, several methods.
+
+The default, L-BFGS, and Barzilai-Borwein keep the field on its device; the first-order methods are Keras',
+the last three SciPy's, which work in float64 on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.optimizers.barzilai_borwein import barzilai_borwein
+from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
+from polyrve.optimizers.first_order import first_order
+from polyrve.optimizers.lbfgs import lbfgs
+from polyrve.optimizers.minimum import History, Iteration, Limits, Minimum, State, Status, Stop, Watch
+from polyrve.optimizers.scipy import scipy
+
+__all__ = [
+    "METHODS", "Evaluation", "History", "Iteration", "Minimum", "Objective", "State", "Status", "minimize",
+]  # fmt: skip
+
+METHODS: dict[str, Callable[..., Status]] = {
+    "lbfgs": lbfgs,
+    "barzilai-borwein": barzilai_borwein,
+    "adam": partial(first_order, name="Adam"),
+    "adamax": partial(first_order, name="Adamax"),
+    "adagrad": partial(first_order, name="Adagrad"),
+    "rmsprop": partial(first_order, name="RMSprop"),
+    "sgd": partial(first_order, name="SGD"),
+    "scipy-lbfgsb": partial(scipy, name="L-BFGS-B"),
+    "scipy-tnc": partial(scipy, name="TNC"),
+    "scipy-cg": partial(scipy, name="CG"),
+}
+"""The methods of :func:`minimize`; each documents its own options."""
+
+
+def minimize(
+    objective: Objective | Callable[[tf.Tensor], Any],
+    start: tf.Tensor | np.ndarray | None = None,
+    *,
+    method: str = "lbfgs",
+    max_iterations: int = 1000,
+    tolerance: float = 1e-6,
+    patience: int = 50,
+    gradient_tolerance: float = 0.0,
+    target: float = -np.inf,
+    callback: Callable[[Iteration], Any] | None = None,
+    state: State | None = None,
+    graph: bool = True,
+    **options: Any,
+) -> Minimum:
+    """Minimise a loss.
+
+    Parameters
+    ----------
+    objective : Objective or callable
+        An object with the method ``value_and_gradient(position) -> (value, gradient[, terms])``, or a
+        differentiable function of the position that returns the loss or ``(loss, terms)``.
+    start : tf.Tensor, shape (...), float32 or float64
+        Not needed where `state` is given.
+    method : str
+        One of :data:`METHODS`.
+    max_iterations : int
+        Those of a continued run included.
+    tolerance, patience : float, int
+        The run ends when the lowest loss has fallen by less than this fraction in so many iterations.
+    gradient_tolerance : float
+        The run ends when the Euclidean norm of the gradient is not above it.
+    target : float
+        The run ends when the loss is not above it.
+    callback : callable, optional
+        Called with an :class:`Iteration` at the start and after each iteration; the run ends when it returns
+        True.
+    state : mapping of str to ndarray, optional
+        What :attr:`Iteration.state` returned in an earlier run with the same objective, method and options. That
+        run is continued, to the bit (SciPy's methods: from its position); its start stays iteration 0.
+    graph : bool
+        Whether to trace the objective into one graph. False for an objective that orders its own graphs.
+    **options
+        Options of the method.
+
+    Returns
+    -------
+    Minimum
+        The best position of all iterations. An interrupt from the keyboard ends the run and keeps it too.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, the start or the loss there is not finite, the loss does not depend on the
+        position, a limit is out of its range, or the state is of another method.
+    TypeError
+        If the objective is neither of the two forms, or the method does not have an option.
+
+    Examples
+    --------
+    >>> minimum = minimize(lambda x: tf.reduce_sum((x - 2.0) ** 2), tf.zeros([3, 4]))
+    >>> minimum.value, minimum.status.converged
+    (0.0, True)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}")
+    limits = Limits(max_iterations, tolerance, patience, gradient_tolerance, target)
+    if state is not None:
+        saved = bytes(np.asarray(state["method"])).rstrip(b"\0").decode()
+        if saved != method:
+            raise ValueError(f"state: expected one of method {method!r}; got one of {saved!r}")
+        start = state["position"]
+    position = _start(start)
+    evaluate = evaluation(objective)
+    if graph:
+        evaluate = tf.function(evaluate, reduce_retracing=True)
+    watch = Watch(limits, callback, method, state)
+
+    def counted(position: tf.Tensor) -> Evaluation:
+        watch.evaluations += 1
+        result = evaluate(position)
+        if watch.evaluations == 1 and not np.isfinite(float(result.value)):
+            raise ValueError(f"objective: expected a finite loss at the start; got {float(result.value)}")
+        return result
+
+    try:
+        if state is not None:
+            watch.check()
+        status = METHODS[method](counted, position, watch, state, **options)
+    except Stop as stop:
+        status = stop.status
+    except KeyboardInterrupt:
+        if watch.position is None:
+            raise
+        status = Status.INTERRUPTED
+    return Minimum(watch.position, watch.value, status, watch.history())
+
+
+def _start(start: tf.Tensor | np.ndarray | None) -> tf.Tensor:
+    if start is None:
+        raise ValueError("start: expected a position, or a state to continue; got neither")
+    position = tf.convert_to_tensor(start)
+    if position.dtype not in (tf.float32, tf.float64) or 0 in position.shape:
+        raise ValueError(
+            f"start: expected float32 or float64 and at least one element; "
+            f"got {position.dtype.name} of shape {tuple(position.shape)}"
+        )
+    wrong = int(tf.math.count_nonzero(~tf.math.is_finite(position)))
+    if wrong:
+        raise ValueError(f"start: expected finite numbers; got {wrong} that are nan or infinite")
+    return position

@@ -1,0 +1,282 @@
+"""Limited-memory BFGS on the device of the field.
+
+Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host; an
+iteration further 2 m inner products, from which the host finds the weights of the next search direction.
+
+The pairs (s, y) are one variable of b * 2 m rows of k elements (:mod:`polyrve.optimizers.blocks`): per row of the
+field the m steps, then the m gradient differences. It is read by compiled functions alone, for TensorFlow copies
+a variable that is written in parts whenever another operation reads it.
+
+The two loops run on coefficients: every vector in them is a combination of the gradient and the pairs. With the
+inner products of these at hand the history is read twice per iteration, for the products with the newest y and
+for the direction, where the loops on vectors read it five times. The products with the gradient follow from those
+with y by addition.
+
+References
+----------
+.. [1] J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, Algorithms 7.4 and 7.5,
+   eq. (7.20).
+.. [2] W. Chen, Z. Wang, J. Zhou, Large-scale L-BFGS using MapReduce, NeurIPS 2014: the loops on coefficients.
+.. [3] D.-H. Li, M. Fukushima, SIAM J. Optim. 11 (2001) 1054-1064, doi:10.1137/S1052623499354242: cautious
+   update.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
+from polyrve.optimizers.evaluation import Evaluation
+from polyrve.optimizers.line_search import Trial, strong_wolfe
+from polyrve.optimizers.minimum import State, Status, Watch
+
+
+def lbfgs(
+    evaluate: Callable[[tf.Tensor], Evaluation],
+    start: tf.Tensor,
+    watch: Watch,
+    state: State | None,
+    *,
+    memory: int = 10,
+    first_step: float | None = None,
+    decrease: float = 1e-4,
+    curvature: float = 0.9,
+    max_trials: int = 20,
+) -> Status:
+    """Minimise by L-BFGS, Algorithm 7.5 of [1]_.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Position to :class:`polyrve.optimizers.evaluation.Evaluation`.
+    start : tf.Tensor
+    watch : Watch
+    state : mapping or None
+    memory : int
+        Pairs kept, m.
+    first_step : float, optional
+        Euclidean length of the first trial step; by default 1, or 1 % of the start's norm where that is more.
+    decrease, curvature : float
+        c1 and c2 of the strong Wolfe conditions.
+    max_trials : int
+        Evaluations per iteration at most.
+
+    Returns
+    -------
+    Status
+        Why the method cannot go on.
+
+    Raises
+    ------
+    Stop
+        If the watch ends the run.
+    ValueError
+        If an option is out of its range.
+    """
+    if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
+        raise ValueError(
+            "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
+            f"got {memory}, {max_trials}, {decrease}, {curvature}"
+        )
+    shape = tuple(start.shape)
+    pairs = _Pairs(to_blocks(start), memory, state)
+    if state is None:
+        position = to_blocks(start)
+        value, gradient, terms = evaluate(start)
+        value, gradient, terms = float(value), to_blocks(gradient), terms.numpy()
+        square = float(dot(gradient, gradient))
+    else:
+        position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
+        value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
+
+    def export() -> dict[str, np.ndarray]:
+        return {
+            "position": from_blocks(position, shape).numpy(),
+            "gradient": from_blocks(gradient, shape).numpy(),
+            "square": np.float64(square),
+            **pairs.export(),
+        }
+
+    if state is None:
+        watch.report(start, value, terms, math.sqrt(square), export)
+    while True:
+        direction, slope = pairs.direction(gradient, square)
+
+        def along(step: float) -> Trial:
+            moved, field = _move(position, direction, tf.constant(step, tf.float64), shape)  # noqa: B023
+            value, gradient, terms = evaluate(field)
+            gradient, slope, square = _measure(gradient, direction)  # noqa: B023
+            return Trial(step, float(value), float(slope), (moved, field, gradient, float(square), terms))
+
+        step = 1.0
+        if not pairs.order:
+            length = first_step or max(1.0, 0.01 * math.sqrt(float(dot(position, position))))
+            step = length / math.sqrt(square)
+        trial = None
+        if slope < 0.0:
+            trial = strong_wolfe(
+                along,
+                Trial(0.0, value, slope),
+                step,
+                decrease=decrease,
+                curvature=curvature,
+                rounding=8.0 * np.finfo(start.dtype.as_numpy_dtype).eps,
+                max_trials=max_trials,
+            )
+        if trial is None:
+            if not pairs.order:
+                return Status.NO_DESCENT
+            pairs.forget()
+            continue
+        moved, field, next_gradient, next_square, next_terms = trial.point
+        pairs.add(trial.step, direction, gradient, next_gradient, (slope, trial.slope), (square, next_square))
+        position, gradient, value, square = moved, next_gradient, trial.value, next_square
+        watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
+
+
+def two_loops(
+    order: list[int], sy: np.ndarray, yy: np.ndarray, sg: np.ndarray, yg: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
+
+    Parameters
+    ----------
+    order : list of int
+        Slots of the pairs, oldest first; empty for H = 1.
+    sy, yy : ndarray, shape (m, m), float64
+        Inner products s_i y_j (needed where i is not newer than j) and y_i y_j.
+    sg, yg : ndarray, shape (m,), float64
+        Inner products with the gradient.
+
+    Returns
+    -------
+    a, b : ndarray, shape (m,), float64
+    c : float
+    """
+    a, b, alpha = np.zeros_like(sg), np.zeros_like(sg), np.zeros_like(sg)
+    for i in reversed(order):
+        alpha[i] = (sg[i] + sy[i] @ b) / sy[i, i]
+        b[i] -= alpha[i]
+    c = sy[order[-1], order[-1]] / yy[order[-1], order[-1]] if order else 1.0
+    b *= c
+    for i in order:
+        a[i] = alpha[i] - (c * yg[i] + yy[i] @ b + a @ sy[:, i]) / sy[i, i]
+    return a, b, c
+
+
+class _Pairs:
+    """The m newest pairs on the device and their inner products on the host."""
+
+    def __init__(self, like: tf.Tensor, memory: int, state: State | None) -> None:
+        rows, length = like.shape
+        self._memory = memory
+        # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
+        self._products = _products_gpu if "GPU" in like.device else _products
+        if state is None:
+            self.order: list[int] = []
+            self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
+            self._sg, self._yg = np.zeros(memory), np.zeros(memory)
+            initial = tf.zeros([rows * 2 * memory, length], like.dtype)
+        else:
+            if state["pairs"].shape != (rows * 2 * memory, length):
+                raise ValueError(
+                    f"state: expected pairs of shape {(rows * 2 * memory, length)} for memory = {memory}; "
+                    f"got {state['pairs'].shape}"
+                )
+            self.order = [int(i) for i in state["order"]]
+            self._sy, self._yy = np.array(state["sy"]), np.array(state["yy"])
+            self._sg, self._yg = np.array(state["sg"]), np.array(state["yg"])
+            initial = tf.constant(state["pairs"])
+        self._pairs = tf.Variable(initial, trainable=False)
+
+    def export(self) -> dict[str, np.ndarray]:
+        return {
+            "pairs": self._pairs.numpy(), "order": np.array(self.order, dtype=np.int64),
+            "sy": self._sy.copy(), "yy": self._yy.copy(), "sg": self._sg.copy(), "yg": self._yg.copy(),
+        }  # fmt: skip
+
+    def forget(self) -> None:
+        self.order = []
+
+    def direction(self, gradient: tf.Tensor, square: float) -> tuple[tf.Tensor, float]:
+        """The direction -H g and the slope of the loss along it."""
+        if not self.order:
+            return -gradient, -square
+        a, b, c = two_loops(self.order, self._sy, self._yy, self._sg, self._yg)
+        slope = -float(a @ self._sg + b @ self._yg + c * square)
+        weights = tf.constant(-np.concatenate([a, b, [c]]), gradient.dtype)
+        return _combine(self._pairs, gradient, weights), slope
+
+    def add(
+        self,
+        step: float,
+        direction: tf.Tensor,
+        gradient: tf.Tensor,
+        next_gradient: tf.Tensor,
+        slopes: tuple[float, float],
+        squares: tuple[float, float],
+    ) -> None:
+        """Take in s = step * direction and y, the change of the gradient, and bring the products up to date.
+
+        A pair whose curvature s y is lost in rounding is left out [3]_.
+        """
+        m = self._memory
+        y = next_gradient - gradient
+        curved = slopes[1] - slopes[0] > np.finfo(y.dtype.as_numpy_dtype).eps * abs(slopes[0])
+        slot = (self.order[-1] + 1) % m if self.order else 0
+        if curved:
+            rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(y.shape[0])
+            _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
+            self.order = [i for i in self.order if i != slot]
+        products = self._products(self._pairs, y).numpy()
+        sy, yy = products[:m], products[m:]
+        self._sg += sy
+        self._yg += yy
+        if curved and sy[slot] > 0.0:
+            self._sg[slot] = step * slopes[1]
+            self._yg[slot] = 0.5 * (yy[slot] + squares[1] - squares[0])
+            self._sy[:, slot] = sy
+            self._yy[:, slot] = self._yy[slot] = yy
+            self.order.append(slot)
+
+
+@tf.function
+def _move(
+    position: tf.Tensor, direction: tf.Tensor, step: tf.Tensor, shape: tuple[int, ...]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    moved = position + tf.cast(step, position.dtype) * direction
+    return moved, from_blocks(moved, shape)
+
+
+@tf.function
+def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    rows = to_blocks(gradient)
+    return rows, dot(rows, direction), dot(rows, rows)
+
+
+@tf.function
+def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.Tensor, y: tf.Tensor) -> None:
+    pairs.scatter_update(tf.IndexedSlices(tf.cast(step, y.dtype) * direction, rows[0]))
+    pairs.scatter_update(tf.IndexedSlices(y, rows[1]))
+
+
+@tf.function(jit_compile=True)
+def _products(pairs: tf.Variable, y: tf.Tensor) -> tf.Tensor:
+    blocks = tf.reshape(pairs, [y.shape[0], -1, y.shape[1]])
+    return tf.reduce_sum(tf.cast(tf.einsum("bmk,bk->bm", blocks, y), tf.float64), axis=0)
+
+
+@tf.function(jit_compile=True)
+def _products_gpu(pairs: tf.Variable, y: tf.Tensor) -> tf.Tensor:
+    blocks = tf.reshape(pairs, [y.shape[0], -1, y.shape[1]])
+    return tf.reduce_sum(tf.cast(tf.reduce_sum(blocks * y[:, None], axis=2), tf.float64), axis=0)
+
+
+@tf.function(jit_compile=True)
+def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    blocks = tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]])
+    return weights[-1] * gradient + tf.reduce_sum(blocks * weights[:-1, None], axis=1)

@@ -1,0 +1,408 @@
+"""Reconstruction: orientation maps and settings in, a volume with the same statistics out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve import __version__, multigrid
+from polyrve.checkpoint import Checkpoint
+from polyrve.descriptors import SETS, Descriptor, descriptor_set
+from polyrve.frames import Frame
+from polyrve.local_state import LocalState
+from polyrve.memory import forecast, require
+from polyrve.objective import SectionObjective, describe
+from polyrve.optimizers import Iteration, Status, minimize
+from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.sections import Maps, at_voxel_size, by_normal, common_phases, largest_lag, voxel_size
+from polyrve.settings import ReconstructionSettings
+from polyrve.start import polycrystal, random_field
+from polyrve.synthesis import possible, sharpen, synthesize
+from polyrve.targets import TargetSet, definition
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress callback receives after each iteration.
+
+    Attributes
+    ----------
+    level, levels : int
+        Grid, from 1 for the coarsest, and number of grids.
+    shape : tuple of int
+        Grid's (nz, ny, nx).
+    iteration, iterations : int
+        Iteration on this grid, 0 at its start, and the most there can be.
+    loss : float
+    terms : mapping of str to float
+        Weighted loss per descriptor.
+    seconds : float
+        Wall time on this grid.
+    """
+
+    level: int
+    levels: int
+    shape: tuple[int, ...]
+    iteration: int
+    iterations: int
+    loss: float
+    terms: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The outcome of :func:`reconstruct`.
+
+    Attributes
+    ----------
+    volume : OrientationVolume
+        The best state found.
+    history : tuple of Progress
+        Every iteration, from the coarsest grid to the finest.
+    status : str
+        Why it ended, with a remedy.
+    settings : ReconstructionSettings
+    """
+
+    volume: OrientationVolume
+    history: tuple[Progress, ...]
+    status: str
+    settings: ReconstructionSettings
+
+    @property
+    def loss(self) -> float:
+        """Lowest loss on the finest grid."""
+        finest = self.history[-1].level
+        return min(record.loss for record in self.history if record.level == finest)
+
+
+def reconstruct(
+    maps: Maps | TargetSet,
+    settings: ReconstructionSettings | None = None,
+    *,
+    initial: OrientationVolume | None = None,
+    descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
+    progress: Callable[[Progress], Any] | None = None,
+    checkpoint: Checkpoint | None = None,
+    **overrides: Any,
+) -> Reconstruction:
+    """Grow a volume whose sections have the statistics of one to three orientation maps.
+
+    Parameters
+    ----------
+    maps : OrientationMap, sequence of three, or mapping
+        One map stands for the sections normal to all three axes. Three maps are normal to x, y and z (RD, TD, ND), each
+        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See :mod:`polyrve.sections`.
+        A :class:`polyrve.targets.TargetSet` stands for maps; the start is then random, on one grid.
+    settings : ReconstructionSettings, optional
+    initial : OrientationVolume, optional
+        Start from this volume instead of ``settings.start``.
+    descriptors : str or sequence of (Descriptor, float), optional
+        A named set in place of the settings', or descriptors and weights in place of any.
+    progress : callable, optional
+        Receives a :class:`Progress` after each iteration; the run ends when it returns True.
+    checkpoint : Checkpoint, optional
+        Where the running state is saved and, if it exists there, continued.
+    **overrides
+        Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
+
+    Returns
+    -------
+    Reconstruction
+        Interrupted from the keyboard it still holds the best state so far.
+
+    Raises
+    ------
+    ValueError
+        If maps, settings or the initial volume do not fit each other.
+    MemoryError
+        If the working set will not fit into memory.
+
+    References
+    ----------
+    arXiv 2605.14898, section 2.
+    """
+    problem = prepare(maps, settings, given=descriptors, **overrides)
+    settings = problem.settings
+    saved = checkpoint.load(problem.key) if checkpoint is not None else None
+    history = [] if saved is None else [Progress(**record) for record in saved.history]
+    grids = multigrid.levels(settings.shape, 1 if initial is not None else settings.levels)
+    position = None if initial is None else problem.given(initial)
+    status = Status.ITERATIONS
+    for level, grid in enumerate(grids, start=1):
+        if saved is not None and level < saved.level:
+            continue
+        resumed = saved.state if saved is not None and level == saved.level else None
+        sections = problem.on_grid(grid)
+        objective = problem.objective(sections, grid)
+        if resumed is None:
+            position = problem.start(sections, grid) if position is None else multigrid.refine(position, grid)
+
+        def report(
+            iteration: Iteration,
+            level: int = level,
+            grid: tuple[int, ...] = grid,
+            names: tuple[str, ...] = objective.names,
+        ) -> bool:
+            terms = dict(zip(names, map(float, iteration.terms), strict=True))
+            place = (level, len(grids), grid, iteration.iteration, settings.iterations)
+            record = Progress(*place, iteration.value, terms, iteration.seconds)
+            history.append(record)
+            if checkpoint is not None and checkpoint.due():
+                checkpoint.save(level, iteration.state, [asdict(item) for item in history], problem.key)
+            return bool(progress(record)) if progress is not None else False
+
+        minimum = minimize(
+            objective,
+            None if resumed is not None else tf.constant(position, tf.float32),
+            method=settings.optimizer,
+            max_iterations=settings.iterations,
+            tolerance=settings.tolerance,
+            patience=settings.patience,
+            callback=report,
+            state=resumed,
+        )
+        position, status = minimum.position.numpy(), minimum.status
+        if status in (Status.INTERRUPTED, Status.CALLBACK):
+            break
+    volume = problem.volume(multigrid.refine(minimum.position.numpy(), settings.shape), history, status)
+    stopped = status in (Status.INTERRUPTED, Status.CALLBACK)
+    if settings.sharpen and settings.periodic and problem.sections and not stopped:
+        volume = problem.sharpened(volume)
+    return Reconstruction(volume, tuple(history), str(status), settings)
+
+
+def prepare(
+    maps: Maps | TargetSet,
+    settings: ReconstructionSettings | None = None,
+    *,
+    given: str | Sequence[tuple[Descriptor, float]] | None = None,
+    **overrides: Any,
+) -> Problem:
+    """Check maps and settings against each other, without computing anything yet.
+
+    Parameters and errors are those of :func:`reconstruct`; `given` are its descriptors.
+
+    Returns
+    -------
+    Problem
+    """
+    if isinstance(given, str):
+        given, overrides = None, {**overrides, "descriptors": given}
+    settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
+    if isinstance(maps, TargetSet):
+        return Problem.of_targets(maps, settings, given)
+    return Problem.of(by_normal(maps), settings, given)
+
+
+def measure_targets(
+    maps: Maps,
+    settings: ReconstructionSettings | None = None,
+    *,
+    descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
+    **overrides: Any,
+) -> TargetSet:
+    """The descriptors of maps that :func:`reconstruct` would match with the same settings, to keep or to mix.
+
+    Parameters and errors are those of :func:`reconstruct`.
+
+    Returns
+    -------
+    TargetSet
+    """
+    problem = prepare(maps, settings, given=descriptors, **overrides)
+    grid = problem.settings.shape
+    sections = problem.on_grid(grid)
+    objective = problem.objective(sections, grid)
+    kinds = {descriptor.name: descriptor for descriptor, _ in objective.descriptors}
+    if len(kinds) < len(objective.descriptors):
+        raise ValueError(f"descriptors: expected names that differ; got {', '.join(objective.names)}")
+    return TargetSet(
+        phases=problem.state.phases,
+        spacing=problem.spacing,
+        window=problem.window(sections, grid),
+        texture_degree=problem.settings.texture_degree,
+        orientations=problem.settings.orientations,
+        definitions={name: definition(descriptor) for name, descriptor in kinds.items()},
+        values={axis: dict(zip(kinds, values, strict=True)) for axis, values in objective.targets.items()},
+        provenance={"maps": problem.sources()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Maps and settings that fit each other; what a reconstruction is computed from."""
+
+    sections: Mapping[int, OrientationMap]
+    settings: ReconstructionSettings
+    state: LocalState
+    spacing: tuple[float, float, float]
+    descriptors: tuple[tuple[Descriptor, float], ...] | None
+    known: TargetSet | None = None
+
+    @classmethod
+    def of(
+        cls,
+        sections: Mapping[int, OrientationMap],
+        settings: ReconstructionSettings,
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+    ) -> Problem:
+        """See :func:`prepare`."""
+        shape = settings.shape
+        planar = _planar_axes(shape)
+        sections = {axis: field for axis, field in sections.items() if axis in planar}
+        if not sections:
+            raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in planar)} for shape {shape}")
+        phases = common_phases(sections)
+        spacing = settings.spacing or voxel_size(sections)
+        state = LocalState.of(phases, orientations=settings.orientations)
+        return cls._checked(sections, settings, state, spacing, descriptors, None)
+
+    @classmethod
+    def of_targets(
+        cls,
+        known: TargetSet,
+        settings: ReconstructionSettings,
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+    ) -> Problem:
+        """See :func:`prepare`."""
+        for name, wanted in (("spacing", known.spacing), ("window", known.window)):
+            asked = getattr(settings, name)
+            if asked is not None and asked != wanted:
+                raise ValueError(f"{name}: expected that of the targets, {wanted}; got {asked}")
+        if settings.levels > 1:
+            raise ValueError(f"levels: expected 1 with targets in place of maps; got {settings.levels}")
+        state = LocalState.of(known.phases, orientations=known.orientations)
+        settings = settings.model_copy(
+            update={"texture_degree": known.texture_degree, "orientations": known.orientations, "start": "random"}
+        )
+        return cls._checked({}, settings, state, known.spacing, descriptors, known)
+
+    @classmethod
+    def _checked(
+        cls,
+        sections: Mapping[int, OrientationMap],
+        settings: ReconstructionSettings,
+        state: LocalState,
+        spacing: tuple[float, float, float],
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+        known: TargetSet | None,
+    ) -> Problem:
+        group = settings.sections_per_group
+        for axis in _planar_axes(settings.shape):
+            if group is not None and settings.shape[axis] % group:
+                raise ValueError(
+                    f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
+                    f"{'zyx'[axis]}; got {group}"
+                )
+        require(forecast(settings.shape, state.count, state.unknowns), settings.shape)
+        return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+
+    @property
+    def key(self) -> str:
+        """Digest of maps and settings."""
+        digest = hashlib.sha256(self.settings.model_dump_json().encode())
+        digest.update(repr((self.state.phases, self.spacing)).encode())
+        digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
+        for axis, field in sorted(self.sections.items()):
+            digest.update(bytes([axis]) + field.quaternions.tobytes() + field.phase_ids.tobytes())
+        for axis, values in sorted(self.known.values.items() if self.known else ()):
+            digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
+        return digest.hexdigest()
+
+    def window(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
+        """Largest lag on a grid, in voxels."""
+        if self.known is not None:
+            return self.known.window
+        return largest_lag(sections, grid, self.settings.window if tuple(grid) == self.settings.shape else None)
+
+    def on_grid(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """The maps at the voxel size of a grid (nz, ny, nx)."""
+        return at_voxel_size(self.sections, self._step(grid))
+
+    def objective(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> SectionObjective:
+        """The loss on a grid, with the descriptors of its maps as targets."""
+        settings = self.settings
+        window = self.window(sections, grid)
+        weights = {**SETS[settings.descriptors], **settings.weights}
+        chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
+        kinds = [descriptor for descriptor, _ in chosen]
+        if self.known is not None:
+            known = self.known.select(kinds, _planar_axes(grid))
+            return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
+        described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
+        targets = {axis: described[id(field)] for axis, field in sections.items()}
+        return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
+
+    def start(self, sections: Mapping[int, OrientationMap], grid: tuple[int, int, int]) -> np.ndarray:
+        """Unknowns that the settings start from, shape (*grid, unknowns)."""
+        rng = np.random.default_rng(self.settings.seed)
+        if self.settings.start == "random":
+            quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
+        else:
+            exemplar = self.settings.start == "exemplar" and possible(sections, grid)
+            make = synthesize if exemplar and any(self.state.harmonics) else polycrystal
+            quaternions, phase_ids = make(sections, grid, self._step(grid), self.settings.periodic, rng)
+        return self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, self._step(grid)))
+
+    def given(self, initial: OrientationVolume) -> np.ndarray:
+        """Unknowns of a volume given as the start."""
+        if initial.shape != self.settings.shape or len(initial.phases) != len(self.state.phases):
+            raise ValueError(
+                f"initial volume: expected shape {self.settings.shape} and {len(self.state.phases)} phases; "
+                f"got {initial.shape} and {len(initial.phases)}"
+            )
+        return self.state.position(initial)
+
+    def volume(self, position: np.ndarray, history: Sequence[Progress], status: Status) -> OrientationVolume:
+        """The volume that unknowns stand for, with its provenance."""
+        quaternions = self.state.quaternions(position)
+        if not any(self.state.harmonics):
+            quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
+        return OrientationVolume(
+            quaternions=quaternions,
+            phase_ids=self.state.phase_ids(position),
+            phases=self.state.phases,
+            spacing=self.spacing,
+            frame=next((field.frame for field in self.sections.values()), Frame()),
+            periodic=self.settings.periodic,
+            provenance={
+                "program": f"polyrve {__version__}",
+                "settings": self.settings.model_dump(mode="json"),
+                "maps": self.sources(),
+                "status": str(status),
+                "history": [[record.level, record.iteration, record.loss] for record in history],
+            },
+        )
+
+    def sharpened(self, volume: OrientationVolume) -> OrientationVolume:
+        """The volume drawn back to measured orientations; unchanged where maps are too small for it."""
+        sections = self.on_grid(volume.shape)
+        if not possible(sections, volume.shape):
+            return volume
+        rng = np.random.default_rng(self.settings.seed)
+        quaternions, phase_ids = sharpen(sections, volume.quaternions, volume.phase_ids, rng)
+        return volume.evolve(quaternions=quaternions, phase_ids=phase_ids)
+
+    def sources(self) -> dict[str, Any]:
+        """Provenance of the maps by the axis that they are normal to."""
+        if self.known is not None:
+            return dict(self.known.provenance)
+        if len({id(field) for field in self.sections.values()}) == 1:
+            return {"all": dict(next(iter(self.sections.values())).provenance)}
+        return {"zyx"[axis]: dict(field.provenance) for axis, field in self.sections.items()}
+
+    def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
+        dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))
+        return (dz, dy, dx)
+
+
+def _planar_axes(shape: Sequence[int]) -> list[int]:
+    """Array axes whose normal sections have more than one row and column."""
+    return [axis for axis in range(3) if all(shape[i] > 1 for i in range(3) if i != axis)]

@@ -1,0 +1,419 @@
+"""The HTML report of a volume: one file that needs no network, and the same numbers as JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, measure, segment
+from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.rotation import to_euler
+
+if TYPE_CHECKING:
+    from polyrve.sections import Maps
+    from polyrve.statistics import Comparison, Judgement, Row
+
+_MOST_SHOWN = 160
+_GROUPS = {
+    "texture": "Texture",
+    "boundaries": "Boundaries",
+    "grains": "Grains",
+    "correlation": "Spatial correlation",
+    "in-grain": "Orientation scatter within grains",
+}
+_AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
+
+
+def report(
+    rve: OrientationVolume | GrainVolume,
+    against: Maps | GrainMap | OrientationVolume | GrainVolume | None = None,
+    path: str | Path = "report.html",
+    *,
+    history: Sequence[Sequence[float]] | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    windows: int = 40,
+    seed: int = 0,
+    title: str = "Report of a reconstructed volume",
+) -> Judgement | None:
+    """Judge a volume and write the report.
+
+    Parameters
+    ----------
+    rve : OrientationVolume or GrainVolume
+    against : OrientationMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume, optional
+        The map or maps that the volume was made from, or its truth; see :func:`polyrve.statistics.judge`. Without it
+        the volume is shown and not judged.
+    path : path-like
+        The HTML file; the same numbers go beside it with the suffix ``.json``.
+    history : sequence of (level, iteration, loss), optional
+        Loss history; by default the one in the volume's provenance.
+    threshold : float, degrees
+        Of grain boundaries.
+    windows, seed : int
+        Of the acceptance floor.
+    title : str
+
+    Returns
+    -------
+    Judgement or None
+        None without ``against``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`polyrve.statistics.judge` does.
+    """
+    from polyrve.statistics import compare, judgement_of
+
+    path = Path(path)
+    volume = rve.field if isinstance(rve, GrainVolume) else rve
+    grains = rve if isinstance(rve, GrainVolume) else segment(volume, threshold)
+    comparison = judgement = None
+    if against is not None:
+        comparison = compare(against, volume, threshold=threshold, windows=windows, seed=seed)
+        judgement = judgement_of(comparison)
+    provenance = _plain(dict(volume.provenance))
+    history = volume.provenance.get("history") if history is None else history
+    record = {
+        "title": title,
+        "judgement": None if judgement is None else asdict(judgement),
+        "volume": _volume_facts(volume, grains),
+        "provenance": provenance,
+        "history": None if history is None else _plain([list(item) for item in history]),
+    }
+    viewer, pictures = _viewer(volume, grains)
+    sections = dict(_sections(volume, threshold, comparison, judgement, history, pictures))
+    if judgement is not None:
+        settings = _details("Settings of the judgement", judgement.settings)
+    else:
+        settings = ""
+    sections["Settings and provenance"] = settings + _details("Provenance of the volume", provenance)
+    package = files("polyrve.reporting")
+    page = Template(package.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=escape(title),
+        style=package.joinpath("page.css").read_text(encoding="utf-8"),
+        script=package.joinpath("viewer.js").read_text(encoding="utf-8"),
+        summary=_summary(judgement),
+        facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(volume, grains, against).items()),
+        notes=_notes(judgement),
+        contents="".join(f'<a href="#{_slug(name)}">{escape(name)}</a>' for name in sections),
+        sections="\n".join(
+            f'<section id="{_slug(name)}"><h2>{escape(name)}</h2>{body}</section>' for name, body in sections.items()
+        ),
+        footer=_footer(),
+        data=json.dumps({"report": record, "viewer": viewer}, allow_nan=False).replace("<", "\\u003c"),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    text = json.dumps(record, indent=2, allow_nan=False)
+    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    return judgement
+
+
+def _sections(
+    volume: OrientationVolume,
+    threshold: float,
+    comparison: Comparison | None,
+    judgement: Judgement | None,
+    history: Sequence[Sequence[float]] | None,
+    pictures: Mapping[str, bytes],
+) -> Iterator[tuple[str, str]]:
+    from polyrve.reporting import drawings
+
+    if judgement is not None:
+        yield "Figures", _table(judgement)
+    pairs = comparison.pairs if comparison is not None else {}
+    maps = "volume" not in pairs
+    panels = []
+    if comparison is not None and pairs and maps:
+        name, (reference, _) = next(iter(pairs.items()))
+        panels.append(("map", reference.as_map(), _AXES[name]))
+    for axis, name in enumerate("zyx"):
+        if min(n for i, n in enumerate(volume.shape) if i != axis) > 1:
+            section = volume.section(axis, volume.shape[axis] // 2)
+            panels.append((f"RVE, normal to {name}", section, _AXES[name]))
+    keys = "".join(
+        f"<figure>{_image(drawings.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
+        for laue, names in _phases_by_laue(volume).items()
+    )
+    yield "Maps", (
+        _explain("The map at the volume's spacing and the middle sections at one scale. Boundaries above "
+                 f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x.")
+        + _image(drawings.ipf_maps(panels, threshold), "IPF maps") + f'<div class="keys">{keys}</div>'
+    )  # fmt: skip
+    yield "Volume", _viewer_markup(volume, pictures)
+    if comparison is not None and pairs:
+        sides = _sides(comparison)
+        body = _explain(
+            "Densities in multiples of a random distribution, kernel of 5°, equal-angle projection of the upper "
+            "hemisphere in orix's convention: x to the right, y upwards; in the maps above y points down."
+        )
+        for phase_id, phase in enumerate(volume.phases, start=1):
+            if all((sample.phase_ids == phase_id).any() for _, sample in sides):
+                body += f"<h3>{escape(phase.name)}</h3>" if len(volume.phases) > 1 else ""
+                body += _image(drawings.pole_figures(sides, phase_id), "pole figures")
+                body += _image(drawings.inverse_pole_figures(sides, phase_id), "inverse pole figures")
+        yield "Texture", body
+        lines = ", ".join(
+            f"{style} normal to {name}" for name, style in zip(pairs, ("solid", "dashed", "dotted"), strict=False)
+        )
+        which = f" Sections: {lines}." if maps else ""
+        yield (
+            "Distributions",
+            _explain(
+                "Blue is the map, red the volume's sections; the grey band holds 95 % of the map's own random windows "
+                "of the sections' size. Grains and chords that a border cuts are left out, the others weighted by the "
+                f"inverse of their chance to lie inside.{which}"
+            )
+            + _image(drawings.distributions(comparison), "distributions"),
+        )
+        if maps:
+            yield (
+                "Variograms",
+                _explain(
+                    "The madogram 1/2 &lt;|f(x) - f(x + r)|&gt; of the symmetrized harmonics at all lags r, the same "
+                    "colour scale for map and volume; the relative error below, darker is better."
+                )
+                + _image(drawings.madogram_maps(comparison), "madogram maps and relative error"),
+            )
+    if history:
+        yield "Loss", _image(drawings.loss_history(history), "loss history")
+
+
+def _phases_by_laue(volume: OrientationVolume) -> dict[str, str]:
+    names: dict[str, list[str]] = {}
+    for phase in volume.phases:
+        names.setdefault(phase.laue, []).append(phase.name)
+    return {laue: ", ".join(of_laue) for laue, of_laue in names.items()}
+
+
+def _sides(comparison: Comparison) -> list[tuple[str, Any]]:
+    first = next(iter(comparison.pairs.values()))
+    return [("map" if "volume" not in comparison.pairs else "truth", first[0]), ("RVE", first[1])]
+
+
+def _summary(judgement: Judgement | None) -> str:
+    if judgement is None:
+        return "The volume alone: there is no map to judge it against."
+    if not judgement.judged:
+        return '<b class="warn">Nothing could be judged.</b>'
+    kind = "pass" if judgement.passed >= 0.9 * judgement.judged else "warn"
+    missing = len(judgement.rows) - judgement.judged
+    rest = f"; {missing} could not be judged" if missing else ""
+    return (
+        f'<b class="{kind}">{judgement.passed} of {judgement.judged} figures</b> lie within what the map gives against '
+        f"itself{rest}."
+    )
+
+
+def _notes(judgement: Judgement | None) -> str:
+    if judgement is None or not judgement.notes:
+        return ""
+    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in judgement.notes)}</ul>'
+
+
+def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict[str, str]:
+    facts = {
+        "Volume": f"{_size(volume)}, {'periodic' if volume.periodic else 'not periodic'}",
+        "Phases": ", ".join(f"{phase.name} ({phase.laue})" for phase in volume.phases),
+        "Grains": f"{grains.number_of_grains} above the threshold, points of no grain: "
+        f"{100 * (grains.grain_ids == 0).mean():.2g} %",
+    }
+    references = list(against.values()) if isinstance(against, Mapping) else against
+    references = references if isinstance(references, Sequence) else [references]
+    for number, reference in enumerate(reference for reference in references if reference is not None):
+        field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
+        kind = "Map" if isinstance(field, OrientationMap) else "Truth"
+        name = f"{kind} {number + 1}" if len(references) > 1 else kind
+        source = str(
+            field.provenance.get("path") or field.provenance.get("file") or field.provenance.get("source") or ""
+        )
+        source = f"{Path(source).name}: " if source else ""
+        facts[name] = f"{source}{_size(field)}, {100 * field.indexed.mean():.4g} % indexed"
+    return facts
+
+
+def _size(field: OrientationMap | OrientationVolume) -> str:
+    points = " × ".join(str(n) for n in reversed(field.shape))
+    spacing = " × ".join(f"{step:.4g}" for step in reversed(field.spacing))
+    extent = " × ".join(
+        f"{n * step:.4g}" for n, step in zip(reversed(field.shape), reversed(field.spacing), strict=True)
+    )
+    order = "x, y, z" if len(field.shape) == 3 else "x, y"
+    return f"{points} points ({order}) of {spacing} µm, {extent} µm"
+
+
+def _volume_facts(volume: OrientationVolume, grains: GrainVolume) -> dict[str, Any]:
+    return {
+        "shape_zyx": list(volume.shape),
+        "spacing_zyx_um": list(volume.spacing),
+        "periodic": volume.periodic,
+        "phases": [{"name": phase.name, "laue": phase.laue} for phase in volume.phases],
+        "grains": grains.number_of_grains,
+    }
+
+
+def _table(judgement: Judgement) -> str:
+    lines = [
+        _explain(
+            "Each figure compares the volume's sections with the map; the worst of the section normals counts. "
+            "<b>Floor</b> is the median, <b>limit</b> the 95 % bound of what random windows of the map, of the "
+            "sections' size, give against the whole map. The bar shows the value against the limit (mark)."
+        ),
+        "<table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
+        "<th class='number'>Floor</th><th class='number'>Limit</th><th>By normal</th><th>Verdict</th></tr>"
+        "</thead><tbody>",
+    ]
+    for group, name in _GROUPS.items():
+        rows = [row for row in judgement.rows if row.group == group]
+        if rows:
+            lines.append(f"<tr class='group'><td colspan='8'>{name}</td></tr>")
+        lines.extend(_table_row(row) for row in rows)
+    return "".join([*lines, "</tbody></table>"])
+
+
+def _table_row(row: Row) -> str:
+    numbers = [_format(x) for x in (row.value, row.floor, row.limit)]
+    change = ""
+    if row.reference is not None and row.measured is not None:
+        change = f"{row.reference:.3g} → {row.measured:.3g} {row.unit}"
+    axes = " ".join(f"{name}&nbsp;{_format(value)}" for name, value in row.per_axis.items() if len(row.per_axis) > 1)
+    kind = {"pass": "pass", "warn": "warn"}.get(row.verdict, "none")
+    if row.reason:
+        return (
+            f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small' colspan='6'>"
+            f"{escape(row.reason)}</td><td><span class='verdict none'>not judged</span></td></tr>"
+        )
+    return (
+        f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small'>{escape(change)}</td>"
+        f"<td class='number'>{numbers[0]}</td><td>{_bar(row)}</td><td class='number'>{numbers[1]}</td>"
+        f"<td class='number'>{numbers[2]}</td><td class='small'>{axes}</td>"
+        f"<td><span class='verdict {kind}'>{row.verdict}</span></td></tr>"
+    )
+
+
+def _bar(row: Row) -> str:
+    if row.value is None or row.limit is None:
+        return ""
+    width, scale = 90.0, max(row.value, 1.5 * row.limit, 1e-12)
+    if row.higher_is_better:
+        scale = 1.0
+    color = "#7cb58f" if row.verdict == "pass" else "#e39a4b"
+    length, mark = width * row.value / scale, width * min(row.limit / scale, 1.0)
+    return (
+        f"<svg class='bar' width='{width:.0f}' height='12'><rect width='{width:.0f}' height='12' fill='#eef1f4'/>"
+        f"<rect width='{length:.1f}' height='12' fill='{color}'/>"
+        f"<rect x='{min(mark, width - 2):.1f}' width='2' height='12' fill='#1c2430'/></svg>"
+    )
+
+
+def _format(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _viewer(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Data of the slice viewer and its pictures; every second, third … voxel of large volumes."""
+    from polyrve.reporting import drawings
+
+    step = [-(-n // _MOST_SHOWN) for n in volume.shape]
+    cut = tuple(slice(None, None, s) for s in step)
+    ids = grains.grain_ids[cut].astype(np.int64)
+    coded = np.stack([ids & 255, (ids >> 8) & 255, (ids >> 16) & 255], axis=-1).astype(np.uint8)
+    colors = drawings.volume_colors(volume.quaternions[cut], volume.phase_ids[cut], volume.phases)
+    pictures = {}
+    columns = 1
+    for name, values in {**{f"ipf-{k}": v for k, v in colors.items()}, "grains": coded}.items():
+        pictures[name], columns = drawings.atlas(values)
+    euler = np.rad2deg(to_euler(grains.quaternions)) if grains.number_of_grains else np.zeros((0, 3))
+    diameter = measure(grains).equivalent_diameter
+    data = {
+        "shape": list(ids.shape),
+        "spacing": [s * length for s, length in zip(step, volume.spacing, strict=True)],
+        "step": step,
+        "columns": columns,
+        "periodic": volume.periodic,
+        "phases": [phase.name for phase in volume.phases],
+        "grains": [
+            [int(phase), *(round(float(a), 2) for a in angles), round(float(size), 3)]
+            for phase, angles, size in zip(grains.phase_ids, euler, diameter, strict=True)
+        ],
+    }
+    return data, pictures
+
+
+def _viewer_markup(volume: OrientationVolume, pictures: Mapping[str, bytes]) -> str:
+    hidden = "".join(
+        f'<img hidden alt="" data-volume="{name}" src="{_address(content)}">' for name, content in pictures.items()
+    )
+    panes = ""
+    for axis, name in enumerate("zyx"):
+        shown = -(-volume.shape[axis] // -(-volume.shape[axis] // _MOST_SHOWN))
+        down, along = _AXES[name]
+        panes += (
+            f'<div class="pane" data-axis="{name}"><label>normal to {name}: <span class="index"></span>'
+            f" · {along} across, {down} down</label>"
+            f'<canvas tabindex="0" aria-label="section normal to {name}; arrow keys move it"></canvas>'
+            f'<input type="range" min="0" max="{shown - 1}" step="1" aria-label="position along {name}"></div>'
+        )
+    return (
+        _explain(
+            "Wheel or arrow keys move a section along its normal, <kbd>Page Up</kbd> and <kbd>Page Down</kbd> by "
+            "eight, <kbd>Home</kbd> and <kbd>End</kbd> to its ends; a click or drag moves the other two sections "
+            "there. <kbd>b</kbd> shows boundaries, <kbd>c</kbd> the cross."
+        )
+        + '<div id="viewer"><div class="controls"><label>colour <select name="colour">'
+        '<option value="ipf-z">IPF-Z</option><option value="ipf-y">IPF-Y</option><option value="ipf-x">IPF-X</option>'
+        '<option value="grains">grains</option></select></label>'
+        '<label><input type="checkbox" name="boundaries" checked> boundaries</label>'
+        '<label><input type="checkbox" name="cross" checked> cross</label></div>'
+        f'<div class="panes">{panes}</div><div class="readout" aria-live="polite"></div>{hidden}</div>'
+    )
+
+
+def _details(title: str, content: Any) -> str:
+    text = escape(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    return f"<details><summary>{escape(title)}</summary><pre>{text}</pre></details>"
+
+
+def _plain(value: Any) -> Any:
+    """JSON types alone; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _image(content: bytes, alternative: str) -> str:
+    return f'<img alt="{escape(alternative)}" src="{_address(content)}">'
+
+
+def _address(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _explain(text: str) -> str:
+    return f'<p class="explanation">{text}</p>'
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _footer() -> str:
+    from polyrve import __version__
+
+    return f"polyrve {escape(__version__)}"

@@ -1,0 +1,141 @@
+"""One validated record of everything that a reconstruction can be told.
+
+The API, the TOML file, the command line, the DREAM3D-NX filter and the provenance in every output share it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_METHODS = (
+    "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc", "scipy-cg",
+)  # fmt: skip
+
+
+class ReconstructionSettings(BaseModel):
+    """Settings of :func:`polyrve.reconstruct`; every field is described where it stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    shape: tuple[int, int, int] = Field(
+        (64, 64, 64), description="Number of voxels along z, y, x; nz = 1 reconstructs in 2D."
+    )
+    spacing: tuple[float, float, float] | None = Field(
+        None, description="Voxel size along z, y, x in um; by default the step of the map."
+    )
+    periodic: bool = Field(True, description="Whether the volume repeats across its faces.")
+    descriptors: Literal["default", "paper"] = Field("default", description="Named set of descriptors.")
+    weights: dict[str, float] = Field(
+        {}, description="Weights by descriptor name that replace those of the set; 0 leaves a descriptor out."
+    )
+    orientations: bool = Field(
+        True, description="Whether orientations count; without them phases alone are reconstructed, as of an image."
+    )
+    window: int | None = Field(
+        None, ge=2, description="Largest lag in voxels; by default 16 or what map and volume have room for."
+    )
+    texture_degree: int = Field(24, ge=2, le=40, description="Highest even degree of the texture descriptor.")
+    sections_per_group: int | None = Field(
+        None,
+        ge=1,
+        description="Neighbouring sections that one estimate is averaged over: 1 as in the paper; default all.",
+    )
+    start: Literal["exemplar", "polycrystal", "random"] = Field(
+        "exemplar",
+        description="Start: a volume put together from pixels of the map (the polycrystal where maps are too small or "
+        "do not show every axis), a quick polycrystal drawn from the map, or random orientations.",
+    )
+    levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
+    optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
+    iterations: int = Field(30, ge=0, description="Largest number of iterations on the finest grid; 0 keeps the start.")
+    sharpen: bool = Field(
+        True, description="Whether a periodic volume is drawn back to measured orientations at the end."
+    )
+    tolerance: float = Field(
+        1e-3, ge=0, description="Stop when the loss falls by less than this share within `patience` iterations."
+    )
+    patience: int = Field(30, ge=1, description="Iterations over which the tolerance is judged.")
+    seed: int = Field(0, ge=0, description="Seed of everything random.")
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _planar(cls, value: Any) -> Any:
+        return (1, *value) if isinstance(value, (tuple, list)) and len(value) == 2 else value
+
+    @field_validator("shape")
+    @classmethod
+    def _positive(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        if min(value[1:]) < 8 or (value[0] != 1 and value[0] < 8):
+            raise ValueError(f"expected at least 8 voxels along each axis, or nz = 1; got {value}")
+        return value
+
+    @field_validator("spacing")
+    @classmethod
+    def _lengths(cls, value: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if value is not None and not all(0 < length < float("inf") for length in value):
+            raise ValueError(f"expected three positive lengths in um; got {value}")
+        return value
+
+    @field_validator("texture_degree")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"expected an even number; got {value}")
+        return value
+
+    @classmethod
+    def create(cls, **values: Any) -> ReconstructionSettings:
+        """Settings from keywords, with errors as one sentence.
+
+        Raises
+        ------
+        ValueError
+            If a setting is unknown or out of its range.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ValueError(_sentence(error)) from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path, **overrides: Any) -> ReconstructionSettings:
+        """Settings from a TOML file; keywords win over the file.
+
+        Raises
+        ------
+        ValueError
+            If the file is no TOML, or a setting is unknown or out of its range.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                values = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path}: expected a TOML file; got {error}") from None
+        try:
+            return cls.create(**{**values, **overrides})
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"][:1]) or "settings"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            known = ", ".join(ReconstructionSettings.model_fields)
+            parts.append(f"{name}: expected one of the settings {known}; got an unknown name")
+        elif item["type"] == "value_error":
+            parts.append(f"{name}: {message}")
+        else:
+            parts.append(f"{name}: {message[0].lower()}{message[1:]}; got {item['input']!r}")
+    return "; ".join(dict.fromkeys(parts))
