@@ -1,0 +1,1 @@
+"""File formats: one module per format, one table (:mod:`polyrve.adapters.registry`)."""

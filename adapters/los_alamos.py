@@ -1,0 +1,56 @@
+"""Los Alamos FFT text, as EVPFFT and MASSIF read it.
+
+One line per voxel, x fastest: phi1 PHI phi2 (Bunge, degrees), indices x y z from 1, grain, phase. The format as
+DREAM.3D writes it: https://github.com/BlueQuartzSoftware/simplnx, WriteLosAlamosFFTFilter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from polyrve.adapters.cells import cells
+from polyrve.adapters.replacing import replacing
+from polyrve.adapters.text_rows import write_rows
+from polyrve.grains import GrainMap, GrainVolume
+from polyrve.orientation import OrientationField
+from polyrve.rotation import to_euler
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    by: str = "grain",
+    fill: bool = False,
+) -> None:
+    """Write the voxels; the format holds no lengths.
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    path : path-like
+    force : bool
+        Whether an existing file may be replaced.
+    by : {"grain", "voxel"}
+        Whether voxels have the mean orientation of their grain or their own.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `force` is not given.
+    ValueError
+        If voxels have no grain.
+    OSError
+        If the disk is full.
+    """
+    whole = cells(data, by=by, fill=fill)
+    row = whole.ids.ravel() - 1
+    angles = np.rad2deg(to_euler(whole.quaternions))[row]
+    z, y, x = (index.ravel() + 1 for index in np.indices(whole.shape))
+    with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii") as file:
+        write_rows(file, "%.6f %.6f %.6f %d %d %d %d %d", [*angles.T, x, y, z, row + 1, whole.phase_ids[row]])

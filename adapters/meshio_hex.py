@@ -1,0 +1,110 @@
+"""Voxel meshes in the formats that meshio writes: hexahedra, with grain and phase as cell data and cell sets.
+
+meshio: https://github.com/nschloe/meshio. Which of the data and sets a file keeps is up to its format.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyrve.adapters import hexahedra
+from polyrve.adapters.cells import Cells, cells
+from polyrve.adapters.replacing import replacing
+from polyrve.grains import GrainMap, GrainVolume
+from polyrve.orientation import OrientationField
+from polyrve.rotation import to_euler
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    file_format: str | None = None,
+    by: str = "grain",
+    fill: bool = False,
+    **options: Any,
+) -> None:
+    """Write the voxels as hexahedra; lengths in um.
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    path : path-like
+        The suffix says the format: .vtu, .xdmf, .msh (Gmsh 2.2), .bdf, .med, .e and others.
+    force : bool
+        Whether existing files may be replaced.
+    file_format : str, optional
+        meshio's name of the format where the suffix is not enough.
+    by : {"grain", "voxel"}
+        What the cell sets are.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    **options
+        Further arguments of meshio's writer.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and `force` is not given.
+    ValueError
+        If voxels have no grain, or meshio has no such format or cannot write the mesh in it.
+    OSError
+        If the disk is full.
+    """
+    import meshio
+
+    mesh = to_mesh(cells(data, by=by, fill=fill))
+    if file_format is None and Path(path).suffix.lower() == ".msh":
+        file_format = "gmsh22"
+    if (file_format or "").startswith("gmsh"):
+        mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
+    with replacing(path, force=force) as partial:
+        try:
+            meshio.write(partial, mesh, file_format=file_format, **options)
+        except meshio.ReadError:
+            raise ValueError(
+                f"{Path(path).name}: meshio knows no format of this suffix; name one by file_format"
+            ) from None
+        except (meshio.WriteError, KeyError, TypeError, NotImplementedError, UnboundLocalError) as error:
+            raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error})") from None
+
+
+def to_mesh(whole: Cells) -> Any:
+    """The voxels as a mesh.
+
+    Parameters
+    ----------
+    whole : Cells
+
+    Returns
+    -------
+    meshio.Mesh
+        Cell data ``grain``, ``phase`` and ``euler_angles`` (degrees); cell sets ``grain_<id>`` and ``phase_<name>``.
+    """
+    import meshio
+
+    ids = whole.ids.ravel()
+    phases = whole.phase_ids[ids - 1]
+    order = np.argsort(ids, kind="stable")
+    ends = np.cumsum(np.bincount(ids, minlength=len(whole.quaternions) + 1)[1:])
+    members = np.split(order, ends[:-1])
+    sets = {f"{whole.by}_{i}": [cells_of] for i, cells_of in enumerate(members, start=1)}
+    sets |= {
+        re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
+        for i, phase in enumerate(whole.phases, start=1)
+    }
+    return meshio.Mesh(
+        hexahedra.nodes(whole.shape, whole.spacing, whole.origin),
+        [("hexahedron", hexahedra.connectivity(whole.shape))],
+        cell_data={
+            "grain": [ids],
+            "phase": [phases],
+            "euler_angles": [np.rad2deg(to_euler(whole.quaternions))[ids - 1]],
+        },
+        cell_sets=sets,
+    )

@@ -1,0 +1,278 @@
+"""The table of formats: which module reads or writes which file."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from polyrve.frames import Frame
+from polyrve.orientation import OrientationMap, OrientationVolume
+
+
+class FormatError(ValueError):
+    """A file is not what its format asks for.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    reason : str
+        What was expected and what was found.
+    where : str
+        Line or dataset within the file, e.g. ``"line 12"`` or ``"/1/EBSD/Data/Euler"``.
+    """
+
+    def __init__(self, path: str | Path, reason: str, where: str = "") -> None:
+        self.path, self.reason, self.where = str(path), reason, where
+        super().__init__(f"{path}{', ' + where if where else ''}: {reason}")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        What ``--to`` and ``format=`` take, e.g. ``"damask"``.
+    suffixes : tuple of str
+        File name endings in lower case with the dot, the usual one first; empty for a folder of files.
+    module : str
+        Import path of the module that holds ``read(path, **options)`` and/or ``write(data, path, **options)``.
+    reads, writes : bool
+    description : str
+        One line for ``polyrve formats``.
+    recognises : callable or None
+        For a suffix that several formats share (.h5): takes the path, says whether the file is of this format.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    reads: bool
+    writes: bool
+    description: str
+    recognises: Callable[[Path], bool] | None = None
+
+    def load(self) -> Any:
+        """The format's module."""
+        return importlib.import_module(self.module)
+
+
+def _hdf5_with(*marks: str) -> Callable[[Path], bool]:
+    """Whether an HDF5 file has an object of one of these names at its root, or a maker whose name holds one of them."""
+
+    def recognises(path: Path) -> bool:
+        import h5py
+
+        try:
+            with h5py.File(path, "r") as file:
+                names = [name.strip().lower() for name, _ in zip(file, range(1000), strict=False)]
+                makers = [item for item in (file.get("Manufacturer"), file.get(" Manufacturer")) if item is not None]
+                texts = [str(item[()]).lower() for item in makers if item.size == 1 and item.nbytes < 1000]
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError):
+            return False
+        return any(mark in names or any(mark in text for text in texts) for mark in marks)
+
+    return recognises
+
+
+_HDF5 = (".h5", ".hdf5")
+
+FORMATS: list[Format] = [
+    Format("ang", (".ang",), "polyrve.adapters.ang", True, True, "EDAX OIM text, square and hexagonal grids"),
+    Format("ctf", (".ctf",), "polyrve.adapters.ctf", True, True, "Oxford/HKL Channel text"),
+    Format("cpr", (".cpr", ".crc"), "polyrve.adapters.cpr_crc", True, False, "Oxford/HKL Channel 5 project"),
+    Format(
+        "h5oina", (".h5oina", *_HDF5), "polyrve.adapters.h5oina", True, False, "Oxford Instruments AZtec HDF5",
+        _hdf5_with("oxford"),
+    ),
+    Format(
+        "edax-h5", (".oh5", ".edaxh5", *_HDF5), "polyrve.adapters.edax_h5", True, False, "EDAX OIM HDF5",
+        _hdf5_with("edax"),
+    ),
+    Format("bruker-h5", _HDF5, "polyrve.adapters.bruker_h5", True, False, "Bruker ESPRIT HDF5", _hdf5_with("bruker")),
+    Format("orix-h5", _HDF5, "polyrve.adapters.orix_h5", True, False, "orix HDF5", _hdf5_with("crystal_map")),
+    Format(
+        "emsoft-h5", _HDF5, "polyrve.adapters.emsoft_h5", True, False, "EMsoft dictionary indexing HDF5",
+        _hdf5_with("emheader", "emdata"),
+    ),
+    Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
+    Format("dream3d", (".dream3d",), "polyrve.adapters.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
+    Format("damask", (), "polyrve.adapters.damask", False, True, "folder that DAMASK_grid 3 runs as it is"),
+    Format("vti", (".vti",), "polyrve.adapters.vti", False, True, "VTK image with IPF colours, for ParaView"),
+    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.vtkhdf", False, True, "VTK HDF image, as vti"),
+    Format("vtp", (".vtp",), "polyrve.adapters.vtp", False, True, "grain boundaries as a VTK surface"),
+    Format(
+        "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.meshio_hex", False, True,
+        "voxel hexahedra with grain sets, in what meshio writes",
+    ),
+    Format("abaqus", (".inp",), "polyrve.adapters.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations"),
+    Format("los-alamos", (".txt",), "polyrve.adapters.los_alamos", False, True, "Los Alamos FFT text (EVPFFT, MASSIF)"),
+    Format("moose", (".inl", ".e", ".exo"), "polyrve.adapters.moose", False, True, "MOOSE EBSD text, or Exodus (.e)"),
+    Format("tesr", (".tesr",), "polyrve.adapters.tesr", False, True, "Neper raster tessellation"),
+    Format("prisms", (), "polyrve.adapters.prisms", False, True, "PRISMS-Plasticity: folder"),
+    Format("amitex", (), "polyrve.adapters.amitex", False, True, "AMITEX_FFTP: folder"),
+    Format("damask-mesh", (), "polyrve.adapters.damask_mesh", False, True, "DAMASK_mesh: folder with a Gmsh mesh"),
+    Format("spparks", (".sites",), "polyrve.adapters.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+]  # fmt: skip
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats, polyrve's own first, then those of installed packages.
+
+    A package adds one by an entry point of the group ``polyrve.formats`` that names a :class:`Format`.
+
+    Returns
+    -------
+    tuple of Format
+
+    Warns
+    -----
+    UserWarning
+        If an entry point cannot be loaded or is no :class:`Format`; it is left out.
+    """
+    rows = list(FORMATS)
+    for entry in entry_points(group="polyrve.formats"):
+        try:
+            row = entry.load()
+            if not isinstance(row, Format):
+                raise TypeError(f"expected a polyrve.adapters.registry.Format; got {type(row).__name__}")
+        except Exception as error:
+            warnings.warn(f"format {entry.name!r} of an installed package is left out: {error}", stacklevel=2)
+        else:
+            rows.append(row)
+    return tuple(rows)
+
+
+def read(
+    path: str | Path, *, frame: str | Frame | None = None, format: str | None = None, **options: Any
+) -> OrientationMap | OrientationVolume:
+    """Read an orientation map or volume from a file of any known format.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        Relation of the Euler frame to the map, a name of :data:`polyrve.frames.PRESETS`; by default what the file says,
+        else the vendor's default with a warning.
+    format : str, optional
+        Name of the format (:func:`formats`); by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        Orientations in the map frame, whatever frame the file has.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is a folder or empty, the format is not known or cannot be read, or the content is not of the format.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.read("scan.ang", frame="edax-2")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FormatError(path, "expected a file; it is a folder")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise FormatError(path, "expected data; the file is empty")
+    row = _named(path, format) if format else _of_content(path)
+    if not row.reads:
+        raise FormatError(path, f"format {row.name!r} can be written, not read")
+    if frame is not None:
+        options["frame"] = frame
+    return row.load().read(path, **options)
+
+
+def write(data: Any, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
+    """Write a map or volume to a file of any known format.
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+        What the format can hold.
+    path : path-like
+    format : str, optional
+        Name of the format (:func:`formats`); by default from the suffix.
+    force : bool
+        Whether existing files may be replaced.
+    **options
+        Further arguments of the format's own ``write``.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `force` is not given.
+    FormatError
+        If the format is not known or cannot be written.
+    """
+    writer(path, format).load().write(data, Path(path), force=force, **options)
+
+
+def writer(path: str | Path, format: str | None = None) -> Format:
+    """The format that :func:`write` takes for a path.
+
+    Parameters
+    ----------
+    path : path-like
+    format : str, optional
+        As in :func:`write`.
+
+    Returns
+    -------
+    Format
+
+    Raises
+    ------
+    FormatError
+        If the format is not known or cannot be written.
+    """
+    path = Path(path)
+    rows = [_named(path, format)] if format else _of_suffix(path)
+    row = next((row for row in rows if row.writes), None)
+    if row is None:
+        raise FormatError(path, f"format {rows[0].name!r} can be read, not written")
+    return row
+
+
+def _named(path: Path, name: str) -> Format:
+    for row in formats():
+        if row.name == name:
+            return row
+    raise FormatError(path, f"expected a format of {', '.join(row.name for row in formats())}; got {name!r}")
+
+
+def _of_suffix(path: Path) -> list[Format]:
+    rows = [row for row in formats() if path.suffix.lower() in row.suffixes]
+    if not rows:
+        known = sorted({suffix for row in formats() for suffix in row.suffixes})
+        raise FormatError(
+            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}"
+        )
+    return rows
+
+
+def _of_content(path: Path) -> Format:
+    rows = [row for row in _of_suffix(path) if row.reads] or _of_suffix(path)
+    if len(rows) == 1:
+        return rows[0]
+    for row in rows:
+        if row.recognises is not None and row.recognises(path):
+            return row
+    raise FormatError(path, f"expected a file of {', '.join(row.name for row in rows)}; its content is of none of them")
