@@ -1,0 +1,486 @@
+import json
+import os
+import warnings
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import polyrve
+from polyrve import rotation
+from polyrve.adapters import dream3d
+from polyrve.adapters.registry import FormatError
+from polyrve.crystal import LAUE_GROUPS, Phase
+from polyrve.grains import GrainMap, GrainVolume, measure
+from polyrve.orientation import OrientationMap, OrientationVolume
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
+SAMPLES = [
+    "small_in100_slice_v7.dream3d", "small_in100_slice_v8.dream3d",
+    "two_phase_synthetic_v7.dream3d", "two_phase_synthetic_v8.dream3d",
+]  # fmt: skip
+VERSIONS = ["7.0", "8.0"]
+CELLS = {"7.0": "DataContainers/DataContainer/CellData", "8.0": "DataStructure/DataContainer/CellData"}
+
+
+def sample(name):
+    if not (DATA / name).exists():
+        pytest.skip("the sample data is not here")
+    return DATA / name
+
+
+def assert_same_field(a, b):
+    assert type(a) is type(b)
+    np.testing.assert_array_equal(a.quaternions, b.quaternions)
+    np.testing.assert_array_equal(a.phase_ids, b.phase_ids)
+    assert (a.phases, a.spacing, a.origin, a.periodic) == (b.phases, b.spacing, b.origin, b.periodic)
+    assert a.frame == b.frame
+    assert json.dumps(dict(a.provenance)) == json.dumps(dict(b.provenance))
+    assert sorted(a.properties) == sorted(b.properties)
+    for name, values in a.properties.items():
+        np.testing.assert_array_equal(values, b.properties[name])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("compress", [False, True])
+def test_written_grains_come_back_exactly(tmp_path, two_phase_grains, version, compress):
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path, version=version, compress=compress)
+    back = dream3d.read_grains(path)
+    assert isinstance(back, GrainVolume)
+    np.testing.assert_array_equal(back.grain_ids, two_phase_grains.grain_ids)
+    np.testing.assert_array_equal(back.quaternions, two_phase_grains.quaternions)
+    np.testing.assert_array_equal(back.phase_ids, two_phase_grains.phase_ids)
+    assert_same_field(back.field, two_phase_grains.field)
+    field = polyrve.read(path)
+    np.testing.assert_array_equal(field.properties["FeatureIds"], two_phase_grains.grain_ids)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_double_precision_the_rounding_is_that_of_float32(tmp_path, two_phase_grains, version):
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path, version=version, exact=False)
+    with h5py.File(path) as file:
+        assert "polyrve" not in file
+    error = rotation.to_matrix(polyrve.read(path).quaternions) - rotation.to_matrix(two_phase_grains.field.quaternions)
+    assert 0 < np.abs(error).max() < 1e-6
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_changed_quaternions_are_not_overruled_by_the_double_ones(tmp_path, two_phase_grains, version):
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path, version=version)
+    with h5py.File(path, "r+") as file:
+        cells = file[CELLS[version]]
+        cells["Quats"][0, 0, 0] = (0.0, 0.0, 0.0, 1.0)
+        cells["EulerAngles"][0, 0, 0] = 0.0
+    np.testing.assert_allclose(polyrve.read(path).quaternions[0, 0, 0], (1, 0, 0, 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_map_and_layer(tmp_path, two_phase_grains, version):
+    layer = two_phase_grains.field.section(0, 1)
+    path = tmp_path / "map.dream3d"
+    dream3d.write(layer, path, version=version)
+    back = dream3d.read(path)
+    assert isinstance(back, OrientationMap)
+    assert_same_field(back, layer)
+    volume = dream3d.read(path, volume=True)
+    assert isinstance(volume, OrientationVolume)
+    assert volume.shape == (1, 4, 5)
+    ids = np.unique(two_phase_grains.grain_ids[1], return_inverse=True)
+    kept = ids[0] - 1
+    grains = GrainMap(
+        layer,
+        ids[1].reshape(4, 5) + 1,
+        two_phase_grains.quaternions[kept],
+        two_phase_grains.phase_ids[kept],
+    )
+    dream3d.write(grains, path, version=version, force=True)
+    again = dream3d.read_grains(path)
+    assert isinstance(again, GrainMap)
+    np.testing.assert_array_equal(again.grain_ids, grains.grain_ids)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_unindexed_points_are_masked(tmp_path, version):
+    q = rotation.random_orientations((3, 4, 5), np.random.default_rng(0))
+    ids = np.ones((3, 4, 5), dtype=int)
+    ids[0, 1, 2] = ids[2, 3, 4] = 0
+    field = OrientationVolume(q, ids, (Phase("Al"),), (1.0, 1.0, 1.0))
+    dream3d.write(field, tmp_path / "a.dream3d", version=version)
+    with h5py.File(tmp_path / "a.dream3d") as file:
+        cells = file[CELLS[version]]
+        np.testing.assert_array_equal(cells["Mask"][..., 0].astype(bool), ids > 0)
+        np.testing.assert_array_equal(cells["IPFColors"][0, 1, 2], 0)
+    np.testing.assert_array_equal(dream3d.read(tmp_path / "a.dream3d").phase_ids, ids)
+
+
+def test_mask_is_applied_unless_told_otherwise(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains.field, path)
+    with h5py.File(path, "r+") as file:
+        file[CELLS["8.0"]]["Mask"][1, 2, 3] = 0
+    assert dream3d.read(path).phase_ids[1, 2, 3] == 0
+    assert dream3d.read(path, mask=False).phase_ids[1, 2, 3] > 0
+    with pytest.raises(FormatError, match="'Nothing'"):
+        dream3d.read(path, mask="Nothing")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_laue_group(tmp_path, version):
+    phases = tuple(Phase(f"phase {i}", laue, (1 + i, 2, 3, 90, 90, 90)) for i, laue in enumerate(LAUE_GROUPS))
+    ids = (np.arange(60) % 11 + 1).reshape(3, 4, 5)
+    q = rotation.random_orientations((3, 4, 5), np.random.default_rng(0))
+    dream3d.write(OrientationVolume(q, ids, phases, (1.0, 2.0, 3.0)), tmp_path / "a.dream3d", version=version)
+    assert dream3d.read(tmp_path / "a.dream3d").phases == phases
+
+
+def test_layout_of_version_8(tmp_path, two_phase_grains):
+    dream3d.write(two_phase_grains, tmp_path / "rve.dream3d", shapes=True)
+    with h5py.File(tmp_path / "rve.dream3d") as file:
+        assert file.attrs["FileVersion"] == b"8.0"
+        ids, kinds = [], {}
+
+        def visit(name, item):
+            kind = item.attrs["ObjectType"]
+            assert isinstance(kind, np.bytes_), f"{name}: string attributes must be of fixed length"
+            assert item.attrs["Importable"] == 1
+            ids.append(int(item.attrs["ObjectId"][0]))
+            kinds[name] = kind.decode()
+            if isinstance(item, h5py.Dataset) and kinds[name] != "StringArray":
+                tuples, components = tuple(item.attrs["TupleDimensions"]), tuple(item.attrs["ComponentDimensions"])
+                assert item.shape == (*tuples, *components)
+                assert item.chunks is None
+
+        file["DataStructure"].visititems(visit)
+        assert len(set(ids)) == len(ids)
+        assert file["DataStructure"].attrs["NextObjectId"][0] == max(ids) + 1
+        geometry = file["DataStructure/DataContainer"]
+        np.testing.assert_array_equal(geometry.attrs["_DIMENSIONS"], (5, 4, 3))
+        np.testing.assert_array_equal(geometry.attrs["_SPACING"], np.float32((1.1, 0.35, 0.7)))
+        np.testing.assert_array_equal(geometry.attrs["_ORIGIN"], np.float32((3.1, -2.0, 1.0)))
+        assert geometry.attrs["Units"] == 6
+        assert geometry.attrs["Cell Data ID"] == geometry["CellData"].attrs["ObjectId"]
+        np.testing.assert_array_equal(geometry["CellData"].attrs["TupleDims"], (3, 4, 5))
+        expected = {
+            "EulerAngles": "DataArray<float32>", "Quats": "DataArray<float32>", "Phases": "DataArray<int32>",
+            "FeatureIds": "DataArray<int32>", "Mask": "DataArray<bool>", "IPFColors": "DataArray<uint8>",
+        }  # fmt: skip
+        for name, kind in expected.items():
+            assert kinds[f"DataContainer/CellData/{name}"] == kind
+        pipeline = file["Pipeline/Pipeline"]
+        assert (pipeline.shape, pipeline.dtype.kind) == ((), "S")
+        assert json.loads(pipeline[()])["pipeline"] == []
+        names = geometry["CellEnsembleData/PhaseName"]
+        assert h5py.check_string_dtype(names.dtype).length is None
+        assert [name.decode() for name in names] == ["Invalid Phase", "Al", "Mg (alpha)"]
+        assert geometry["CellEnsembleData/CrystalStructures"][:, 0].tolist() == [999, 1, 0]
+
+
+def test_layout_of_version_7(tmp_path, two_phase_grains):
+    dream3d.write(two_phase_grains, tmp_path / "rve.dream3d", version=7)
+    with h5py.File(tmp_path / "rve.dream3d") as file:
+        assert file.attrs["FileVersion"] == b"7.0"
+        container = file["DataContainers/DataContainer"]
+        image = container["_SIMPL_GEOMETRY"]
+        assert image["DIMENSIONS"][()].tolist() == [5, 4, 3]
+        assert image["DIMENSIONS"].dtype == np.int64
+        np.testing.assert_array_equal(image["SPACING"][()], np.float32((1.1, 0.35, 0.7)))
+        assert [container[name].attrs["AttributeMatrixType"][0] for name in (
+            "CellData", "CellEnsembleData", "CellFeatureData")] == [3, 11, 7]  # fmt: skip
+        for matrix in (container["CellData"], container["CellFeatureData"], container["CellEnsembleData"]):
+            for item in matrix.values():
+                assert {"ObjectType", "TupleDimensions", "ComponentDimensions", "DataArrayVersion"} <= set(item.attrs)
+                shape = tuple(item.attrs["TupleDimensions"][::-1])
+                assert item.shape[: len(shape)] == shape
+        kinds = {name: item.attrs["ObjectType"].decode() for name, item in container["CellData"].items()}
+        assert kinds["Quats"] == "DataArray<float>"
+        assert kinds["CI"] == "DataArray<double>"
+        assert kinds["FeatureIds"] == "DataArray<int32_t>"
+        assert kinds["Mask"] == "DataArray<bool>"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_values_of_the_feature_data(tmp_path, two_phase_grains, version):
+    dream3d.write(two_phase_grains, tmp_path / "rve.dream3d", version=version, shapes=True)
+    measured = measure(two_phase_grains)
+    with h5py.File(tmp_path / "rve.dream3d") as file:
+        features = file[CELLS[version].replace("CellData", "CellFeatureData")]
+        assert all(len(item) == 9 for item in features.values())
+        q = np.roll(features["AvgQuats"][1:], 1, axis=1)
+        np.testing.assert_allclose(q, two_phase_grains.quaternions, atol=1e-7)
+        angles = features["AvgEulerAngles"][1:].astype(float)
+        expected = rotation.to_matrix(two_phase_grains.quaternions)
+        np.testing.assert_allclose(rotation.to_matrix(rotation.from_euler(angles)), expected, atol=3e-6)
+        np.testing.assert_array_equal(features["NumCells"][1:, 0], np.bincount(two_phase_grains.grain_ids.ravel())[1:])
+        np.testing.assert_allclose(features["Volumes"][1:, 0], measured.size, rtol=1e-6)
+        np.testing.assert_allclose(features["EquivalentDiameters"][1:, 0], measured.equivalent_diameter, rtol=1e-6)
+        np.testing.assert_allclose(features["GOS"][1:, 0], measured.orientation_spread, rtol=1e-6)
+        assert features["Phases"][1:, 0].tolist() == two_phase_grains.phase_ids.tolist()
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_centroids(tmp_path, periodic):
+    ids = np.ones((4, 6, 10), dtype=int)
+    ids[1:3, 2:4, :] = np.where((np.arange(10) < 2) | (np.arange(10) > 7), 2, 1)
+    q = np.zeros((2, 4))
+    q[:, 0] = 1
+    field = OrientationVolume(
+        q[ids - 1], np.ones(ids.shape, dtype=int), (Phase("Al"),), (1.0, 2.0, 0.5), (10.0, 0.0, 0.0), periodic=periodic
+    )
+    dream3d.write(GrainVolume(field, ids, q, [1, 1]), tmp_path / "a.dream3d")
+    with h5py.File(tmp_path / "a.dream3d") as file:
+        x, y, z = file["DataStructure/DataContainer/CellFeatureData/Centroids"][2]
+    assert (y, z) == (6.0, 12.0)
+    assert min(abs(x), abs(x - 5.0)) < 1e-6 if periodic else abs(x - 2.5) < 1e-6
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_damask_loads_it(tmp_path, two_phase_grains, version):
+    damask = pytest.importorskip("damask")
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path, version=version)
+    grid = damask.GeomGrid.load_DREAM3D(path, "FeatureIds")
+    np.testing.assert_array_equal(grid.material, two_phase_grains.grain_ids.T)
+    config = damask.ConfigMaterial.load_DREAM3D(path, "CellFeatureData")
+    stored = damask.Rotation([m["constituents"][0]["O"] for m in config["material"]][1:]).as_matrix()
+    np.testing.assert_allclose(stored, rotation.to_matrix(two_phase_grains.quaternions), atol=3e-6)
+    assert [m["constituents"][0]["phase"] for m in config["material"]][1:] == [
+        two_phase_grains.field.phases[i - 1].name for i in two_phase_grains.phase_ids
+    ]
+    assert damask.GeomGrid.load_DREAM3D(path).material.shape == (5, 4, 3)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_xdmf_points_at_the_arrays(tmp_path, two_phase_grains, version):
+    dream3d.write(two_phase_grains, tmp_path / "rve.dream3d", version=version)
+    grid = ElementTree.parse(tmp_path / "rve.xdmf").getroot().find("Domain/Grid")
+    assert grid.find("Topology").get("Dimensions") == "4 5 6"
+    origin, spacing = ([float(v) for v in item.text.split()] for item in grid.findall("Geometry/DataItem"))
+    assert (origin, spacing) == ([1.0, -2.0, 3.1], [0.7, 0.35, 1.1])
+    names = []
+    with h5py.File(tmp_path / "rve.dream3d") as file:
+        for attribute in grid.findall("Attribute"):
+            item = attribute.find("DataItem")
+            name, _, dataset = item.text.partition(":")
+            assert name == "rve.dream3d"
+            assert file[dataset].shape == tuple(int(n) for n in item.get("Dimensions").split())
+            assert file[dataset].dtype.itemsize == int(item.get("Precision"))
+            names.append(attribute.get("Name"))
+    assert {"IPFColors", "FeatureIds", "Phases", "EulerAngles", "Mask"} <= set(names)
+
+
+def test_existing_files_are_kept_without_force(tmp_path, two_phase_grains):
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        dream3d.write(two_phase_grains.field, path)
+    assert path.read_bytes() == before
+    path.unlink()
+    with pytest.raises(FileExistsError, match="xdmf"):
+        dream3d.write(two_phase_grains.field, path)
+    assert sorted(os.listdir(tmp_path)) == ["rve.xdmf"]
+    dream3d.write(two_phase_grains.field, path, force=True)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        field = dream3d.read(sample(name))
+    if name.startswith("small"):
+        assert isinstance(field, OrientationMap)
+        assert field.shape == (101, 201)
+        assert field.spacing == pytest.approx((0.35, 0.35))
+        assert np.unique(field.phase_ids).tolist() == [1, 2]
+    else:
+        assert field.shape == (10, 8, 13)
+        assert [phase.laue for phase in field.phases] == ["m-3m", "6/mmm"]
+        assert [phase.name for phase in field.phases] == ["Primary", "Precipitate"]
+    with h5py.File(sample(name)) as file:
+        paths = []
+        file.visit(lambda path: paths.append(path) if path.endswith("Data/EulerAngles") else None)
+        cells = next(file[path] for path in paths if file[path].ndim == 4)
+        expected = rotation.to_matrix(rotation.from_euler(cells[()].astype(float))).reshape(*field.shape, 3, 3)
+    np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=2e-6)
+
+
+def test_both_versions_of_a_sample_agree():
+    for stem in ("small_in100_slice", "two_phase_synthetic"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            a, b = (dream3d.read(sample(f"{stem}_{v}.dream3d")) for v in ("v7", "v8"))
+        np.testing.assert_array_equal(a.quaternions, b.quaternions)
+        np.testing.assert_array_equal(a.properties["FeatureIds"], b.properties["FeatureIds"])
+        assert a.phases == b.phases
+
+
+@pytest.mark.parametrize("version", ["v7", "v8"])
+def test_grains_of_another_program(version):
+    grains = dream3d.read_grains(sample(f"two_phase_synthetic_{version}.dream3d"))
+    assert grains.number_of_grains == 18
+    means = grains.quaternions[grains.grain_ids - 1]
+    for number, phase in enumerate(grains.field.phases, start=1):
+        here = grains.field.phase_ids == number
+        angle = rotation.disorientation_angle(means[here], grains.field.quaternions[here], phase.symmetry)
+        assert np.rad2deg(angle).max() < 0.1
+
+
+def test_missing_crystal_structures_warn_and_can_be_set():
+    with pytest.warns(UserWarning, match="no crystal structures"):
+        dream3d.read(sample(SAMPLES[1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        field = dream3d.read(sample(SAMPLES[1]), laue=["m-3m", "6/mmm"])
+    assert [phase.laue for phase in field.phases] == ["m-3m", "6/mmm"]
+
+
+def make_old(path, spacing_name="RESOLUTION", version="6.0"):
+    """A minimal file as DREAM.3D 6.0 wrote it, Euler angles alone."""
+    angles = np.random.default_rng(0).random((3, 4, 5, 3)).astype(np.float32)
+    with h5py.File(path, "w") as file:
+        file.attrs["FileVersion"] = np.bytes_(version)
+        container = file.create_group("DataContainers/ImageDataContainer")
+        image = container.create_group("_SIMPL_GEOMETRY")
+        image.attrs["GeometryTypeName"] = np.bytes_("ImageGeometry")
+        image["DIMENSIONS"] = np.array([5, 4, 3])
+        image[spacing_name] = np.float32([1.0, 0.5, 0.25])
+        image["ORIGIN"] = np.zeros(3, dtype=np.float32)
+        container["CellData/EulerAngles"] = angles
+        container["CellData/Phases"] = np.ones((3, 4, 5, 1), dtype=np.int32)
+        container["CellEnsembleData/CrystalStructures"] = np.uint32([[999], [1]])
+        container["CellEnsembleData/PhaseName"] = np.array([b"Unknown", b"Nickel"])
+    return angles
+
+
+def test_version_6(tmp_path):
+    angles = make_old(tmp_path / "old.dream3d")
+    field = dream3d.read(tmp_path / "old.dream3d")
+    assert field.spacing == (0.25, 0.5, 1.0)
+    assert field.phases == (Phase("Nickel"),)
+    expected = rotation.to_matrix(rotation.from_euler(angles.astype(float)))
+    np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-12)
+
+
+def test_degrees_are_refused_unless_told(tmp_path):
+    angles = make_old(tmp_path / "old.dream3d")
+    with h5py.File(tmp_path / "old.dream3d", "r+") as file:
+        file["DataContainers/ImageDataContainer/CellData/EulerAngles"][...] = np.rad2deg(angles)
+    with pytest.raises(FormatError, match="rad"):
+        dream3d.read(tmp_path / "old.dream3d")
+    field = dream3d.read(tmp_path / "old.dream3d", degrees=True)
+    expected = rotation.to_matrix(rotation.from_euler(angles.astype(float)))
+    np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-6)
+
+
+def test_disagreeing_arrays_warn_and_eulers_win(tmp_path):
+    angles = make_old(tmp_path / "old.dream3d")
+    with h5py.File(tmp_path / "old.dream3d", "r+") as file:
+        file["DataContainers/ImageDataContainer/CellData/Quats"] = np.float32(
+            np.roll(rotation.random_orientations((3, 4, 5), np.random.default_rng(1)), -1, axis=-1)
+        )
+    expected = rotation.to_matrix(rotation.from_euler(angles.astype(float)))
+    with pytest.warns(UserWarning, match="disagree"):
+        field = dream3d.read(tmp_path / "old.dream3d")
+    np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-12)
+    chosen = dream3d.read(tmp_path / "old.dream3d", quaternions="Quats")
+    assert np.abs(rotation.to_matrix(chosen.quaternions) - expected).max() > 0.1
+
+
+@pytest.mark.parametrize(("units", "spacing", "expected"), [
+    (10, 0.5, 0.5), (6, 0.5, 0.5), (5, 500.0, 0.5), (7, 0.5, 500.0), (10, 5e-7, 0.5), (None, 5e-7, 0.5),
+])  # fmt: skip
+def test_units_of_length(tmp_path, units, spacing, expected):
+    q = np.zeros((2, 2, 2, 4))
+    q[..., 0] = 1
+    path = tmp_path / "a.dream3d"
+    dream3d.write(OrientationVolume(q, np.ones((2, 2, 2)), (Phase("Al"),), (1.0, 1.0, 1.0)), path)
+    with h5py.File(path, "r+") as file:
+        del file["DataStructure/polyrve"]
+        geometry = file["DataStructure/DataContainer"]
+        geometry.attrs["_SPACING"] = np.float32([spacing] * 3)
+        del geometry.attrs["Units"]
+        if units is not None:
+            geometry.attrs["Units"] = np.uint32([units])
+    assert dream3d.read(path).spacing == pytest.approx((expected,) * 3, rel=1e-6)
+
+
+def test_several_geometries_need_a_choice(tmp_path):
+    angles = make_old(tmp_path / "old.dream3d", "SPACING", "7.0")
+    with h5py.File(tmp_path / "old.dream3d", "r+") as file:
+        file.copy("DataContainers/ImageDataContainer", "DataContainers/Second")
+        file["DataContainers/Second/CellData/Phi"] = file["DataContainers/Second/CellData/EulerAngles"][()] * 0.5
+    with pytest.raises(FormatError, match="ImageDataContainer, Second"):
+        dream3d.read(tmp_path / "old.dream3d")
+    field = dream3d.read(tmp_path / "old.dream3d", geometry="Second", eulers="Phi")
+    expected = rotation.to_matrix(rotation.from_euler(angles.astype(float) * 0.5))
+    np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-6)
+    with pytest.raises(FormatError, match="'Third'"):
+        dream3d.read(tmp_path / "old.dream3d", geometry="Third")
+
+
+def damage(file, case):
+    cells = file[CELLS["8.0"]]
+    if case == "version":
+        file.attrs["FileVersion"] = np.bytes_("5.0")
+    elif case == "no version":
+        del file.attrs["FileVersion"]
+    elif case == "no geometry":
+        del file["DataStructure/DataContainer"]
+    elif case == "no orientations":
+        del cells["Quats"], cells["EulerAngles"]
+    elif case == "phase out of range":
+        cells["Phases"][0, 0, 0] = 7
+    elif case == "nan":
+        del cells["Quats"]
+        cells["EulerAngles"][0, 0, 0] = np.nan
+    elif case == "unknown structure":
+        file["DataStructure/DataContainer/CellEnsembleData/CrystalStructures"][1] = 999
+        del file["DataStructure/polyrve"]
+
+
+@pytest.mark.parametrize(("case", "words"), [
+    ("version", "FileVersion"), ("no version", "FileVersion"), ("no geometry", "image geometry"),
+    ("no orientations", "orientations per cell"), ("phase out of range", "phases 0"), ("nan", "finite"),
+    ("unknown structure", "crystal structure"),
+])  # fmt: skip
+def test_bad_files_are_refused_with_the_reason(tmp_path, two_phase_grains, case, words):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    with h5py.File(path, "r+") as file:
+        damage(file, case)
+    with pytest.raises(FormatError, match=words) as caught:
+        dream3d.read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_no_hdf5_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        dream3d.read(tmp_path / "absent.dream3d")
+    (tmp_path / "text.dream3d").write_text("not HDF5")
+    with pytest.raises(FormatError, match="HDF5"):
+        dream3d.read(tmp_path / "text.dream3d")
+
+
+def test_truncated_file(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(FormatError):
+        dream3d.read(path)
+
+
+def test_grains_without_ids_are_refused(tmp_path, two_phase_grains):
+    dream3d.write(two_phase_grains.field, tmp_path / "a.dream3d")
+    with pytest.raises(FormatError, match="feature ids"):
+        dream3d.read_grains(tmp_path / "a.dream3d")
+
+
+def test_bad_version_on_writing(tmp_path, two_phase_grains):
+    with pytest.raises(ValueError, match=r"8\.0 or 7\.0"):
+        dream3d.write(two_phase_grains, tmp_path / "a.dream3d", version="6.0")
+    assert os.listdir(tmp_path) == []

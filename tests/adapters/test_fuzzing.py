@@ -1,0 +1,117 @@
+"""Mutated files: a reader returns a map or raises FormatError, soon, in little memory.
+
+2000 files per reader; the environment variable POLYRVE_FUZZ sets another number.
+"""
+
+import os
+import random
+import resource
+import time
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+import polyrve
+from polyrve import rotation
+from polyrve.adapters.registry import FormatError
+from polyrve.orientation import OrientationMap
+
+COUNT = int(os.environ.get("POLYRVE_FUZZ", "2000"))
+READERS = [
+    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
+    "dream3d",
+]  # fmt: skip
+SECONDS, BYTES = 5.0, 256 << 20
+TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
+
+
+def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
+    content = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        at, length = rng.randrange(len(content) or 1), rng.randrange(1, 32)
+        kind = rng.randrange(6)
+        if kind == 0:
+            content[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            del content[at : at + length]
+        elif kind == 2:
+            content[at:at] = content[at : at + length]
+        elif kind == 3:
+            content[at : at + length] = rng.randbytes(length)
+        elif kind == 4:
+            content[at : at + 1] = rng.choice(TOKENS)
+        elif rng.random() < 0.1:
+            del content[at:]
+    return bytes(content)
+
+
+def mutate_objects(path, rng: random.Random) -> None:
+    """Replace or remove one dataset of an HDF5 file."""
+    with h5py.File(path, "r+") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name))
+        name = rng.choice(sorted(names))
+        item = file[name]
+        values = item[()] if isinstance(item, h5py.Dataset) and item.shape is not None else None
+        attributes = dict(item.attrs)
+        del file[name]
+        kind = rng.randrange(8)
+        if kind == 0 or values is None:
+            return
+        if kind == 1:
+            file.create_dataset(name, shape=(10**9,), dtype=np.float64, chunks=(1024,))
+        elif kind == 2:
+            file[name] = np.array([b"text"])
+        elif kind == 3:
+            file[name] = h5py.Empty("f8")
+        elif kind == 4:
+            file.create_group(name)
+        elif kind == 5 and values.dtype.kind in "fiu":
+            file[name] = np.full(np.shape(values), rng.choice([-1, 0, 10**9, 255]) % 2**31, dtype=np.int64)
+        elif kind == 6 and values.dtype.kind in "fiu":
+            file[name] = np.full(np.shape(values), rng.choice([np.nan, np.inf, -1e300, 0.5]))
+        else:
+            file[name] = np.ravel(values)[: rng.randrange(3)]
+        if name in file:
+            file[name].attrs.update(attributes)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", READERS)
+def test_mutated_files(samples, crystals, tmp_path, name):
+    truth = crystals((4, 5), several=name in ("ang", "ctf", "cpr", "crc"), all_indexed=name == "emsoft-h5")
+    if name == "dream3d":
+        path = tmp_path / "map.dream3d"
+        polyrve.write(
+            OrientationMap(rotation.from_matrix(truth.matrices), truth.phase_ids, truth.phases, truth.spacing), path
+        )
+    else:
+        path = samples["cpr" if name == "crc" else name].write(truth, tmp_path)
+    target = path.with_suffix(".crc") if name == "crc" else path
+    original = target.read_bytes()
+    format_name = {"crc": "cpr", "h5ebsd-hkl": "h5ebsd"}.get(name, name)
+    rng = random.Random(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        polyrve.read(path, format=format_name)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused = 0
+    for number in range(COUNT):
+        if original.startswith(b"\x89HDF") and number % 4 == 0:
+            target.write_bytes(original)
+            mutate_objects(target, rng)
+        else:
+            target.write_bytes(mutated_bytes(original, rng))
+        start = time.process_time()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                polyrve.read(path, format=format_name)
+        except FormatError:
+            refused += 1
+        assert time.process_time() - start < SECONDS, f"mutation {number}"
+    assert 0 < refused < COUNT
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < BYTES

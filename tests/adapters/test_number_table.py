@@ -1,0 +1,77 @@
+"""Tables of numbers: the numbers that float() gives, whatever their layout, and the line of the first fault."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polyrve.adapters import number_table
+from polyrve.adapters.registry import FormatError
+
+PATH = Path("scan.ang")
+
+
+def parsed_by_python(text):
+    return np.array([[float(field) for field in line.split()] for line in text.splitlines() if line.strip()])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%9.5f %9.5f %12.5f\n",
+        "%-9.5f %9.5f %012.5f\n",
+        "%8d %4d %2d\n",
+        "%16.10f\t%15.12f\t%16d\n",
+        "%.3f\t%g %e\n",
+        " %9.0f. %7.1f %+9.4f\n",
+        "%16.12f %16.13f %17.14f\n",
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 7, (1 << 14) + 3])
+def test_the_numbers_that_python_reads(form, rows):
+    rng = np.random.default_rng(rows)
+    numbers = rng.uniform(-1, 1, (rows, 3)) * 10.0 ** rng.integers(-2, 3, (rows, 3))
+    text = "".join(form % tuple(row) for row in numbers)
+    np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
+
+
+@pytest.mark.parametrize("digits", range(1, 17))
+def test_every_number_of_digits(digits):
+    rng = np.random.default_rng(digits)
+    numbers = rng.integers(0, 10**digits, 50)
+    text = "".join(f"{number:{digits}d} {number / 10**digits:.{digits}f}\n" for number in numbers)
+    np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
+
+
+def test_lines_of_one_width_take_the_fast_way(monkeypatch):
+    monkeypatch.setattr(np, "loadtxt", None)
+    text = " -1.50  12 0.25\n 10.25 -12 -.75\n  0.00   1 0.00\n"
+    np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.0 2.0\n1 02.0\n", "1.5 2.0\n15. 2.0\n", "1e3 2.0\n1.3 2.0\n", "nan 2.0\n1.0 2.0\n", " 12 3\n1 2 3\n",
+     " 12 3\n-12 3\n", "1.25\r\n2.50\r\n", "1.25\n\n2.50\n"],
+)  # fmt: skip
+def test_lines_that_differ(text):
+    if len({len(line.split()) for line in text.split("\n") if line.strip()}) > 1:
+        with pytest.raises(FormatError, match="columns"):
+            number_table.read_table(text.encode(), PATH, 1)
+    else:
+        np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1.0 2.0\n1-0 2.0\n", "line 6: expected a number; got '1-0'"),
+        ("1.0 2.0\n1.0 2.x\n", "line 6: expected a number; got '2.x'"),
+        ("1.0 2.0\n- 0 2.0\n", "line 6: expected 2 columns; got 3"),
+        ("1.0 2.0\n . 2.0\n", "line 6: expected a number; got '.'"),
+        (" \n\n", "line 5: expected lines of numbers after the header; got none"),
+    ],
+)
+def test_faults(text, message):
+    with pytest.raises(FormatError, match=message.replace(".", r"\.")):
+        number_table.read_table(text.encode(), PATH, 5)

@@ -1,0 +1,141 @@
+"""The writers for ParaView, read back by vtk: vti, vtkhdf, vtp."""
+
+import numpy as np
+import pytest
+
+from polyrve import grains, rotation
+from polyrve.adapters import vti, vtkhdf, vtp
+from polyrve.adapters.ipf_colors import ipf_colors
+
+vtk = pytest.importorskip("vtk")
+from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
+
+
+def read(path):
+    reader = {".vti": vtk.vtkXMLImageDataReader, ".vtkhdf": vtk.vtkHDFReader, ".vtp": vtk.vtkXMLPolyDataReader}[
+        path.suffix
+    ]()
+    reader.SetFileName(str(path))
+    reader.Update()
+    output = reader.GetOutput()
+    data = output.GetCellData()
+    arrays = {data.GetArrayName(i): vtk_to_numpy(data.GetArray(i)) for i in range(data.GetNumberOfArrays())}
+    return output, arrays
+
+
+IMAGES = [(vti, "a.vti", False), (vti, "a.vti", True), (vtkhdf, "a.vtkhdf", False), (vtkhdf, "a.vtkhdf", True)]
+
+
+@pytest.mark.parametrize(("module", "name", "compress"), IMAGES)
+def test_image_value_by_value(tmp_path, two_phase_grains, module, name, compress):
+    module.write(two_phase_grains, tmp_path / name, compress=compress)
+    image, arrays = read(tmp_path / name)
+    field = two_phase_grains.field
+    assert image.GetDimensions() == (6, 5, 4)
+    assert image.GetSpacing() == (1.1, 0.35, 0.7)
+    assert image.GetOrigin() == (3.1, -2.0, 1.0)
+
+    def expect(key, values, **tolerance):
+        np.testing.assert_allclose(arrays[key].reshape(values.shape), values, **tolerance)
+
+    expect("FeatureIds", two_phase_grains.grain_ids)
+    expect("Phases", field.phase_ids)
+    expect("IPFColors", ipf_colors(field.quaternions, field.phase_ids, field.phases))
+    expect("Quats", field.quaternions, atol=1e-7)
+    expect("EulerAngles", np.rad2deg(rotation.to_euler(field.quaternions)), rtol=1e-6)
+    expect("KAM", np.nan_to_num(grains.kernel_average_misorientation(field)), atol=1e-5)
+    spread = grains.measure(two_phase_grains).orientation_spread
+    expect("GOS", spread[two_phase_grains.grain_ids - 1], rtol=1e-6)
+    expect("CI", field.properties["CI"])
+    expect("strain", field.properties["strain"])
+    assert arrays["strain"].shape == (60, 6)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_kam_by_layers_is_that_of_the_whole(monkeypatch, two_phase_grains, periodic, layers):
+    field = two_phase_grains.field.evolve(periodic=periodic)
+    monkeypatch.setattr(vti, "_LAYERS", layers)
+    arrays = dict(vti.cell_arrays(field))
+    expected = np.nan_to_num(grains.kernel_average_misorientation(field))
+    np.testing.assert_allclose(arrays["KAM"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("module", "name", "compress"), IMAGES)
+def test_image_of_a_map(tmp_path, two_phase_grains, module, name, compress):
+    layer = two_phase_grains.field.section(0, 1)
+    module.write(layer, tmp_path / name, compress=compress)
+    image, arrays = read(tmp_path / name)
+    assert image.GetDimensions() == (6, 5, 2)
+    np.testing.assert_array_equal(arrays["Phases"].reshape(4, 5), layer.phase_ids)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 1 << 20])
+@pytest.mark.parametrize("compress", [False, True])
+def test_base64_of_every_length(tmp_path, size, compress):
+    values = np.random.default_rng(0).integers(0, 255, (1, 1, size)).astype(np.uint8)
+    vti.write_image(tmp_path / "a.vti", (1, 1, size), (1.0,) * 3, (0.0,) * 3, [("a", values)], compress=compress)
+    np.testing.assert_array_equal(read(tmp_path / "a.vti")[1]["a"], values.ravel())
+
+
+def test_more_than_one_block(tmp_path):
+    values = np.random.default_rng(0).integers(0, 9, (2, 700, 700)).astype(np.int64)
+    for compress in (True, False):
+        vti.write_image(tmp_path / "a.vti", values.shape, (1.0,) * 3, (0.0,) * 3, [("a", values)], compress=compress)
+        np.testing.assert_array_equal(read(tmp_path / "a.vti")[1]["a"], values.ravel())
+
+
+def voxel_faces(ids):
+    return {
+        axis: np.argwhere(
+            np.take(ids, range(ids.shape[axis] - 1), axis) != np.take(ids, range(1, ids.shape[axis]), axis)
+        )
+        for axis in range(3)
+    }
+
+
+def test_boundary_along_the_voxel_faces(tmp_path, two_phase_grains):
+    vtp.write(two_phase_grains, tmp_path / "a.vtp", smooth=0)
+    surface, arrays = read(tmp_path / "a.vtp")
+    faces = voxel_faces(two_phase_grains.grain_ids)
+    spacing = np.array(two_phase_grains.field.spacing)
+    areas = [len(at) * np.prod(np.delete(spacing, axis)) for axis, at in faces.items()]
+    assert surface.GetNumberOfCells() == 2 * sum(map(len, faces.values()))
+    properties = vtk.vtkMassProperties()
+    properties.SetInputData(surface)
+    properties.Update()
+    assert properties.GetSurfaceArea() == pytest.approx(sum(areas), rel=1e-5)
+    pairs = {tuple(sorted(pair)) for pair in arrays["GrainIds"].tolist()}
+    expected, _ = grains.neighbours(_open(two_phase_grains))
+    assert pairs == {tuple(pair) for pair in expected.tolist()}
+
+
+def _open(data):
+    return grains.GrainVolume(data.field.evolve(periodic=False), data.grain_ids, data.quaternions, data.phase_ids)
+
+
+def test_boundary_data(tmp_path, two_phase_grains):
+    vtp.write(two_phase_grains, tmp_path / "a.vtp")
+    _, arrays = read(tmp_path / "a.vtp")
+    phases, q = two_phase_grains.phase_ids, two_phase_grains.quaternions
+    for (a, b), both, angle in zip(arrays["GrainIds"], arrays["Phases"], arrays["Disorientation"], strict=True):
+        assert both.tolist() == [phases[a - 1], phases[b - 1]]
+        expected = 180.0
+        if both[0] == both[1]:
+            symmetry = two_phase_grains.field.phases[both[0] - 1].symmetry
+            expected = np.rad2deg(rotation.disorientation_angle(q[a - 1], q[b - 1], symmetry))
+        assert angle == pytest.approx(expected, rel=1e-6)
+
+
+def test_boundary_of_one_layer_is_refused(tmp_path, two_phase_grains):
+    with pytest.raises(ValueError, match="two or more"):
+        vtp.write(two_phase_grains.field.section(0, 0), tmp_path / "a.vtp")
+
+
+@pytest.mark.parametrize(("module", "name"), [(vti, "a.vti"), (vtkhdf, "a.vtkhdf"), (vtp, "a.vtp")])
+def test_existing_file_is_kept_without_force(tmp_path, two_phase_grains, module, name):
+    (tmp_path / name).write_text("old")
+    with pytest.raises(FileExistsError):
+        module.write(two_phase_grains, tmp_path / name)
+    assert (tmp_path / name).read_text() == "old"
+    module.write(two_phase_grains, tmp_path / name, force=True)

@@ -1,0 +1,166 @@
+"""The engine in another Python, played by a script that obeys the command line's contract."""
+
+import io
+import os
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from polyrve.filters import engine, forecast
+from polyrve.progress import Reporter
+from polyrve.reconstruction import Progress
+from polyrve.settings import ReconstructionSettings
+from polyrve.specimen import make_specimen, measure
+
+LINES = (
+    'print("grid 1/1, 8 x 9 x 10, iteration %d/50: loss 1.000e+00, 2.0 s/iteration, at most 0:10 left (a 1.0e+00)" % i)'
+)
+
+
+@pytest.fixture
+def scan():
+    return measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
+
+
+class Heard(list):
+    def __call__(self, text, percent=None, /):
+        self.append((percent, text))
+
+
+def grow(maps, python, *, cancelled=lambda: False, heard=None, **settings):
+    return engine.grow(
+        maps,
+        ReconstructionSettings(**{"shape": (8, 9, 10), **settings}),
+        python=python,
+        say=Heard() if heard is None else heard,
+        cancelled=cancelled,
+    )
+
+
+def test_result_and_progress_come_back(play, scan):
+    heard = Heard()
+    python = play(f"for i in (0, 50):\n    {LINES}\nvolume()")
+    grown = grow({"z": scan}, python, heard=heard, spacing=(1.0, 2.0, 3.0), weights={"texture": 2.0})
+    assert grown.volume.shape == (8, 9, 10)
+    assert grown.volume.spacing == (1.0, 2.0, 3.0)
+    assert grown.status == "played"
+    assert [percent for percent, _ in heard] == [0, 0, 100]
+    assert heard[-1][1].startswith("iteration 50/50: loss 1.000e+00")
+    assert "--normals" not in grown.volume.provenance["arguments"]
+
+
+def test_normals_are_named(play, scan):
+    arguments = grow({"x": scan, "y": scan}, play("volume()")).volume.provenance["arguments"]
+    assert arguments[arguments.index("--normals") + 1] == "xy"
+    assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["x.dream3d", "y.dream3d"]
+
+
+def test_a_failure_is_one_sentence(play, scan):
+    python = play('print("polyrve: window: expected less", file=sys.stderr); sys.exit(2)')
+    with pytest.raises(RuntimeError, match=r"exit code 2: window: expected less$"):
+        grow({"z": scan}, python)
+
+
+def test_cancel_interrupts_and_brings_the_best_state(play, scan):
+    heard = Heard()
+    body = f"""
+        try:
+            for i in range(1000):
+                {LINES.replace("50", "1000")}
+                sys.stdout.flush()
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            volume()
+            sys.exit(130)
+    """
+    start = time.monotonic()
+    grown = grow({"z": scan}, play(body), cancelled=lambda: len(heard) > 3, heard=heard)
+    assert time.monotonic() - start < 30
+    assert grown.volume.shape == (8, 9, 10)
+
+
+def test_cancel_before_there_is_a_state(play, scan):
+    body = """
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    start = time.monotonic()
+    with pytest.raises(engine.Cancelled):
+        grow({"z": scan}, play(body), cancelled=lambda: time.monotonic() - start > 5)
+    assert time.monotonic() - start < 30
+
+
+def test_nothing_stays_in_the_temporary_folder(play, scan, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.tempfile, "tempdir", str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    grow({"z": scan}, play("volume()"))
+    assert not list((tmp_path / "t").iterdir())
+
+
+def test_lines_of_the_command_line_are_understood():
+    """What the command line prints where there is no terminal is what the engine reads."""
+    text = io.StringIO()
+    with Reporter(Console(file=text, width=40)) as reporter:
+        reporter(Progress(1, 2, (16, 18, 20), 0, 300, 0.123, {"texture": 0.1, "variogram": 0.02}, 0.0))
+        reporter(Progress(2, 2, (32, 36, 40), 300, 300, 0.0123, {"texture": 0.01, "variogram": 0.0023}, 600.0))
+    found = [engine._LINE.match(line) for line in text.getvalue().splitlines()]
+    assert [tuple(map(int, match.groups()[:4])) for match in found] == [(1, 2, 0, 300), (2, 2, 300, 300)]
+    assert found[1][5].startswith("loss 1.230e-02")
+    assert "texture" not in found[1][5]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ReconstructionSettings(),
+        ReconstructionSettings(spacing=(0.5, 1.0, 2.0), weights={"texture": 0.0, "mean variation": 1e-3}, window=5),
+    ],
+)
+def test_settings_file_says_the_same(settings, tmp_path):
+    (tmp_path / "run.toml").write_text(engine.toml(settings), encoding="utf-8")
+    assert ReconstructionSettings.from_toml(tmp_path / "run.toml") == settings
+
+
+def test_other_python(tmp_path, monkeypatch):
+    assert engine.other_python(False, "", {}) is None
+    assert engine.other_python(True, sys.executable, {}).samefile(sys.executable)
+    assert engine.other_python(True, "", {engine.VARIABLE: sys.executable}).samefile(sys.executable)
+    with pytest.raises(FileNotFoundError, match="no such program"):
+        engine.other_python(True, str(tmp_path / "python"), {})
+    with pytest.raises(FileNotFoundError, match="asked for"):
+        engine.other_python(True, " ", {})
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert engine.other_python(False, sys.executable, {}) is not None
+    with pytest.raises(FileNotFoundError, match="TensorFlow is not installed"):
+        engine.other_python(False, "", {})
+
+
+def test_another_python_is_not_tied_to_this_one():
+    found = engine.child_environment({"PYTHONHOME": "/a", "PYTHONPATH": "/b", "PATH": os.environ["PATH"]})
+    assert "PYTHONHOME" not in found
+    assert "PYTHONPATH" not in found
+    assert found["PATH"] == os.environ["PATH"]
+
+
+def test_forecast_grows_with_the_volume():
+    small = forecast.sizes(ReconstructionSettings(shape=(16, 18, 20)), 1)
+    large = forecast.sizes(ReconstructionSettings(shape=(32, 36, 40)), 1)
+    two = forecast.sizes(ReconstructionSettings(shape=(32, 36, 40)), 2)
+    planar = forecast.sizes(ReconstructionSettings(shape=(1, 36, 40)), 1)
+    assert small[0] < large[0] < two[0]
+    assert small[1] < large[1] < two[1]
+    assert planar[0] < small[0]
+    assert forecast.sizes(ReconstructionSettings(shape=(32, 36, 40), iterations=600), 1)[1] > 1.5 * large[1]
+    rows = forecast.as_text(*large)
+    assert "GiB" in rows["Memory (forecast)"]
+    assert "about" in rows["Time (rough forecast)"]
+
+
+def test_a_volume_that_does_not_fit_is_refused():
+    needed, _ = forecast.sizes(ReconstructionSettings(shape=(4096, 4096, 4096)), 1)
+    with pytest.raises(MemoryError, match="free memory"):
+        forecast.refuse_too_large(needed, (4096, 4096, 4096))

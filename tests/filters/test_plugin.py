@@ -1,0 +1,120 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from polyrve.adapters.damask import LOAD_CASES
+from polyrve.adapters.registry import FormatError
+from polyrve.filters import get_plugin, structure
+from polyrve.filters.ComputeRVEStatisticsFilter import VERDICTS, table
+from polyrve.filters.filter import error_code, error_sentence, warning_code
+from polyrve.filters.Plugin import FILTERS
+from polyrve.filters.WriteDAMASKFilesFilter import LOADS
+from polyrve.statistics import Judgement, Row
+
+FOLDER = Path(sys.modules["polyrve.filters"].__file__).resolve().parent
+
+IDENTIFIERS = {
+    "ReadEBSDFilter": "a57f58da-2a0c-4329-9166-ea376bcfdc53",
+    "ReconstructOrientationVolumeFilter": "d3fc0140-414c-4e7b-878b-d614e7df099d",
+    "WriteDAMASKFilesFilter": "47b30ab6-fe5e-43d2-b7e3-122a427a4870",
+    "WriteOrientationVolumeFilter": "3a0efeb8-0f16-4025-9cdc-5d488fc1e467",
+    "ComputeRVEStatisticsFilter": "eb9b89dd-fd04-4646-b572-308d47632451",
+}
+"""Pipelines find filters by these: they never change."""
+
+
+def test_plugin_lists_its_filters():
+    assert {kind.__name__: kind.identifier for kind in get_plugin().get_filters()} == IDENTIFIERS
+    assert len({kind.number for kind in FILTERS}) == len(FILTERS)
+    assert len({kind.title for kind in FILTERS}) == len(FILTERS)
+
+
+@pytest.mark.parametrize("kind", FILTERS)
+def test_each_filter_has_its_file_and_its_page(kind):
+    assert (FOLDER / f"{kind.__name__}.py").exists()
+    page = (FOLDER / "docs" / f"{kind.__name__}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {kind.title}\n")
+    assert f"-86{kind.number}" in page
+    assert kind().name() == kind().class_name() == kind.__name__
+    assert kind().parameters_version() == 1
+    assert type(kind().clone()) is kind
+    assert kind().default_tags()[0] == "python"
+
+
+def test_plugin_imports_without_simplnx_and_tensorflow():
+    code = (
+        "import sys; sys.modules['simplnx'] = None; sys.modules['tensorflow'] = None; "
+        "import polyrve.filters; [kind() for kind in polyrve.filters.get_plugin().get_filters()]; print('fine')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_entry_point_is_declared():
+    text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.search(r'\[project.entry-points."simplnx.plugins"\]\npolyrve = "polyrve.filters"', text)
+
+
+def test_conda_environment_is_complete():
+    text = (FOLDER / "environment.yml").read_text(encoding="utf-8")
+    for words in ("bluequartzsoftware", "dream3dnx", "pip:", "- polyrve"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ValueError("x"), 1), (FormatError("a", "b"), 2), (FileNotFoundError("x"), 2), (MemoryError("x"), 3),
+        (ImportError("x"), 4), (RuntimeError("x"), 5), (KeyError("x"), 9),
+    ],
+)  # fmt: skip
+def test_error_codes(error, kind):
+    for item in FILTERS:
+        code = error_code(error, item.number)
+        assert code == -(86000 + 100 * item.number + kind)
+        assert code % 256, "nxrunner's exit code would be 0"
+        assert warning_code(item.number) != code
+    assert ("fault of polyrve" in error_sentence(error)) == (kind == 9)
+
+
+def test_sentences_have_one_line():
+    assert error_sentence(ValueError("a\n  b")) == "a b"
+    assert error_sentence(OSError(28, "No space left", "out.vti")) == "out.vti: No space left"
+
+
+def test_choices_that_pipelines_store_by_index():
+    """New ones are appended; these keep their places."""
+    assert structure.FRAMES[:10] == (
+        "as it is", "none", "edax-1", "edax-2", "edax-3", "edax-4", "oxford-cs0", "oxford-cs1", "bruker", "bruker-5",
+    )  # fmt: skip
+    assert set(LOADS) == set(LOAD_CASES)
+
+
+def test_figures_as_a_table():
+    rows = (
+        Row(
+            "a", "A", "texture", 0.25, {"z": 0.25, "x": 0.125}, 0.1, 0.5, "pass", reference=1.0, measured=2.0, unit="um"
+        ),
+        Row("b", "B", "grains", None, {}, None, None, "not judged", "too few"),
+    )
+    numbers, texts = table(Judgement(rows))
+    assert numbers["Value"][0] == 0.25
+    assert numbers["ValuePerAxis"][0, 0] == 0.125
+    assert str(numbers["ValuePerAxis"][0, 1]) == "nan"
+    assert numbers["ValuePerAxis"][0, 2] == 0.25
+    assert [VERDICTS[int(i)] for i in numbers["VerdictNumber"].ravel()] == ["pass", "not judged"]
+    assert texts["Reason"] == ["", "too few"]
+    assert all(len(values) == 2 for values in (*numbers.values(), *texts.values()))
+
+
+def test_normals_of_maps():
+    def normals(used):
+        return structure.normals_of({f"use_{normal}_map": normal in used for normal in "xyz"})
+
+    assert [normals(used) for used in ("z", "zx", "yx", "zyx")] == ["z", "xz", "xy", "xyz"]
+    for used in ("", "x", "y"):
+        with pytest.raises(ValueError, match="normal to z"):
+            normals(used)

@@ -1,0 +1,58 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from polyrve.descriptors import DisorientationSpectrum, Variogram
+from polyrve.descriptors.pair_means import Power, _kernel, _owner
+
+LAGS = ((0, 1), (1, 0), (1, -1), (2, 0), (0, -2))
+DESCRIPTORS = (Variogram(LAGS), DisorientationSpectrum(LAGS, (0.5, 2.0)))
+
+
+def displacement(axis, lag):
+    """A lag in the sections normal to an axis as a displacement in the volume, up to its sign."""
+    vector = np.insert(lag, axis, 0)
+    return tuple(vector * np.sign(vector[np.flatnonzero(vector)[0]]))
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2), (1,)])
+def test_a_lag_and_its_owner_are_one_displacement(axes):
+    owners = {(axis, lag): _owner(axis, lag, axes) for axis in axes for lag in LAGS}
+    for (axis, lag), (owner, own) in owners.items():
+        assert owner in axes
+        assert displacement(axis, lag) == displacement(owner, own)
+    assert len(set(owners.values())) == len({displacement(axis, lag) for axis, lag in owners})
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: d.name)
+@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2)])
+def test_shared_displacements_give_the_mean_over_sections(make_features, descriptor, axes):
+    features = make_features("periodic")
+    shared = descriptor.estimate(features, axes, None)
+    for estimate, single in zip(shared, descriptor.estimate(features, axes, 1), strict=True):
+        np.testing.assert_allclose(estimate, np.mean(single, axis=0, keepdims=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: d.name)
+def test_gradient_with_shared_displacements(make_features, slope_error, descriptor):
+    features = make_features("periodic")
+
+    def combination(channels):
+        estimates = descriptor.estimate(dataclasses.replace(features, channels=channels), (0, 1, 2), None)
+        return tf.add_n(
+            [
+                tf.reduce_sum(np.random.default_rng(i).standard_normal(estimate.shape) * estimate)
+                for i, estimate in enumerate(estimates)
+            ]
+        )
+
+    assert slope_error(combination, features.channels) < 1e-7
+
+
+def test_equal_shapes_share_a_kernel_and_its_compiled_program():
+    arguments = ((2, 3, 4, 5), 2, (1, 1), False, True, tf.float32)
+    kernel = _kernel(Power(1.0, 0.01), *arguments)
+    assert _kernel(Power(1.0, 0.01), *arguments) is kernel
+    assert _kernel(Power(2.0, 0.01), *arguments) is not kernel

@@ -1,0 +1,78 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from polyrve import rotation
+from polyrve.crystal import LAUE_GROUPS
+from polyrve.descriptors import Texture
+from polyrve.harmonics import symmetrized_harmonics
+
+
+@pytest.mark.parametrize("laue", LAUE_GROUPS)
+def test_means_of_the_harmonics(make_features, laue):
+    features = make_features("open with holes")
+    texture = Texture.up_to((laue,), 8)
+    (harmonics,) = texture.harmonics
+    values = harmonics.evaluate(np.moveaxis(features.orientation.numpy(), 0, -1))
+    counts = features.mask.numpy() > 0
+    (estimate,) = texture.estimate(features, (1,), None)
+    np.testing.assert_allclose(estimate.numpy()[0], values[:, counts].mean(axis=1), atol=1e-9)
+
+
+def test_phases_weigh_by_their_indicators(make_features):
+    features = make_features("open with holes")
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet((1.0, 1.0), features.mask.shape)
+    features = dataclasses.replace(features, indicators=tf.constant(np.moveaxis(shares, -1, 0)))
+    texture = Texture.up_to(("m-3m", "6/mmm"), 8)
+    q, counts = np.moveaxis(features.orientation.numpy(), 0, -1), features.mask.numpy() > 0
+    expected = [
+        (harmonics.evaluate(q) * shares[..., i])[:, counts].mean(axis=1)
+        for i, harmonics in enumerate(texture.harmonics)
+    ]
+    (estimate,) = texture.estimate(features, (0,), None)
+    np.testing.assert_allclose(estimate.numpy()[0], np.concatenate(expected), atol=1e-9)
+
+
+def test_all_axes_have_the_same_texture(make_features):
+    first, second = Texture.up_to(("m-3m",), 8).estimate(make_features("periodic"), (0, 2), 1)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_stride_takes_a_part_of_a_periodic_field(make_features):
+    texture = Texture.up_to(("m-3m",), 8, stride=2)
+    features = make_features("periodic")
+    part = dataclasses.replace(features, orientation=features.orientation[:, ::2, ::2, ::2])
+    whole = dataclasses.replace(texture, stride=1)
+    np.testing.assert_array_equal(texture.estimate(features, (0,), None)[0], whole.estimate(part, (0,), None)[0])
+
+
+def test_terms_reach_the_degree_and_hold_the_default_set():
+    for laue in LAUE_GROUPS:
+        (harmonics,) = Texture.up_to((laue,), 12).harmonics
+        assert set(symmetrized_harmonics(laue).terms) <= set(harmonics.terms)
+        assert (12, 0) in harmonics.terms
+
+
+@pytest.mark.parametrize("place", ["random", "identity", "zone boundary"])
+def test_gradient(make_features, slope_error, place):
+    features = make_features("periodic")
+    q = features.orientation.numpy()
+    angle = {"identity": 1e-4, "zone boundary": np.deg2rad(45.0)}
+    if place != "random":
+        axes = np.moveaxis(q[1:], 0, -1) if place == "identity" else np.array([0.0, 0.0, 1.0])
+        q = np.moveaxis(np.broadcast_to(rotation.from_axis_angle(axes, angle[place]), (*q.shape[1:], 4)), -1, 0)
+    texture = Texture.up_to(("m-3m",), 12)
+    weights = np.random.default_rng(0).standard_normal(texture.harmonics[0].count)
+
+    def combination(position):
+        unit = position / tf.norm(position, axis=0, keepdims=True)
+        return tf.reduce_sum(weights * texture.estimate(dataclasses.replace(features, orientation=unit), (0,), None)[0])
+
+    assert slope_error(combination, tf.constant(1.1 * q)) < 1e-7
+
+
+def test_misfit_is_a_mean_square():
+    assert float(Texture.up_to(("m-3m",), 8).misfit(np.array([[1.0, 2.0]]), np.array([1.0, 1.5]))) == 0.125

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from polyrve.descriptors import TwoPoint
+
+WINDOW = 2
+
+
+@pytest.fixture(scope="module")
+def twin(mean_over_points):
+    def correlations(section, mask, periodic):
+        lags = [[(row, column) for column in range(-WINDOW, WINDOW + 1)] for row in range(WINDOW + 1)]
+        means = [[mean_over_points(section, mask, periodic, [lag], np.outer) for lag in line] for line in lags]
+        return np.moveaxis(means, (0, 1), (2, 3))
+
+    return correlations
+
+
+def test_against_the_definition(twin, compare, kind, groups):
+    compare(TwoPoint(WINDOW), twin, kind, groups)
+
+
+def test_without_cross_terms_the_diagonal_is_left(twin, compare, kind, groups):
+    def diagonal(section, mask, periodic):
+        return np.einsum("ccrk->crk", twin(section, mask, periodic))
+
+    compare(TwoPoint(WINDOW, cross=False), diagonal, kind, groups)
+
+
+def test_lag_zero_of_one_channel_is_its_mean_square(make_features):
+    features = make_features("periodic")
+    (estimate,) = TwoPoint(WINDOW).estimate(features, (1,), None)
+    square = np.mean(features.channels.numpy() ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(np.diag(estimate.numpy()[0, :, :, 0, WINDOW]), square, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "group"), [("periodic", None), ("open with holes", 1)])
+def test_gradient(descriptor_slope_error, kind, group):
+    assert descriptor_slope_error(TwoPoint(WINDOW), kind, group) < 1e-8
+
+
+def test_single_precision(make_features):
+    exact = TwoPoint(WINDOW).estimate(make_features("open"), (0,), None)[0]
+    rounded = TwoPoint(WINDOW).estimate(make_features("open", dtype=tf.float32), (0,), None)[0]
+    assert rounded.dtype == tf.float32
+    np.testing.assert_allclose(rounded, exact, atol=100 * np.finfo(np.float32).eps)
+
+
+@pytest.mark.parametrize(("kind", "window"), [("periodic", 3), ("open", 4)])
+def test_lags_beyond_the_sections_are_refused(make_features, kind, window):
+    with pytest.raises(ValueError, match=rf"window: expected lags that fit into 4 x 6 sections; got {window}"):
+        TwoPoint(window).estimate(make_features(kind), (2,), None)
+
+
+def test_groups_divide_the_sections(make_features):
+    with pytest.raises(ValueError, match="expected a divisor of the 4 sections; got groups of 3"):
+        TwoPoint(WINDOW).estimate(make_features("periodic"), (0,), 3)
+
+
+def test_misfit_is_a_mean_square(make_features):
+    (estimate,) = TwoPoint(WINDOW).estimate(make_features("periodic"), (0,), 1)
+    target = estimate.numpy()[0] + 0.5
+    assert float(TwoPoint(WINDOW).misfit(estimate[:1], target)) == pytest.approx(0.25)
+    assert float(TwoPoint(WINDOW).misfit(estimate[:1], estimate.numpy()[0])) == 0.0

@@ -1,0 +1,262 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import polyrve
+from polyrve import cli, rotation
+from polyrve.adapters import registry
+from polyrve.specimen import make_specimen, measure
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process: exit code, stdout, stderr."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["polyrve", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return make_specimen((6, 20, 24), grain_size=6.0, seed=1)
+
+
+@pytest.fixture
+def scan(tmp_path, truth):
+    path = tmp_path / "scan.ang"
+    registry.write(measure(truth, 0, 2), path)
+    return path
+
+
+@pytest.fixture
+def volume(tmp_path, truth):
+    path = tmp_path / "rve.dream3d"
+    registry.write(truth, path)
+    return path
+
+
+def refused(result):
+    """The one sentence of a refusal."""
+    code, _, err = result
+    assert code == 2, result
+    sentences = [line for line in err.splitlines() if not line.startswith("polyrve: warning:")]
+    assert len(sentences) == 1, err
+    assert sentences[0].startswith("polyrve: ")
+    assert "Traceback" not in err
+    return sentences[0]
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"{polyrve.__version__}\n")
+
+
+def test_info_names_shape_frame_phase_and_what_looks_wrong(run, scan):
+    code, out, err = run("info", scan)
+    assert code == 0
+    assert err == ""
+    assert "20 x 24 (ny, nx), 480 points" in out
+    assert "Aluminium, Laue group m-3m" in out
+    assert "none (file)" in out
+    assert "looks wrong: " in out
+    assert "edax-3 (user)" in run("info", scan, "--frame", "edax-3")[1]
+
+
+def test_formats_lists_every_format_and_the_options_of_one(run):
+    code, out, _ = run("formats")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [row.name for row in registry.formats()]
+    code, out, _ = run("formats", "damask")
+    assert "by='grain'" in out
+    assert "fortran" in refused(run("formats", "fortran"))
+
+
+def test_convert_keeps_the_orientations(run, scan, tmp_path):
+    target = tmp_path / "scan.dream3d"
+    assert run("convert", scan, target, "--frame", "none")[0] == 0
+    a, b = registry.read(scan, frame="none"), registry.read(target)
+    assert a.shape == b.shape == (20, 24)
+    np.testing.assert_array_equal(a.indexed, b.indexed)
+    angle = rotation.disorientation_angle(a.quaternions, b.quaternions, a.phases[0].symmetry)
+    assert angle.max() < 1e-6
+
+
+def test_export_takes_the_grains_of_the_file(run, volume, truth, tmp_path):
+    code, out, err = run("export", volume, tmp_path / "job", "--to", "damask")
+    assert code == 0, err
+    assert f"{truth.number_of_grains} grains" in out
+    assert (tmp_path / "job" / "material.yaml").exists()
+
+
+def test_export_finds_grains_where_there_are_none(run, truth, tmp_path):
+    registry.write(truth.field, tmp_path / "bare.dream3d")
+    code, _, err = run("export", tmp_path / "bare.dream3d", tmp_path / "rve.vti", "--threshold", "3")
+    assert code == 0, err
+    assert (tmp_path / "rve.vti").exists()
+
+
+def test_export_passes_options_on(run, volume, tmp_path):
+    assert run("export", volume, tmp_path / "job", "--to", "damask", "--set", "by=voxel")[0] == 0
+    assert (tmp_path / "job" / "material.yaml").read_text().count(" O: [") == 6 * 20 * 24
+    assert "colour" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour=red"))
+    assert "name=value" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour"))
+    assert not (tmp_path / "other").exists()
+
+
+def truncated(tmp_path, scan, volume):
+    path = tmp_path / "short.ang"
+    path.write_bytes(scan.read_bytes()[: scan.stat().st_size * 2 // 3])
+    return path
+
+
+def empty(tmp_path, scan, volume):
+    path = tmp_path / "empty.ang"
+    path.touch()
+    return path
+
+
+def without_orientations(tmp_path, scan, volume):
+    import h5py
+
+    path = tmp_path / "bare.dream3d"
+    path.write_bytes(volume.read_bytes())
+
+    def strip(name, item):
+        if isinstance(item, h5py.Group):
+            for key in list(item):
+                if key.startswith(("Quats", "Euler", "AvgQuats", "AvgEuler")):
+                    del item[key]
+
+    with h5py.File(path, "a") as file:
+        file.visititems(strip)
+    return path
+
+
+def cut_hdf5(tmp_path, scan, volume):
+    path = tmp_path / "cut.dream3d"
+    path.write_bytes(volume.read_bytes()[:3000])
+    return path
+
+
+def missing(tmp_path, scan, volume):
+    return tmp_path / "missing.ang"
+
+
+def unknown_suffix(tmp_path, scan, volume):
+    path = tmp_path / "scan.xyz"
+    path.write_bytes(scan.read_bytes())
+    return path
+
+
+def folder(tmp_path, scan, volume):
+    return tmp_path
+
+
+def noise(tmp_path, scan, volume):
+    path = tmp_path / "noise.ang"
+    path.write_bytes(np.random.default_rng(0).bytes(2000))
+    return path
+
+
+BAD_FILES = [
+    (missing, "no such file"),
+    (empty, "empty"),
+    (truncated, "expected"),
+    (unknown_suffix, ".xyz"),
+    (folder, "folder"),
+    (noise, "expected"),
+    (without_orientations, "orientations"),
+    (cut_hdf5, "cut.dream3d"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD_FILES, ids=[make.__name__ for make, _ in BAD_FILES])
+@pytest.mark.parametrize("command", ["info", "convert", "export", "reconstruct"])
+def test_bad_files_are_refused_in_one_sentence(run, command, make, message, scan, volume, tmp_path):
+    path = make(tmp_path, scan, volume)
+    target = tmp_path / "out" / "target.dream3d"
+    arguments = {
+        "info": [path],
+        "convert": [path, target],
+        "export": [path, target],
+        "reconstruct": [path, "--shape", 8, 8, 8, "-o", target],
+    }[command]
+    assert message in refused(run(command, *arguments))
+    assert not target.parent.exists()
+
+
+@pytest.mark.parametrize("command", ["convert", "export", "reconstruct"])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("there.dream3d", "--force"), ("a.xyz", ".xyz"), ("a.h5oina", "read, not written"), ("file/a.dream3d", "file")],
+)
+def test_bad_targets_are_refused_before_anything_is_read(run, command, target, message, tmp_path):
+    (tmp_path / "there.dream3d").write_text("keep me")
+    (tmp_path / "file").write_text("not a folder")
+    before = sorted(tmp_path.rglob("*"))
+    missing_source = tmp_path / "missing.dream3d"
+    arguments = [missing_source, tmp_path / target]
+    if command == "reconstruct":
+        arguments = [missing_source, "--shape", 8, 8, 8, "-o", tmp_path / target]
+    assert message in refused(run(command, *arguments))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "there.dream3d").read_text() == "keep me"
+
+
+def test_force_replaces(run, scan, tmp_path):
+    target = tmp_path / "scan.ctf"
+    assert run("convert", scan, target)[0] == 0
+    refused(run("convert", scan, target))
+    assert run("convert", scan, target, "--force")[0] == 0
+
+
+def test_unknown_frame_is_refused(run, scan):
+    assert "edax-9" in refused(run("info", scan, "--frame", "edax-9"))
+
+
+def test_a_fault_of_polyrve_is_one_sentence_too(run, scan, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(registry, "read", broken)
+    code, _, err = run("info", scan)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "please report" in err
+
+
+def test_start_is_quick():
+    command = [sys.executable, "-m", "polyrve", "--help"]
+    best = np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        best = min(best, time.perf_counter() - start)
+    bare = np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True, capture_output=True)
+        bare = min(bare, time.perf_counter() - start)
+    assert best < max(0.5, 12 * bare)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the data of other projects lie outside this repository")
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("ebsd_316L_500x500.ang", "169 x 169"), ("twins.ctf", "137 x 167"), ("small_in100_slice_v7.dream3d", "101 x 201")],
+)
+def test_info_on_real_files(run, name, shape):
+    code, out, _ = run("info", DATA / name)
+    assert code == 0
+    assert shape in out

@@ -1,0 +1,179 @@
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import types
+
+import numpy as np
+import pytest
+
+from polyrve import cli
+from polyrve.adapters import registry
+from polyrve.ensemble import reconstruct_many
+from polyrve.reconstruction import reconstruct
+from polyrve.specimen import make_specimen
+
+distributed = pytest.importorskip("distributed", reason="needs Dask: pip install polyrve[ensemble]")
+
+SETTINGS = {
+    "shape": (1, 9, 10),
+    "window": 2,
+    "iterations": 2,
+    "start": "random",
+    "sharpen": False,
+    "weights": {"disorientation": 0.0, "variogram": 0.0, "texture": 0.0},
+}
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return make_specimen((1, 20, 22), grain_size=4.0, seed=1).field.section(0, 0).evolve(periodic=False)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=0, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def test_best_is_kept_and_all_are_recorded(scan, client):
+    seen = []
+    made = reconstruct_many(scan, seeds=[4, 7], scheduler=client, progress=seen.append, **SETTINGS)
+    assert [member.seed for member in made.members] == [4, 7]
+    assert set(seen) == set(made.members)
+    best = min(made.members, key=lambda member: member.loss)
+    assert made.best.loss == best.loss
+    assert made.best.settings.seed == best.seed
+    assert all(member.seconds > 0 and member.status for member in made.members)
+    recorded = made.best.volume.provenance["ensemble"]
+    assert [(row["seed"], row["loss"]) for row in recorded] == [(m.seed, m.loss) for m in made.members]
+    alone = reconstruct(scan, seed=best.seed, **SETTINGS)
+    np.testing.assert_allclose(alone.loss, best.loss, rtol=1e-3)
+
+
+def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
+    pid = client.submit(os.getpid, pure=False).result()
+
+    def kill_when_busy():
+        while not any("_realise" in str(task) for tasks in client.processing().values() for task in tasks):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_when_busy, daemon=True)
+    killer.start()
+    made = reconstruct_many(scan, seeds=1, scheduler=client, **SETTINGS)
+    killer.join(timeout=1)
+    assert not killer.is_alive()
+    assert client.submit(os.getpid, pure=False).result() != pid
+    assert math.isfinite(made.members[0].loss)
+
+
+class Failing:
+    name = "failing"
+
+    def estimate(self, features, axes, group):
+        raise RuntimeError("no estimate today")
+
+    def misfit(self, estimate, target):
+        return estimate
+
+
+def test_failed_runs_are_told(scan, client):
+    import cloudpickle
+
+    module = sys.modules[Failing.__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        with pytest.raises(ValueError, match="at least one run to succeed; got RuntimeError: no estimate today"):
+            reconstruct_many(scan, seeds=1, scheduler=client, descriptors=[(Failing(), 1.0)], **SETTINGS)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def test_descriptors_unknown_to_a_worker_are_told(scan, client, monkeypatch):
+    here = types.ModuleType("only_here")
+    here.Local = type("Local", (Failing,), {"__module__": "only_here", "estimate": lambda *_: None})
+    monkeypatch.setitem(sys.modules, "only_here", here)
+    with pytest.raises(ValueError, match="at least one run to succeed; got ModuleNotFoundError: .*only_here"):
+        reconstruct_many(scan, seeds=1, scheduler=client, descriptors=[(here.Local(), 1.0)], **SETTINGS)
+
+
+def test_local_processes_are_the_default(scan):
+    made = reconstruct_many(scan, seeds=1, workers=1, seed=5, **SETTINGS)
+    assert [member.seed for member in made.members] == [5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"seeds": 0}, "seeds: expected at least one, all >= 0 and different; got 0"),
+        ({"seeds": [1, 1]}, "seeds: expected"),
+        ({"seeds": [-1]}, "seeds: expected"),
+        ({"retries": -1}, "retries: expected a number >= 0; got -1"),
+        ({"workers": 0}, "workers: expected at least 1; got 0"),
+        ({"scheduler": 8786}, "scheduler: expected an address, 'slurm' or a distributed.Client; got 8786"),
+        ({"optimizer": "newton"}, "optimizer: .*got 'newton'"),
+    ],
+)
+def test_bad_arguments_start_nothing(scan, arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        reconstruct_many(scan, **{**SETTINGS, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("module", "scheduler", "sentence"),
+    [
+        ("distributed", None, r"ensemble: expected Dask; .*pip install polyrve\[ensemble\]"),
+        ("dask_jobqueue", "slurm", r"ensemble on SLURM: expected dask-jobqueue; .*pip install polyrve\[slurm\]"),
+    ],
+)
+def test_missing_packages_name_the_extra(scan, monkeypatch, module, scheduler, sentence):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModuleNotFoundError, match=sentence):
+        reconstruct_many(scan, seeds=1, scheduler=scheduler, **SETTINGS)
+
+
+def test_command_line_keeps_the_best_of_its_seeds(scan, client, tmp_path, monkeypatch, capsys):
+    source, target = tmp_path / "scan.ang", tmp_path / "rve.dream3d"
+    registry.write(scan, source)
+
+    def command(*further):
+        arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", target, "--iterations", 1, *further]
+        settings = ["start=random", "window=2", "weights={disorientation=0, variogram=0, texture=0}"]
+        options = [part for setting in settings for part in ("--set", setting)]
+        monkeypatch.setattr(sys, "argv", ["polyrve", *map(str, arguments), *options])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code or 0, capsys.readouterr().err
+
+    code, err = command("--seeds", 2, "--scheduler", client.scheduler.address)
+    assert code == 0, err
+    assert "seed 0: loss" in err
+    assert "seed 1: loss" in err
+    assert [row["seed"] for row in registry.read(target).provenance["ensemble"]] == [0, 1]
+    code, err = command("--scheduler", client.scheduler.address, "--force")
+    assert (code, "--scheduler: expected --seeds with it; got none" in err) == (2, True)
+    code, err = command("--seeds", 2, "--resume")
+    assert (code, "--resume: expected a single run; got --seeds" in err) == (2, True)
+
+
+def test_slurm_jobs(scan, tmp_path, monkeypatch):
+    """A stand-in for sbatch that runs the job script here; everything else is as on a cluster."""
+    pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue: pip install polyrve[slurm]")
+    for name, text in (
+        ("sbatch", f'sh "$1" > {tmp_path}/job.out 2>&1 & echo $! > {tmp_path}/pid; echo "Submitted batch job 42"'),
+        ("scancel", f"kill $(cat {tmp_path}/pid) 2>/dev/null; exit 0"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    options = {"cores": 1, "memory": "4GB", "walltime": "00:10:00", "scheduler_options": {"dashboard_address": None}}
+    made = reconstruct_many(scan, seeds=1, scheduler="slurm", slurm=options, **SETTINGS)
+    assert math.isfinite(made.members[0].loss)
+    assert (tmp_path / "job.out").stat().st_size > 0

@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import polyrve
+from polyrve import frames, rotation
+from polyrve.crystal import Phase
+from polyrve.inspection import inspect
+from polyrve.orientation import OrientationMap
+from polyrve.specimen import ALUMINIUM, make_specimen, measure
+
+
+def suspicions(scan):
+    return " | ".join(inspect(scan).suspicions)
+
+
+@pytest.fixture(scope="module")
+def good():
+    truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
+    return measure(truth, 0, 1, misindexed=0.0, unindexed=0.01)
+
+
+def test_a_good_map_raises_no_suspicion(good):
+    found = inspect(good)
+    assert found.suspicions == ()
+    assert found.facts["shape"] == "70 x 90 (ny, nx), 6300 points"
+    assert found.facts["not indexed"] == "1.00 %"
+    assert found.facts["phase 1"].startswith("Aluminium, Laue group m-3m, a b c 4.05 x 4.05 x 4.05 A")
+    assert "..." in found.facts["CI"]
+
+
+def test_vendor_default_frame(good):
+    assert "does not say its frame" in suspicions(good.evolve(frame=frames.named("edax-2", "vendor default")))
+
+
+def test_holes_and_lone_points(good):
+    truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
+    assert "20 % of the points are not indexed" in suspicions(measure(truth, 0, 1, unindexed=0.2))
+    assert "differ from all their neighbours" in suspicions(measure(truth, 0, 1, misindexed=0.05))
+
+
+def test_few_and_coarse_grains():
+    assert "grains are few" in suspicions(make_specimen((6, 7, 8), grain_size=5.0).field)
+    assert "too coarse" in suspicions(make_specimen((12, 14, 16), grain_size=2.5).field)
+
+
+def test_phases(good):
+    empty = good.evolve(phases=(*good.phases, Phase("Nothing")))
+    assert "phase 'Nothing' has no point" in suspicions(empty)
+    square = Phase("Magnesium", "6/mmm", (3.2, 3.2, 5.2, 90.0, 90.0, 90.0))
+    assert "gamma = 90" in suspicions(good.evolve(phases=(square,)))
+
+
+def test_same_orientation_everywhere_and_uneven_steps():
+    shape = (30, 40)
+    scan = OrientationMap(
+        np.broadcast_to(rotation.from_euler(np.array([0.1, 0.2, 0.3])), (*shape, 4)),
+        np.ones(shape, dtype=int),
+        (ALUMINIUM,),
+        (1.0, 2.0),
+    )
+    assert "same orientation" in suspicions(scan)
+    assert "steps along the axes differ" in suspicions(scan)
+
+
+def test_nothing_indexed():
+    scan = OrientationMap(np.ones((3, 4, 4)), np.zeros((3, 4)), (ALUMINIUM,), (1.0, 1.0))
+    assert "no point is indexed" in suspicions(scan)
+
+
+def test_low_confidence(good):
+    assert "confidence" in suspicions(good.evolve(properties={"CI": np.full(good.shape, 0.05)}))
+
+
+def test_large_maps_are_judged_by_their_centre():
+    shape = (600, 500)
+    rng = np.random.default_rng(1)
+    scan = OrientationMap(
+        rotation.random_orientations((6, 5), rng).repeat(100, axis=0).repeat(100, axis=1),
+        np.ones(shape),
+        (ALUMINIUM,),
+        (1.0, 1.0),
+    )
+    assert "central window" in inspect(scan).facts["grains"]
+
+
+def test_info_imports_nothing_heavy(good, tmp_path):
+    polyrve.write(good, tmp_path / "scan.ang")
+    code = (
+        "import sys; from polyrve.cli import app; app(['info', sys.argv[1]], standalone_mode=False); "
+        "heavy = ('tensorflow', 'vtk', 'orix', 'numba', 'damask', 'matplotlib', 'pandas'); "
+        "print('heavy:', *[name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "scan.ang")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy:"

@@ -1,0 +1,344 @@
+import json
+
+import numpy as np
+import pytest
+
+from polyrve import rotation
+from polyrve.crystal import LAUE_GROUPS, Phase
+from polyrve.figures import boundary_histogram, figures, half_l1, kolmogorov_smirnov, madogram_error, two_point_error
+from polyrve.harmonics import symmetrized_harmonics
+from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.sample import at_spacing, half_window, sections, whole
+from polyrve.specimen import make_specimen
+from polyrve.statistics import judge, seam
+from polyrve.texture import orientation_cells, pole_density, pole_directions, to_fundamental_zone
+
+
+def about_z(degrees):
+    return rotation.from_axis_angle([0.0, 0.0, 1.0], np.deg2rad(np.asarray(degrees, dtype=float)))
+
+
+def map_of(quaternions, laue="m-3m", spacing=(1.0, 1.0), periodic=False, phase_ids=None):
+    phase_ids = np.ones(quaternions.shape[:2], dtype=int) if phase_ids is None else phase_ids
+    phases = tuple(Phase(f"phase {i}", laue) for i in range(1, phase_ids.max() + 1)) or (Phase("x", laue),)
+    return OrientationMap(quaternions, phase_ids, phases, spacing, periodic=periodic)
+
+
+def masses(quaternions, laue, halfwidth=5.0):
+    cells = orientation_cells(quaternions, laue)
+    return cells.odf(np.bincount(cells.of_point) / len(quaternions), halfwidth)
+
+
+@pytest.fixture(scope="module")
+def specimen():
+    return make_specimen((30, 32, 34), grain_size=7.0, seed=5)
+
+
+@pytest.fixture(scope="module")
+def large_map():
+    return make_specimen((24, 150, 160), grain_size=7.0, seed=6).field.section(0, 4).evolve(periodic=False)
+
+
+@pytest.mark.parametrize("laue", LAUE_GROUPS)
+def test_orientation_distribution_of_every_laue_group(laue):
+    rng = np.random.default_rng(0)
+    operations = Phase("x", laue).symmetry
+    q = rotation.random_orientations(400, rng)
+    other = (
+        rotation.multiply(operations[rng.integers(len(operations), size=400)], q) * rng.choice([-1, 1], 400)[:, None]
+    )
+    first = masses(q, laue)
+    assert first.sum() == pytest.approx(1.0)
+    assert half_l1(first, masses(other, laue)) == pytest.approx(0.0, abs=1e-9)
+    centre, angle = q[:1], np.deg2rad(40.0)
+    away = to_fundamental_zone(rotation.multiply(rotation.from_axis_angle([1.0, 0.3, 0.2], angle), centre), operations)
+    distance = np.rad2deg(rotation.disorientation_angle(centre, away, operations))[0]
+    assert distance > 30.0
+    assert half_l1(masses(centre, laue), masses(away, laue)) == pytest.approx(1.0, abs=0.01)
+
+
+def test_misplaced_volume_agrees_with_the_integral_of_the_kernel():
+    angle, halfwidth = np.deg2rad(6.0), np.deg2rad(5.0)
+    exponent = np.log(0.5) / np.log(np.cos(halfwidth / 2.0))
+    rng = np.random.default_rng(1)
+    found = []
+    sigma = np.sqrt(4.0 / exponent)
+    for _ in range(12):
+        axis = rng.standard_normal(3)
+        q = rotation.random_orientations(1, rng)
+        p = rotation.multiply(rotation.from_axis_angle(axis, angle), q)
+        found.append(half_l1(masses(q, "-1"), masses(p, "-1")))
+    steps = rng.normal(0.0, sigma, (400_000, 3))
+    near = np.exp(-np.sum(steps**2, axis=1) / (2 * sigma**2))
+    far = np.exp(-np.sum((steps - [angle, 0.0, 0.0]) ** 2, axis=1) / (2 * sigma**2))
+    expected = np.mean(np.maximum(1.0 - far / near, 0.0))
+    np.testing.assert_allclose(np.mean(found), expected, rtol=0.05)
+
+
+def test_texture_index_of_a_single_crystal_is_that_of_the_kernel():
+    halfwidth = np.deg2rad(5.0)
+    kappa = np.log(0.5) / (2.0 * np.log(np.cos(halfwidth / 2.0)))
+    omega = np.linspace(0.0, np.pi, 200_001)
+    kernel = np.cos(omega / 2.0) ** (2.0 * kappa)
+    haar = 2.0 / np.pi * np.sin(omega / 2.0) ** 2
+    expected = np.trapezoid(kernel**2 * haar, omega) / np.trapezoid(kernel * haar, omega) ** 2 / 24.0
+    rng = np.random.default_rng(2)
+    indices = []
+    for q in rotation.random_orientations(30, rng):
+        found = whole(map_of(np.tile(q, (4, 5, 1))), 5.0).texture_index
+        indices.append(found)
+    np.testing.assert_allclose(np.mean(indices), expected, rtol=0.05)
+
+
+def test_pole_density_is_uniform_for_uniform_directions_and_peaks_at_the_pole():
+    rng = np.random.default_rng(3)
+    directions = rng.standard_normal((200_000, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    density = pole_density(directions, directions[:200])
+    np.testing.assert_allclose(density, 1.0, atol=0.15)
+    peak = pole_density(np.array([[0.0, 0.0, 1.0]]), np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]))
+    assert peak[0] > 100.0
+    assert peak[1] < 1e-6
+
+
+def test_pole_families_have_their_multiplicities():
+    counts = {laue: [len(d) for d in pole_directions(laue).values()] for laue in ("m-3m", "6/mmm", "4/mmm", "-1")}
+    assert counts == {"m-3m": [3, 6, 4], "6/mmm": [1, 3, 3], "4/mmm": [1, 2, 2], "-1": [1, 1, 1]}
+
+
+def test_kolmogorov_smirnov_with_weights():
+    ones = np.ones
+    assert kolmogorov_smirnov(np.arange(4.0), np.arange(4.0), ones(4), ones(4)) == pytest.approx(0.0)
+    assert kolmogorov_smirnov(np.zeros(3), ones(2), ones(3), ones(2)) == pytest.approx(1.0)
+    assert kolmogorov_smirnov(
+        np.array([1.0, 2.0]), np.array([1.0, 2.0]), ones(2), np.array([3.0, 1.0])
+    ) == pytest.approx(0.25)
+    assert np.isnan(kolmogorov_smirnov(np.zeros(0), ones(2), ones(0), ones(2)))
+
+
+def test_bands_have_known_boundaries_chords_and_grains():
+    angle = np.tile(np.repeat([0.0, 30.0], 5), (12, 2))
+    sample = whole(map_of(about_z(angle), spacing=(0.5, 2.0), periodic=True), 5.0)
+    shares = boundary_histogram(sample)
+    assert shares[np.searchsorted(np.arange(0.0, 180.1, 5.0), 29.9) - 1 : 8].sum() == pytest.approx(1.0)
+    assert sample.boundary_per_size == pytest.approx(np.pi / 4.0 * 4 / 20 / 2.0)
+    length, weight = sample.chords[1]
+    assert set(length) == {10.0}
+    assert weight.sum() == 4 * 12
+    assert len(sample.chords[0][0]) == 0
+    assert sample.speck_share == 0.0
+    assert sample.kernel_average.max() < 1e-5
+
+
+def test_grain_weights_leave_no_bias_from_the_border():
+    field = make_specimen((16, 240, 250), grain_size=8.0, seed=8).field.section(0, 7)
+    truth = whole(field, 5.0)
+    expected = np.average(truth.grains.size[truth.grains.points > 2])
+    density = truth.grains_per_size
+    rng = np.random.default_rng(0)
+    plain = truth.window((0, 0), field.shape)
+    sizes, weights, densities = [], [], []
+    for _ in range(60):
+        window = plain.window(tuple(rng.integers(200, size=2)), (40, 40))
+        kept = window.grains.points > 2
+        sizes.append(window.grains.size[kept])
+        weights.append(window.grains.weight[kept])
+        densities.append(window.grains_per_size)
+    sizes, weights = np.concatenate(sizes), np.concatenate(weights)
+    assert sizes.mean() < 0.93 * expected
+    np.testing.assert_allclose(np.average(sizes, weights=weights), expected, rtol=0.06)
+    np.testing.assert_allclose(np.mean(densities), density, rtol=0.06)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_correlations_agree_with_plain_loops(periodic):
+    rng = np.random.default_rng(4)
+    q = rotation.random_orientations((5, 7), rng)
+    phase_ids = rng.choice(3, (5, 7), p=(0.1, 0.45, 0.45))
+    phase_ids[:2, :2] = phase_ids[3:, 5:] = phase_ids[3:, :2] = [[1, 2], [2, 1]]
+    sample = whole(map_of(q, "6/mmm", periodic=periodic, phase_ids=phase_ids), 5.0)
+    harmonics = symmetrized_harmonics("6/mmm")
+    f = harmonics.evaluate(q)
+    local = np.concatenate([np.where(phase_ids == 1, f, 0.0), np.where(phase_ids == 2, f, 0.0)])
+    two_point, madogram = sample.two_point(2), sample.madogram(2)
+    for number, (dy, dx) in enumerate(half_window(2, 2)):
+        products, differences, pairs, same = 0.0, np.zeros(2 * harmonics.count), 0, [0, 0]
+        for y in range(5):
+            for x in range(7):
+                v, u = y + dy, x + dx
+                if periodic:
+                    v, u = v % 5, u % 7
+                elif not (0 <= v < 5 and 0 <= u < 7):
+                    continue
+                if phase_ids[y, x] and phase_ids[v, u]:
+                    pairs += 1
+                    products = products + np.outer(local[:, y, x], local[:, v, u])
+                for phase_id in (1, 2):
+                    if phase_ids[y, x] == phase_ids[v, u] == phase_id:
+                        same[phase_id - 1] += 1
+                        part = slice((phase_id - 1) * harmonics.count, phase_id * harmonics.count)
+                        differences[part] += np.abs(f[:, y, x] - f[:, v, u])
+        np.testing.assert_allclose(two_point[number], products / pairs, atol=1e-5)
+        with np.errstate(invalid="ignore"):
+            expected = differences / 2.0 / np.repeat(same, harmonics.count)
+        np.testing.assert_allclose(madogram[number], expected, atol=1e-5)
+
+
+def test_sections_are_those_of_the_volume(specimen):
+    volume = specimen.field
+    by_axis = sections(volume, 5.0, most=6)
+    for axis, plane in enumerate([(1, 2), (0, 2), (0, 1)]):
+        sample = by_axis[axis]
+        assert len(sample.phase_ids) == 6
+        expected = whole(volume.section(axis, 0), 5.0)
+        np.testing.assert_array_equal(sample.quaternions[0], expected.quaternions[0])
+        assert sample.spacing == tuple(volume.spacing[i] for i in plane)
+        for position in (1, 2):
+            np.testing.assert_allclose(sample.angles[position][0], expected.angles[position][0])
+        np.testing.assert_array_equal(sample.channels[:, 0], expected.channels[:, 0])
+
+
+def test_a_map_at_another_spacing_keeps_measured_orientations():
+    angle = np.arange(24.0).reshape(4, 6)
+    half = at_spacing(map_of(about_z(angle)), (2.0, 3.0))
+    assert half.shape == (2, 2)
+    assert half.spacing == (2.0, 3.0)
+    for row in range(2):
+        for column in range(2):
+            cell = about_z(angle[2 * row : 2 * row + 2, 3 * column : 3 * column + 3])
+            assert np.abs(cell - half.quaternions[row, column]).max(axis=-1).min() < 1e-12
+    same = map_of(about_z(angle))
+    assert at_spacing(same, (1.0, 1.0)) is same
+
+
+def test_a_map_against_itself_has_no_difference(large_map):
+    sample = whole(large_map, 5.0)
+    for figure in figures(6):
+        assert figure.compare(sample, sample) == pytest.approx(1.0 if figure.higher else 0.0, abs=1e-12), figure.key
+
+
+def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
+    judgement = judge(large_map, specimen, windows=20)
+    assert judgement.judged == len(judgement.rows)
+    assert judgement.passed >= 0.9 * judgement.judged, str(judgement)
+    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
+    assert judgement["number_of_grains"].reference == pytest.approx(judgement["number_of_grains"].measured, rel=0.2)
+    rng = np.random.default_rng(0)
+    volume = specimen.field
+    shuffled = rng.permutation(volume.quaternions.reshape(-1, 4)).reshape(volume.quaternions.shape)
+    wrong = judge(large_map, volume.evolve(quaternions=shuffled), windows=8)
+    for key in (
+        "neighbour_disorientation",
+        "boundary_fraction",
+        "chord_length",
+        "specks",
+        "kernel_average",
+    ):
+        assert wrong[key].verdict == "warn", key
+    assert wrong["odf_5"].verdict == "pass"
+    assert wrong["madogram_largest"].value > 3.0 * judgement["madogram_largest"].value
+    turned = rotation.multiply(volume.quaternions, rotation.from_axis_angle([1.0, 1.0, 0.3], 0.6))
+    other = judge(large_map, volume.evolve(quaternions=turned), windows=8)
+    assert other["neighbour_disorientation"].verdict == "pass"
+    assert other["odf_5"].value > 1.4 * judgement["odf_5"].value
+    assert other["pole_figures"].value > 1.4 * judgement["pole_figures"].value
+
+
+def test_the_record_is_json_and_the_text_tells_all(specimen, large_map):
+    judgement = judge(large_map, specimen, windows=5)
+    record = json.loads(judgement.to_json())
+    assert [row["key"] for row in record["rows"]] == [row.key for row in judgement.rows]
+    assert record["settings"]["windows"] == 5
+    assert record["settings"]["window_shapes"]["x"] == [30, 32]
+    assert f"{judgement.passed} of {judgement.judged} figures pass" in str(judgement)
+    assert judge(large_map, specimen, windows=5).to_json() == judgement.to_json()
+    with pytest.raises(KeyError, match="odf_5"):
+        judgement["nonsense"]
+
+
+def test_elongated_grains_in_the_wrong_direction_warn(large_map):
+    long = make_specimen((30, 32, 34), grain_size=7.0, elongation=(1.0, 1.0, 3.0), seed=9)
+    judgement = judge(large_map, long, windows=10)
+    assert judgement["chord_length"].verdict == "warn"
+    assert judgement["chord_length"].per_axis["x"] < judgement["chord_length"].per_axis["z"]
+
+
+def test_three_maps_serve_the_sections_normal_to_them():
+    long = make_specimen((40, 44, 48), grain_size=8.0, elongation=(1.0, 1.0, 2.5), seed=10).field
+    volume = make_specimen((28, 30, 32), grain_size=8.0, elongation=(1.0, 1.0, 2.5), seed=11)
+    maps = {}
+    for name, axis in (("z", 0), ("y", 1), ("x", 2)):
+        maps[name] = long.section(axis, 3).evolve(periodic=False)
+    judgement = judge(maps, volume, windows=10)
+    assert set(judgement["chord_length"].per_axis) == {"z", "y", "x"}
+    assert judgement["chord_length"].verdict == "pass"
+    only = judge({"z": maps["z"]}, volume, windows=5)
+    assert set(only["chord_length"].per_axis) == {"z"}
+
+
+def test_volume_against_its_truth(specimen):
+    other = make_specimen((30, 32, 34), grain_size=7.0, seed=12)
+    judgement = judge(specimen, other, windows=10)
+    assert set(judgement["grain_size_area"].per_axis) == {"volume"}
+    assert judgement["grain_size_area"].verdict == "pass"
+    coarse = make_specimen((30, 32, 34), grain_size=12.0, seed=13)
+    assert judge(specimen, coarse, windows=10)["chord_length"].verdict == "warn"
+
+
+def test_seam_of_a_periodic_volume_and_of_a_cut_one(specimen):
+    volume = specimen.field
+    assert seam(volume).verdict == "pass"
+    cut = OrientationVolume(
+        volume.quaternions[:20, :21, :23], volume.phase_ids[:20, :21, :23], volume.phases, volume.spacing, periodic=True
+    )
+    row = seam(cut)
+    assert row.verdict == "warn"
+    assert row.value > row.limit
+    assert seam(cut.evolve(periodic=False)).reason == "the volume is not periodic"
+
+
+def test_two_phases_are_told_apart(large_map):
+    phases = (Phase("Al"), Phase("Mg", "6/mmm"))
+    half = make_specimen((24, 90, 96), grain_size=7.0, phases=phases, phase_fractions=(0.5, 0.5), seed=1).field
+    volume = make_specimen((26, 28, 30), grain_size=7.0, phases=phases, phase_fractions=(0.5, 0.5), seed=2)
+    rich = make_specimen((26, 28, 30), grain_size=7.0, phases=phases, phase_fractions=(0.9, 0.1), seed=2)
+    map_ = half.section(0, 3).evolve(periodic=False)
+    good, bad = judge(map_, volume, windows=6), judge(map_, rich, windows=6)
+    assert good["neighbour_disorientation"].value < bad["neighbour_disorientation"].value
+    assert bad["odf_7"].value > 0.35
+    assert good["madogram_within_5"].value is not None
+    with pytest.raises(ValueError, match="phases: expected those of the map"):
+        judge(large_map, volume)
+
+
+def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
+    empty = large_map.evolve(phase_ids=np.zeros(large_map.shape, dtype=int))
+    judgement = judge(empty, specimen)
+    assert {(row.verdict, row.reason) for row in judgement.rows} == {("not judged", "the map has no indexed points")}
+    assert judgement.notes == ("Nothing can be judged: the map has no indexed points.",)
+    json.loads(judgement.to_json())
+    crystal = map_of(np.tile(large_map.quaternions[:1, :1], (40, 50, 1)))
+    crystal = crystal.evolve(phases=specimen.field.phases)
+    judgement = judge(crystal, specimen, windows=5)
+    assert judgement["grain_size_area"].reason == "the reference has 1 grain; at least 5 are needed"
+    assert judgement["boundary_length"].verdict == "not judged"
+    assert judgement["neighbour_disorientation"].verdict == "warn"
+    json.loads(judgement.to_json())
+    small = large_map.evolve(
+        quaternions=large_map.quaternions[:12, :12], phase_ids=large_map.phase_ids[:12, :12], properties={}
+    )
+    judgement = judge(small, specimen, windows=10)
+    assert any("floor" in note and "wide" in note for note in judgement.notes)
+    assert judgement["grain_size_number"].verdict == "not judged"
+    assert judgement["grain_size_number"].reason
+    line = large_map.evolve(quaternions=large_map.quaternions[:1], phase_ids=large_map.phase_ids[:1], properties={})
+    assert "fewer than 4 points on a side" in judge(line, specimen)["odf_5"].reason
+
+
+def test_errors_are_zero_for_equal_samples_and_relative_for_others(large_map):
+    sample = whole(large_map, 5.0)
+    part = sample.window((0, 0), (60, 64))
+    np.testing.assert_array_equal(madogram_error(sample, sample, 3), 0.0)
+    expected = np.abs(part.madogram(3) - sample.madogram(3)) / sample.madogram(3)
+    np.testing.assert_allclose(madogram_error(sample, part, 3), expected)
+    assert two_point_error(sample, part, 3).shape == (len(half_window(2, 3)), 9, 9)
