@@ -1,0 +1,192 @@
+"""What the studies share: maps, pictures, the error of the madogram and tables."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import polyrve
+from polyrve.cleaning import remove_spikes
+from polyrve.descriptors import Descriptor, Variogram, descriptor_set
+from polyrve.descriptors.protocol import half_plane
+from polyrve.grains import DEFAULT_THRESHOLD
+from polyrve.local_state import LocalState
+from polyrve.multigrid import resample
+from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
+from polyrve.sample import half_window, sections, whole
+from polyrve.specimen import make_specimen, measure
+from polyrve.statistics import Judgement, judge
+
+JUDGED: dict[str, str] = {
+    "odf_7": "ODF 7.5°",
+    "neighbour_disorientation": "neighbours",
+    "boundary_fraction": "boundary fraction",
+    "in_grain_spread": "in-grain spread",
+    "chord_length": "chords",
+    "aspect_ratio": "aspect ratio",
+    "specks": "specks",
+    "madogram_within_5": "madogram within 5 %",
+}
+"""Figures of :mod:`polyrve.statistics` that the studies print, and their short titles."""
+
+
+def arguments(description: str | None, size: int, iterations: int) -> argparse.ArgumentParser:
+    """Options that all studies have: --map, --spacing, --size, --iterations, --output."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("--map", type=Path, help="measured map; default a section of the embedded specimen")
+    parser.add_argument("--spacing", type=float, help="step that the measured map is brought to, um")
+    parser.add_argument("--size", type=int, default=size, help="edge of the reconstruction, voxels")
+    parser.add_argument("--iterations", type=int, default=iterations)
+    parser.add_argument("--output", type=Path, help="picture to write")
+    return parser
+
+
+def columnar(side: int) -> OrientationMap:
+    """A section through grains three times as long along y as along x: the embedded specimen, measured."""
+    return section(side, elongation=(1.0, 3.0, 1.0), grain_size=side / 12)
+
+
+def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, **options: Any) -> OrientationMap:
+    """A measured section of an embedded specimen of depth x side x side voxels of 1 um, wild spikes taken out.
+
+    Parameters
+    ----------
+    side, depth : int
+    grain_size : float, um
+    seed : int
+    **options
+        Of :func:`polyrve.specimen.make_specimen`.
+    """
+    truth = make_specimen((depth, side, side), grain_size=grain_size, seed=seed, **options)
+    return remove_spikes(measure(truth, index=depth // 2, seed=seed))
+
+
+def read_map(path: str | Path, spacing: float | None = None) -> OrientationMap:
+    """A measured map of its most frequent phase, points of others left out, at a step in um."""
+    scan = polyrve.read(path)
+    main = int(np.argmax(np.bincount(scan.phase_ids.ravel(), minlength=len(scan.phases) + 1)[1:])) + 1
+    scan = scan.evolve(phase_ids=np.where(scan.phase_ids == main, 1, 0), phases=(scan.phases[main - 1],))
+    return scan if spacing is None else resample(scan, (spacing, spacing))
+
+
+def all_lags(
+    weights: Mapping[str, float], scan: OrientationMap, shape: Sequence[int], window: int, coarse: bool = False
+) -> list[tuple[Descriptor, float]]:
+    """Descriptors of these weights, the madogram at all lags of a window.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+    scan : OrientationMap
+    shape : sequence of int
+        (nz, ny, nx) of the reconstruction.
+    window : int
+        Largest lag, voxels.
+    coarse : bool
+        Whether every second row and column of lags is enough beyond 5 voxels.
+    """
+    near = half_plane(min(5, window))
+    far = tuple((2 * row, 2 * column) for row, column in half_plane(window // 2))
+    lags = tuple(dict.fromkeys([*near, *far])) if coarse else half_plane(window)
+    chosen = descriptor_set(weights, LocalState.of(scan.phases), window, shape)
+    return [(replace(kind, lags=lags) if isinstance(kind, Variogram) else kind, weight) for kind, weight in chosen]
+
+
+def madograms(scan: OrientationMap, volume: OrientationVolume, window: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Madogram of a map and of the sections of a volume at all lags of a window, for each section normal.
+
+    Returns
+    -------
+    list of (ndarray, ndarray), each of shape (2 window + 1, 2 window + 1, C)
+        By row and column of the lag, which is zero in the middle.
+    """
+    expected = _square(whole(scan, DEFAULT_THRESHOLD).madogram(window), window)
+    stacks = sections(volume, DEFAULT_THRESHOLD, most=max(volume.shape))
+    return [(expected, _square(stack.madogram(window), window)) for stack in stacks.values()]
+
+
+def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Relative errors of madograms at all lags but zero."""
+    parts = []
+    for expected, found in pairs:
+        lags = np.ones(expected.shape[:2], dtype=bool)
+        lags[lags.shape[0] // 2, lags.shape[1] // 2] = False
+        parts.append(np.abs(found[lags] / expected[lags] - 1.0).ravel())
+    return np.concatenate(parts)
+
+
+def _square(values: np.ndarray, window: int) -> np.ndarray:
+    image = np.zeros((2 * window + 1, 2 * window + 1, values.shape[1]))
+    for (row, column), value in zip(half_window(2, window), values, strict=True):
+        image[window + row, window + column] = image[window - row, window - column] = value
+    return image
+
+
+def judged(
+    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(JUDGED)
+) -> tuple[dict[str, float], Judgement]:
+    """Figures of a volume by key, NaN where they cannot be told, and the whole judgement."""
+    judgement = judge(reference, volume)
+    known = {row.key: row for row in judgement.rows}
+    values = {key: known[key].value if key in known else None for key in keys}
+    return {key: np.nan if value is None else value for key, value in values.items()}, judgement
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as Markdown, numbers to three digits."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for row in rows:
+        cells = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def colors(field: OrientationMap) -> np.ndarray:
+    """Inverse pole figure colours of z, shape (ny, nx, 3)."""
+    from polyrve.adapters.ipf_colors import ipf_colors
+
+    return ipf_colors(field.quaternions, field.phase_ids, field.phases)
+
+
+def plane(volume: OrientationVolume, axis: int = 0) -> OrientationMap:
+    """The middle section of a volume."""
+    return volume.section(axis, volume.shape[axis] // 2)
+
+
+def show(axis: Any, field: OrientationMap, title: str) -> None:
+    """Draw a map in inverse pole figure colours of z."""
+    axis.imshow(colors(field), interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def save(figure: Any, path: str | Path, dpi: int = 90) -> None:
+    """Write a figure as a PNG of 256 colours and close it."""
+    import matplotlib.pyplot as plt
+    from PIL import Image
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    plt.close(figure)
+    Image.open(buffer).convert("RGB").quantize(256).save(path, optimize=True)
+
+
+def gallery(path: str | Path, panels: Mapping[str, OrientationMap], columns: int = 4) -> None:
+    """Maps side by side in inverse pole figure colours of z."""
+    import matplotlib.pyplot as plt
+
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.6 * columns, 2.9 * rows), layout="constrained", squeeze=False)
+    for axis in axes.ravel()[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (title, field) in zip(axes.ravel(), panels.items(), strict=False):
+        show(axis, field, title)
+    save(figure, path)
