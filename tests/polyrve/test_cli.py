@@ -7,25 +7,11 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import cli, rotation
+from polyrve import rotation
 from polyrve.adapters import registry
 from polyrve.specimen import make_specimen, measure
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line in this process: exit code, stdout, stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["polyrve", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return command
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import types
 import numpy as np
 import pytest
 
-from polyrve import cli
 from polyrve.adapters import registry
 from polyrve.ensemble import reconstruct_many
 from polyrve.reconstruction import reconstruct
@@ -100,7 +99,7 @@ def test_descriptors_unknown_to_a_worker_are_told(scan, client, monkeypatch):
     here = types.ModuleType("only_here")
     here.Local = type("Local", (Failing,), {"__module__": "only_here", "estimate": lambda *_: None})
     monkeypatch.setitem(sys.modules, "only_here", here)
-    with pytest.raises(ValueError, match="at least one run to succeed; got ModuleNotFoundError: .*only_here"):
+    with pytest.raises(ValueError, match=r"at least one run to succeed; got ModuleNotFoundError: .*only_here"):
         reconstruct_many(scan, seeds=1, scheduler=client, descriptors=[(here.Local(), 1.0)], **SETTINGS)
 
 
@@ -139,18 +138,15 @@ def test_missing_packages_name_the_extra(scan, monkeypatch, module, scheduler, s
         reconstruct_many(scan, seeds=1, scheduler=scheduler, **SETTINGS)
 
 
-def test_command_line_keeps_the_best_of_its_seeds(scan, client, tmp_path, monkeypatch, capsys):
+def test_command_line_keeps_the_best_of_its_seeds(run, scan, client, tmp_path):
     source, target = tmp_path / "scan.ang", tmp_path / "rve.dream3d"
     registry.write(scan, source)
 
     def command(*further):
         arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", target, "--iterations", 1, *further]
         settings = ["start=random", "window=2", "weights={disorientation=0, variogram=0, texture=0}"]
-        options = [part for setting in settings for part in ("--set", setting)]
-        monkeypatch.setattr(sys, "argv", ["polyrve", *map(str, arguments), *options])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        return stop.value.code or 0, capsys.readouterr().err
+        code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
+        return code, err
 
     code, err = command("--seeds", 2, "--scheduler", client.scheduler.address)
     assert code == 0, err
