@@ -16,7 +16,7 @@ import numpy as np
 from polyrve.adapters import damask_phases, hexahedra
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.text_rows import write_numbers, write_rows
+from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler, to_matrix
@@ -114,9 +114,11 @@ def _reference_nodes(whole: Cells) -> dict[str, int]:
 
 
 def _write_nodes(file: TextIO, whole: Cells, periodic: bool) -> None:
-    points = hexahedra.nodes(whole.shape, whole.spacing, whole.origin)
     file.write("*Node\n")
-    write_rows(file, "%d, %.9g, %.9g, %.9g", [np.arange(1, len(points) + 1), *points.T])
+    end = 0
+    for points in hexahedra.node_layers(whole.shape, whole.spacing, whole.origin):
+        start, end = end, end + len(points)
+        write_rows(file, "%d, %.9g, %.9g, %.9g", [np.arange(start, end) + 1, *points.T])
     if periodic:
         low, size = np.array(whole.origin[::-1]), np.array(whole.size[::-1])
         for i, number in enumerate(_reference_nodes(whole).values()):
@@ -125,19 +127,18 @@ def _write_nodes(file: TextIO, whole: Cells, periodic: bool) -> None:
 
 
 def _write_elements(file: TextIO, whole: Cells, element: str) -> None:
-    hexes = hexahedra.connectivity(whole.shape) + 1
     file.write(f"*Element, type={element}, elset=ALL\n")
-    write_rows(file, ", ".join(["%d"] * 9), [np.arange(1, len(hexes) + 1), *hexes.T])
+    for rows in blocks(whole.ids.size):
+        voxels = np.arange(rows.start, rows.stop)
+        hexes = hexahedra.connectivity(whole.shape, voxels)
+        write_rows(file, ", ".join(["%d"] * 9), [voxels + 1, *(hexes + 1).T])
 
 
 def _write_sets(file: TextIO, whole: Cells, periodic: bool) -> None:
-    ids = whole.ids.ravel()
-    order = np.argsort(ids, kind="stable")
-    counts = np.bincount(ids)[1:]
-    for i, members in enumerate(np.split(order + 1, np.cumsum(counts)[:-1]), start=1):
+    for i, members in enumerate(whole.members(), start=1):
         file.write(f"*Elset, elset=GRAIN-{i}\n")
-        write_numbers(file, members, _PER_LINE, ", ")
-    phases = whole.phase_ids[ids - 1]
+        write_numbers(file, members + 1, _PER_LINE, ", ")
+    phases = whole.phase_ids[whole.ids.ravel() - 1]
     for i, name in enumerate(_phase_names(whole), start=1):
         if (phases == i).any():
             file.write(f"*Elset, elset=PHASE-{name}\n")

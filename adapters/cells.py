@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,6 +54,14 @@ class Cells:
     def size(self) -> tuple[float, ...]:
         """Edge lengths in um along z, y, x."""
         return tuple(n * d for n, d in zip(self.shape, self.spacing, strict=True))
+
+    def members(self) -> Iterator[np.ndarray]:
+        """Voxels of material 1, 2, ..., N: their numbers from 0, x fastest, in rising order."""
+        order = np.argsort(self.ids, axis=None, kind="stable")
+        end = 0
+        for count in np.bincount(self.ids.ravel(), minlength=len(self.quaternions) + 1)[1:]:
+            start, end = end, end + count
+            yield order[start:end]
 
 
 def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False) -> Cells:

@@ -17,7 +17,7 @@ from polyrve.adapters import hexahedra
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.damask import write_material
 from polyrve.adapters.replacing import replacing_folder
-from polyrve.adapters.text_rows import write_rows
+from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 
@@ -88,50 +88,53 @@ def write(
 
 def _write_mesh(file: TextIO, whole: Cells, element: str) -> None:
     """Gmsh 4.1: one entity per face of the volume and per material."""
-    points = hexahedra.nodes(whole.shape, [d * _UM for d in whole.spacing], [o * _UM for o in whole.origin])
-    hexes, ids = hexahedra.connectivity(whole.shape), whole.ids.ravel()
-    order = np.argsort(ids, kind="stable")
-    counts = np.bincount(ids)[1:]
-    surfaces = list(hexahedra.faces(whole.shape).values())
+    spacing, origin = ([value * _UM for value in values] for values in (whole.spacing, whole.origin))
     if element == "tetrahedron":
-        layers = hexes.reshape(*whole.shape, 8)
-        surfaces = [
-            _triangles(quads, np.take(layers, -end, axis=axis).reshape(-1, 8))
-            for quads, (axis, end) in zip(surfaces, [(a, e) for a in (2, 1, 0) for e in (0, 1)], strict=True)
-        ]
-        kinds, per_voxel = (_TRIANGLE, _TETRAHEDRON), 6
+        surfaces, kinds, per_voxel = _triangles(whole.shape), (_TRIANGLE, _TETRAHEDRON), 6
     else:
-        kinds, per_voxel = (_QUADRILATERAL, _HEXAHEDRON), 1
-    low, high = (" ".join(f"{value:.9e}" for value in values) for values in (points.min(0), points.max(0)))
+        surfaces, kinds, per_voxel = list(hexahedra.faces(whole.shape).values()), (_QUADRILATERAL, _HEXAHEDRON), 1
+    materials = len(whole.quaternions)
+    bounds = [[o + d * n for n, d, o in zip(ns, spacing, origin, strict=True)] for ns in ((0, 0, 0), whole.shape)]
+    box = " ".join(f"{value:.9e}" for corner in bounds for value in corner[::-1])
     file.write("$MeshFormat\n4.1 0 8\n$EndMeshFormat\n$Entities\n")
-    file.write(f"0 0 {len(surfaces)} {len(counts)}\n")
-    for i in (*range(1, len(surfaces) + 1), *range(1, len(counts) + 1)):
-        file.write(f"{i} {low} {high} 1 {i} 0\n")
-    file.write(f"$EndEntities\n$Nodes\n1 {len(points)} 1 {len(points)}\n3 1 0 {len(points)}\n")
-    write_rows(file, "%d", [np.arange(1, len(points) + 1)])
-    write_rows(file, "%.16e %.16e %.16e", list(points.T))
-    total = sum(map(len, surfaces)) + per_voxel * len(hexes)
-    file.write(f"$EndNodes\n$Elements\n{len(surfaces) + len(counts)} {total} 1 {total}\n")
+    file.write(f"0 0 {len(surfaces)} {materials}\n")
+    for i in (*range(1, len(surfaces) + 1), *range(1, materials + 1)):
+        file.write(f"{i} {box} 1 {i} 0\n")
+    nodes = int(np.prod([n + 1 for n in whole.shape]))
+    file.write(f"$EndEntities\n$Nodes\n1 {nodes} 1 {nodes}\n3 1 0 {nodes}\n")
+    for rows in blocks(nodes):
+        write_rows(file, "%d", [np.arange(rows.start, rows.stop) + 1])
+    for points in hexahedra.node_layers(whole.shape, spacing, origin):
+        write_rows(file, "%.16e %.16e %.16e", list(points.T))
+    total = sum(map(len, surfaces)) + per_voxel * whole.ids.size
+    file.write(f"$EndNodes\n$Elements\n{len(surfaces) + materials} {total} 1 {total}\n")
     start = 1
     for i, face in enumerate(surfaces, start=1):
-        start = _write_block(file, (2, i, kinds[0]), face, start)
-    for i, members in enumerate(np.split(order, np.cumsum(counts)[:-1]), start=1):
-        block = hexes[members]
-        start = _write_block(file, (3, i, kinds[1]), hexahedra.tetrahedra(block) if per_voxel > 1 else block, start)
+        file.write(f"2 {i} {kinds[0]} {len(face)}\n")
+        start = _write_elements(file, face, start)
+    for i, members in enumerate(whole.members(), start=1):
+        file.write(f"3 {i} {kinds[1]} {per_voxel * len(members)}\n")
+        for rows in blocks(len(members)):
+            hexes = hexahedra.connectivity(whole.shape, members[rows])
+            start = _write_elements(file, hexahedra.tetrahedra(hexes) if per_voxel > 1 else hexes, start)
     file.write("$EndElements\n")
 
 
-def _write_block(file: TextIO, head: tuple[int, int, int], block: np.ndarray, start: int) -> int:
-    """Write elements of one entity (dimension, tag, kind), numbered from `start`; the next number."""
-    file.write(f"{head[0]} {head[1]} {head[2]} {len(block)}\n")
-    numbers = np.arange(start, start + len(block))
-    write_rows(file, " ".join(["%d"] * (block.shape[1] + 1)), [numbers, *(block + 1).T])
-    return start + len(block)
+def _write_elements(file: TextIO, elements: np.ndarray, start: int) -> int:
+    """Write elements, numbered from `start`; the next number."""
+    numbers = np.arange(start, start + len(elements))
+    write_rows(file, " ".join(["%d"] * (elements.shape[1] + 1)), [numbers, *(elements + 1).T])
+    return start + len(elements)
 
 
-def _triangles(quads: np.ndarray, hexes: np.ndarray) -> np.ndarray:
-    """Triangles of the tetrahedra that make up quadrilaterals on a face of hexahedra, shape (2 n, 3)."""
-    tetrahedra = hexahedra.tetrahedra(hexes)
-    on_face = np.isin(tetrahedra, quads)
-    three = on_face.sum(axis=1) == 3
-    return tetrahedra[three][on_face[three]].reshape(-1, 3)
+def _triangles(shape: Sequence[int]) -> list[np.ndarray]:
+    """Triangles of the tetrahedra on the six faces of the volume, each of shape (2 n, 3)."""
+    numbers = np.arange(np.prod(shape)).reshape(shape)
+    ends = (np.take(numbers, -end, axis=axis).ravel() for axis in (2, 1, 0) for end in (0, 1))
+    surfaces = []
+    for quads, voxels in zip(hexahedra.faces(shape).values(), ends, strict=True):
+        tetrahedra = hexahedra.tetrahedra(hexahedra.connectivity(shape, voxels))
+        on_face = np.isin(tetrahedra, quads)
+        three = on_face.sum(axis=1) == 3
+        surfaces.append(tetrahedra[three][on_face[three]].reshape(-1, 3))
+    return surfaces

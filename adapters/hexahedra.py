@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,19 +26,39 @@ def nodes(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float
     ndarray, shape ((nz + 1) (ny + 1) (nx + 1), 3)
         x, y, z; x varies fastest.
     """
-    axes = [o + d * np.arange(n + 1) for n, d, o in zip(shape, spacing, origin, strict=True)]
-    z, y, x = np.meshgrid(*axes, indexing="ij")
-    return np.stack([x.ravel(), y.ravel(), z.ravel()], axis=1)
+    return np.concatenate(list(node_layers(shape, spacing, origin)))
 
 
-def connectivity(shape: Sequence[int]) -> np.ndarray:
-    """Nodes of the hexahedra, shape (nz ny nx, 8), from 0, in the order of VTK, Abaqus, Exodus and Gmsh.
+def node_layers(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float]) -> Iterator[np.ndarray]:
+    """The nodes of one z after the other, each of shape ((ny + 1) (nx + 1), 3); arguments as for :func:`nodes`."""
+    heights, *plane = (o + d * np.arange(n + 1) for n, d, o in zip(shape, spacing, origin, strict=True))
+    y, x = (values.ravel() for values in np.meshgrid(*plane, indexing="ij"))
+    for z in heights:
+        yield np.stack([x, y, np.full_like(x, z)], axis=1)
 
-    The lower face counter-clockwise seen from +z, then the upper one; the voxels with x fastest.
+
+def connectivity(shape: Sequence[int], voxels: np.ndarray | None = None) -> np.ndarray:
+    """Nodes of the hexahedra, from 0, in the order of VTK, Abaqus, Exodus and Gmsh.
+
+    The lower face counter-clockwise seen from +z, then the upper one.
+
+    Parameters
+    ----------
+    shape : sequence of int, length 3
+        Voxels nz, ny, nx.
+    voxels : ndarray, shape (n,), optional
+        Numbers of voxels from 0, x fastest; all of them by default.
+
+    Returns
+    -------
+    ndarray, shape (n, 8)
     """
-    number = _node_numbers(shape)
-    corners = [number[c : c + shape[0], b : b + shape[1], a : a + shape[2]].ravel() for c, b, a in _CORNERS]
-    return np.stack(corners, axis=1)
+    _, ny, nx = shape
+    if voxels is None:
+        voxels = np.arange(np.prod(shape), dtype=_integer(shape))
+    first = voxels + voxels // nx + voxels // (nx * ny) * (nx + 1)
+    corners = [(c * (ny + 1) + b) * (nx + 1) + a for c, b, a in _CORNERS]
+    return first[:, None] + np.array(corners, dtype=voxels.dtype)
 
 
 def tetrahedra(hexahedra: np.ndarray) -> np.ndarray:
@@ -68,5 +88,9 @@ def faces(shape: Sequence[int]) -> dict[str, np.ndarray]:
 def _node_numbers(shape: Sequence[int]) -> np.ndarray:
     """Node number at every corner, shape (nz + 1, ny + 1, nx + 1)."""
     corners = tuple(n + 1 for n in shape)
-    size = int(np.prod(corners))
-    return np.arange(size, dtype=np.int32 if size < 1 << 31 else np.int64).reshape(corners)
+    return np.arange(np.prod(corners), dtype=_integer(shape)).reshape(corners)
+
+
+def _integer(shape: Sequence[int]) -> type:
+    """The smaller integer that holds every node number."""
+    return np.int32 if np.prod([n + 1 for n in shape]) < 1 << 31 else np.int64

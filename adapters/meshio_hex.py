@@ -90,10 +90,7 @@ def to_mesh(whole: Cells) -> Any:
 
     ids = whole.ids.ravel()
     phases = whole.phase_ids[ids - 1]
-    order = np.argsort(ids, kind="stable")
-    ends = np.cumsum(np.bincount(ids, minlength=len(whole.quaternions) + 1)[1:])
-    members = np.split(order, ends[:-1])
-    sets = {f"{whole.by}_{i}": [cells_of] for i, cells_of in enumerate(members, start=1)}
+    sets = {f"{whole.by}_{i}": [members] for i, members in enumerate(whole.members(), start=1)}
     sets |= {
         re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
         for i, phase in enumerate(whole.phases, start=1)

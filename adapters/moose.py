@@ -97,9 +97,8 @@ def _write_exodus(path: Path, whole: Cells) -> None:
         raise ValueError("Exodus needs netCDF4: pip install polyrve[exodus]") from None
     import meshio
 
-    ids = whole.ids.ravel()
     hexes = hexahedra.connectivity(whole.shape)
-    blocks = [("hexahedron", hexes[ids == i]) for i in range(1, len(whole.quaternions) + 1)]
+    blocks = [("hexahedron", hexes[members]) for members in whole.members()]
     sets = {name: np.unique(quads) for name, quads in hexahedra.faces(whole.shape).items()}
     mesh = meshio.Mesh(hexahedra.nodes(whole.shape, whole.spacing, whole.origin), blocks, point_sets=sets)
     meshio.write(path, mesh, file_format="exodus")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TextIO
 
 import numpy as np
 
-_ROWS = 1 << 16
+_ROWS = 1 << 12
+
+
+def blocks(rows: int) -> Iterator[slice]:
+    """Slices of some thousand rows each, in order: what is worked out block by block takes little memory."""
+    for start in range(0, rows, _ROWS):
+        yield slice(start, min(start + _ROWS, rows))
 
 
 def write_rows(file: TextIO, line: str, columns: Sequence[np.ndarray]) -> None:
@@ -22,8 +28,8 @@ def write_rows(file: TextIO, line: str, columns: Sequence[np.ndarray]) -> None:
     columns : sequence of ndarray, shape (n,)
     """
     line += "\n"
-    for start in range(0, len(columns[0]), _ROWS):
-        block = [column[start : start + _ROWS].tolist() for column in columns]
+    for rows in blocks(len(columns[0])):
+        block = [column[rows].tolist() for column in columns]
         file.write("".join([line % row for row in zip(*block, strict=True)]))
 
 

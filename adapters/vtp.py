@@ -9,6 +9,7 @@ import numpy as np
 
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
+from polyrve.adapters.text_rows import blocks
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import disorientation_angle
@@ -92,11 +93,13 @@ def _surface(whole: Cells, smooth: int) -> Any:
     image.SetDimensions(*whole.shape[::-1])
     image.SetSpacing(*whole.spacing[::-1])
     image.SetOrigin(*(o + d / 2 for o, d in zip(whole.origin[::-1], whole.spacing[::-1], strict=True)))
-    labels = numpy_to_vtk(whole.ids.ravel(), deep=True)
+    ids = whole.ids.ravel()
+    labels = numpy_to_vtk(ids)
     labels.SetName("GrainIds")
     image.GetPointData().SetScalars(labels)
     nets = vtkSurfaceNets3D()
     nets.SetInputData(image)
+    nets.DataCachingOff()
     n = len(whole.quaternions)
     nets.GenerateLabels(n, 1, n)
     nets.SetSmoothing(smooth > 0)
@@ -109,15 +112,24 @@ def _surface(whole: Cells, smooth: int) -> Any:
     inside = (pairs > 0).all(axis=1) & (pairs <= n).all(axis=1)
     if not inside.all():
         raise ValueError(f"boundary surface: {int((~inside).sum())} faces do not lie between two grains")
+    surface.GetCellData().Initialize()
+    phases = whole.phase_ids[pairs - 1].astype(np.int32, copy=False)
+    angle = np.empty(len(pairs), dtype=np.float32)
+    for rows in blocks(len(pairs)):
+        angle[rows] = _disorientation(whole, pairs[rows])
+    for name, values in (("GrainIds", pairs), ("Phases", phases), ("Disorientation", angle)):
+        array = numpy_to_vtk(values, deep=True)
+        array.SetName(name)
+        surface.GetCellData().AddArray(array)
+    return surface
+
+
+def _disorientation(whole: Cells, pairs: np.ndarray) -> np.ndarray:
+    """Angles between pairs of materials in degrees, 180 between different phases."""
     phases = whole.phase_ids[pairs - 1]
     angle = np.full(len(pairs), 180.0, dtype=np.float32)
     for number, phase in enumerate(whole.phases, start=1):
         same = (phases == number).all(axis=1)
         a, b = whole.quaternions[pairs[same, 0] - 1], whole.quaternions[pairs[same, 1] - 1]
         angle[same] = np.rad2deg(disorientation_angle(a, b, phase.symmetry))
-    surface.GetCellData().Initialize()
-    for name, values in (("GrainIds", pairs), ("Phases", phases.astype(np.int32)), ("Disorientation", angle)):
-        array = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
-        array.SetName(name)
-        surface.GetCellData().AddArray(array)
-    return surface
+    return angle

@@ -18,6 +18,14 @@ def test_grains_and_voxels(two_phase_grains):
     np.testing.assert_array_equal(voxels.phase_ids.reshape(3, 4, 5), two_phase_grains.field.phase_ids)
 
 
+def test_members(two_phase_grains):
+    whole = solver_cells.cells(two_phase_grains)
+    members = list(whole.members())
+    assert len(members) == len(whole.quaternions)
+    for i, voxels in enumerate(members, start=1):
+        np.testing.assert_array_equal(voxels, np.flatnonzero(whole.ids.ravel() == i))
+
+
 def test_feature_ids_that_skip_are_numbered_anew(two_phase_grains):
     ids = two_phase_grains.grain_ids * 10 + 7
     field = two_phase_grains.field.evolve(properties={"FeatureIds": ids})

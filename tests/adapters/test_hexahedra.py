@@ -23,6 +23,16 @@ def test_voxels_lie_where_they_should():
     np.testing.assert_allclose(edges[:, 4] - edges[:, 0], np.tile([0, 0, 0.7], (60, 1)), atol=1e-12)
 
 
+def test_parts_are_those_of_the_whole():
+    points = hexahedra.nodes(SHAPE, SPACING, ORIGIN)
+    layers = list(hexahedra.node_layers(SHAPE, SPACING, ORIGIN))
+    assert [len(layer) for layer in layers] == [5 * 6] * 4
+    np.testing.assert_array_equal(np.concatenate(layers), points)
+    some = np.array([59, 0, 17, 20])
+    np.testing.assert_array_equal(hexahedra.connectivity(SHAPE, some), hexahedra.connectivity(SHAPE)[some])
+    assert hexahedra.connectivity(SHAPE).dtype == np.int32
+
+
 def test_tetrahedra_fill_the_hexahedra_and_match_across_faces():
     points = hexahedra.nodes(SHAPE, SPACING, ORIGIN)
     tetrahedra = hexahedra.tetrahedra(hexahedra.connectivity(SHAPE))

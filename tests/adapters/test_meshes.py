@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from polyrve import rotation
 from polyrve.adapters import abaqus, damask_mesh, meshio_hex
 from polyrve.adapters.cells import cells
 from polyrve.crystal import Phase
+from polyrve.grains import GrainVolume
 from polyrve.orientation import OrientationVolume
 
 meshio = pytest.importorskip("meshio")
@@ -23,6 +25,22 @@ def voxel_of(points, connectivity, scale=1.0):
     """Indices z, y, x of the voxels that hold the centres of cells."""
     x, y, z = np.floor((points[connectivity].mean(axis=1) / scale - LOW) / STEP).astype(int).T
     return z, y, x
+
+
+@pytest.mark.parametrize("write", [abaqus.write, damask_mesh.write])
+def test_memory_is_at_most_that_of_the_volume(tmp_path, write):
+    blocks = np.arange(1, 65).reshape(4, 4, 4)
+    ids = np.kron(blocks, np.ones((12, 12, 12), dtype=int))
+    q = rotation.random_orientations(64, np.random.default_rng(0))
+    field = OrientationVolume(q[ids - 1], np.ones(ids.shape), (Phase("Al"),), (0.5, 0.5, 0.5))
+    data = GrainVolume(field, ids, q, np.ones(64))
+    tracemalloc.start()
+    try:
+        write(data, tmp_path / "a.inp")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < field.quaternions.nbytes + field.phase_ids.nbytes + data.grain_ids.nbytes
 
 
 @pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".xdmf", ".med", ".avs"])

@@ -127,6 +127,16 @@ def test_boundary_data(tmp_path, two_phase_grains):
         assert angle == pytest.approx(expected, rel=1e-6)
 
 
+def test_one_grain_has_no_boundary(tmp_path, two_phase_grains):
+    field = two_phase_grains.field
+    one = grains.GrainVolume(
+        field.evolve(phase_ids=np.ones(field.shape, dtype=int)), np.ones(field.shape, dtype=int), [[1.0, 0, 0, 0]], [1]
+    )
+    vtp.write(one, tmp_path / "a.vtp")
+    surface, arrays = read(tmp_path / "a.vtp")
+    assert surface.GetNumberOfCells() == len(arrays["Disorientation"]) == 0
+
+
 def test_boundary_of_one_layer_is_refused(tmp_path, two_phase_grains):
     with pytest.raises(ValueError, match="two or more"):
         vtp.write(two_phase_grains.field.section(0, 0), tmp_path / "a.vtp")
