@@ -307,6 +307,12 @@ def _kernel(
         means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
 
+    # Traced here, for its one shape: TensorFlow takes kernels of many shapes for one that is traced anew, and warns.
+    one_mask = (1, *shape[1:]) if masked else (1, 1, 1, 1)
+    traced = forward.get_concrete_function(
+        tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype), tf.TensorSpec((count, 2), tf.int32)
+    )
+
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
@@ -347,7 +353,7 @@ def _kernel(
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
             return backward(values, mask, offsets, upstream), None, None
 
-        return forward(values, mask, offsets), gradient
+        return traced(values, mask, offsets), gradient
 
     return means
 

@@ -124,6 +124,17 @@ def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch
     assert np.rad2deg(angle).max() < 0.1
 
 
+def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(cli, "_load_tensorflow", lambda: None)
+    arguments = ["reconstruct", scan, "--shape", 1, 64, 64, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
+    settings = ["levels=3", "start=random", "sharpen=false", "window=2", "weights={two_point=0, texture=0}"]
+    with caplog.at_level("WARNING", logger="tensorflow"):
+        code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
+    assert code == 0, err
+    assert [line[:8] for line in err.splitlines()] == ["grid 1/3", "grid 2/3", "grid 3/3"]
+    assert caplog.text == ""
+
+
 def test_resume_without_an_interrupted_run(run, scan, tmp_path):
     code, _, err = run("reconstruct", scan, "--shape", 8, 8, 8, "-o", tmp_path / "rve.dream3d", "--resume")
     assert code == 2
