@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -99,14 +100,17 @@ class Exemplar:
         mean : ndarray, shape (T,)
             Mean of ``texture`` over the volume.
         """
-        target = self.texture_target
-        density = np.maximum(self.texture @ target, 1e-3)
-        return np.clip(self.texture @ (mean - target) / density, -1.0, 2.0)
+        return np.clip(self.texture @ (mean - self.texture_target) / self._density, -1.0, 2.0)
 
-    @property
+    @cached_property
     def texture_target(self) -> np.ndarray:
         """Mean of ``texture`` over the indexed pixels, shape (T,)."""
         return self.texture[self.indexed].mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def _density(self) -> np.ndarray:
+        """Density of the maps at the orientation of each pixel, shape (P,)."""
+        return np.maximum(self.texture @ self.texture_target, 1e-3)
 
 
 def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Exemplar:

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from polyrve import multigrid
 from polyrve.exchange import exchange
 from polyrve.exemplar import FEWEST, WINDOW, Exemplar, Plane, exemplar, features, whole_neighbourhoods
 from polyrve.orientation import OrientationMap
+from polyrve.sections import at_voxel_size
 from polyrve.start import polycrystal
 
 _SMALLEST_GRID = 16
@@ -169,12 +169,9 @@ def _factors(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[i
 
 
 def _coarse(maps: Mapping[int, OrientationMap], spacing: Sequence[float], factor: int) -> dict[int, OrientationMap]:
-    done: dict[int, OrientationMap] = {}
-    for normal, field in maps.items():
-        if id(field) not in done:
-            step = [spacing[axis] * factor for axis in range(3) if axis != normal]
-            done[id(field)] = multigrid.resample(field, step) if factor > 1 else field
-    coarse = {normal: done[id(field)] for normal, field in maps.items()}
+    if factor == 1:
+        return dict(maps)
+    coarse = at_voxel_size(maps, [factor * step for step in spacing])
     usable = all(whole_neighbourhoods(field) >= FEWEST for field in coarse.values())
     return coarse if usable else dict(maps)
 
