@@ -188,8 +188,7 @@ def two_point_error(reference: Sample, sample: Sample, lag: int) -> np.ndarray:
     Relative to <f_c^2>^(1/2) <f_d^2>^(1/2) of the reference; rare phases are left out.
     """
     main = reference.main_channels
-    values = reference.channels[reference.main_channels][:, reference.phase_ids > 0]
-    scale = np.sqrt(np.mean(values.astype(np.float64) ** 2, axis=1))
+    scale = reference.channel_scale[main]
     norm = np.outer(scale, scale)
     difference = (sample.two_point(lag) - reference.two_point(lag))[:, main][:, :, main]
     return np.abs(difference) / np.where(norm > 0, norm, np.nan)

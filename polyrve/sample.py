@@ -146,6 +146,12 @@ class Sample:
         return np.repeat(share >= RARE, counts)
 
     @cached_property
+    def channel_scale(self) -> np.ndarray:
+        """Root mean square of each channel over the indexed points, shape (C,), float64."""
+        values = self.channels[:, self.phase_ids > 0]
+        return np.sqrt(np.mean(values.astype(np.float64) ** 2, axis=1))
+
+    @cached_property
     def neighbour_angles(self) -> np.ndarray:
         """Disorientation of all neighbouring points, shape (n,), degrees; infinite between phases."""
         pooled = np.concatenate([values.ravel() for values in self.angles.values()])

@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 
 from polyrve import rotation
 from polyrve.crystal import Phase
-from polyrve.grains import GrainVolume
+from polyrve.grains import GrainVolume, neighbour_disorientation
 from polyrve.orientation import OrientationMap, OrientationVolume
 
 ALUMINIUM = Phase("Aluminium", "m-3m", (4.05, 4.05, 4.05, 90.0, 90.0, 90.0), 225)
@@ -456,19 +456,9 @@ def _volume_of_section(axis: int) -> np.ndarray:
 
 
 def _next_to_boundary(section: OrientationMap) -> np.ndarray:
+    section = section.evolve(periodic=False)
     next_to = np.zeros(section.shape, dtype=bool)
     for axis in (0, 1):
-        here = [slice(None), slice(None)]
-        there = [slice(None), slice(None)]
-        here[axis], there[axis] = slice(None, -1), slice(1, None)
-        first, second = tuple(here), tuple(there)
-        differs = section.phase_ids[first] != section.phase_ids[second]
-        for i, phase in enumerate(section.phases, start=1):
-            same = (section.phase_ids[first] == i) & (section.phase_ids[second] == i)
-            angle = rotation.disorientation_angle(
-                section.quaternions[first][same], section.quaternions[second][same], phase.symmetry
-            )
-            differs[same] = angle > _BOUNDARY
-        next_to[first] |= differs
-        next_to[second] |= differs
+        boundary = neighbour_disorientation(section, axis) > _BOUNDARY
+        next_to |= boundary | np.roll(boundary, 1, axis=axis)
     return next_to
