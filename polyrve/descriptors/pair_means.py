@@ -26,7 +26,7 @@ from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
 _BLOCK_BYTES = 1_500_000
-_PARTS = 4
+PARTS = 4
 
 
 class Transform(Protocol):
@@ -231,7 +231,7 @@ def pair_means(
     values = sections_first(features.channels, axis)
     mask = None if features.mask is None else sections_first(features.mask[None], axis)
     count, sections, rows, columns = (int(n) for n in values.shape)
-    parts = divisor(sections, _PARTS)
+    parts = divisor(sections, PARTS)
     kernel = _kernel(
         transform, (count, sections // parts, rows, columns), len(lags), reach or _reach(lags), mask is not None,
         features.periodic, values.dtype,

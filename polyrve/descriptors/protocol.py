@@ -55,12 +55,25 @@ def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
         If the number of sections is no multiple of the group.
     """
     n = int(per_section.shape[-1])
-    group = n if group is None else group
-    if group < 1 or n % group:
-        raise ValueError(f"pooling: expected a divisor of the {n} sections; got groups of {group}")
+    group = group_size(n, group)
     averaged = tf.reduce_mean(tf.reshape(per_section, (*per_section.shape[:-1], n // group, group)), -1)
     rank = averaged.shape.rank
     return tf.transpose(averaged, (rank - 1, *range(rank - 1)))
+
+
+def group_size(sections: int, group: int | None) -> int:
+    """Number of sections that one estimate is averaged over; all of them for None.
+
+    Raises
+    ------
+    ValueError
+        If the sections are not a multiple of the group.
+    """
+    if group is None:
+        return sections
+    if group < 1 or sections % group:
+        raise ValueError(f"pooling: expected a divisor of the {sections} sections; got groups of {group}")
+    return group
 
 
 def half_plane(radius: int) -> tuple[Lag, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
 
+from polyrve.descriptors.pair_means import PARTS, divisor, extend, sections_first
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
@@ -41,62 +44,77 @@ class ThreePoint:
 
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:
         """Shape (C, K, K, sections)."""
-        order = [axis + 1, 0, *(i + 1 for i in range(3) if i != axis)]
-        channels = tf.transpose(features.channels, order)
-        rows, columns = (int(n) for n in channels.shape[2:])
-        reach = max(max(abs(r), abs(c)) for r, c in self.lags)
-        ones = tf.ones((channels.shape[0], 1, rows, columns), channels.dtype)
-        mask = ones if features.mask is None else tf.transpose(features.mask[None], order)
+        values = sections_first(features.channels, axis)
+        count, sections, rows, columns = (int(n) for n in values.shape)
+        parts = divisor(sections, PARTS)
+        shape = (count, sections // parts, rows, columns)
+        masked = features.mask is not None
+        kernel = _kernel(self.lags, self.eps, shape, masked, features.periodic)
+        mask = sections_first(features.mask[None], axis) if masked else tf.ones((1, parts, 1, 1), values.dtype)
+        split = zip(tf.split(values, parts, 1), tf.split(mask, parts, 1), strict=True)
+        return tf.transpose(tf.concat([kernel(*part) for part in split], 1), (0, 2, 3, 1))
 
-        def extended(section: tf.Tensor) -> tf.Tensor:
-            if features.periodic:
-                section = tf.concat([section[:, rows - reach :], section, section[:, :reach]], 1)
-                return tf.concat([section[:, :, columns - reach :], section, section[:, :, :reach]], 2)
-            return tf.pad(section, [(0, 0), (reach, reach), (reach, reach)])
 
-        def shifts(section: tf.Tensor) -> tf.Tensor:
-            padded = extended(section)
-            return tf.stack(
-                [padded[:, reach + r : reach + r + rows, reach + c : reach + c + columns] for r, c in self.lags], 1
-            )
+@lru_cache(maxsize=64)
+def _kernel(
+    lags: tuple[Lag, ...], eps: float, shape: tuple[int, int, int, int], masked: bool, periodic: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Values (C, sections, rows, columns) and mask to means of products, (C, sections, K, K).
 
-        @tf.function(jit_compile=True, autograph=False)
-        def increments(section: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-            difference = shifts(section) - section[:, None]
-            size = (tf.sqrt(difference * difference + self.eps**2) - self.eps) * (shifts(mask) * mask)
-            return tf.reshape(size, (size.shape[0], len(self.lags), rows * columns))
+    One section of one channel at a time, whose increments stay in cache; the backward pass forms them again.
+    """
+    channels, sections, rows, columns = shape
+    reach = max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)
 
-        @tf.function(jit_compile=True, autograph=False)
-        def increments_gradient(section: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                tape.watch(section)
-                size = increments.python_function(section, mask)
-            return tape.gradient(size, section, upstream)
+    def shifted(extended: tf.Tensor, sign: int = 1) -> list[tf.Tensor]:
+        starts = [(reach[0] + sign * row, reach[1] + sign * column) for row, column in lags]
+        return [extended[..., row : row + rows, column : column + columns] for row, column in starts]
 
-        def counts(mask: tf.Tensor) -> tf.Tensor:
-            if features.mask is None:
-                return tf.constant(float(rows * columns), mask.dtype)
-            both = tf.reshape(shifts(mask) * mask, (len(self.lags), rows * columns))
-            return tf.maximum(tf.matmul(both, both, transpose_b=True), 1.0)
+    def part(field: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A section of a channel and its values at all lags, (rows, columns) and (K, rows, columns)."""
+        here = tf.slice(field, tf.stack([channel, section, 0, 0]), (1, 1, rows, columns))
+        return here[0, 0], tf.stack(shifted(extend(here, reach, periodic)[0, 0]))
 
-        def one(inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            section, mask = inputs
-            size = increments(section, mask)
-            return 0.5 * tf.matmul(size, size, transpose_b=True) / counts(mask)
+    def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Which pairs count, (K, rows, columns), and the number of points where two lags do, (K, K)."""
+        here, there = part(mask, 0, section)
+        both = tf.reshape(here * there, (len(lags), -1))
+        return tf.reshape(both, there.shape), tf.maximum(tf.matmul(both, both, transpose_b=True), 1.0)
 
-        @tf.custom_gradient
-        def products(channels: tf.Tensor) -> Any:
-            values = tf.map_fn(one, (channels, mask), fn_output_signature=channels.dtype)
+    def increments(values: tf.Tensor, mask: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Any, Any]:
+        here, there = part(values, i // sections, i % sections)
+        difference = there - here
+        size = tf.sqrt(difference * difference + eps**2)
+        count, counts = pairs(mask, i % sections) if masked else (1.0, float(rows * columns))
+        return difference / size, tf.reshape((size - eps) * count, (len(lags), -1)), count, counts
 
-            def backward(upstream: tf.Tensor) -> tf.Tensor:
-                def one_back(inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
-                    section, mask, g = inputs
-                    size = increments(section, mask)
-                    g = 0.5 * (g + tf.linalg.matrix_transpose(g)) / counts(mask)
-                    return increments_gradient(section, mask, tf.matmul(g, size))
+    def over_parts(function: Callable[[tf.Tensor], tf.Tensor], dtype: tf.DType, result: tuple[int, int]) -> tf.Tensor:
+        parts = tf.map_fn(function, tf.range(channels * sections), fn_output_signature=dtype)
+        return tf.reshape(parts, (channels, sections, *result))
 
-                return tf.map_fn(one_back, (channels, mask, upstream), fn_output_signature=channels.dtype)
+    @tf.function(jit_compile=True, autograph=False)
+    def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        def one(i: tf.Tensor) -> tf.Tensor:
+            _, size, _, counts = increments(values, mask, i)
+            return 0.5 * tf.matmul(size, size, transpose_b=True) / counts
 
-            return values, backward
+        return over_parts(one, values.dtype, (len(lags), len(lags)))
 
-        return tf.transpose(products(channels), (1, 2, 3, 0))
+    @tf.function(jit_compile=True, autograph=False)
+    def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        def one(i: tf.Tensor) -> tf.Tensor:
+            sign, size, count, counts = increments(values, mask, i)
+            g = upstream[i // sections, i % sections]
+            slope = tf.matmul(0.5 * (g + tf.transpose(g)) / counts, size)
+            slope = tf.reshape(slope, sign.shape) * sign * count
+            ends = shifted(extend(slope[None], reach, periodic)[0], sign=-1)
+            return tf.add_n([end[k] for k, end in enumerate(ends)]) - tf.reduce_sum(slope, 0)
+
+        return over_parts(one, values.dtype, (rows, columns))
+
+    @tf.custom_gradient
+    def means(values: tf.Tensor, mask: tf.Tensor) -> Any:
+        values, mask = tf.stop_gradient(values), tf.stop_gradient(mask)
+        return forward(values, mask), lambda upstream: (backward(values, mask, upstream), None)
+
+    return means

@@ -29,33 +29,32 @@ class Variation:
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups,) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return tuple(self._on_sections(features, axis, group) for axis in axes)
+        return tuple(average_groups(sections, group) for sections in self._per_section(features, axes))
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
         """Mean squared relative residual."""
         target = tf.cast(target, estimate.dtype)
         return tf.reduce_mean((estimate / tf.maximum(target, 1e-12) - 1.0) ** 2)
 
-    def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
-        values, mask = features.channels, features.mask
-        in_plane = [i for i in range(3) if i != axis]
-
+    def _per_section(self, features: Features, axes: tuple[int, ...]) -> list[tf.Tensor]:
         @tf.function(jit_compile=True, autograph=False)
-        def per_section(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-            square = 0.0
-            counts = mask
-            for i in in_plane:
-                difference = _next(values, i + 1) - values
-                square += tf.reduce_sum(difference * difference, 0)
-                counts = counts * _next(mask, i)
-            if not features.periodic:
-                counts = _without_last(counts, in_plane)
-            norm = (tf.sqrt(square + self.eps**2) - self.eps) * counts
-            return tf.reduce_sum(norm, in_plane) / tf.maximum(tf.reduce_sum(counts, in_plane), 1.0)
+        def of_axes(values: tf.Tensor, mask: tf.Tensor | None) -> list[tf.Tensor]:
+            differences = [_next(values, i + 1) - values for i in range(3)]
+            squares = [tf.reduce_sum(difference * difference, 0) for difference in differences]
+            found = []
+            for axis in axes:
+                in_plane = [i for i in range(3) if i != axis]
+                norm = tf.sqrt(tf.add_n([squares[i] for i in in_plane]) + self.eps**2) - self.eps
+                if mask is None:
+                    found.append(tf.reduce_mean(norm, in_plane))
+                    continue
+                counts = tf.reduce_prod([mask, *(_next(mask, i) for i in in_plane)], 0)
+                if not features.periodic:
+                    counts = _without_last(counts, in_plane)
+                found.append(tf.reduce_sum(norm * counts, in_plane) / tf.maximum(tf.reduce_sum(counts, in_plane), 1.0))
+            return found
 
-        ones = tf.ones(values.shape[1:], values.dtype) if mask is None else mask
-        sections = per_section(values, ones)
-        return average_groups(sections, group)
+        return of_axes(features.channels, features.mask)
 
 
 def _next(values: tf.Tensor, axis: int) -> tf.Tensor:
