@@ -76,8 +76,12 @@ class SectionObjective:
             terms.append(weight / len(axes) * tf.add_n(misfits))
         return tf.stack(terms)
 
+    @tf.autograph.experimental.do_not_convert
     def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Loss, its gradient with the position's shape, and the terms."""
+        """Loss, its gradient with the position's shape, and the terms.
+
+        In a graph without AutoGraph, which takes seconds: descriptors branch on tensors by ``tf.cond`` alone.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(position)
             terms = self.terms(position)
