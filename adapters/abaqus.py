@@ -166,20 +166,23 @@ def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
 
 def _write_materials(file: TextIO, whole: Cells, materials: str) -> None:
     names = _phase_names(whole)
+    numbers = range(1, len(whole.quaternions) + 1)
     if materials == "user":
-        angles = np.rad2deg(to_euler(whole.quaternions))
-        for i, (phase, (phi1, Phi, phi2)) in enumerate(zip(whole.phase_ids, angles, strict=True), start=1):
-            file.write(
-                f"*Solid Section, elset=GRAIN-{i}, material=GRAIN-{i}\n,\n*Material, name=GRAIN-{i}\n*Depvar\n 1\n"
-                f"*User Material, constants=5\n {i}., {phase}., {phi1:.9g}, {Phi:.9g}, {phi2:.9g}\n"
-            )
+        for rows in blocks(len(numbers)):
+            angles = np.rad2deg(to_euler(whole.quaternions[rows]))
+            for i, phase, (phi1, Phi, phi2) in zip(numbers[rows], whole.phase_ids[rows], angles, strict=True):
+                file.write(
+                    f"*Solid Section, elset=GRAIN-{i}, material=GRAIN-{i}\n,\n*Material, name=GRAIN-{i}\n*Depvar\n 1\n"
+                    f"*User Material, constants=5\n {i}., {phase}., {phi1:.9g}, {Phi:.9g}, {phi2:.9g}\n"
+                )
         return
-    axes = to_matrix(whole.quaternions)[:, :2].reshape(-1, 6)
-    for i, (phase, rows) in enumerate(zip(whole.phase_ids, axes.tolist(), strict=True), start=1):
-        file.write(
-            f"*Orientation, name=ORI-{i}\n {', '.join(f'{value:.12f}' for value in rows)}\n 3, 0.\n"
-            f"*Solid Section, elset=GRAIN-{i}, material={names[phase - 1]}, orientation=ORI-{i}\n,\n"
-        )
+    for rows in blocks(len(numbers)):
+        axes = to_matrix(whole.quaternions[rows])[:, :2].reshape(-1, 6).tolist()
+        for i, phase, values in zip(numbers[rows], whole.phase_ids[rows], axes, strict=True):
+            file.write(
+                f"*Orientation, name=ORI-{i}\n {', '.join(f'{value:.12f}' for value in values)}\n 3, 0.\n"
+                f"*Solid Section, elset=GRAIN-{i}, material={names[phase - 1]}, orientation=ORI-{i}\n,\n"
+            )
     for i in np.unique(whole.phase_ids):
         file.write(f"*Material, name={names[i - 1]}\n")
         definition = damask_phases.find(whole.phases[i - 1].name)

@@ -12,7 +12,7 @@ import numpy as np
 
 from polyrve.adapters.cells import cells
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.text_rows import write_rows
+from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler
@@ -49,8 +49,12 @@ def write(
         If the disk is full.
     """
     whole = cells(data, by=by, fill=fill)
-    row = whole.ids.ravel() - 1
-    angles = np.rad2deg(to_euler(whole.quaternions))[row]
-    z, y, x = (index.ravel() + 1 for index in np.indices(whole.shape))
+    ids = whole.ids.ravel()
+    q = whole.quaternions
+    angles = np.concatenate([np.rad2deg(to_euler(q[rows])) for rows in blocks(len(q))])
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii") as file:
-        write_rows(file, "%.6f %.6f %.6f %d %d %d %d %d", [*angles.T, x, y, z, row + 1, whole.phase_ids[row]])
+        for rows in blocks(ids.size):
+            z, y, x = np.unravel_index(np.arange(rows.start, rows.stop), whole.shape)
+            material = ids[rows] - 1
+            columns = [*angles[material].T, x + 1, y + 1, z + 1, ids[rows], whole.phase_ids[material]]
+            write_rows(file, "%.6f %.6f %.6f %d %d %d %d %d", columns)

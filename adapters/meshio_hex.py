@@ -18,6 +18,9 @@ from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler
 
+_FAILURES = (KeyError, TypeError, NotImplementedError, UnboundLocalError, AssertionError)
+"""What else meshio raises for a mesh that a format cannot hold."""
+
 
 def write(
     data: OrientationField | GrainMap | GrainVolume,
@@ -70,8 +73,8 @@ def write(
             raise ValueError(
                 f"{Path(path).name}: meshio knows no format of this suffix; name one by file_format"
             ) from None
-        except (meshio.WriteError, KeyError, TypeError, NotImplementedError, UnboundLocalError) as error:
-            raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error})") from None
+        except (meshio.WriteError, *_FAILURES) as error:
+            raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error!r})") from None
 
 
 def to_mesh(whole: Cells) -> Any:

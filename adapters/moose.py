@@ -12,7 +12,7 @@ import numpy as np
 from polyrve.adapters import hexahedra
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.text_rows import write_rows
+from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler
@@ -77,16 +77,17 @@ def _write_text(path: Path, whole: Cells) -> None:
         lines += [f"# Phase_{i}: {phase.name}", f"# Symmetry_{i}: {_TSL_SYMMETRY[phase.laue]}"]
         lines.append(f"# Features_{i}: {features}")
     lines += [f"# Num_Features: {len(whole.quaternions)}", "# phi1 PHI phi2 x y z FeatureId PhaseId Symmetry"]
-    z, y, x = (
-        (o + d * (np.arange(n) + 0.5))[index].ravel()
-        for o, d, n, index in zip(whole.origin, whole.spacing, whole.shape, np.indices(whole.shape), strict=True)
-    )
+    axes = [o + d * (np.arange(n) + 0.5) for o, d, n in zip(whole.origin, whole.spacing, whole.shape, strict=True)]
     if whole.shape[0] == 1:
-        z = np.full_like(x, whole.origin[0])
-    columns = [*angles[ids - 1].T, x, y, z, ids, whole.phase_ids[ids - 1], symmetry[ids - 1]]
+        axes[0] = np.array(whole.origin[:1])
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
-        write_rows(file, "%.9f %.9f %.9f %.9g %.9g %.9g %d %d %d", columns)
+        for rows in blocks(ids.size):
+            index = np.unravel_index(np.arange(rows.start, rows.stop), whole.shape)
+            z, y, x = (axis[i] for axis, i in zip(axes, index, strict=True))
+            material = ids[rows] - 1
+            columns = [*angles[material].T, x, y, z, ids[rows], whole.phase_ids[material], symmetry[material]]
+            write_rows(file, "%.9f %.9f %.9f %.9g %.9g %.9g %d %d %d", columns)
 
 
 def _write_exodus(path: Path, whole: Cells) -> None:
