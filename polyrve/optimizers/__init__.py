@@ -113,13 +113,16 @@ def minimize(
         start = state["position"]
     position = _start(start)
     evaluate = evaluation(objective)
-    if graph:
-        evaluate = tf.function(evaluate, reduce_retracing=True)
+    traced = None if graph else evaluate
     watch = Watch(limits, callback, method, state)
 
     def counted(position: tf.Tensor) -> Evaluation:
+        nonlocal traced
+        if traced is None:
+            # For this shape alone: TensorFlow takes the objectives of many short runs for one traced anew, and warns.
+            traced = tf.function(evaluate).get_concrete_function(position)
         watch.evaluations += 1
-        result = evaluate(position)
+        result = traced(position)
         if watch.evaluations == 1 and not np.isfinite(float(result.value)):
             raise ValueError(f"objective: expected a finite loss at the start; got {float(result.value)}")
         return result
