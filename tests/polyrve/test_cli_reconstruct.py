@@ -127,7 +127,7 @@ def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch
 def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cli, "_load_tensorflow", lambda: None)
     arguments = ["reconstruct", scan, "--shape", 1, 64, 64, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
-    settings = ["levels=3", "start=random", "sharpen=false", "window=2", "weights={two_point=0, texture=0}"]
+    settings = ["levels=3", "start=random", "sharpen=false", "window=2", "weights={texture=0}"]
     with caplog.at_level("WARNING", logger="tensorflow"):
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
     assert code == 0, err
