@@ -24,6 +24,7 @@ def sets() -> dict[str, dict[str, float]]:
     default = SETS["default"]
     without = {f"default without {name}": {**default, name: 0.0} for name in default}
     added = {
+        "default and two_point": {**default, "two_point": 0.1},
         "default and three_point": {**default, "three_point": 1.0},
         "default and variation": {**default, "variation": 0.1},
     }

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from polyrve import __version__, multigrid
 from polyrve.checkpoint import Checkpoint
-from polyrve.descriptors import SETS, Descriptor, descriptor_set
+from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
 from polyrve.memory import forecast, require
@@ -330,7 +330,7 @@ class Problem:
         """The loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
         window = self.window(sections, grid)
-        weights = {**SETS[settings.descriptors], **settings.weights}
+        weights = {**named_set(settings.descriptors, self.state), **settings.weights}
         chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
         if self.known is not None:

@@ -1,6 +1,7 @@
 """Descriptors: statistics of planar sections that a reconstruction matches; one file each.
 
-The named sets are ``"paper"`` (two-point correlations, hybrid three-point variogram, mean variation) and ``"default"``.
+The named sets are ``"paper"`` (two-point correlations, hybrid three-point variogram, mean variation) and ``"default"``
+(disorientation spectrum, madogram, texture; with several phases two-point correlations, too).
 Any object with the :class:`Descriptor` protocol can stand beside them.
 """
 
@@ -20,16 +21,33 @@ from polyrve.local_state import LocalState
 
 __all__ = [
     "SETS", "Descriptor", "DisorientationSpectrum", "Texture", "ThreePoint", "TwoPoint", "Variation", "Variogram",
-    "descriptor_set",
+    "descriptor_set", "named_set",
 ]  # fmt: skip
 
 SETS: dict[str, dict[str, float]] = {
     "paper": {"two_point": 1.0, "three_point": 1.0, "variation": 0.1},
-    "default": {"two_point": 0.1, "disorientation": 1.0, "variogram": 1.0, "texture": 3.0},
+    "default": {"disorientation": 1.0, "variogram": 1.0, "texture": 3.0},
 }
 """Weights of the named sets by descriptor name."""
 
+_OF_PHASES = {"default": {"two_point": 0.1}}
+
 _THRESHOLDS = 21
+
+
+def named_set(name: str, state: LocalState) -> dict[str, float]:
+    """Weights of a named set by descriptor name.
+
+    With several phases the default set holds two-point correlations, too: increments alone do not tell a field of two
+    phases from its negative.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`SETS`.
+    state : LocalState
+    """
+    return {**(_OF_PHASES.get(name, {}) if len(state.phases) > 1 else {}), **SETS[name]}
 
 
 def descriptor_set(

@@ -22,7 +22,7 @@ SETTINGS = {
     "iterations": 2,
     "start": "random",
     "sharpen": False,
-    "weights": {"disorientation": 0.0, "variogram": 0.0, "texture": 0.0},
+    "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0},
 }
 
 
@@ -144,7 +144,7 @@ def test_command_line_keeps_the_best_of_its_seeds(run, scan, client, tmp_path):
 
     def command(*further):
         arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", target, "--iterations", 1, *further]
-        settings = ["start=random", "window=2", "weights={disorientation=0, variogram=0, texture=0}"]
+        settings = ["start=random", "window=2", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}"]
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
         return code, err
 

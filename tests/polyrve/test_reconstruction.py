@@ -13,7 +13,7 @@ from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.reconstruction import prepare, reconstruct
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen, measure
 
-CHEAP = {"disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}
+CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}
 PLANE = {"shape": (1, 16, 18), "window": 3, "weights": CHEAP, "start": "polycrystal", "iterations": 4, "sharpen": False}
 
 
@@ -104,7 +104,7 @@ def test_image_of_two_phases():
     image = OrientationMap(quaternions, 1 + inside, (Phase("matrix", "m-3m"), Phase("disc", "m-3m")), (1, 1))
     result = reconstruct(
         image, shape=(1, 24, 26), orientations=False, start="random", iterations=120, window=6,
-        weights={"disorientation": 0.0, "variogram": 0.0, "variation": 0.1},
+        weights={"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "variation": 0.1},
     )  # fmt: skip
     assert result.loss < 0.01 * result.history[0].loss
     assert np.mean(result.volume.phase_ids == 2) == pytest.approx(inside.mean(), abs=0.05)

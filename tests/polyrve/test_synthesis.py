@@ -14,7 +14,11 @@ from polyrve.synthesis import possible, sharpen, synthesize
 
 CUBIC = Phase("Al", "m-3m", (0.405, 0.405, 0.405, 90.0, 90.0, 90.0))
 HEXAGONAL = Phase("Ti", "6/mmm", (0.295, 0.295, 0.468, 90.0, 90.0, 120.0))
-QUICK = {"iterations": 0, "sharpen": False, "weights": {"disorientation": 0.0, "variogram": 0.0, "texture": 0.0}}
+QUICK = {
+    "iterations": 0,
+    "sharpen": False,
+    "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0},
+}
 
 
 def grain_map(shape=(40, 48), *, long=1.0, phases=(CUBIC,), hole=False, seed=0):

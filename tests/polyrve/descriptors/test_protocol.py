@@ -3,9 +3,11 @@ import pytest
 import tensorflow as tf
 
 from polyrve.crystal import Phase
-from polyrve.descriptors import SETS, Descriptor, descriptor_set
+from polyrve.descriptors import SETS, Descriptor, descriptor_set, named_set
 from polyrve.descriptors.protocol import average_groups, half_plane, rings
 from polyrve.local_state import LocalState
+from polyrve.objective import describe
+from polyrve.orientation import OrientationMap
 
 STATE = LocalState.of((Phase("Al", "m-3m"),))
 SHAPE = (10, 12, 14)
@@ -33,9 +35,23 @@ def test_half_planes_and_rings_hold_one_of_each_pair():
 
 @pytest.mark.parametrize("name", SETS)
 def test_named_sets_hold_their_descriptors(name):
-    chosen = descriptor_set(SETS[name], STATE, 4, SHAPE)
+    chosen = descriptor_set(named_set(name, STATE), STATE, 4, SHAPE)
     assert {descriptor.name: weight for descriptor, weight in chosen} == SETS[name]
     assert all(isinstance(descriptor, Descriptor) for descriptor, _ in chosen)
+
+
+def test_sets_tell_two_phases_from_their_exchange():
+    phases = (Phase("a", "m-3m"), Phase("b", "m-3m"))
+    state = LocalState.of(phases, orientations=False)
+    first = np.random.default_rng(0).random((12, 12)) < 0.3
+    for name in SETS:
+        kinds = [kind for kind, _ in descriptor_set(named_set(name, state), state, 4, (1, 12, 12))]
+        fields = [
+            OrientationMap(np.tile([1.0, 0.0, 0.0, 0.0], (12, 12, 1)), ids, phases, (1.0, 1.0))
+            for ids in (np.where(first, 1, 2), np.where(first, 2, 1))
+        ]
+        one, other = (describe(state, kinds, field) for field in fields)
+        assert max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True)) > 0.1, name
 
 
 def test_no_lag_is_larger_than_the_window():
