@@ -22,6 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+QUICK = ("--set", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}", "--set", "sharpen=false")
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
@@ -63,7 +64,7 @@ def test_same_seed_same_volume_and_the_command_line_wins_over_the_file(run, scan
     config.write_text("shape = [1, 12, 14]\niterations = 2\nseed = 1\n")
     for name in "ab":
         arguments = ["reconstruct", scan, "--config", config, "-o", tmp_path / f"{name}.dream3d", "--seed", 7]
-        code, _, err = run(*arguments, "--set", "start=random")
+        code, _, err = run(*arguments, "--set", "start=random", *QUICK)
         assert code == 0, err
     assert same_orientations(tmp_path / "a.dream3d", tmp_path / "b.dream3d")
     settings = registry.read(tmp_path / "a.dream3d").provenance["settings"]
@@ -76,7 +77,7 @@ def test_three_maps(run, truth, tmp_path):
         paths.append(tmp_path / f"normal_{'zyx'[axis]}.ctf")
         registry.write(measure(truth, axis, 3), paths[-1])
     target = tmp_path / "rve.dream3d"
-    code, _, err = run("reconstruct", *paths, "--shape", 8, 9, 10, "-o", target, "--iterations", 1)
+    code, _, err = run("reconstruct", *paths, "--shape", 8, 9, 10, "-o", target, "--iterations", 1, *QUICK)
     assert code == 0, err
     assert registry.read(target).shape == (8, 9, 10)
     code, _, err = run("reconstruct", *paths[:2], "--shape", 8, 9, 10, "-o", target, "--force")
@@ -86,7 +87,7 @@ def test_three_maps(run, truth, tmp_path):
 
 def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch):
     target = tmp_path / "rve.dream3d"
-    arguments = ["reconstruct", scan, "--shape", 1, 12, 14, "-o", target, "--iterations", 6]
+    arguments = ["reconstruct", scan, *QUICK, "--shape", 1, 12, 14, "-o", target, "--iterations", 6]
     show = progress.Reporter.__call__
 
     def interrupt(self, record):
