@@ -165,40 +165,11 @@ class _Layout:
 @lru_cache(maxsize=64)
 def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Values (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections."""
-    n, half, channels, window = layout.size[0], layout.half, layout.channels, layout.window
+    n, channels, window = layout.size[0], layout.channels, layout.window
     first, second = layout.pairs
     count, widths = len(first), 2 * window + 1
 
-    def by_rows(spectrum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Real and imaginary parts, (n, block / each, each, C, half)."""
-        split = tf.reshape(tf.transpose(spectrum, (2, 1, 0, 3)), (n, -1, each, channels, half))
-        return tf.math.real(split), tf.math.imag(split)
-
-    @tf.function(jit_compile=True, autograph=False)
-    def products(spectrum: tf.Tensor) -> tf.Tensor:
-        """Spectra of the pairs, (n, block / each, pairs, parts)."""
-        re, im = by_rows(spectrum)
-        found = []
-        for d in layout.distances:
-            a, b, c, e = (part[..., s, :] for part in (re, im) for s in (slice(channels - d), slice(d, None)))
-            parts = [a * b + c * e, a * e - c * b] if layout.cross else [a * b + c * e]
-            found.append(tf.reduce_mean(tf.concat(parts, -1), 2))
-        return tf.concat(found, 2)
-
-    @tf.function(jit_compile=True, autograph=False)
-    def products_gradient(spectrum: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """Real and imaginary part of the gradient of spectra as a complex number, (C, block, n, half)."""
-        re, im = by_rows(spectrum)
-        share = upstream[:, :, None] / each
-        found = [(tf.zeros_like(re[..., 0, :]), tf.zeros_like(re[..., 0, :]))] * channels
-        for row, (c, d) in enumerate(zip(first, second, strict=True)):
-            x = share[..., row, :half]
-            y = share[..., row, half:] if layout.cross else tf.zeros_like(x)
-            for one, other, sign in ((c, d, 1.0), (d, c, -1.0)):
-                a, b, w = re[..., other, :], im[..., other, :], sign * y
-                found[one] = found[one][0] + x * a + w * b, found[one][1] + x * b - w * a
-        gradient = tf.stack([tf.complex(*parts) for parts in found])
-        return tf.transpose(tf.reshape(gradient, (channels, n, -1, half)), (0, 2, 1, 3))
+    products, products_gradient = _of_each(layout) if each == 1 else _of_several(layout, each)
 
     def matrices(pair: tuple[np.ndarray, np.ndarray], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.constant(pair[0], dtype), tf.constant(pair[1], dtype)
@@ -263,3 +234,76 @@ def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.
         return tf.reshape(found, (-1, *found.shape[2:])), gradient
 
     return means
+
+
+def _of_each(layout: _Layout) -> tuple[Callable[..., tf.Tensor], ...]:
+    """Spectra of the pairs of single sections, and the gradient: each pair once, in one compiled pass.
+
+    Returns
+    -------
+    products : callable
+        Spectra (C, sections, n, half) to those of pairs, (n, sections, pairs, parts).
+    gradient : callable
+        Spectra and the gradient of their pairs to the gradient of their real and imaginary parts, as a complex number.
+    """
+    channels, half = layout.channels, layout.half
+
+    def by_rows(spectrum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = tf.transpose(spectrum, (2, 1, 0, 3))
+        return tf.math.real(rows), tf.math.imag(rows)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def products(spectrum: tf.Tensor) -> tf.Tensor:
+        re, im = by_rows(spectrum)
+        found = []
+        for d in layout.distances:
+            a, b, x, y = (part[:, :, s] for s in (slice(channels - d), slice(d, None)) for part in (re, im))
+            parts = [a * x + b * y, a * y - b * x]
+            found.append(tf.concat(parts[: 1 + layout.cross], -1))
+        return tf.concat(found, 2)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def gradient(spectrum: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        re, im = by_rows(spectrum)
+        zero = tf.zeros_like(re[:, :, 0])
+        found = [(zero, zero)] * channels
+        for row, (c, d) in enumerate(zip(*layout.pairs, strict=True)):
+            x = upstream[:, :, row, :half]
+            y = upstream[:, :, row, half:] if layout.cross else zero
+            for one, other, sign in ((c, d, 1.0), (d, c, -1.0)):
+                a, b, w = re[:, :, other], im[:, :, other], sign * y
+                found[one] = found[one][0] + x * a + w * b, found[one][1] + x * b - w * a
+        return tf.transpose(tf.stack([tf.complex(*parts) for parts in found]), (0, 2, 1, 3))
+
+    return products, gradient
+
+
+def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., tf.Tensor], ...]:
+    """As :func:`_of_each` for means over ``each`` neighbouring sections: a product of matrices for each frequency."""
+    channels, n, half = layout.channels, layout.size[0], layout.half
+    first, second = layout.pairs
+    index = np.zeros((channels, channels), dtype=np.int32)
+    index[first, second] = index[second, first] = np.arange(len(first))
+    among = np.zeros((channels, channels))
+    among[first, second] = 1.0
+
+    def by_frequency(spectrum: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(tf.transpose(spectrum, (2, 3, 1, 0)), (n * half, -1, each, channels))
+
+    def products(spectrum: tf.Tensor) -> tf.Tensor:
+        values = by_frequency(spectrum)
+        power = tf.reshape(tf.matmul(values, values, adjoint_a=True), (n, half, -1, channels**2))
+        power = tf.transpose(tf.gather(power, first * channels + second, axis=3), (0, 2, 3, 1))
+        parts = [tf.math.real(power), tf.math.imag(power)]
+        return tf.concat(parts[: 1 + layout.cross], -1) / each
+
+    def gradient(spectrum: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        x = upstream[..., :half] / each
+        y = upstream[..., half:] / each if layout.cross else tf.zeros_like(x)
+        slope = tf.transpose(tf.gather(tf.complex(x, y), index, axis=2), (0, 4, 1, 2, 3))
+        slope = tf.math.conj(slope) * tf.constant(among, slope.dtype) + slope * tf.constant(among.T, slope.dtype)
+        values = by_frequency(spectrum)
+        found = tf.matmul(values, tf.reshape(slope, (n * half, -1, channels, channels)), transpose_b=True)
+        return tf.transpose(tf.reshape(found, (n, half, -1, channels)), (3, 2, 0, 1))
+
+    return products, gradient
