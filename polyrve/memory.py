@@ -7,13 +7,13 @@ import os
 from collections.abc import Sequence
 
 _GIB = 2.0**30
-_COMPILING = 220_000_000
+_COMPILING = 165_000_000
 _VECTORS = 7
 _FIELDS = 12
 
 
 def forecast(shape: Sequence[int], channels: int, unknowns: int, history: int = 10) -> int:
-    """Peak memory of a reconstruction with the default set, beyond what the program itself takes.
+    """Peak memory of a reconstruction with a named set, beyond what the program itself takes.
 
     The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, and a fixed
     share for compiling. The two numbers that theory does not give are fitted to measured peaks, see ``docs/speed.md``.

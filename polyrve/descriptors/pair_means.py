@@ -26,7 +26,7 @@ from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
 _BLOCK_BYTES = 1_500_000
-PARTS = 4
+PARTS = 8
 
 
 class Transform(Protocol):
@@ -71,7 +71,7 @@ class Power:
 
     p: float
     eps: float
-    lags_at_once: ClassVar[int] = 4
+    lags_at_once: ClassVar[int] = 6
     isotropic: ClassVar[bool] = False
 
     def count(self, channels: int) -> int:
