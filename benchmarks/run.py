@@ -361,7 +361,8 @@ def writers(bench: Bench, folder: Path) -> None:
     io.load(str(path))
     bench.report("million-point .ang: orix.io.load / polyrve.read", (bench.clock() - start) / mine)
     smaller = folder / "smaller.ang"
-    polyrve.write(measure(make_specimen((8, 632, 632), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0), smaller)
+    section = measure(make_specimen((8, 632, 632), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
+    polyrve.write(section, smaller)
     program = Path(sys.executable).with_name("polyrve")
     for figure, arguments in (
         ("polyrve --help: seconds", ["--help"]),
