@@ -91,7 +91,7 @@ def draw(results: Mapping[str, Sequence[Minimum]], path: Path) -> None:
     figure, axis = plt.subplots(figsize=(8.0, 4.6), layout="constrained")
     for index, (name, minima) in enumerate(results.items()):
         loss = np.minimum.accumulate(minima[0].history.value)
-        axis.loglog(1 + np.arange(len(loss)), loss, label=name, ls=("-", "--")[index % 2], lw=1.4)
+        axis.loglog(1 + np.arange(len(loss)), loss, label=name, ls=("-", "--", "-.")[index % 3], lw=1.4)
     axis.set(xlabel="iteration + 1", ylabel="lowest loss so far")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8, ncols=2)
