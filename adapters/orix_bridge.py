@@ -117,7 +117,8 @@ def _phases(path: Path, phase_list: Any) -> tuple[Sequence[Phase], dict[int, int
     for number, phase in phase_list:
         if number < 0:
             continue
-        lattice = np.round(phase.structure.lattice.abcABG(), 6).tolist()
+        cell = phase.structure.lattice
+        lattice = np.round([cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], 6).tolist()
         group = phase.space_group.number if phase.space_group is not None else 0
         symbol = phase.point_group.name if phase.point_group is not None else "-1"
         phases.append(scan.make_phase(path, phase.name or f"phase {number}", symbol, lattice, group))
