@@ -81,36 +81,42 @@ def _kernel(
         both = tf.reshape(here * there, (len(lags), -1))
         return tf.reshape(both, there.shape), tf.maximum(tf.matmul(both, both, transpose_b=True), 1.0)
 
-    def increments(values: tf.Tensor, mask: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Any, Any]:
-        here, there = part(values, i // sections, i % sections)
+    def increments(values: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Signs and sizes of the increments at all lags, (K, rows, columns)."""
+        here, there = part(values, channel, section)
         difference = there - here
         size = tf.sqrt(difference * difference + eps**2)
-        count, counts = pairs(mask, i % sections) if masked else (1.0, float(rows * columns))
-        return difference / size, tf.reshape((size - eps) * count, (len(lags), -1)), count, counts
+        return difference / size, size - eps
 
-    def over_parts(function: Callable[[tf.Tensor], tf.Tensor], dtype: tf.DType, result: tuple[int, int]) -> tf.Tensor:
-        parts = tf.map_fn(function, tf.range(channels * sections), fn_output_signature=dtype)
-        return tf.reshape(parts, (channels, sections, *result))
+    def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """A function of channel, section, counting pairs and their number, (C, sections, ...)."""
+
+        def of_section(section: tf.Tensor) -> tf.Tensor:
+            counted = pairs(mask, section) if masked else (1.0, float(rows * columns))
+            each = tf.range(channels)
+            return tf.map_fn(lambda c: function(c, section, *counted), each, fn_output_signature=values.dtype)
+
+        return tf.transpose(tf.map_fn(of_section, tf.range(sections), fn_output_signature=values.dtype), (1, 0, 2, 3))
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        def one(i: tf.Tensor) -> tf.Tensor:
-            _, size, _, counts = increments(values, mask, i)
+        def one(channel: tf.Tensor, section: tf.Tensor, count: Any, counts: Any) -> tf.Tensor:
+            size = tf.reshape(increments(values, channel, section)[1] * count, (len(lags), -1))
             return 0.5 * tf.matmul(size, size, transpose_b=True) / counts
 
-        return over_parts(one, values.dtype, (len(lags), len(lags)))
+        return of_all(one, values, mask)
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        def one(i: tf.Tensor) -> tf.Tensor:
-            sign, size, count, counts = increments(values, mask, i)
-            g = upstream[i // sections, i % sections]
-            slope = tf.matmul(0.5 * (g + tf.transpose(g)) / counts, size)
+        def one(channel: tf.Tensor, section: tf.Tensor, count: Any, counts: Any) -> tf.Tensor:
+            sign, size = increments(values, channel, section)
+            g = upstream[channel, section]
+            slope = tf.matmul(0.5 * (g + tf.transpose(g)) / counts, tf.reshape(size * count, (len(lags), -1)))
             slope = tf.reshape(slope, sign.shape) * sign * count
             ends = shifted(extend(slope[None], reach, periodic)[0], sign=-1)
             return tf.add_n([end[k] for k, end in enumerate(ends)]) - tf.reduce_sum(slope, 0)
 
-        return over_parts(one, values.dtype, (rows, columns))
+        return of_all(one, values, mask)
 
     @tf.custom_gradient
     def means(values: tf.Tensor, mask: tf.Tensor) -> Any:

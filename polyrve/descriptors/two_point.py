@@ -56,13 +56,12 @@ class TwoPoint:
     def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
         rows, columns = (int(n) for i, n in enumerate(features.channels.shape[1:]) if i != axis)
         for n in (rows, columns):
-            if 2 * self.window >= 2 * n or (features.periodic and 2 * self.window > n):
+            if self.window >= n or (features.periodic and 2 * self.window > n):
                 raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
-        values = sections_first(features.channels, axis)
+        values, padded = sections_first(features.channels, axis), not features.periodic
         if features.mask is None:
-            return lag_means(values, self.window, self.cross, group, padded=not features.periodic)
+            return lag_means(values, self.window, self.cross, group, padded)
         mask = sections_first(features.mask[None], axis)
-        padded = not features.periodic
         sums = lag_means(values * mask, self.window, self.cross, group, padded)
         counts = lag_means(mask, self.window, False, group, padded)
         counts = counts if not self.cross else counts[:, None]
@@ -168,7 +167,6 @@ def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.
     n, channels, window = layout.size[0], layout.channels, layout.window
     first, second = layout.pairs
     count, widths = len(first), 2 * window + 1
-
     products, products_gradient = _of_each(layout) if each == 1 else _of_several(layout, each)
 
     def matrices(pair: tuple[np.ndarray, np.ndarray], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
