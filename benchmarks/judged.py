@@ -36,7 +36,7 @@ SPECIMENS = {
     "elongated-weak": ((0.6, 1.0, 2.0), "weak"),
     "elongated-strong": ((0.6, 1.0, 2.0), "strong"),
 }
-SIDE = 96
+SIDE = 144
 
 
 def table(judgement: Judgement) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyrve.sample import SHAPED, SPECK, Sample
+from polyrve.shapes import kolmogorov_smirnov
 
 _REACH = 12
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
@@ -52,20 +53,6 @@ class Figure:
 def half_l1(first: np.ndarray, second: np.ndarray) -> float:
     """Half of the L1 difference of two mass distributions: the share that lies elsewhere."""
     return float(np.abs(first - second).sum() / 2.0)
-
-
-def kolmogorov_smirnov(
-    first: np.ndarray, second: np.ndarray, first_weights: np.ndarray, second_weights: np.ndarray
-) -> float:
-    """Largest difference of two weighted cumulative distributions; NaN where one is empty."""
-    if not first_weights.sum() or not second_weights.sum():
-        return np.nan
-    values = np.concatenate([first, second])
-    steps = np.concatenate([first_weights / first_weights.sum(), -second_weights / second_weights.sum()])
-    order = np.argsort(values, kind="stable")
-    values, difference = values[order], np.cumsum(steps[order])
-    ends = np.append(np.diff(values) > 1e-9 * max(abs(values[-1]), 1e-300), True)
-    return float(np.abs(difference[ends]).max())
 
 
 def _relative(measure: Callable[[Sample], float]) -> Difference:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve import __version__, multigrid
+from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.frames import Frame
@@ -19,9 +20,10 @@ from polyrve.memory import forecast, require
 from polyrve.objective import SectionObjective, describe
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.polycrystal import polycrystal, turn_grains
 from polyrve.sections import Maps, at_voxel_size, by_normal, common_phases, largest_lag, voxel_size
 from polyrve.settings import ReconstructionSettings
-from polyrve.start import polycrystal, random_field
+from polyrve.start import random_field
 from polyrve.synthesis import possible, sharpen, synthesize
 from polyrve.targets import TargetSet, definition
 
@@ -134,6 +136,7 @@ def reconstruct(
     history = [] if saved is None else [Progress(**record) for record in saved.history]
     grids = multigrid.levels(settings.shape, 1 if initial is not None else settings.levels)
     position = None if initial is None else problem.given(initial)
+    begun = None
     status = Status.ITERATIONS
     for level, grid in enumerate(grids, start=1):
         if saved is not None and level < saved.level:
@@ -142,7 +145,11 @@ def reconstruct(
         sections = problem.on_grid(grid)
         objective = problem.objective(sections, grid)
         if resumed is None:
-            position = problem.start(sections, grid) if position is None else multigrid.refine(position, grid)
+            if position is None:
+                begun = problem.start(sections, grid)
+                position = begun[1]
+            else:
+                position = multigrid.refine(position, grid)
 
         def report(
             iteration: Iteration,
@@ -173,8 +180,10 @@ def reconstruct(
             break
     volume = problem.volume(multigrid.refine(minimum.position.numpy(), settings.shape), history, status)
     stopped = status in (Status.INTERRUPTED, Status.CALLBACK)
-    if settings.sharpen and settings.periodic and problem.sections and not stopped:
-        volume = problem.sharpened(volume)
+    if settings.sharpen and problem.sections and not stopped:
+        if begun is None and initial is None and len(grids) == 1:
+            begun = problem.start(sections, settings.shape)
+        volume = problem.sharpened(volume, begun if len(grids) == 1 else None)
     return Reconstruction(volume, tuple(history), str(status), settings)
 
 
@@ -340,16 +349,23 @@ class Problem:
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
-    def start(self, sections: Mapping[int, OrientationMap], grid: tuple[int, int, int]) -> np.ndarray:
-        """Unknowns that the settings start from, shape (*grid, unknowns)."""
+    def start(self, sections: Mapping[int, OrientationMap], grid: tuple[int, int, int]) -> tuple[str, np.ndarray]:
+        """What the settings start from, by name, and its unknowns, shape (*grid, unknowns)."""
         rng = np.random.default_rng(self.settings.seed)
-        if self.settings.start == "random":
+        name, step = self.settings.start, self._step(grid)
+        exemplar = possible(sections, grid) and any(self.state.harmonics)
+        cells = None
+        if name == "auto":
+            cells = fit_cells(sections, grid, step, rng)
+            name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+        if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
+        elif name == "exemplar" and exemplar:
+            quaternions, phase_ids = synthesize(sections, grid, step, self.settings.periodic, rng)
         else:
-            exemplar = self.settings.start == "exemplar" and possible(sections, grid)
-            make = synthesize if exemplar and any(self.state.harmonics) else polycrystal
-            quaternions, phase_ids = make(sections, grid, self._step(grid), self.settings.periodic, rng)
-        return self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, self._step(grid)))
+            name = "polycrystal"
+            quaternions, phase_ids = polycrystal(sections, grid, step, self.settings.periodic, rng, cells)
+        return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
     def given(self, initial: OrientationVolume) -> np.ndarray:
         """Unknowns of a volume given as the start."""
@@ -381,10 +397,22 @@ class Problem:
             },
         )
 
-    def sharpened(self, volume: OrientationVolume) -> OrientationVolume:
-        """The volume drawn back to measured orientations; unchanged where maps are too small for it."""
-        sections = self.on_grid(volume.shape)
-        if not possible(sections, volume.shape):
+    def sharpened(self, volume: OrientationVolume, begun: tuple[str, np.ndarray] | None) -> OrientationVolume:
+        """The optimised volume with sharp grains, and scatter within them as measured.
+
+        Grains of a polycrystal are turned as a whole by what the optimisation did to them; other volumes are drawn back
+        to measured orientations where they are periodic and maps large enough.
+
+        Parameters
+        ----------
+        volume : OrientationVolume
+        begun : (str, ndarray) or None
+            What the optimisation started from on this grid, as :meth:`start` gives it.
+        """
+        if begun is not None and begun[0] == "polycrystal":
+            return turn_grains(self.volume(begun[1], (), Status.ITERATIONS), volume)
+        grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
+        if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)
         quaternions, phase_ids = sharpen(sections, volume.quaternions, volume.phase_ids, rng)

@@ -113,6 +113,21 @@ def from_axis_angle(axis: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
     return np.concatenate([np.broadcast_to(np.cos(half), (*vector.shape[:-1], 1)), vector], axis=-1)
 
 
+def from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
+    """Quaternions of rotations by axis times angle.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (..., 3), rad
+
+    Returns
+    -------
+    ndarray, shape (..., 4)
+    """
+    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.concatenate([np.cos(angle / 2.0), 0.5 * np.sinc(angle / (2.0 * np.pi)) * vectors], axis=-1)
+
+
 def from_euler(angles: np.ndarray) -> np.ndarray:
     """Orientations of Bunge angles.
 

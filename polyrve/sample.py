@@ -2,13 +2,7 @@
 
 A :class:`Sample` is a stack of parallel sections, a single map, a window of a map or a whole volume. The same
 estimators serve all of them: a field that is not periodic is treated as a window of something larger, so pairs are
-counted within it, and grains and chords that its border cuts are left out and the others weighted by the inverse of
-their chance to lie inside (Miles and Lantuejoul), which leaves no bias towards small ones.
-
-References
-----------
-R. E. Miles, in: Stochastic Geometry (1974) 228; C. Lantuejoul, Mikroskopie 37 (1980) 267;
-J. Serra, Image Analysis and Mathematical Morphology (1982), ch. VIII.
+counted within it, and grains and chords that its border cuts are left out (:mod:`polyrve.shapes`).
 """
 
 from __future__ import annotations
@@ -26,13 +20,12 @@ from polyrve.grains import (
     connect,
     mean_of_links,
     mean_orientations,
-    moments,
     neighbour_disorientation,
-    unwrapped_points,
 )
 from polyrve.harmonics import symmetrized_harmonics
 from polyrve.multigrid import resample
 from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
+from polyrve.shapes import chords, grain_shapes
 from polyrve.texture import OrientationCells, orientation_cells
 
 SPECK = 2
@@ -207,21 +200,10 @@ class Sample:
     @cached_property
     def grains(self) -> GrainTable:
         """Grains that the border does not cut."""
-        ids, d = self.grain_ids, len(self.shape)
+        ids = self.grain_ids
         inside = ids > 0
-        number = int(ids.max(initial=0))
-        points = np.bincount(ids.ravel(), minlength=number + 1)[1:]
-        where = unwrapped_points(ids, tuple(range(1, d + 1)) if self.periodic else ())[:, 1:]
-        weight = np.ones(number)
-        if not self.periodic:
-            for axis, n in enumerate(self.shape):
-                low, high = np.full(number, n), np.full(number, -1)
-                np.minimum.at(low, ids[inside] - 1, where[:, axis])
-                np.maximum.at(high, ids[inside] - 1, where[:, axis])
-                chance = np.where((low > 0) & (high < n - 1), n - (high - low) - 2, 0) / n
-                weight *= np.divide(1.0, chance, out=np.zeros(number), where=chance > 0)
-        _, covariance = moments(where, ids[inside], self.spacing)
-        lengths = np.sqrt(np.linalg.eigvalsh(covariance))
+        shapes = grain_shapes(ids, self.spacing, self.periodic)
+        number = len(shapes.points)
         grain_phases = np.zeros(number, dtype=np.int64)
         grain_phases[ids[inside] - 1] = self.phase_ids[inside]
         q = self.quaternions[inside]
@@ -232,13 +214,13 @@ class Sample:
             of_grain = ids[inside][of_phase] - 1
             angle = rotation.disorientation_angle(q[of_phase], mean[of_grain], phase.symmetry)
             total += np.bincount(of_grain, angle, minlength=number)
-        kept = weight > 0
+        kept = shapes.weight > 0
         return GrainTable(
-            points=points[kept],
-            size=points[kept] * float(np.prod(self.spacing)),
-            aspect_ratio=lengths[kept, -1] / lengths[kept, 0] if number else np.zeros(0),
-            spread=np.rad2deg(total[kept] / points[kept]),
-            weight=weight[kept],
+            points=shapes.points[kept],
+            size=shapes.points[kept] * float(np.prod(self.spacing)),
+            aspect_ratio=shapes.aspect_ratio[kept],
+            spread=np.rad2deg(total[kept] / shapes.points[kept]),
+            weight=shapes.weight[kept],
         )
 
     @cached_property
@@ -251,25 +233,9 @@ class Sample:
     @cached_property
     def chords(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Lengths in um and weights of the chords between boundaries, along each axis of a section."""
-        chords = []
-        for axis, values in self.angles.items():
-            lines = np.moveaxis(values, axis, -1).reshape(-1, values.shape[axis])
-            n = lines.shape[1]
-            cut = ~(lines <= np.deg2rad(self.threshold))
-            if not self.periodic:
-                cut[:, -1] = False
-            line, at = np.nonzero(cut)
-            proper = ~np.isnan(lines[line, at])
-            same = line[1:] == line[:-1]
-            length = (at[1:] - at[:-1])[same & proper[1:] & proper[:-1]]
-            weight = n / (n - length) if not self.periodic else np.ones(len(length))
-            if self.periodic and len(line):
-                first = np.flatnonzero(np.diff(line, prepend=-1))
-                last = np.append(first[1:], len(line)) - 1
-                around = (at[first] + n - at[last])[proper[first] & proper[last]]
-                length, weight = np.append(length, around), np.append(weight, np.ones(len(around)))
-            chords.append((length * self.spacing[axis - 1], weight))
-        return chords
+        joined = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.angles.items()}
+        known = {axis: ~np.isnan(values) for axis, values in self.angles.items()}
+        return chords(joined, known, self.spacing, self.periodic)
 
     def _cell_weights(self) -> Iterator[tuple[OrientationCells, np.ndarray]]:
         total = max(int((self.cell_ids >= 0).sum()), 1)

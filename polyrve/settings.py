@@ -49,16 +49,19 @@ class ReconstructionSettings(BaseModel):
         ge=1,
         description="Neighbouring sections that one estimate is averaged over: 1 as in the paper; default all.",
     )
-    start: Literal["exemplar", "polycrystal", "random"] = Field(
-        "exemplar",
-        description="Start: a volume put together from pixels of the map (the polycrystal where maps are too small or "
-        "do not show every axis), a quick polycrystal drawn from the map, or random orientations.",
+    start: Literal["auto", "polycrystal", "exemplar", "random"] = Field(
+        "auto",
+        description="Start: a polycrystal of Laguerre cells fitted to the map, a volume put together from pixels of "
+        "the map (the polycrystal where maps are too small or do not show every axis), or random orientations; auto is "
+        "the polycrystal where its sections are like the map, else the exemplar.",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
     iterations: int = Field(30, ge=0, description="Largest number of iterations on the finest grid; 0 keeps the start.")
     sharpen: bool = Field(
-        True, description="Whether a periodic volume is drawn back to measured orientations at the end."
+        True,
+        description="Whether the end restores sharp grains: those of a polycrystal are turned as a whole, other "
+        "periodic volumes drawn back to measured orientations.",
     )
     tolerance: float = Field(
         1e-3, ge=0, description="Stop when the loss falls by less than this share within `patience` iterations."

@@ -3,11 +3,6 @@
 :func:`make_specimen` grows a periodic volume of Laguerre cells with a texture and an orientation scatter
 within the grains; :func:`measure` takes a planar section of it as an EBSD instrument would give it. A
 reconstruction that saw the section alone is judged against the volume.
-
-References
-----------
-F. Aurenhammer, SIAM J. Comput. 16 (1987) 78, doi:10.1137/0216006 (power diagrams);
-A. Lyckegaard et al., Adv. Eng. Mater. 13 (2011) 165, doi:10.1002/adem.201000258 (Laguerre cells as grains).
 """
 
 from __future__ import annotations
@@ -17,20 +12,18 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from polyrve import rotation
 from polyrve.crystal import Phase
 from polyrve.grains import GrainVolume, neighbour_disorientation
 from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.tessellation import laguerre, voxel_centres
 
 ALUMINIUM = Phase("Aluminium", "m-3m", (4.05, 4.05, 4.05, 90.0, 90.0, 90.0), 225)
 MAGNESIUM = Phase("Magnesium", "6/mmm", (3.209, 3.209, 5.211, 90.0, 90.0, 120.0), 194)
 
 _BOUNDARY = np.deg2rad(5.0)
 _BOUNDARY_PREFERENCE = 5.0
-_CANDIDATES = 20
-_PACKING = 0.3
 
 
 @dataclass(frozen=True)
@@ -151,7 +144,11 @@ def make_specimen(
     if not length > 0:
         raise ValueError(f"scatter_length: expected a positive length in um; got {scatter_length}")
     rng = np.random.default_rng(seed)
-    cells, centres = _laguerre(shape, np.array(spacing), grain_size, size_spread, np.array(elongation), rng)
+    lengths = grain_size * np.array(elongation) / np.cbrt(np.prod(elongation))
+    tessellation = laguerre(np.array(shape) * np.array(spacing), lengths, size_spread, rng)
+    occupied, cells = np.unique(tessellation.cells(voxel_centres(shape, spacing)), return_inverse=True)
+    cells = cells.reshape(shape)
+    centres = tessellation.centres[occupied] * tessellation.stretch
     number = len(centres)
     shares = np.array(phase_fractions) / np.sum(phase_fractions)
     phase_ids = 1 + rng.choice(len(phases), size=number, p=shares)
@@ -169,7 +166,7 @@ def make_specimen(
             np.array(twin_normal),
             rng,
         )
-    away = _from_rotation_vector(_scatter(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
+    away = rotation.from_rotation_vector(_scatter(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
     field = OrientationVolume(
         quaternions=rotation.multiply(away, quaternions[cells]),
         phase_ids=phase_ids[cells],
@@ -245,7 +242,7 @@ def measure(
     rng = np.random.default_rng(seed)
     quaternions, phase_ids = rotation.multiply(section.quaternions, _volume_of_section(axis)), section.phase_ids.copy()
     error = rng.standard_normal((*section.shape, 3)) * (np.deg2rad(noise) / np.sqrt(3.0))
-    quaternions = rotation.multiply(_from_rotation_vector(error), quaternions)
+    quaternions = rotation.multiply(rotation.from_rotation_vector(error), quaternions)
     confidence = np.clip(rng.normal(0.7, 0.1, section.shape), 0.15, 1.0)
 
     number = phase_ids.size
@@ -322,49 +319,6 @@ def _check(
         )
 
 
-def _laguerre(
-    shape: tuple[int, int, int],
-    spacing: np.ndarray,
-    grain_size: float,
-    size_spread: float,
-    elongation: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cell of each voxel, 0 ... N - 1, and the cell centres (z, y, x) in um.
-
-    The box is shrunk along the elongation, so that the cells in it are equiaxed. With a fourth coordinate
-    sqrt(max(r^2) - r_i^2) the power distance |x - c_i|^2 - r_i^2 is, up to a constant, a squared Euclidean
-    distance: the cell of a voxel is its nearest neighbour among the centres, periodic in three coordinates.
-    """
-    stretch = elongation / np.prod(elongation) ** (1.0 / 3.0)
-    box = np.array(shape) * spacing / stretch
-    number = max(1, round(float(np.prod(box)) / (np.pi / 6.0 * grain_size**3)))
-    radii = np.sort(rng.lognormal(0.0, size_spread, number))[::-1]
-    radii *= (_PACKING * np.prod(box) / (4.0 / 3.0 * np.pi * np.sum(radii**3))) ** (1.0 / 3.0)
-    centres = _pack(radii, box, rng)
-    lift = np.sqrt(radii[0] ** 2 - radii**2)
-    tree = cKDTree(np.column_stack([centres, lift]), boxsize=[*box, 0.0])
-    axes = [(np.arange(n) + 0.5) * d / s for n, d, s in zip(shape, spacing, stretch, strict=True)]
-    points = np.stack([*np.meshgrid(*axes, indexing="ij"), np.zeros(shape)], axis=-1)
-    nearest = tree.query(points.reshape(-1, 4))[1]
-    occupied, cells = np.unique(nearest, return_inverse=True)
-    return cells.reshape(shape), centres[occupied] * stretch
-
-
-def _pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Centres of spheres in a periodic box, each at the roomiest of some random positions, large first."""
-    centres = np.empty((len(radii), 3))
-    for i, radius in enumerate(radii):
-        candidates = rng.random((_CANDIDATES, 3)) * box
-        squared = np.zeros((_CANDIDATES, i))
-        for axis in range(3):
-            distance = np.abs(candidates[:, axis, None] - centres[:i, axis])
-            squared += np.minimum(distance, box[axis] - distance) ** 2
-        gap = np.sqrt(squared) - radii[:i] - radius
-        centres[i] = candidates[np.argmax(gap.min(axis=1, initial=np.inf))]
-    return centres
-
-
 def _draw(components: Sequence[Component], number: int, rng: np.random.Generator) -> np.ndarray:
     quaternions = rotation.random_orientations(number, rng)
     chosen = rng.random(number)
@@ -381,7 +335,7 @@ def _draw(components: Sequence[Component], number: int, rng: np.random.Generator
         if component.orthorhombic:
             drawn = rotation.multiply(drawn, two_fold[rng.integers(4, size=len(drawn))])
         away = rng.standard_normal((len(drawn), 3)) * np.deg2rad(component.spread)
-        quaternions[here] = rotation.multiply(_from_rotation_vector(away), drawn)
+        quaternions[here] = rotation.multiply(rotation.from_rotation_vector(away), drawn)
     return quaternions
 
 
@@ -442,11 +396,6 @@ def _scatter(
 def _without_mean(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:
     number = np.bincount(cells.ravel())
     return np.stack([v - (np.bincount(cells.ravel(), v.ravel()) / number)[cells] for v in vectors])
-
-
-def _from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
-    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.concatenate([np.cos(angle / 2.0), 0.5 * np.sinc(angle / (2.0 * np.pi)) * vectors], axis=-1)
 
 
 def _volume_of_section(axis: int) -> np.ndarray:

@@ -23,8 +23,8 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from polyrve.exchange import exchange
 from polyrve.exemplar import FEWEST, WINDOW, Exemplar, Plane, exemplar, features, whole_neighbourhoods
 from polyrve.orientation import OrientationMap
+from polyrve.polycrystal import polycrystal
 from polyrve.sections import at_voxel_size
-from polyrve.start import polycrystal
 
 _SMALLEST_GRID = 16
 _SWEEPS_COARSE, _SWEEPS_FINE = 10, 4

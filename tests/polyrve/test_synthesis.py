@@ -8,8 +8,8 @@ from polyrve.crystal import Phase
 from polyrve.exemplar import exemplar
 from polyrve.grains import neighbour_disorientation
 from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.polycrystal import polycrystal
 from polyrve.reconstruction import reconstruct
-from polyrve.start import polycrystal
 from polyrve.synthesis import possible, sharpen, synthesize
 
 CUBIC = Phase("Al", "m-3m", (0.405, 0.405, 0.405, 90.0, 90.0, 90.0))

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
-from polyrve import rotation, start
+from polyrve import rotation
 from polyrve.grains import neighbour_disorientation
 from polyrve.harmonics import symmetrized_harmonics
+from polyrve.polycrystal import polycrystal
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen
+from polyrve.start import random_field
 
 SHAPE, SPACING = (26, 28, 30), (1.0, 1.0, 1.0)
 
@@ -21,8 +23,8 @@ def boundary_density(field, axis):
 
 
 def test_random_field_is_uniform_and_its_seed_decides():
-    q, phase_ids = start.random_field((9, 10, 11), 2, np.random.default_rng(3))
-    again = start.random_field((9, 10, 11), 2, np.random.default_rng(3))
+    q, phase_ids = random_field((9, 10, 11), 2, np.random.default_rng(3))
+    again = random_field((9, 10, 11), 2, np.random.default_rng(3))
     np.testing.assert_array_equal(q, again[0])
     np.testing.assert_array_equal(phase_ids, again[1])
     assert set(np.unique(phase_ids)) == {1, 2}
@@ -32,7 +34,7 @@ def test_random_field_is_uniform_and_its_seed_decides():
 
 def test_polycrystal_has_the_intercepts_of_the_map(scan):
     maps = dict.fromkeys(range(3), scan)
-    q, phase_ids = start.polycrystal(maps, SHAPE, SPACING, True, np.random.default_rng(0))
+    q, phase_ids = polycrystal(maps, SHAPE, SPACING, True, np.random.default_rng(0))
     assert q.shape == (*SHAPE, 4)
     assert np.all(phase_ids == 1)
     volume = make_specimen(SHAPE, seed=0).field.evolve(quaternions=q)
@@ -44,7 +46,7 @@ def test_texture_is_closer_to_the_map_than_a_random_draw_of_its_pixels(scan):
     harmonics = symmetrized_harmonics("m-3m")
     target = harmonics.evaluate(scan.quaternions).mean(axis=(1, 2))
     rng = np.random.default_rng(0)
-    q, _ = start.polycrystal({0: scan}, (1, 90, 96), SPACING, True, rng)
+    q, _ = polycrystal({0: scan}, (1, 90, 96), SPACING, True, rng)
     found = harmonics.evaluate(q).mean(axis=(1, 2, 3))
     draws = [harmonics.evaluate(rng.choice(scan.quaternions.reshape(-1, 4), 60)).mean(axis=1) for _ in range(50)]
     drawn = np.median(np.linalg.norm(np.array(draws) - target, axis=1))
@@ -56,7 +58,7 @@ def test_equivalent_orientations_give_the_same_polycrystal(scan):
     operations = ALUMINIUM.symmetry
     q = rotation.multiply(operations[rng.integers(len(operations), size=scan.shape)], scan.quaternions)
     found = [
-        start.polycrystal({0: field}, (1, 20, 24), SPACING, True, np.random.default_rng(5))[0]
+        polycrystal({0: field}, (1, 20, 24), SPACING, True, np.random.default_rng(5))[0]
         for field in (scan, scan.evolve(quaternions=-q))
     ]
     np.testing.assert_allclose(rotation.disorientation_angle(*found, operations), 0.0, atol=1e-6)
@@ -65,7 +67,7 @@ def test_equivalent_orientations_give_the_same_polycrystal(scan):
 def test_elongated_grains_stay_elongated():
     volume = make_specimen((1, 80, 84), grain_size=6.0, elongation=(1, 1, 3), seed=1).field
     field = volume.section(0, 0).evolve(periodic=False)
-    q, _ = start.polycrystal({0: field}, (1, 60, 64), SPACING, True, np.random.default_rng(0))
+    q, _ = polycrystal({0: field}, (1, 60, 64), SPACING, True, np.random.default_rng(0))
     made = volume.evolve(quaternions=np.pad(q, ((0, 0), (0, 20), (0, 20), (0, 0)), mode="wrap")).section(0, 0)
     assert boundary_density(made, 0) > 1.7 * boundary_density(made, 1)
 
@@ -75,14 +77,14 @@ def test_phases_have_the_shares_of_the_map():
         (1, 60, 64), grain_size=5.0, phases=(ALUMINIUM, MAGNESIUM), phase_fractions=(0.7, 0.3), seed=2
     ).field
     field = volume.section(0, 0).evolve(periodic=False)
-    _, phase_ids = start.polycrystal({0: field}, (1, 40, 44), SPACING, True, np.random.default_rng(0))
+    _, phase_ids = polycrystal({0: field}, (1, 40, 44), SPACING, True, np.random.default_rng(0))
     assert np.mean(phase_ids == 1) == pytest.approx(np.mean(field.phase_ids == 1), abs=0.03)
 
 
 def test_cells_wrap_around_a_periodic_volume_alone(scan):
     across = []
     for periodic in (True, False):
-        q, _ = start.polycrystal({0: scan}, (1, 60, 64), SPACING, periodic, np.random.default_rng(0))
+        q, _ = polycrystal({0: scan}, (1, 60, 64), SPACING, periodic, np.random.default_rng(0))
         angles = rotation.disorientation_angle(q[:, 0], q[:, -1], ALUMINIUM.symmetry)
         across.append(np.mean(angles > np.deg2rad(5.0)))
     assert across[0] < 0.6 < 0.8 < across[1]
@@ -91,8 +93,6 @@ def test_cells_wrap_around_a_periodic_volume_alone(scan):
 def test_points_that_are_not_indexed_are_not_drawn(scan):
     phase_ids = np.array(scan.phase_ids)
     phase_ids[:, :32] = 0
-    q, _ = start.polycrystal(
-        {0: scan.evolve(phase_ids=phase_ids)}, (1, 20, 24), SPACING, True, np.random.default_rng(0)
-    )
+    q, _ = polycrystal({0: scan.evolve(phase_ids=phase_ids)}, (1, 20, 24), SPACING, True, np.random.default_rng(0))
     identity = rotation.disorientation_angle(q, np.array([1.0, 0, 0, 0]), ALUMINIUM.symmetry)
     assert np.mean(identity < 1e-3) < 0.01

@@ -1,0 +1,131 @@
+"""Laguerre tessellations of a periodic box: convex cells of a given length along each axis and spread of sizes.
+
+References
+----------
+F. Aurenhammer, SIAM J. Comput. 16 (1987) 78, doi:10.1137/0216006 (power diagrams);
+A. Lyckegaard et al., Adv. Eng. Mater. 13 (2011) 165, doi:10.1002/adem.201000258 (Laguerre cells as grains).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+_CANDIDATES = 20
+_PACKING = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Tessellation:
+    """Cells of a periodic box, equiaxed once the box is shrunk along the elongation.
+
+    With a fourth coordinate sqrt(max(r^2) - r_i^2) the power distance |x - c_i|^2 - r_i^2 is, up to a constant, a
+    squared Euclidean distance: the cell of a point is its nearest neighbour among the centres, periodic in three
+    coordinates.
+
+    Attributes
+    ----------
+    centres : ndarray, shape (N, 3), um
+        (z, y, x) in the shrunk box.
+    radii : ndarray, shape (N,), um
+        Descending.
+    box : ndarray, shape (3,), um
+        Lengths of the shrunk box.
+    stretch : ndarray, shape (3,)
+        From the shrunk box to the real one; product 1.
+    """
+
+    centres: np.ndarray
+    radii: np.ndarray
+    box: np.ndarray
+    stretch: np.ndarray
+
+    def cells(self, coordinates: Sequence[np.ndarray]) -> np.ndarray:
+        """Cell of each point of a rectangular grid.
+
+        Parameters
+        ----------
+        coordinates : sequence of three ndarray, um
+            Of the points along z, y and x.
+
+        Returns
+        -------
+        ndarray, shape (nz, ny, nx), int
+            0 ... N - 1.
+        """
+        lift = np.sqrt(self.radii[0] ** 2 - self.radii**2)
+        tree = cKDTree(np.column_stack([self.centres, lift]), boxsize=[*self.box, 0.0])
+        shape = tuple(len(values) for values in coordinates)
+        axes = [values / s for values, s in zip(coordinates, self.stretch, strict=True)]
+        points = np.stack([*np.meshgrid(*axes, indexing="ij"), np.zeros(shape)], axis=-1)
+        return np.asarray(tree.query(points.reshape(-1, 4), workers=-1)[1]).reshape(shape)
+
+
+def laguerre(
+    extent: Sequence[float],
+    lengths: Sequence[float],
+    size_spread: float,
+    rng: np.random.Generator,
+    *,
+    regular: bool = True,
+) -> Tessellation:
+    """Laguerre cells that fill a periodic box.
+
+    Parameters
+    ----------
+    extent : sequence of float, um
+        Of the box along z, y, x.
+    lengths : sequence of float, um
+        Of the cells along z, y, x: of the ellipsoid that has the mean cell volume.
+    size_spread : float
+        Standard deviation of the logarithm of the radii that weigh the cells; 0 for a Voronoi tessellation.
+    rng : numpy.random.Generator
+    regular : bool
+        Whether centres keep away from each other; if not, they are independent of each other.
+
+    Returns
+    -------
+    Tessellation
+    """
+    size = np.cbrt(np.prod(lengths))
+    stretch = np.array(lengths) / size
+    box = np.array(extent) / stretch
+    number = max(1, round(float(np.prod(box)) / (np.pi / 6.0 * size**3)))
+    radii = np.sort(rng.lognormal(0.0, size_spread, number))[::-1]
+    radii *= (_PACKING * np.prod(box) / (4.0 / 3.0 * np.pi * np.sum(radii**3))) ** (1.0 / 3.0)
+    centres = pack(radii, box, rng) if regular else rng.random((number, 3)) * box
+    return Tessellation(centres, radii, box, stretch)
+
+
+def pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Centres of spheres in a periodic box, each at the roomiest of some random positions, large first.
+
+    Parameters
+    ----------
+    radii : ndarray, shape (N,), um
+        Descending.
+    box : ndarray, shape (3,), um
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (N, 3), um
+    """
+    centres = np.empty((len(radii), 3))
+    for i, radius in enumerate(radii):
+        candidates = rng.random((_CANDIDATES, 3)) * box
+        squared = np.zeros((_CANDIDATES, i))
+        for axis in range(3):
+            distance = np.abs(candidates[:, axis, None] - centres[:i, axis])
+            squared += np.minimum(distance, box[axis] - distance) ** 2
+        gap = np.sqrt(squared) - radii[:i] - radius
+        centres[i] = candidates[np.argmax(gap.min(axis=1, initial=np.inf))]
+    return centres
+
+
+def voxel_centres(shape: Sequence[int], spacing: Sequence[float]) -> list[np.ndarray]:
+    """Coordinates of the voxels of a box along each axis, um."""
+    return [(np.arange(n) + 0.5) * step for n, step in zip(shape, spacing, strict=True)]
