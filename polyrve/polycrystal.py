@@ -22,12 +22,13 @@ from polyrve.scatter import scatter_of
 from polyrve.tessellation import laguerre, voxel_centres
 
 _POOL, _TARGET = 1500, 6000
-_VISITS, _MOST_SWEEPS = 4000, 4
+_VISITS, _MOST_SWEEPS = 2500, 4
 _TRIED = 12
 _BIN = np.deg2rad(2.5)
 _BINS = 74
 _ROUNDING = 0.003
 _THICKNESS = 6.0
+_PHASE_WEIGHT = 10.0
 
 
 def polycrystal(
@@ -136,7 +137,7 @@ def _draw(labels: np.ndarray, grains: Sequence[GrainMap], rng: np.random.Generat
     areas = np.concatenate([area, area])[order]
     begin = np.searchsorted(np.concatenate([first, second])[order], np.arange(number + 1))
 
-    chosen = rng.integers(len(pool), size=number)
+    chosen, tried = rng.integers(len(pool), size=number), min(_TRIED, len(pool) - 1)
     mean = volumes @ features[chosen]
     shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=_BINS)
     for _ in range(int(np.clip(_VISITS // number, 1, _MOST_SWEEPS))):
@@ -147,8 +148,8 @@ def _draw(labels: np.ndarray, grains: Sequence[GrainMap], rng: np.random.Generat
             rest = mean - weight * features[old] - target
             by_texture = 2.0 * weight * (features @ rest) + weight**2 * square
             slope = 2.0 * (others - wanted) * scale
-            likely = np.argsort(by_texture + (slope[across] * areas[around]).sum(axis=1), kind="stable")[:_TRIED]
-            likely = np.append(likely, old)
+            by_face = (slope[across] * areas[around]).sum(axis=1)
+            likely = np.append(np.argpartition(by_texture + by_face, tried)[:tried], old)
             added = np.zeros((len(likely), _BINS))
             np.add.at(added, (np.arange(len(likely))[:, None], across[likely]), areas[around])
             mismatch = by_texture[likely] + ((others + added - wanted) ** 2 * scale).sum(axis=1)
@@ -232,7 +233,7 @@ def _texture_features(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Pha
             for k in range(number_of_invariants(phase.laue, n))
         )
         values = symmetrized_harmonics(phase.laue, terms).evaluate(q)
-        parts.append(np.concatenate([3.0 * of_phase[None], values * of_phase]))
+        parts.append(np.concatenate([_PHASE_WEIGHT * of_phase[None], values * of_phase]))
     return np.concatenate(parts).T
 
 

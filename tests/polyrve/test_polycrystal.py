@@ -4,7 +4,7 @@ import pytest
 from polyrve import rotation
 from polyrve.grains import neighbour_disorientation
 from polyrve.harmonics import symmetrized_harmonics
-from polyrve.polycrystal import polycrystal
+from polyrve.polycrystal import polycrystal, turn_grains
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.start import random_field
 
@@ -96,3 +96,31 @@ def test_points_that_are_not_indexed_are_not_drawn(scan):
     q, _ = polycrystal({0: scan.evolve(phase_ids=phase_ids)}, (1, 20, 24), SPACING, True, np.random.default_rng(0))
     identity = rotation.disorientation_angle(q, np.array([1.0, 0, 0, 0]), ALUMINIUM.symmetry)
     assert np.mean(identity < 1e-3) < 0.01
+
+
+def test_disorientations_across_faces_are_those_of_the_map_not_of_random_pairs():
+    truth = make_specimen((8, 96, 96), grain_size=7.0, twins=1.0, scatter=0.5, seed=3).field
+    field = truth.section(0, 0).evolve(periodic=False)
+    q, _ = polycrystal(dict.fromkeys(range(3), field), (28, 28, 28), SPACING, True, np.random.default_rng(0))
+    volume = make_specimen((28, 28, 28), seed=0).field.evolve(quaternions=q)
+    twins = []
+    for one in (field, volume):
+        angles = np.rad2deg(neighbour_disorientation(one, 0))
+        twins.append(np.mean(angles[angles > 5.0] > 57.5))
+    assert twins[0] > 0.15
+    assert twins[1] > 0.6 * twins[0]
+
+
+def test_grains_turn_as_a_whole():
+    rng = np.random.default_rng(0)
+    start = make_specimen((12, 14, 16), grain_size=6.0, scatter=1.0, seed=5)
+    turn = rotation.from_rotation_vector(np.deg2rad(rng.uniform(-4, 4, (start.number_of_grains, 3))))
+    bent = rotation.from_rotation_vector(np.deg2rad(rng.standard_normal((*start.field.shape, 3)) * 0.3))
+    operations = ALUMINIUM.symmetry[rng.integers(24, size=start.field.shape)]
+    wanted = rotation.multiply(turn[start.grain_ids - 1], start.field.quaternions)
+    optimised = start.field.evolve(quaternions=rotation.multiply(operations, rotation.multiply(bent, wanted)))
+    found = turn_grains(start.field, optimised)
+    angle = rotation.disorientation_angle(found.quaternions, wanted, ALUMINIUM.symmetry)
+    assert np.rad2deg(np.median(angle)) < 0.1
+    within = [np.sort(neighbour_disorientation(one, 2)[start.grain_ids == 1]) for one in (start.field, found)]
+    np.testing.assert_allclose(within[0][0], within[1][0], atol=1e-6)
