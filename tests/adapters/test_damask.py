@@ -272,7 +272,9 @@ def test_definitions_are_complete(name):
     plastic = document["mechanical"]["plastic"]
     families = len(plastic["N_sl"])
     one_for_all = ("p_sl", "q_sl")
-    per_family = [k for k in plastic if k.endswith("_sl") and k not in one_for_all or k in ("h_0_sl-sl", "f_sat_sl-tw")]
+    per_family = [
+        k for k in plastic if (k.endswith("_sl") and k not in one_for_all) or k in ("h_0_sl-sl", "f_sat_sl-tw")
+    ]
     assert all(len(plastic[k]) == families for k in per_family)
     assert "# " in definition.yaml()
     for source in (definition.elastic_source, definition.plastic_source):
