@@ -30,15 +30,15 @@ class Definition:
         DAMASK's Bravais lattice: cF, cI, hP or tI.
     elastic : mapping of str to float, Pa
     elastic_source : str
-    plastic : mapping of str to sequence
-        Parameters of the plasticity law, one entry per slip (or twin) family.
+    plastic : mapping of str to float, bool or sequence
+        Parameters of the plasticity law; those of slip (or twin) families have one entry per family.
     plastic_source : str
     c_over_a : float or None
     c_over_a_source : str
     aliases : tuple of str
         Further names of the phase, lower case.
     law : str
-        ``"phenopowerlaw"`` or ``"kinehardening"``.
+        ``"phenopowerlaw"``, ``"kinehardening"`` or ``"nonlocal"``.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Definition:
     lattice: str
     elastic: Mapping[str, float]
     elastic_source: str
-    plastic: Mapping[str, tuple]
+    plastic: Mapping[str, float | bool | tuple]
     plastic_source: str
     c_over_a: float | None = None
     c_over_a_source: str = ""
@@ -60,18 +60,29 @@ class Definition:
             lines += [*(f"# {line}" for line in self.c_over_a_source.splitlines()), f"c/a: {self.c_over_a!r}"]
         lines += ["mechanical:", "  output: [F, P, F_e, F_p, L_p, O]", "  elastic:"]
         lines += [*(f"    # {line}" for line in self.elastic_source.splitlines()), "    type: Hooke"]
-        lines += [f"    {name}: {value:.6g}" for name, value in self.elastic.items()]
+        lines += [f"    {name}: {_yaml(value)}" for name, value in self.elastic.items()]
         lines += ["  plastic:"]
         lines += [f"    # {line}" for line in self.plastic_source.splitlines()]
         lines += [f"    type: {self.law}", f"    output: [{', '.join(self._output())}]"]
-        for name, values in self.plastic.items():
-            lines.append(f"    {name}: [{', '.join(f'{value:.6g}' for value in values)}]")
+        lines += [f"    {name}: {_yaml(value)}" for name, value in self.plastic.items()]
         return "\n".join(lines) + "\n"
 
     def _output(self) -> tuple[str, ...]:
         if self.law == "kinehardening":
             return ("xi", "chi", "gamma")
+        if self.law == "nonlocal":
+            return ("rho_f", "rho_d_ed", "rho_d_sc", "tau_pass", "gamma")
         return ("xi_sl", "gamma_sl", "xi_tw", "gamma_tw") if "N_tw" in self.plastic else ("xi_sl", "gamma_sl")
+
+
+def _yaml(value: float | bool | tuple) -> str:
+    """A value that YAML 1.1 (PyYAML, damask) reads as a number too: with a point before the exponent."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    mantissa, e, exponent = f"{value:.6g}".partition("e")
+    return f"{mantissa}{'.0' if e and '.' not in mantissa else ''}{e}{exponent}"
 
 
 def _fcc(dot_gamma_0: float, n: float, a: float, xi_0: float, xi_inf: float, h_0: float) -> dict:
@@ -96,6 +107,11 @@ _INTERACTION = (
 _COPPER_SOURCE = (
     "fitted to T. Takeuchi, Trans. Jpn. Inst. Met. 16 (1975) 629, doi:10.2320/matertrans1960.16.629, Fig. 3b\n"
     "([111] and [001] single crystals)"
+)
+_NICKEL = {"C_11": 251.0e9, "C_12": 150.0e9, "C_44": 123.7e9}
+_NICKEL_SOURCE = (
+    "G.A. Alers, J.R. Neighbours, H. Sato, J. Phys. Chem. Solids 13 (1960) 40,\n"
+    f"doi:10.1016/0022-3697(60)90125-6; {_EXAMPLE}/elastic/Hooke_Ni.yaml"
 )
 _ALL = (
     Definition(
@@ -125,16 +141,65 @@ _ALL = (
     ),
     Definition(
         name="Ni",
+        title="Nickel, pure",
+        lattice="cF",
+        elastic=_NICKEL,
+        elastic_source=_NICKEL_SOURCE,
+        law="nonlocal",
+        plastic={
+            "flux": False,
+            "N_sl": (12,),
+            "b_sl": (2.48e-10,),
+            "V_at": 1.2e-29,
+            "d_ed": (2.6e-9,),
+            "d_sc": (1.2e-8,),
+            "i_sl": (45.0,),
+            "f_ed_mult": 0.1,
+            "rho_u_ed_neg_0": (6e10,),
+            "rho_u_ed_pos_0": (6e10,),
+            "rho_u_sc_neg_0": (6e10,),
+            "rho_u_sc_pos_0": (6e10,),
+            "rho_d_ed_0": (0.0,),
+            "rho_d_sc_0": (0.0,),
+            "D_0": 3e-53,
+            "Q_cl": 0.0,
+            "Q_sol": 1.79444e-19,
+            "c_sol": 5e-7,
+            "f_sol": 1.0,
+            "tau_Peierls_ed": (1e5,),
+            "tau_Peierls_sc": (1e5,),
+            "w": 10.0,
+            "p_sl": 1.0,
+            "q_sl": 1.0,
+            "nu_a": 5e10,
+            "B": 1e-3,
+            "f_ed": 0.01,
+            "h_sl-sl": (0.0, 0.0, 0.625, 0.07, 0.137, 0.137, 0.122),
+            "chi_GB": 0.0,
+            "chi_surface": 1.0,
+            "f_F": 0.0,
+            "sigma_rho_u": 0.0,
+            "short_range_stress_correction": False,
+            "rho_significant": 1e6,
+        },
+        plastic_source="C. Kords, On the role of dislocation transport in the constitutive description of crystal\n"
+        "plasticity, RWTH Aachen (2013), http://publications.rwth-aachen.de/record/229993, and C. Reuber et al.,\n"
+        "Acta Mater. 71 (2014) 333, doi:10.1016/j.actamat.2014.03.012: dislocation densities on each system;\n"
+        f"{_EXAMPLE}/plastic/nonlocal_Ni.yaml, but for flux: false,\n"
+        "which leaves out the transport of dislocations between voxels: with it DAMASK_grid 3.0.2 did not converge on\n"
+        "grids of 0.5, 2 and 10 um per voxel, down to strain increments of 1.6e-5",
+        aliases=("nickel",),
+    ),
+    Definition(
+        name="Ni-estimate",
         title="Nickel, high purity; the plasticity is an estimate",
         lattice="cF",
-        elastic={"C_11": 251.0e9, "C_12": 150.0e9, "C_44": 123.7e9},
-        elastic_source="G.A. Alers, J.R. Neighbours, H. Sato, J. Phys. Chem. Solids 13 (1960) 40,\n"
-        f"doi:10.1016/0022-3697(60)90125-6; {_EXAMPLE}/elastic/Hooke_Ni.yaml",
+        elastic=_NICKEL,
+        elastic_source=_NICKEL_SOURCE,
         plastic=_fcc(3e-3, 20.0, 0.6, 2.93e6, 176e6, 641e6),
         plastic_source="ESTIMATE, not measured: copper's law with its stresses times 1.83, the ratio of shear moduli\n"
-        "of {111}<110> slip, (C_11 - C_12 + C_44) / 3 (74.9 and 41.0 GPa); IN625 is fitted to a nickel alloy. Copper:\n"
+        "of {111}<110> slip, (C_11 - C_12 + C_44) / 3 (74.9 and 41.0 GPa). Copper:\n"
         f"{_COPPER_SOURCE};\n{_INTERACTION}",
-        aliases=("nickel",),
     ),
     Definition(
         name="IN625",

@@ -16,6 +16,7 @@ from polyrve import grains as grain_data
 from polyrve import rotation
 from polyrve.adapters.cells import as_volume
 from polyrve.adapters.ipf_colors import ipf_colors
+from polyrve.adapters.new_hdf5 import new_hdf5
 from polyrve.adapters.replacing import replacing
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField, OrientationVolume
@@ -92,7 +93,7 @@ def write(
     if xdmf and beside.exists() and not force:
         raise FileExistsError(f"{beside}: exists already; force (--force) replaces it")
     with replacing(path, force=force) as partial:
-        with h5py.File(partial, "w", libver=("earliest", "v108")) as file:
+        with new_hdf5(partial, libver=("earliest", "v108")) as file:
             tree = layout(file, field, compress)
             _write_cells(tree, field, grains, exact, direction)
             _write_ensemble(tree, field)

@@ -26,7 +26,10 @@ def nodes(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float
     ndarray, shape ((nz + 1) (ny + 1) (nx + 1), 3)
         x, y, z; x varies fastest.
     """
-    return np.concatenate(list(node_layers(shape, spacing, origin)))
+    points = np.empty((shape[0] + 1, (shape[1] + 1) * (shape[2] + 1), 3))
+    for layer, values in zip(points, node_layers(shape, spacing, origin), strict=True):
+        layer[:] = values
+    return points.reshape(-1, 3)
 
 
 def node_layers(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float]) -> Iterator[np.ndarray]:

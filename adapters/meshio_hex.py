@@ -20,6 +20,8 @@ from polyrve.rotation import to_euler
 
 _FAILURES = (KeyError, TypeError, NotImplementedError, UnboundLocalError, AssertionError)
 """What else meshio raises for a mesh that a format cannot hold."""
+_WITH_SETS = ("abaqus", "flac3d")
+"""Formats in which meshio writes sets of cells; of sets in others it makes cell data under one very long name."""
 
 
 def write(
@@ -61,9 +63,11 @@ def write(
     """
     import meshio
 
-    mesh = to_mesh(cells(data, by=by, fill=fill))
-    if file_format is None and Path(path).suffix.lower() == ".msh":
-        file_format = "gmsh22"
+    if file_format is None:
+        suffix = Path(path).suffix.lower()
+        known = meshio.extension_to_filetypes.get(suffix, [""])
+        file_format = "gmsh22" if suffix == ".msh" else known[0] or None
+    mesh = to_mesh(cells(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
     if (file_format or "").startswith("gmsh"):
         mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
     with replacing(path, force=force) as partial:
@@ -77,34 +81,38 @@ def write(
             raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error!r})") from None
 
 
-def to_mesh(whole: Cells) -> Any:
+def to_mesh(whole: Cells, *, sets: bool = True) -> Any:
     """The voxels as a mesh.
 
     Parameters
     ----------
     whole : Cells
+    sets : bool
+        Whether the mesh has cell sets.
 
     Returns
     -------
     meshio.Mesh
-        Cell data ``grain``, ``phase`` and ``euler_angles`` (degrees); cell sets ``grain_<id>`` and ``phase_<name>``.
+        Cell data ``grain``, ``phase`` and ``euler_angles`` (degrees, float32); cell sets ``grain_<id>`` and
+        ``phase_<name>``.
     """
     import meshio
 
     ids = whole.ids.ravel()
     phases = whole.phase_ids[ids - 1]
-    sets = {f"{whole.by}_{i}": [members] for i, members in enumerate(whole.members(), start=1)}
-    sets |= {
-        re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
-        for i, phase in enumerate(whole.phases, start=1)
-    }
+    angles = np.rad2deg(to_euler(whole.quaternions)).astype(np.float32)
     return meshio.Mesh(
         hexahedra.nodes(whole.shape, whole.spacing, whole.origin),
         [("hexahedron", hexahedra.connectivity(whole.shape))],
-        cell_data={
-            "grain": [ids],
-            "phase": [phases],
-            "euler_angles": [np.rad2deg(to_euler(whole.quaternions))[ids - 1]],
-        },
-        cell_sets=sets,
+        cell_data={"grain": [ids], "phase": [phases], "euler_angles": [angles[ids - 1]]},
+        cell_sets=_sets(whole, phases) if sets else None,
     )
+
+
+def _sets(whole: Cells, phases: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Cells of each grain (or voxel) and of each phase; `phases` of the cells."""
+    sets = {f"{whole.by}_{i}": [members] for i, members in enumerate(whole.members(), start=1)}
+    return sets | {
+        re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
+        for i, phase in enumerate(whole.phases, start=1)
+    }

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from polyrve.adapters.cells import as_volume
+from polyrve.adapters.new_hdf5 import new_hdf5
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.vti import cell_arrays
 from polyrve.grains import GrainMap, GrainVolume
@@ -49,7 +50,7 @@ def write(
     field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
     nz, ny, nx = field.shape
     options = {"compression": "gzip", "compression_opts": 1} if compress else {}
-    with replacing(path, force=force) as partial, h5py.File(partial, "w") as file:
+    with replacing(path, force=force) as partial, new_hdf5(partial) as file:
         group = file.create_group("VTKHDF")
         group.attrs["Version"] = np.array([2, 0], dtype=np.int64)
         group.attrs.create("Type", np.bytes_("ImageData"), dtype=h5py.string_dtype("ascii", len("ImageData")))

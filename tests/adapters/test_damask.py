@@ -271,7 +271,10 @@ def test_definitions_are_complete(name):
     assert elastic["C_11"] > abs(elastic["C_12"]), "elastic stability"
     plastic = document["mechanical"]["plastic"]
     families = len(plastic["N_sl"])
-    per_family = [k for k in plastic if k.endswith("_sl") or k in ("h_0_sl-sl", "f_sat_sl-tw")]
+    one_for_all = ("p_sl", "q_sl")
+    per_family = [
+        k for k in plastic if (k.endswith("_sl") and k not in one_for_all) or k in ("h_0_sl-sl", "f_sat_sl-tw")
+    ]
     assert all(len(plastic[k]) == families for k in per_family)
     assert "# " in definition.yaml()
     for source in (definition.elastic_source, definition.plastic_source):
@@ -279,6 +282,16 @@ def test_definitions_are_complete(name):
         assert re.search(r"\((19|20)\d\d\)", source)
         assert "DAMASK 3.0.2, examples/" in source or "ESTIMATE" in source
     assert {"F", "P"} <= set(document["mechanical"]["output"])
+    parameters = {name: plastic[name] for name in plastic if name not in ("type", "output")}
+    for values in (*list(elastic.values())[1:], *parameters.values()):
+        for value in values if isinstance(values, list) else [values]:
+            assert isinstance(value, (int, float)), f"{value!r} is read as text"
+
+
+def test_metals_have_cited_parameters():
+    for name in ("Al", "Cu", "Ni", "Fe", "316L", "Mg", "Ti"):
+        definition = damask_phases.find(name)
+        assert "ESTIMATE" not in definition.elastic_source + definition.plastic_source
 
 
 @pytest.mark.parametrize("lattice", LAUE)

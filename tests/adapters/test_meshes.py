@@ -58,6 +58,27 @@ def test_cell_data_by_meshio(tmp_path, two_phase_grains, suffix):
     np.testing.assert_allclose(rotation.to_matrix(rotation.from_euler(angles)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("suffix", [".vtu", ".vtk", ".xdmf", ".msh", ".med"])
+def test_cell_data_alone_where_a_format_has_no_sets(tmp_path, two_phase_grains, suffix):
+    """meshio turns sets into an array that is named after all of them."""
+    meshio_hex.write(two_phase_grains, tmp_path / f"a{suffix}")
+    mesh = meshio.read(tmp_path / f"a{suffix}")
+    own = {"grain", "phase", "euler_angles", "gmsh:physical", "gmsh:geometrical"}
+    assert set(mesh.cell_data) <= own
+    assert not mesh.cell_sets
+
+
+def test_cell_sets_where_a_format_has_them(tmp_path, two_phase_grains):
+    meshio_hex.write(two_phase_grains, tmp_path / "a.inp")
+    mesh = meshio.read(tmp_path / "a.inp")
+    at = voxel_of(mesh.points, mesh.cells[0].data)
+    for grain in range(1, 9):
+        [members] = mesh.cell_sets[f"grain_{grain}"]
+        assert set(members.tolist()) == set(np.flatnonzero(two_phase_grains.grain_ids[at] == grain).tolist())
+    meshio_hex.write(two_phase_grains, tmp_path / "a.f3grid")
+    assert '"grain_8"' in (tmp_path / "a.f3grid").read_text()
+
+
 def test_gmsh_has_physical_groups(tmp_path, two_phase_grains):
     meshio_hex.write(two_phase_grains, tmp_path / "a.msh")
     mesh = meshio.read(tmp_path / "a.msh")

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
+from polyrve.adapters.new_hdf5 import new_hdf5
 from polyrve.adapters.replacing import replacing, replacing_folder
 
 
@@ -129,3 +132,38 @@ def test_killed_export_leaves_no_file_under_the_final_name(tmp_path):
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "job").exists()
     assert not (tmp_path / "a.txt").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file size on Windows")
+@pytest.mark.parametrize("compression", ["None", "'gzip'"])
+def test_hdf5_that_cannot_be_written_does_not_crash_the_end_of_the_process(tmp_path, compression):
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from polyrve.adapters.new_hdf5 import new_hdf5\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try:\n"
+        "    with new_hdf5(sys.argv[1]) as file:\n"
+        f"        file.create_dataset('a', data=np.random.default_rng(0).random(300_000), compression={compression})\n"
+        "except OSError as error:\n"
+        "    print(error.errno)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.h5")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(errno.EFBIG)]
+
+
+def test_new_hdf5_is_an_ordinary_file(tmp_path):
+    values = np.random.default_rng(0).random((50, 60, 70))
+    with new_hdf5(tmp_path / "a.h5") as file:
+        file["plain"] = values
+        file.create_dataset("packed", data=values, compression="gzip")
+        file["plain"][3] = 0.0
+        np.testing.assert_array_equal(file["plain"][4], values[4])
+    with h5py.File(tmp_path / "a.h5", "r") as file:
+        np.testing.assert_array_equal(file["packed"], values)
+        np.testing.assert_array_equal(file["plain"][4:], values[4:])
+        assert not file["plain"][3].any()
+    with pytest.raises(ZeroDivisionError), new_hdf5(tmp_path / "b.h5"):
+        raise ZeroDivisionError
