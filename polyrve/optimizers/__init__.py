@@ -112,6 +112,8 @@ def minimize(
             raise ValueError(f"state: expected one of method {method!r}; got one of {saved!r}")
         start = state["position"]
     position = _start(start)
+    if method == "lbfgs":
+        options = {"orientations": getattr(objective, "orientations", False), **options}
     evaluate = evaluation(objective)
     traced = None if graph else evaluate
     watch = Watch(limits, callback, method, state)
