@@ -44,7 +44,7 @@ def lbfgs(
     watch: Watch,
     state: State | None,
     *,
-    memory: int = 10,
+    memory: int | None = None,
     first_step: float | None = None,
     decrease: float = 1e-4,
     curvature: float = 0.9,
@@ -60,8 +60,8 @@ def lbfgs(
     start : tf.Tensor
     watch : Watch
     state : mapping or None
-    memory : int
-        Pairs kept, m.
+    memory : int, optional
+        Pairs kept, m; by default those of :func:`default_memory`.
     first_step : float, optional
         Euclidean length of the first trial step; by default 1, or 1 % of the start's norm where that is more.
     decrease, curvature : float
@@ -84,12 +84,13 @@ def lbfgs(
     ValueError
         If an option is out of its range.
     """
+    shape = tuple(start.shape)
+    memory = default_memory(math.prod(shape), start.dtype.size) if memory is None else memory
     if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
         raise ValueError(
             "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
             f"got {memory}, {max_trials}, {decrease}, {curvature}"
         )
-    shape = tuple(start.shape)
     if orientations and (len(shape) != 4 or shape[3] < 4):
         raise ValueError(f"L-BFGS: expected orientations of shape (nz, ny, nx, 4 or more); got {shape}")
     pairs = _Pairs(to_blocks(start), memory, state)
@@ -157,6 +158,20 @@ def lbfgs(
         watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
 
 
+def default_memory(unknowns: int, size: int = 4) -> int:
+    """Pairs that L-BFGS keeps: 30 where they take at most 16 MiB together, else as many as do, but at least 10.
+
+    In float32 a map of 64 x 64 orientations gets 30, a volume of 32^3 gets 16, a larger one 10.
+
+    Parameters
+    ----------
+    unknowns : int
+    size : int
+        Bytes of each.
+    """
+    return min(max(_HISTORY // (2 * unknowns * size), _FEWEST), _MOST)
+
+
 def two_loops(
     order: list[int], sy: np.ndarray, yy: np.ndarray, sg: np.ndarray, yg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -199,6 +214,9 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
     for i in order:
         a[i] = alpha[i] - (yr[i] + a @ sy[:, i]) / sy[i, i]
     return a
+
+
+_HISTORY, _FEWEST, _MOST = 2**24, 10, 30
 
 
 class _Pairs:
