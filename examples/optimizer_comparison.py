@@ -17,7 +17,7 @@ from polyrve.optimizers import METHODS, Iteration, Minimum, minimize
 from polyrve.orientation import OrientationMap
 from polyrve.reconstruction import prepare
 
-MEMORY = 20
+MEMORY = 10
 EVALUATIONS = 2
 """A run ends after so many evaluations per iteration that it may have; SciPy's TNC takes some fifty in each."""
 

@@ -27,7 +27,7 @@ def forecast(shape: Sequence[int], channels: int, unknowns: int, history: int = 
     unknowns : int
         Unknowns per voxel.
     history : int
-        Pairs that L-BFGS keeps.
+        Pairs that L-BFGS keeps; small fields keep more, of 16 MiB at most.
 
     Returns
     -------

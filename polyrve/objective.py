@@ -40,6 +40,11 @@ class SectionObjective:
     periodic: bool = True
 
     @property
+    def orientations(self) -> bool:
+        """Whether the unknowns turn orientations, for :class:`polyrve.optimizers.Objective`."""
+        return any(harmonics is not None for harmonics in self.state.harmonics)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the terms that :meth:`terms` returns."""
         return tuple(descriptor.name for descriptor, _ in self.descriptors)

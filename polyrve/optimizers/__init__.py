@@ -16,12 +16,13 @@ import tensorflow as tf
 from polyrve.optimizers.barzilai_borwein import barzilai_borwein
 from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
 from polyrve.optimizers.first_order import first_order
-from polyrve.optimizers.lbfgs import lbfgs
+from polyrve.optimizers.lbfgs import default_memory, lbfgs
 from polyrve.optimizers.minimum import History, Iteration, Limits, Minimum, State, Status, Stop, Watch
 from polyrve.optimizers.scipy import scipy
 
 __all__ = [
-    "METHODS", "Evaluation", "History", "Iteration", "Minimum", "Objective", "State", "Status", "minimize",
+    "METHODS", "Evaluation", "History", "Iteration", "Minimum", "Objective", "State", "Status", "default_memory",
+    "minimize",
 ]  # fmt: skip
 
 METHODS: dict[str, Callable[..., Status]] = {
@@ -112,6 +113,8 @@ def minimize(
             raise ValueError(f"state: expected one of method {method!r}; got one of {saved!r}")
         start = state["position"]
     position = _start(start)
+    if method == "lbfgs":
+        options = {"orientations": getattr(objective, "orientations", False), **options}
     evaluate = evaluation(objective)
     traced = None if graph else evaluate
     watch = Watch(limits, callback, method, state)

@@ -26,7 +26,11 @@ class Evaluation(NamedTuple):
 
 @runtime_checkable
 class Objective(Protocol):
-    """An objective that differentiates itself."""
+    """An objective that differentiates itself.
+
+    One whose position is a field (nz, ny, nx, k) with quaternions, not normalised, as the first four components may
+    say so by an attribute ``orientations = True``; L-BFGS makes use of it.
+    """
 
     def value_and_gradient(self, position: tf.Tensor) -> tuple:
         """The loss and its gradient, ``(value, gradient)`` or ``(value, gradient, terms)``.

@@ -10,7 +10,9 @@ a variable that is written in parts whenever another operation reads it.
 The two loops run on coefficients: every vector in them is a combination of the gradient and the pairs. With the
 inner products of these at hand the history is read twice per iteration, for the products with the newest y and
 for the direction, where the loops on vectors read it five times. The products with the gradient follow from those
-with y by addition.
+with y by addition. For a field of orientations the initial matrix has a scale per spatial frequency
+(:mod:`polyrve.optimizers.metric`); it is applied to a vector between the loops, and half of the history, the gradient
+differences, is read twice more.
 
 References
 ----------
@@ -32,6 +34,7 @@ import tensorflow as tf
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.line_search import Trial, strong_wolfe
+from polyrve.optimizers.metric import FrequencyScales
 from polyrve.optimizers.minimum import State, Status, Watch
 
 
@@ -41,11 +44,12 @@ def lbfgs(
     watch: Watch,
     state: State | None,
     *,
-    memory: int = 10,
+    memory: int | None = None,
     first_step: float | None = None,
     decrease: float = 1e-4,
     curvature: float = 0.9,
     max_trials: int = 20,
+    orientations: bool = False,
 ) -> Status:
     """Minimise by L-BFGS, Algorithm 7.5 of [1]_.
 
@@ -56,14 +60,17 @@ def lbfgs(
     start : tf.Tensor
     watch : Watch
     state : mapping or None
-    memory : int
-        Pairs kept, m.
+    memory : int, optional
+        Pairs kept, m; by default those of :func:`default_memory`.
     first_step : float, optional
         Euclidean length of the first trial step; by default 1, or 1 % of the start's norm where that is more.
     decrease, curvature : float
         c1 and c2 of the strong Wolfe conditions.
     max_trials : int
         Evaluations per iteration at most.
+    orientations : bool
+        Whether the start is a field (nz, ny, nx, k) whose first four components are quaternions; the default where
+        the objective says so, see :class:`polyrve.optimizers.evaluation.Objective`.
 
     Returns
     -------
@@ -77,13 +84,17 @@ def lbfgs(
     ValueError
         If an option is out of its range.
     """
+    shape = tuple(start.shape)
+    memory = default_memory(math.prod(shape), start.dtype.size) if memory is None else memory
     if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
         raise ValueError(
             "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
             f"got {memory}, {max_trials}, {decrease}, {curvature}"
         )
-    shape = tuple(start.shape)
+    if orientations and (len(shape) != 4 or shape[3] < 4):
+        raise ValueError(f"L-BFGS: expected orientations of shape (nz, ny, nx, 4 or more); got {shape}")
     pairs = _Pairs(to_blocks(start), memory, state)
+    metric = FrequencyScales(shape, start.dtype, state) if orientations else None
     if state is None:
         position = to_blocks(start)
         value, gradient, terms = evaluate(start)
@@ -99,12 +110,16 @@ def lbfgs(
             "gradient": from_blocks(gradient, shape).numpy(),
             "square": np.float64(square),
             **pairs.export(),
+            **(metric.export() if metric is not None else {}),
         }
+
+    def initial(vector: tf.Tensor, gamma: float) -> tf.Tensor:
+        return to_blocks(metric.apply(from_blocks(position, shape), from_blocks(vector, shape), gamma))
 
     if state is None:
         watch.report(start, value, terms, math.sqrt(square), export)
     while True:
-        direction, slope = pairs.direction(gradient, square)
+        direction, slope = pairs.direction(gradient, square, None if metric is None else initial)
 
         def along(step: float) -> Trial:
             moved, field = _move(position, direction, tf.constant(step, tf.float64), shape)  # noqa: B023
@@ -131,11 +146,30 @@ def lbfgs(
             if not pairs.order:
                 return Status.NO_DESCENT
             pairs.forget()
+            if metric is not None:
+                metric.forget()
             continue
         moved, field, next_gradient, next_square, next_terms = trial.point
-        pairs.add(trial.step, direction, gradient, next_gradient, (slope, trial.slope), (square, next_square))
+        added = pairs.add(trial.step, direction, gradient, next_gradient, (slope, trial.slope), (square, next_square))
+        if metric is not None and added:
+            differences = (tf.cast(trial.step, start.dtype) * direction, next_gradient - gradient)
+            metric.learn(field, *(from_blocks(rows, shape) for rows in differences))
         position, gradient, value, square = moved, next_gradient, trial.value, next_square
         watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
+
+
+def default_memory(unknowns: int, size: int = 4) -> int:
+    """Pairs that L-BFGS keeps: 30 where they take at most 16 MiB together, else as many as do, but at least 10.
+
+    In float32 a map of 64 x 64 orientations gets 30, a volume of 32^3 gets 16, a larger one 10.
+
+    Parameters
+    ----------
+    unknowns : int
+    size : int
+        Bytes of each.
+    """
+    return min(max(_HISTORY // (2 * unknowns * size), _FEWEST), _MOST)
 
 
 def two_loops(
@@ -157,15 +191,32 @@ def two_loops(
     a, b : ndarray, shape (m,), float64
     c : float
     """
-    a, b, alpha = np.zeros_like(sg), np.zeros_like(sg), np.zeros_like(sg)
-    for i in reversed(order):
-        alpha[i] = (sg[i] + sy[i] @ b) / sy[i, i]
-        b[i] -= alpha[i]
+    alpha = first_loop(order, sy, sg)
     c = sy[order[-1], order[-1]] / yy[order[-1], order[-1]] if order else 1.0
-    b *= c
+    return second_loop(order, sy, alpha, c * (yg - yy @ alpha)), -c * alpha, c
+
+
+def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
+    """The weights alpha, shape (m,), of Algorithm 7.4: the loop leaves g - alpha Y."""
+    alpha = np.zeros_like(sg)
+    for i in reversed(order):
+        newer = order[order.index(i) + 1 :]
+        alpha[i] = (sg[i] - sy[i, newer] @ alpha[newer]) / sy[i, i]
+    return alpha
+
+
+def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndarray) -> np.ndarray:
+    """The weights a, shape (m,): the loop leaves r + a S.
+
+    `yr`, shape (m,), are the products y_i r with r, the initial matrix times what the first loop left.
+    """
+    a = np.zeros_like(alpha)
     for i in order:
-        a[i] = alpha[i] - (c * yg[i] + yy[i] @ b + a @ sy[:, i]) / sy[i, i]
-    return a, b, c
+        a[i] = alpha[i] - (yr[i] + a @ sy[:, i]) / sy[i, i]
+    return a
+
+
+_HISTORY, _FEWEST, _MOST = 2**24, 10, 30
 
 
 class _Pairs:
@@ -202,10 +253,23 @@ class _Pairs:
     def forget(self) -> None:
         self.order = []
 
-    def direction(self, gradient: tf.Tensor, square: float) -> tuple[tf.Tensor, float]:
-        """The direction -H g and the slope of the loss along it."""
+    def direction(
+        self, gradient: tf.Tensor, square: float, initial: Callable[[tf.Tensor, float], tf.Tensor] | None
+    ) -> tuple[tf.Tensor, float]:
+        """The direction -H g and the slope of the loss along it.
+
+        `initial` applies another initial matrix than gamma times 1; it gets a vector and gamma.
+        """
         if not self.order:
             return -gradient, -square
+        if initial is not None:
+            alpha = first_loop(self.order, self._sy, self._sg)
+            left = _combine_half(self._pairs, gradient, tf.constant(np.append(-alpha, 1.0), gradient.dtype), True)
+            newest = self.order[-1]
+            r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
+            a = second_loop(self.order, self._sy, alpha, self._products(self._pairs, r).numpy()[self._memory :])
+            slope = -float(a @ self._sg + float(dot(r, gradient)))
+            return _combine_half(self._pairs, r, tf.constant(-np.append(a, 1.0), gradient.dtype), False), slope
         a, b, c = two_loops(self.order, self._sy, self._yy, self._sg, self._yg)
         slope = -float(a @ self._sg + b @ self._yg + c * square)
         weights = tf.constant(-np.concatenate([a, b, [c]]), gradient.dtype)
@@ -219,10 +283,10 @@ class _Pairs:
         next_gradient: tf.Tensor,
         slopes: tuple[float, float],
         squares: tuple[float, float],
-    ) -> None:
+    ) -> bool:
         """Take in s = step * direction and y, the change of the gradient, and bring the products up to date.
 
-        A pair whose curvature s y is lost in rounding is left out [3]_.
+        A pair whose curvature s y is lost in rounding is left out [3]_; whether it was not is returned.
         """
         m = self._memory
         y = next_gradient - gradient
@@ -236,12 +300,14 @@ class _Pairs:
         sy, yy = products[:m], products[m:]
         self._sg += sy
         self._yg += yy
-        if curved and sy[slot] > 0.0:
+        curved = bool(curved and sy[slot] > 0.0)
+        if curved:
             self._sg[slot] = step * slopes[1]
             self._yg[slot] = 0.5 * (yy[slot] + squares[1] - squares[0])
             self._sy[:, slot] = sy
             self._yy[:, slot] = self._yy[slot] = yy
             self.order.append(slot)
+        return curved
 
 
 @tf.function
@@ -280,3 +346,12 @@ def _products_gpu(pairs: tf.Variable, y: tf.Tensor) -> tf.Tensor:
 def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     blocks = tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]])
     return weights[-1] * gradient + tf.reduce_sum(blocks * weights[:-1, None], axis=1)
+
+
+@tf.function(jit_compile=True)
+def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
+    """Either half of the history, and a vector behind it, times their weights."""
+    m = weights.shape[0] - 1
+    blocks = tf.reshape(pairs, [vector.shape[0], 2 * m, vector.shape[1]])
+    half = blocks[:, m:] if differences else blocks[:, :m]
+    return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)

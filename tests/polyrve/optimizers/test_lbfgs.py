@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from polyrve.optimizers import Status, minimize
+from polyrve.optimizers import Status, default_memory, minimize
 from polyrve.optimizers.lbfgs import two_loops
 
 
@@ -211,3 +211,12 @@ def test_state_survives_a_file(quaternion_field):
         assert np.array_equal(resumed.position, whole.position)
         assert np.array_equal(resumed.history.value, whole.history.value)
         assert np.array_equal(resumed.history.evaluations, whole.history.evaluations)
+
+
+def test_default_memory():
+    assert default_memory(64 * 64 * 4) == 30
+    assert default_memory(32**3 * 4) == 16
+    assert default_memory(64**3 * 4) == default_memory(256**3 * 4) == 10
+    states = []
+    minimize(lambda x: tf.reduce_sum(x**4), np.ones(3), max_iterations=1, callback=lambda i: states.append(i.state()))
+    assert len(states[-1]["sg"]) == 30
