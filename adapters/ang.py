@@ -64,6 +64,7 @@ _ALIASES = {
 _FRAME_NOTE = "polyrve frame:"
 _UNINDEXED_ANGLE = 4.0 * np.pi
 _MAX_HEADER_LINES = 100_000
+_LINE_END = re.compile(rb"\n")
 
 
 @dataclass
@@ -112,18 +113,19 @@ def read(
         If points are missing, or a hexagonal grid was brought to a square one.
     """
     path = Path(path)
-    data = path.read_bytes()
+    content = scan.Content.of(path)
+    data = content.data
     lines, start = _header_lines(data)
     header = _parse_header(path, lines)
     names = columns or header.columns
     if _has_names(data, start):
-        table = read_table(_numbers_for_names(data[start:], header.phases), path, len(lines) + 1)
+        table = read_table(_numbers_for_names(bytes(data[start:]), header.phases), path, len(lines) + 1)
     else:
         table = read_table(data, path, len(lines) + 1, start)
     if header.columns is None and columns is None:
         names = _guess_columns(path, table, header)
     columns_by_name = _by_name(path, table, names or (), header)
-    return _assemble(path, header, columns_by_name, frame, data)
+    return _assemble(path, header, columns_by_name, frame, content)
 
 
 def write(
@@ -203,13 +205,13 @@ def write(
         scan.write_rows(file, form, table)
 
 
-def _header_lines(data: bytes) -> tuple[list[str], int]:
+def _header_lines(data: memoryview) -> tuple[list[str], int]:
     lines: list[str] = []
     start = 0
     while len(lines) < _MAX_HEADER_LINES:
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        line = data[start:end].strip()
+        found = _LINE_END.search(data, start)
+        end = len(data) if found is None else found.start()
+        line = bytes(data[start:end]).strip()
         if start >= len(data) or (line and not line.startswith(b"#")):
             break
         lines.append(line.decode("latin-1").lstrip("#").strip())
@@ -286,8 +288,8 @@ def _parse_phase(path: Path, number: int, block: Mapping[str, tuple[str, int]]) 
     return scan.make_phase(path, name, group, lattice[:6], where=f"line {line}")
 
 
-def _has_names(data: bytes, start: int) -> bool:
-    first = data[start : start + 4096].lstrip().split(b"\n", 1)[0]
+def _has_names(data: memoryview, start: int) -> bool:
+    first = bytes(data[start : start + 4096]).lstrip().split(b"\n", 1)[0]
     return re.search(rb"[A-Za-z]{3}", re.sub(rb"(?i)nan|inf", b"", first)) is not None
 
 
@@ -337,7 +339,11 @@ def _by_name(path: Path, table: np.ndarray, names: tuple[str, ...], header: _Hea
 
 
 def _assemble(
-    path: Path, header: _Header, columns: dict[str, np.ndarray], asked: str | frames.Frame | None, content: bytes
+    path: Path,
+    header: _Header,
+    columns: dict[str, np.ndarray],
+    asked: str | frames.Frame | None,
+    content: scan.Content,
 ) -> OrientationMap:
     angles = np.stack([columns.pop(name) for name in ("phi1", "PHI", "phi2")]).T
     x, y, phase = columns.pop("x"), columns.pop("y"), columns.pop("Phase")

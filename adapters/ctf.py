@@ -64,8 +64,8 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
         If points are missing.
     """
     path = Path(path)
-    data = path.read_bytes()
-    lines, body = _split(path, data)
+    content = scan.Content.of(path)
+    lines, body = _split(path, bytes(content.data))
     values = _values(lines)
     phases = _phases(path, lines, values)
     table = read_table(body, path, len(lines) + 1)
@@ -85,7 +85,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
     chosen = frames.choose(frame, stated, "oxford-cs0", str(path), specimen)
     return scan.assemble(
         path, "ctf", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=shape, spacing=spacing,
-        origin=origin, frame=chosen, x_axis="a*", properties=columns, cells=cells, content=data,
+        origin=origin, frame=chosen, x_axis="a*", properties=columns, cells=cells, content=content,
     )  # fmt: skip
 
 

@@ -16,18 +16,18 @@ import numpy as np
 
 from polyrve.adapters.registry import FormatError
 
-_CHUNK, _BLOCK = 1 << 14, 1 << 9
+_CHUNK, _BLOCK = 1 << 16, 1 << 8
 _MAX_WIDTH = 16
 _NEWLINE, _TAB, _SPACE, _MINUS, _POINT, _ZERO = (ord(c) for c in "\n\t -.0")
-_PRINTED = re.compile(rb"\S")
+_PRINTED, _RETURN, _LINE_END = re.compile(rb"\S"), re.compile(rb"\r"), re.compile(rb"\n")
 
 
-def read_table(data: bytes, path: Path, first_line: int, start: int = 0) -> np.ndarray:
+def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int = 0) -> np.ndarray:
     """Numbers of a text.
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
         Lines of numbers separated by blanks or tabs; empty lines are allowed.
     path : Path
         The file, for errors.
@@ -45,13 +45,13 @@ def read_table(data: bytes, path: Path, first_line: int, start: int = 0) -> np.n
     FormatError
         If there is no line, a line has another number of columns than the first, or a field is not a number.
     """
-    if data.find(b"\r", start) >= 0:
-        data, start = data[start:].replace(b"\r\n", b"\n"), 0
+    if _RETURN.search(data, start) is not None:
+        data, start = bytes(data[start:]).replace(b"\r\n", b"\n"), 0
     if _PRINTED.search(data, start) is None:
         raise FormatError(path, "expected lines of numbers after the header; got none", f"line {first_line}")
     table = _fixed_width(data, start)
     if table is None:
-        body = data[start:]
+        body = bytes(data[start:])
         try:
             table = np.loadtxt(io.BytesIO(body), dtype=np.float64, comments=None, ndmin=2)
         except (ValueError, UnicodeDecodeError):
@@ -59,8 +59,9 @@ def read_table(data: bytes, path: Path, first_line: int, start: int = 0) -> np.n
     return table
 
 
-def _fixed_width(data: bytes, start: int) -> np.ndarray | None:
-    width = data.find(b"\n", start) + 1 - start
+def _fixed_width(data: bytes | memoryview, start: int) -> np.ndarray | None:
+    end = _LINE_END.search(data, start)
+    width = 0 if end is None else end.end() - start
     if width < 2:
         return None
     rows = (len(data) - start) // width

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,11 +30,35 @@ def digest(path: Path) -> str:
     return value.hexdigest()
 
 
+@dataclass(frozen=True)
+class Content:
+    """A whole file in memory; a thread of its own takes the hash.
+
+    Attributes
+    ----------
+    data : memoryview
+    sha256 : Future of str
+        Hexadecimal.
+    """
+
+    data: memoryview
+    sha256: Future[str]
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Read a file, into an array of NumPy's, whose large pages take half the time."""
+        data = memoryview(np.fromfile(path, dtype=np.uint8))
+        pool = ThreadPoolExecutor(1)
+        future = pool.submit(lambda: hashlib.sha256(data).hexdigest())
+        pool.shutdown(wait=False)
+        return cls(data, future)
+
+
 def provenance(
-    path: Path, format_name: str, frame: frames.Frame, steps: Sequence[str] = (), content: bytes | None = None
+    path: Path, format_name: str, frame: frames.Frame, steps: Sequence[str] = (), content: Content | None = None
 ) -> dict[str, Any]:
     """What every map read from a file carries: source, hash, format, frame and the steps taken."""
-    known = hashlib.sha256(content).hexdigest() if content is not None else None
+    known = content.sha256.result() if content is not None else None
     return {
         "source": path.name,
         "sha256": known or (digest(path) if path.is_file() else None),
@@ -224,7 +250,7 @@ def assemble(
     properties: Mapping[str, np.ndarray] | None = None,
     cells: np.ndarray | None = None,
     steps: Sequence[str] = (),
-    content: bytes | None = None,
+    content: Content | None = None,
 ) -> OrientationMap | OrientationVolume:
     """The map or volume of a scan, orientations in the map frame and the internal crystal frame.
 
@@ -248,8 +274,8 @@ def assemble(
         in cell i.
     steps : sequence of str
         What was done to the data, for provenance.
-    content : bytes, optional
-        The whole file, if it is in memory already.
+    content : Content, optional
+        The file, if it is in memory already.
 
     Returns
     -------
@@ -315,9 +341,13 @@ def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str 
         at = int(np.argmax(wrong))
         raise FormatError(path, f"expected finite Euler angles; got {angles[at].tolist()} at point {at}", where)
     quaternions = np.empty((len(angles), 4))
-    for block in _blocks(len(angles)):
+
+    def convert(block: slice) -> None:
         known = angles[block] if indexed[block].all() else np.where(indexed[block, None], angles[block], 0.0)
         quaternions[block] = rotation.from_euler(known)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(convert, _blocks(len(angles))))
     return quaternions
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -25,8 +25,8 @@ import tensorflow as tf
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
-_BLOCK_BYTES = 1_500_000
 PARTS = 8
+STRIPS = 8
 
 
 class Transform(Protocol):
@@ -36,13 +36,12 @@ class Transform(Protocol):
     ----------
     lags_at_once : int
         Number of lags that the backward pass takes in one step: more read the field less often and compile longer.
-    isotropic : bool
-        Whether h depends on the norm over the channels alone; its slope is then a scalar factor times the increment,
-        which is computed once per pair.
+    block_bytes : int
+        Size of a block of sections: small enough for the cache, large enough for what a step of a loop costs besides.
     """
 
     lags_at_once: ClassVar[int]
-    isotropic: ClassVar[bool]
+    block_bytes: ClassVar[int]
 
     def __hash__(self) -> int:
         """One kernel serves all transforms that are equal."""
@@ -50,11 +49,36 @@ class Transform(Protocol):
     def count(self, channels: int) -> int:
         """Number V of values per lag."""
 
-    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """Totals (V, n) of h by a sum over points, (..., n, rows, columns) to (..., n)."""
+    def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Sum of h over strips of rows, (V, n, rows, columns).
 
-    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """Derivative of sum_v upstream_v h_v, (C, ...), or its factor (1, ...); upstream is (V, n, 1, 1)."""
+        Parameters
+        ----------
+        increment : tf.Tensor, shape (C, n, all rows, columns)
+        strips : sequence of tf.Tensor, shape (C, n, rows, columns)
+            The same, cut where the field is read and not after the increment is formed, which compilers do twice as fast.
+        weights : sequence of tf.Tensor, shape (n, rows, columns)
+            One per strip; none where all points count alike.
+        """
+
+
+@runtime_checkable
+class Separable(Transform, Protocol):
+    """A transform whose slope, channel by channel, is a number times the way to a point near the other end."""
+
+    def stiffness(self, upstream: tf.Tensor) -> tf.Tensor:
+        """The number k, (C, n, 1, 1), for the derivative u of the loss with respect to h, (V, n, 1, 1)."""
+
+    def aim(self, here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+        """The point a with u h'(here - there) = k (here - a)."""
+
+
+@runtime_checkable
+class Isotropic(Transform, Protocol):
+    """A transform that depends on the norm over the channels alone: its slope is a factor times the increment."""
+
+    def factor(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """The factor (1, ...) for the derivative of the loss with respect to h, (V, n, 1, 1)."""
 
 
 @dataclass(frozen=True)
@@ -72,38 +96,49 @@ class Power:
     p: float
     eps: float
     lags_at_once: ClassVar[int] = 6
-    isotropic: ClassVar[bool] = False
+    block_bytes: ClassVar[int] = 400_000
 
     def count(self, channels: int) -> int:
         """See :class:`Transform`."""
         return channels
 
-    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """See :class:`Transform`."""
-        if self.p == 2.0:
-            return total(0.5 * increment * increment)
-        size = self._absolute(increment)
-        return total(0.5 * (size if self.p == 1.0 else size**self.p))
+        return 0.5 * _sum([self._value(strip) for strip in strips], weights)
 
-    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """See :class:`Transform`."""
+    def stiffness(self, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Separable`."""
+        return upstream if self.p == 2.0 else (0.5 / self.eps) * upstream
+
+    def aim(self, here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
+        """See :class:`Separable`."""
         if self.p == 2.0:
-            return upstream * increment
-        slope = (0.5 / self.eps * upstream) * tf.clip_by_value(increment, -self.eps, self.eps)
+            return there
+        near = tf.minimum(tf.maximum(there, here - self.eps), here + self.eps)
         if self.p == 1.0:
-            return slope
-        return slope * self.p * self._absolute(increment) ** (self.p - 1.0)
+            return near
+        return here - self.p * self._absolute(here - there) ** (self.p - 1.0) * (here - near)
+
+    def _value(self, increment: tf.Tensor) -> tf.Tensor:
+        if self.p == 2.0:
+            return increment * increment
+        size = self._absolute(increment)
+        return size if self.p == 1.0 else size**self.p
 
     def _absolute(self, increment: tf.Tensor) -> tf.Tensor:
-        clipped = tf.clip_by_value(increment, -self.eps, self.eps)
-        return (1.0 / self.eps) * clipped * (increment - 0.5 * clipped)
+        size = tf.abs(increment)
+        root = (2.0 * self.eps) ** -0.5
+        below = tf.maximum(root * self.eps - root * size, 0.0)
+        return below * below + (size - 0.5 * self.eps)
 
 
 @dataclass(frozen=True)
 class Exceedance:
-    """h_t(d) = sigmoid((D - threshold_t) / width_t) = (1 + tanh((D - threshold_t) / (2 width_t))) / 2.
+    """Shares of the norm D = sqrt(sum_c d_c^2 + eps^2) above thresholds t, softened over a width w.
 
-    D = sqrt(sum_c d_c^2 + eps^2) is the norm of the increment.
+    h_t(d) = s((D - t) / (4.325 w)) with s(x) = 1/2 + (15 x - 10 x^3 + 3 x^5) / 16, constant beyond -1 and 1: the
+    quintic whose first and second derivatives vanish at its ends, which differs from the logistic function of
+    (D - t) / w by at most 0.022, and takes a third of its time.
 
     Attributes
     ----------
@@ -115,43 +150,63 @@ class Exceedance:
     widths: tuple[float, ...]
     eps: float = 1e-3
     lags_at_once: ClassVar[int] = 5
-    isotropic: ClassVar[bool] = True
+    block_bytes: ClassVar[int] = 1_500_000
 
     def count(self, channels: int) -> int:
         """See :class:`Transform`."""
         return len(self.thresholds)
 
-    def totals(self, increment: tf.Tensor, total: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """See :class:`Transform`."""
-        distance = self._distance(increment)
+        distances = tf.split(self._distance(increment), len(strips), -2)
         return tf.map_fn(
-            lambda row: total(0.5 + 0.5 * tf.tanh((distance - row[0]) * row[1])),
-            self._rows(distance.dtype),
-            fn_output_signature=distance.dtype,
+            lambda row: _sum([_step(_between(part * row[0] - row[1])) for part in distances], weights),
+            self._rows(increment.dtype),
+            fn_output_signature=increment.dtype,
         )
 
-    def slope(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """See :class:`Transform`."""
+    def factor(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Isotropic`."""
         distance = self._distance(increment)
         table = self._rows(distance.dtype)
         steps = divisor(len(self.thresholds), 4)
+        weight = upstream * (15.0 / 16.0 * table[:, 0])[:, None, None, None]
 
         def add(i: tf.Tensor, slope: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             terms = []
             for step in range(steps):
-                threshold, rate = tf.unstack(table[i + step])
-                bent = tf.tanh((distance - threshold) * rate)
-                terms.append((0.5 * rate * upstream[i + step]) * (1.0 - bent * bent))
+                x = _between(distance * table[i + step, 0] - table[i + step, 1])
+                bell = 1.0 - x * x
+                terms.append(weight[i + step] * (bell * bell))
             return i + steps, slope + tf.add_n(terms)
 
-        count = len(self.thresholds)
-        return tf.while_loop(lambda i, _: i < count, add, (0, tf.zeros_like(distance)))[1][None] / distance
+        start = (0, tf.zeros_like(distance))
+        return tf.while_loop(lambda i, _: i < len(self.thresholds), add, start)[1][None] / distance
 
     def _distance(self, increment: tf.Tensor) -> tf.Tensor:
         return tf.sqrt(tf.reduce_sum(increment * increment, 0) + self.eps**2)
 
     def _rows(self, dtype: tf.DType) -> tf.Tensor:
-        return tf.constant([(t, 0.5 / w) for t, w in zip(self.thresholds, self.widths, strict=True)], dtype)
+        ends = [(t, _LOGISTIC * w) for t, w in zip(self.thresholds, self.widths, strict=True)]
+        return tf.constant([(1.0 / end, t / end) for t, end in ends], dtype)
+
+
+def _sum(terms: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([t * w for t, w in zip(terms, weights, strict=True)] if weights else list(terms))
+
+
+_LOGISTIC = 4.325
+"""Half the support of the quintic step that is nearest to a logistic function of width 1."""
+
+
+def _between(x: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(x, -1.0, 1.0)
+
+
+def _step(x: tf.Tensor) -> tf.Tensor:
+    """The quintic s(x), for x from -1 to 1."""
+    square = x * x
+    return 0.5 + x * (square * (square * (3.0 / 16.0) - 10.0 / 16.0) + 15.0 / 16.0)
 
 
 def section_pair_means(
@@ -257,9 +312,10 @@ def _kernel(
     """Values (C, sections, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
     channels, sections, rows, columns = shape
     area = (rows + 2 * reach[0]) * (columns + 2 * reach[1])
-    block = divisor(sections, max(1, _BLOCK_BYTES // (dtype.size * (channels + masked) * area)))
+    block = divisor(sections, max(1, transform.block_bytes // (dtype.size * (channels + masked) * area)))
     steps = divisor(count, transform.lags_at_once)
     values_per_lag = transform.count(channels)
+    strip = rows // divisor(rows, STRIPS)
 
     def cut(values: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
         part = tf.slice(values, tf.stack([0, i * block, 0, 0]), (values.shape[0], block, *values.shape[2:]))
@@ -275,34 +331,43 @@ def _kernel(
     def both(mask: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
         return centre(mask) * shifted(mask, lag)
 
+    def strips(part: tf.Tensor, lag: tf.Tensor) -> list[tf.Tensor]:
+        first, left = reach[0] + lag[0], reach[1] + lag[1]
+        size = (part.shape[0], block, strip, columns)
+        return [tf.slice(part, tf.stack([0, 0, first + row, left]), size) for row in range(0, rows, strip)]
+
     def total(values: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(tf.reduce_sum(values, -2), tf.ones([columns], dtype))
 
-    def pairs(mask: tf.Tensor | None, lag: tf.Tensor) -> Any:
-        return float(rows * columns) if mask is None else tf.maximum(total(both(mask, lag)), 1.0)
+    def pairs(mask: tf.Tensor | None, lag: tf.Tensor) -> tf.Tensor:
+        if mask is None:
+            return tf.fill([1, block], tf.constant(float(rows * columns), dtype))
+        return tf.maximum(total(both(mask, lag)), 1.0)
 
-    def over_lags(function: Callable[..., tf.Tensor], offsets: tf.Tensor, result: tuple[int, ...]) -> tf.Tensor:
+    def over_lags(function: Callable[..., Any], offsets: tf.Tensor, result: Any) -> Any:
         # A loop that hands its lags on changed is compiled for any lags, else once for each value of them.
-        def step(before: tuple[tf.Tensor, tf.Tensor], i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
             queue = before[1]
             return function(queue[0], i), tf.roll(queue, -1, 0)
 
-        return tf.scan(step, tf.range(count), (tf.zeros(result, dtype), offsets))[0]
+        return tf.scan(step, tf.range(count), (result, offsets))[0]
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
             part, mask = cut(values, i), cut(field_mask, i) if masked else None
             here = centre(part)
+            here_strips = tf.split(here, rows // strip, -2)
 
-            def of_lag(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
-                weight = None if mask is None else both(mask, lag)[0]
-                totals = transform.totals(
-                    here - shifted(part, lag), total if weight is None else lambda value: total(value * weight)
-                )
-                return totals / pairs(mask, lag)
+            # Strips are summed here and finished outside of the loop: joined, the two run at half the speed.
+            def of_lag(lag: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                increments = [a - b for a, b in zip(here_strips, strips(part, lag), strict=True)]
+                weights = [] if mask is None else [w[0] for w in tf.split(both(mask, lag), len(increments), -2)]
+                return transform.summed(here - shifted(part, lag), increments, weights), pairs(mask, lag)
 
-            return over_lags(of_lag, offsets, (values_per_lag, block))
+            empty = tf.zeros((values_per_lag, block, strip, columns), dtype), tf.zeros((1, block), dtype)
+            sums, counts = over_lags(of_lag, offsets, empty)
+            return total(sums) / counts
 
         means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
@@ -320,28 +385,41 @@ def _kernel(
             here = centre(part)
             share = tf.slice(upstream, tf.stack([0, 0, i * block]), (*upstream.shape[:2], block))
 
-            def factor(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
-                slope = transform.slope(here - shifted(part, lag), upstream_of(lag, i))
-                return extend(slope if mask is None else slope * both(mask, lag), reach, periodic)
-
             def upstream_of(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
                 return (share[i] / pairs(mask, lag))[:, :, None, None]
 
-            extended = (1, block, rows + 2 * reach[0], columns + 2 * reach[1])
-            factors = over_lags(factor, offsets, extended) if transform.isotropic else None
+            def summed(of_lag: Callable[..., tf.Tensor]) -> tf.Tensor:
+                def of_lags(i: tf.Tensor, queue: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                    slopes = [of_lag(queue[step], i + step) for step in range(steps)]
+                    return i + steps, tf.roll(queue, -steps, 0), before + tf.add_n(slopes)
 
-            def of_lag(lag: tf.Tensor, i: tf.Tensor, sign: int) -> tf.Tensor:
-                increment = here - shifted(part, sign * lag)
-                if factors is not None:
-                    return increment * (centre(factors[i]) if sign > 0 else shifted(factors[i], -lag))
-                slope = transform.slope(increment, upstream_of(lag, i))
-                return slope if mask is None else slope * both(mask, sign * lag)
+                return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
 
-            def of_lags(i: tf.Tensor, queue: tf.Tensor, total_before: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                slopes = [of_lag(queue[step], i + step, sign) for step in range(steps) for sign in (1, -1)]
-                return i + steps, tf.roll(queue, -steps, 0), total_before + tf.add_n(slopes)
+            if isinstance(transform, Isotropic):
 
-            return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
+                def factor(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+                    value = transform.factor(here - shifted(part, lag), upstream_of(lag, i))
+                    return extend(value if mask is None else value * both(mask, lag), reach, periodic)
+
+                extended = tf.zeros((1, block, rows + 2 * reach[0], columns + 2 * reach[1]), dtype)
+                factors = over_lags(factor, offsets, extended)
+                return summed(
+                    lambda lag, i: (here - shifted(part, lag)) * centre(factors[i])
+                    + (here - shifted(part, -lag)) * shifted(factors[i], -lag)
+                )
+            if mask is None:
+                stiffness = transform.stiffness(share / float(rows * columns))[..., None, None]
+                aims = summed(
+                    lambda lag, i: stiffness[i]
+                    * (transform.aim(here, shifted(part, lag)) + transform.aim(here, shifted(part, -lag)))
+                )
+                return 2.0 * tf.reduce_sum(stiffness, 0) * here - aims
+            return summed(
+                lambda lag, i: transform.stiffness(upstream_of(lag, i))
+                * tf.add_n(
+                    [both(mask, way) * (here - transform.aim(here, shifted(part, way))) for way in (lag, -lag)]
+                )
+            )
 
         gradient = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(gradient, (1, 0, 2, 3, 4)), shape)

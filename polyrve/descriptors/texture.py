@@ -5,11 +5,14 @@ Departs from the paper: there the ODF is left to the degree of the spatial descr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.polynomial import chebyshev
 
 from polyrve.harmonics import (
     SymmetrizedHarmonics,
@@ -78,15 +81,28 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     voxels = int(np.prod(orientation.shape[1:]))
     blocks = next(n for n in range(max(voxels // _BLOCK, 1), 0, -1) if voxels % n == 0)
     axes = tf.constant(directions, orientation.dtype)
+    derivative = tf.constant(_chebyshev_derivative(highest), orientation.dtype)
+
+    def polynomials(z: tf.Tensor) -> tf.Tensor:
+        values = [tf.ones_like(z), z]
+        for _ in range(1, highest):
+            values.append(2.0 * z * values[-1] - values[-2])
+        return tf.stack(values[: highest + 1], 1)
 
     def moments(q: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-        x, y, z = _in_sample(axes, q)
-        cosines, sines, chebyshev = [tf.ones_like(x), x], [y], [tf.ones_like(z), z]
+        x, y, z = tf.unstack(tf.matmul(axes, _in_sample(q)))
+        cosines, sines = [tf.ones_like(x), x], [y]
         for _ in range(1, highest):
             cosines.append(x * cosines[-1] - y * sines[-1])
             sines.append(x * sines[-1] + y * cosines[-2])
-            chebyshev.append(2.0 * z * chebyshev[-1] - chebyshev[-2])
-        return tf.matmul(tf.stack([*cosines, *sines], 1) * w, tf.stack(chebyshev, 1), transpose_b=True)
+        return tf.matmul(tf.stack([*cosines, *sines], 1) * w, polynomials(z), transpose_b=True)
+
+    def slopes(q: tf.Tensor, w: tf.Tensor, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Derivatives of sum(upstream * moments); factors are upstream and upstream by the derivative, (D, 4 L + 2, K)."""
+        directed = tf.matmul(axes, _in_sample(q))
+        *by_direction, value = _slopes(highest)(directed, tf.matmul(factors, polynomials(directed[2])), w)
+        dq = _turned_back(q, tf.matmul(axes, tf.stack(by_direction), transpose_a=True))
+        return dq, tf.reduce_sum(value, 0, keepdims=True)
 
     def blocked(values: tf.Tensor) -> tf.Tensor:
         return tf.transpose(tf.reshape(values, (-1, blocks, voxels // blocks)), (1, 0, 2))
@@ -96,6 +112,7 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
 
     @tf.custom_gradient
     def sums(q: tf.Tensor, w: tf.Tensor) -> Any:
+        q, w = tf.stop_gradient(q), tf.stop_gradient(w)
         q_blocks, w_blocks = blocked(q), blocked(w)
         shape = (len(directions), 2 * highest + 1, highest + 1)
         total = tf.foldl(
@@ -103,14 +120,9 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
         )
 
         def backward(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            def block(inputs: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-                with tf.GradientTape() as tape:
-                    tape.watch(inputs)
-                    value = tf.reduce_sum(upstream * moments(*inputs))
-                return tape.gradient(value, inputs)
-
+            factors = tf.concat([upstream, tf.matmul(upstream, derivative)], 1)
             dq, dw = tf.map_fn(
-                block, (q_blocks, w_blocks), fn_output_signature=(q.dtype, w.dtype), parallel_iterations=1
+                lambda block: slopes(*block, factors), (q_blocks, w_blocks), fn_output_signature=(q.dtype, w.dtype)
             )
             return unblocked(dq, q), unblocked(dw, w)
 
@@ -119,15 +131,65 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     return tf.einsum("cdmk,dmk->c", tf.constant(coefficients, orientation.dtype), sums(orientation, weight))
 
 
-def _in_sample(axes: tf.Tensor, q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Crystal directions (D, 3) in sample coordinates at unit quaternions (4, n), three tensors (D, n)."""
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+def _in_sample(q: tf.Tensor) -> tf.Tensor:
+    """The matrices that take crystal directions to sample coordinates at unit quaternions (4, n), (3, 3, n).
+
+    The first index is the sample's coordinate, the second the crystal's.
+    """
     w, x, y, z = tf.unstack(q)
-    columns = (
-        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)),
-        (2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)),
-        (2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)),
+    return tf.stack(
+        [
+            tf.stack([1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)]),
+            tf.stack([2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)]),
+            tf.stack([2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)]),
+        ]
     )
-    return tuple(tf.matmul(axes, tf.stack(column)) for column in columns)  # type: ignore[return-value]
+
+
+@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+def _turned_back(q: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    """Derivatives (4, n) of sum(upstream * _in_sample(q))."""
+    with tf.GradientTape() as tape:
+        tape.watch(q)
+        matrices = _in_sample.python_function(q)
+    return tape.gradient(matrices, q, upstream)
+
+
+@cache
+def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Directions (3, D, n), sums over k of upstream T_k and upstream T_k' (D, 4 L + 2, n) and weights (1, n) to slopes.
+
+    With h(Z) = sum_m (a_m - i b_m) Z^m, Z = x + i y, sum(upstream * moments) is the weighted sum of Re h, whose
+    derivatives with respect to x and y are Re h' and -Im h'; Horner's scheme gives h and h' without powers of Z.
+    """
+
+    def horner(x: tf.Tensor, y: tf.Tensor, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        re, im = factors[:, highest], -factors[:, 2 * highest]
+        d_re, d_im = re * 0.0, im * 0.0
+        for m in range(highest - 1, -1, -1):
+            d_re, d_im = d_re * x - d_im * y + re, d_re * y + d_im * x + im
+            b = factors[:, highest + m] if m else 0.0
+            re, im = re * x - im * y + factors[:, m], re * y + im * x - b
+        return re, d_re, d_im
+
+    @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+    def slopes(directed: tf.Tensor, factors: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        x, y, _ = tf.unstack(directed)
+        value, d_re, d_im = horner(x, y, factors[:, : 2 * highest + 1])
+        along_z = horner(x, y, factors[:, 2 * highest + 1 :])[0]
+        return d_re * w, -d_im * w, along_z * w, value
+
+    return slopes
+
+
+def _chebyshev_derivative(highest: int) -> np.ndarray:
+    """Matrix (K, K) of T_k' = sum_j matrix[k, j] T_j."""
+    matrix = np.zeros((highest + 1, highest + 1))
+    for k in range(1, highest + 1):
+        row = chebyshev.chebder(np.eye(highest + 1)[k])
+        matrix[k, : len(row)] = row
+    return matrix
 
 
 _BLOCK = 4096

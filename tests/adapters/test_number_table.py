@@ -27,7 +27,7 @@ def parsed_by_python(text):
         "%16.12f %16.13f %17.14f\n",
     ],
 )
-@pytest.mark.parametrize("rows", [1, 7, (1 << 14) + 3])
+@pytest.mark.parametrize("rows", [1, 7, number_table._CHUNK + 3])
 def test_the_numbers_that_python_reads(form, rows):
     rng = np.random.default_rng(rows)
     numbers = rng.uniform(-1, 1, (rows, 3)) * 10.0 ** rng.integers(-2, 3, (rows, 3))

@@ -5,7 +5,7 @@ import tensorflow as tf
 from polyrve import rotation
 from polyrve.crystal import Phase, symmetry_operations
 from polyrve.descriptors import DisorientationSpectrum
-from polyrve.local_state import LocalState
+from polyrve.local_state import Features, LocalState
 from polyrve.orientation import OrientationVolume
 
 LAGS = ((0, 1), (1, -1))
@@ -21,7 +21,8 @@ def twin(mean_over_points):
     def spectrum(section, mask, periodic):
         def shares(here, there):
             distance = np.sqrt(np.sum((here - there) ** 2))
-            return 1.0 / (1.0 + np.exp(-(distance - thresholds) / widths))
+            x = np.clip((distance - thresholds) / (4.325 * widths), -1.0, 1.0)
+            return 0.5 + (15.0 * x - 10.0 * x**3 + 3.0 * x**5) / 16.0
 
         return np.array([mean_over_points(section, mask, periodic, [lag], shares) for lag in LAGS])
 
@@ -30,6 +31,17 @@ def twin(mean_over_points):
 
 def test_against_the_definition(twin, compare, kind, groups):
     compare(SPECTRUM, twin, kind, groups, rtol=1e-5)
+
+
+def test_steps_are_near_logistic_ones():
+    distance = np.linspace(0.0, 4.0, 801)
+    channels = np.zeros((1, 801, 1, 4))
+    channels[0, :, 0, ::2] = distance[:, None]
+    features = Features(tf.constant(channels), None, None, None, True)
+    spectrum = DisorientationSpectrum(((0, 1),), (2.0,), smallest_width=0.25, relative_width=0.0)
+    shares = spectrum.estimate(features, (0,), 1)[0].numpy().ravel()
+    np.testing.assert_allclose(shares, 1.0 / (1.0 + np.exp(-(distance - 2.0) / 0.25)), atol=0.022)
+    assert np.all(np.diff(shares) >= 0.0)
 
 
 @pytest.mark.parametrize(("kind", "group"), [("periodic", None), ("open with holes", 1)])
