@@ -149,7 +149,7 @@ def _here(
         show(record.level, record.levels, record.iteration, record.iterations, f"loss {record.loss:.3e}")
         return cancelled()
 
-    result = reconstruct(maps["z"] if set(maps) == {"z"} else maps, settings, progress=report)
+    result = reconstruct(maps["z"] if set(maps) == {"z"} else maps, settings, progress=report, say=say)
     return Grown(result.volume, result.status)
 
 

@@ -10,9 +10,12 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+
+Stage = Literal["start", "minimisation", "minimum"]
+"""What a saved state is: the start on its grid, a running minimisation there, or the minimum on the last grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,14 +24,17 @@ class Saved:
 
     Attributes
     ----------
+    stage : Stage
+        See :data:`Stage`.
     level : int
         Grid, from 1 for the coarsest.
     state : mapping of str to ndarray
-        What continues the minimisation on that grid.
+        What continues the stage on that grid.
     history : list of dict
         One record per iteration so far.
     """
 
+    stage: Stage
     level: int
     state: Mapping[str, np.ndarray]
     history: list[dict[str, Any]]
@@ -55,12 +61,18 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.interval
 
     def save(
-        self, level: int, state: Callable[[], Mapping[str, np.ndarray]], history: list[dict[str, Any]], key: str
+        self,
+        stage: Stage,
+        level: int,
+        state: Callable[[], Mapping[str, np.ndarray]],
+        history: list[dict[str, Any]],
+        key: str,
     ) -> None:
         """Write the state now.
 
         Parameters
         ----------
+        stage : Stage
         level : int
         state : callable
             Copies the state to the host.
@@ -68,7 +80,7 @@ class Checkpoint:
         key : str
             What the run was started with; it must be the same when the run is continued.
         """
-        header = json.dumps({"level": level, "history": history, "key": key})
+        header = json.dumps({"stage": stage, "level": level, "history": history, "key": key})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         try:
@@ -94,6 +106,7 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = dict(file)
             header = json.loads(arrays.pop("header").tobytes())
+            saved = Saved(header["stage"], header["level"], arrays, header["history"])
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{self.path}: expected a checkpoint; got {error}") from None
         if header["key"] != key:
@@ -101,7 +114,7 @@ class Checkpoint:
                 f"{self.path}: expected the checkpoint of a run with the same maps and settings; got another run's: "
                 "remove it, or give the settings it was made with"
             )
-        return Saved(header["level"], arrays, header["history"])
+        return saved
 
     def remove(self) -> None:
         """Delete the file, once the run is over."""

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -394,8 +394,12 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
     from polyrve.progress import Reporter
     from polyrve.reconstruction import reconstruct
 
-    with Reporter(Console(stderr=True)) as reporter:
-        result = reconstruct(scans, settings, progress=reporter, checkpoint=checkpoint)
+    try:
+        with Reporter(Console(stderr=True)) as reporter:
+            result = reconstruct(scans, settings, progress=reporter, say=reporter.say, checkpoint=checkpoint)
+    except KeyboardInterrupt:
+        saved = "; --resume continues it" if checkpoint.path.exists() else ""
+        _fail(f"interrupted before the first iteration: no volume is written{saved}", 130)
     return result, result.status == str(Status.INTERRUPTED)
 
 
@@ -572,6 +576,6 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _fail(sentence: str, code: int) -> None:
+def _fail(sentence: str, code: int) -> NoReturn:
     typer.secho(f"polyrve: {sentence}", fg=typer.colors.RED, err=True)
     sys.exit(code)

@@ -102,7 +102,7 @@ def run(
     if not isinstance(scan, OrientationMap):
         raise ValueError(f"{ang}: expected a planar map; got a volume")
     step(f"reconstruction of {voxels} x {voxels} x {voxels} voxels from {ang.name}")
-    result = reconstruct(scan, shape=(voxels,) * 3, iterations=iterations, seed=1, progress=progress)
+    result = reconstruct(scan, shape=(voxels,) * 3, iterations=iterations, seed=1, progress=progress, say=step)
     rve = segment(result.volume)
     step(f"{rve.number_of_grains} grains; writing")
     registry.write(rve, rve_file, force=force)

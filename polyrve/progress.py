@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.spinner import Spinner
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Reporter:
-    """Shows each record of :func:`polyrve.reconstruct`; a context manager and its progress callback.
+    """Shows each record of :func:`polyrve.reconstruct`; a context manager and its two callbacks.
 
     Parameters
     ----------
@@ -51,6 +52,13 @@ class Reporter:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Show what is being done before there is a record of it."""
+        if self._live is not None:
+            self._live.update(Group(self._bar, Spinner("dots", Text(text))))
+        else:
+            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
 
     def __call__(self, record: reconstruction.Progress) -> None:
         """Show a record."""

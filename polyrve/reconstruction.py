@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from polyrve import __version__, multigrid
 from polyrve.cell_fit import fit_cells
-from polyrve.checkpoint import Checkpoint
+from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
@@ -26,6 +27,8 @@ from polyrve.settings import ReconstructionSettings
 from polyrve.start import random_field
 from polyrve.synthesis import possible, sharpen, synthesize
 from polyrve.targets import TargetSet, definition
+
+_STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def reconstruct(
     initial: OrientationVolume | None = None,
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     progress: Callable[[Progress], Any] | None = None,
+    say: Callable[[str], Any] = lambda _: None,
     checkpoint: Checkpoint | None = None,
     **overrides: Any,
 ) -> Reconstruction:
@@ -109,18 +113,23 @@ def reconstruct(
         A named set in place of the settings', or descriptors and weights in place of any.
     progress : callable, optional
         Receives a :class:`Progress` after each iteration; the run ends when it returns True.
+    say : callable, optional
+        Receives a line of text before each step that has no iterations: the start and the sharpening.
     checkpoint : Checkpoint, optional
-        Where the running state is saved and, if it exists there, continued.
+        Where the start of each grid, the running state at intervals and the minimum before it is sharpened are saved,
+        and continued if one is there.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
     Returns
     -------
     Reconstruction
-        Interrupted from the keyboard it still holds the best state so far.
+        Interrupted from the keyboard it still holds the best state so far, not sharpened.
 
     Raises
     ------
+    KeyboardInterrupt
+        If it is interrupted before the first iteration, when there is no state yet.
     ValueError
         If maps, settings or the initial volume do not fit each other.
     MemoryError
@@ -132,58 +141,77 @@ def reconstruct(
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
-    saved = checkpoint.load(problem.key) if checkpoint is not None else None
+    key = problem.key(initial)
+    saved = checkpoint.load(key) if checkpoint is not None else None
     history = [] if saved is None else [Progress(**record) for record in saved.history]
     grids = multigrid.levels(settings.shape, 1 if initial is not None else settings.levels)
-    position = None if initial is None else problem.given(initial)
-    begun = None
-    status = Status.ITERATIONS
-    for level, grid in enumerate(grids, start=1):
-        if saved is not None and level < saved.level:
-            continue
-        resumed = saved.state if saved is not None and level == saved.level else None
-        sections = problem.on_grid(grid)
-        objective = problem.objective(sections, grid)
-        if resumed is None:
-            if position is None:
-                begun = problem.start(sections, grid)
-                position = begun[1]
-            else:
-                position = multigrid.refine(position, grid)
+    position: Any = None if initial is None else problem.given(initial)
+    begun: tuple[str, np.ndarray] | None = None
+    status, resumed, first = Status.ITERATIONS, None, 1
+    if saved is not None and saved.stage == "minimisation":
+        position, resumed, first = saved.state["best/position"], saved.state, saved.level
+    elif saved is not None:
+        position, first = saved.state["position"], saved.level
+    if saved is not None and saved.stage == "minimum":
+        status, first = Status[str(saved.state["status"])], len(grids) + 1
 
-        def report(
-            iteration: Iteration,
-            level: int = level,
-            grid: tuple[int, ...] = grid,
-            names: tuple[str, ...] = objective.names,
-        ) -> bool:
-            terms = dict(zip(names, map(float, iteration.terms), strict=True))
-            place = (level, len(grids), grid, iteration.iteration, settings.iterations)
-            record = Progress(*place, iteration.value, terms, iteration.seconds)
-            history.append(record)
-            if checkpoint is not None and checkpoint.due():
-                checkpoint.save(level, iteration.state, [asdict(item) for item in history], problem.key)
-            return bool(progress(record)) if progress is not None else False
+    def save(stage: Stage, level: int, state: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        if checkpoint is not None:
+            checkpoint.save(stage, level, state, [asdict(record) for record in history], key)
 
-        minimum = minimize(
-            objective,
-            None if resumed is not None else tf.constant(position, tf.float32),
-            method=settings.optimizer,
-            max_iterations=settings.iterations,
-            tolerance=settings.tolerance,
-            patience=settings.patience,
-            callback=report,
-            state=resumed,
-        )
-        position, status = minimum.position.numpy(), minimum.status
-        if status in (Status.INTERRUPTED, Status.CALLBACK):
-            break
-    volume = problem.volume(multigrid.refine(minimum.position.numpy(), settings.shape), history, status)
-    stopped = status in (Status.INTERRUPTED, Status.CALLBACK)
-    if settings.sharpen and problem.sections and not stopped:
-        if begun is None and initial is None and len(grids) == 1:
-            begun = problem.start(sections, settings.shape)
-        volume = problem.sharpened(volume, begun if len(grids) == 1 else None)
+    try:
+        for level, grid in list(enumerate(grids, start=1))[first - 1 :]:
+            sections = problem.on_grid(grid)
+            objective = problem.objective(sections, grid)
+            if resumed is None:
+                if position is None:
+                    say("putting the start together")
+                    begun = problem.start(sections, grid)
+                    position = begun[1]
+                start = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
+                position = start
+                save("start", level, partial(dict, position=start))
+
+            def report(
+                iteration: Iteration,
+                level: int = level,
+                grid: tuple[int, ...] = grid,
+                names: tuple[str, ...] = objective.names,
+            ) -> bool:
+                terms = dict(zip(names, map(float, iteration.terms), strict=True))
+                place = (level, len(grids), grid, iteration.iteration, settings.iterations)
+                record = Progress(*place, iteration.value, terms, iteration.seconds)
+                history.append(record)
+                if checkpoint is not None and checkpoint.due():
+                    save("minimisation", level, iteration.state)
+                return bool(progress(record)) if progress is not None else False
+
+            minimum = minimize(
+                objective,
+                None if resumed is not None else tf.constant(position),
+                method=settings.optimizer,
+                max_iterations=settings.iterations,
+                tolerance=settings.tolerance,
+                patience=settings.patience,
+                callback=report,
+                state=resumed,
+            )
+            position, status, resumed = minimum.position.numpy(), minimum.status, None
+            if status in _STOPPED:
+                break
+        if status not in _STOPPED:
+            save("minimum", len(grids), partial(dict, position=position, status=np.str_(status.name)))
+        volume = problem.volume(multigrid.refine(position, settings.shape), history, status)
+        if settings.sharpen and problem.sections and status not in _STOPPED:
+            say("sharpening")
+            if begun is None and initial is None and len(grids) == 1:
+                begun = problem.start(problem.on_grid(settings.shape), settings.shape)
+            volume = problem.sharpened(volume, begun if len(grids) == 1 else None)
+    except KeyboardInterrupt:
+        if position is None or not history:
+            raise
+        status = Status.INTERRUPTED
+        volume = problem.volume(multigrid.refine(position, settings.shape), history, status)
     return Reconstruction(volume, tuple(history), str(status), settings)
 
 
@@ -313,9 +341,8 @@ class Problem:
         require(forecast(settings.shape, state.count, state.unknowns), settings.shape)
         return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
 
-    @property
-    def key(self) -> str:
-        """Digest of maps and settings."""
+    def key(self, initial: OrientationVolume | None = None) -> str:
+        """Digest of maps, settings and the volume given as the start."""
         digest = hashlib.sha256(self.settings.model_dump_json().encode())
         digest.update(repr((self.state.phases, self.spacing)).encode())
         digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
@@ -323,6 +350,8 @@ class Problem:
             digest.update(bytes([axis]) + field.quaternions.tobytes() + field.phase_ids.tobytes())
         for axis, values in sorted(self.known.values.items() if self.known else ()):
             digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
+        if initial is not None:
+            digest.update(b"initial" + initial.quaternions.tobytes() + initial.phase_ids.tobytes())
         return digest.hexdigest()
 
     def window(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:

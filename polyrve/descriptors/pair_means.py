@@ -404,20 +404,26 @@ def _kernel(
                 extended = tf.zeros((1, block, rows + 2 * reach[0], columns + 2 * reach[1]), dtype)
                 factors = over_lags(factor, offsets, extended)
                 return summed(
-                    lambda lag, i: (here - shifted(part, lag)) * centre(factors[i])
-                    + (here - shifted(part, -lag)) * shifted(factors[i], -lag)
+                    lambda lag, i: (
+                        (here - shifted(part, lag)) * centre(factors[i])
+                        + (here - shifted(part, -lag)) * shifted(factors[i], -lag)
+                    )
                 )
             if mask is None:
                 stiffness = transform.stiffness(share / float(rows * columns))[..., None, None]
                 aims = summed(
-                    lambda lag, i: stiffness[i]
-                    * (transform.aim(here, shifted(part, lag)) + transform.aim(here, shifted(part, -lag)))
+                    lambda lag, i: (
+                        stiffness[i]
+                        * (transform.aim(here, shifted(part, lag)) + transform.aim(here, shifted(part, -lag)))
+                    )
                 )
                 return 2.0 * tf.reduce_sum(stiffness, 0) * here - aims
             return summed(
-                lambda lag, i: transform.stiffness(upstream_of(lag, i))
-                * tf.add_n(
-                    [both(mask, way) * (here - transform.aim(here, shifted(part, way))) for way in (lag, -lag)]
+                lambda lag, i: (
+                    transform.stiffness(upstream_of(lag, i))
+                    * tf.add_n(
+                        [both(mask, way) * (here - transform.aim(here, shifted(part, way))) for way in (lag, -lag)]
+                    )
                 )
             )
 

@@ -15,9 +15,9 @@ HISTORY = [{"level": 1, "loss": 0.5, "terms": {"two_point": 0.5}}]
 def test_saved_and_loaded(tmp_path):
     checkpoint = Checkpoint(tmp_path / "new" / "run.checkpoint")
     assert checkpoint.load("key") is None
-    checkpoint.save(2, lambda: STATE, HISTORY, "key")
+    checkpoint.save("minimisation", 2, lambda: STATE, HISTORY, "key")
     saved = checkpoint.load("key")
-    assert (saved.level, saved.history) == (2, HISTORY)
+    assert (saved.stage, saved.level, saved.history) == ("minimisation", 2, HISTORY)
     assert set(saved.state) == set(STATE)
     np.testing.assert_array_equal(saved.state["position"], STATE["position"])
     assert [path.name for path in checkpoint.path.parent.iterdir()] == ["run.checkpoint"]
@@ -31,13 +31,13 @@ def test_due_once_per_interval(tmp_path):
     assert not checkpoint.due()
     time.sleep(0.25)
     assert checkpoint.due()
-    checkpoint.save(1, lambda: STATE, [], "key")
+    checkpoint.save("minimisation", 1, lambda: STATE, [], "key")
     assert not checkpoint.due()
 
 
 def test_another_run_is_refused(tmp_path):
     checkpoint = Checkpoint(tmp_path / "run.checkpoint")
-    checkpoint.save(1, lambda: STATE, [], "key")
+    checkpoint.save("minimisation", 1, lambda: STATE, [], "key")
     with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
         checkpoint.load("other key")
 
@@ -50,23 +50,24 @@ def test_another_file_is_refused(tmp_path, content):
         Checkpoint(path).load("key")
 
 
-def test_archive_without_a_header_is_refused(tmp_path):
+@pytest.mark.parametrize("header", [{}, {"header": np.frombuffer(b'{"level": 1, "history": []}', dtype=np.uint8)}])
+def test_archive_without_a_whole_header_is_refused(tmp_path, header):
     path = tmp_path / "run.checkpoint"
     with path.open("wb") as file:
-        np.savez(file, position=np.zeros(3))
+        np.savez(file, position=np.zeros(3), **header)
     with pytest.raises(ValueError, match="expected a checkpoint"):
         Checkpoint(path).load("key")
 
 
 def test_failed_write_leaves_the_last_state(tmp_path):
     checkpoint = Checkpoint(tmp_path / "run.checkpoint")
-    checkpoint.save(1, lambda: STATE, HISTORY, "key")
+    checkpoint.save("minimisation", 1, lambda: STATE, HISTORY, "key")
 
     def broken():
         raise OSError("no space left on device")
 
     with pytest.raises(OSError, match="no space left"):
-        checkpoint.save(2, broken, HISTORY, "key")
+        checkpoint.save("minimum", 2, broken, HISTORY, "key")
     assert checkpoint.load("key").level == 1
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -76,7 +77,7 @@ def write_forever(path):
     level = 0
     while True:
         level += 1
-        checkpoint.save(level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
+        checkpoint.save("start", level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
 
 
 def test_killed_at_any_moment_the_file_is_whole(tmp_path):

@@ -1,6 +1,7 @@
 """The commands that run the engine."""
 
 import inspect
+import io
 import os
 import signal
 import subprocess
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from polyrve import cli, progress, rotation
+from polyrve import cli, progress, reconstruction, rotation
 from polyrve.adapters import dream3d, registry
 from polyrve.checkpoint import Checkpoint
 from polyrve.crystal import Phase
+from polyrve.reconstruction import Problem
 from polyrve.settings import ReconstructionSettings
 from polyrve.specimen import make_specimen, measure
 
@@ -125,6 +128,65 @@ def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch
     assert np.rad2deg(angle).max() < 0.1
 
 
+def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkeypatch):
+    target = tmp_path / "rve.dream3d"
+    before = sorted(tmp_path.iterdir())
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    arguments = ["reconstruct", scan, *QUICK, "--shape", 1, 12, 14, "-o", target, "--iterations", 1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Problem, "start", interrupt)
+        code, out, err = run(*arguments)
+    assert (code, out) == (130, "")
+    sentences = [line for line in err.splitlines() if line and not line.startswith("polyrve: warning:")]
+    assert sentences == [
+        "putting the start together", "polyrve: interrupted before the first iteration: no volume is written"
+    ]  # fmt: skip
+    assert sorted(tmp_path.iterdir()) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(reconstruction, "minimize", interrupt)
+        code, out, err = run(*arguments)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == (
+        "polyrve: interrupted before the first iteration: no volume is written; --resume continues it"
+    )
+    assert run(*arguments, "--resume")[0] == 0
+
+
+def test_interrupted_while_sharpening(run, scan, tmp_path, monkeypatch):
+    target = tmp_path / "rve.dream3d"
+    arguments = ["reconstruct", scan, *QUICK, "--set", "sharpen=true", "--shape", 1, 12, 14, "--iterations", 2]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Problem, "sharpened", interrupt)
+        code, out, err = run(*arguments, "-o", target)
+    assert code == 130, err
+    assert "sharpening" in err
+    assert "Interrupted from the keyboard" in out
+    blunt = registry.read(target)
+    assert blunt.provenance["status"].startswith("Interrupted")
+    code, _, err = run(*arguments, "-o", target, "--resume")
+    assert code == 0, err
+    assert "iteration" not in err
+    assert not target.with_name("rve.dream3d.checkpoint").exists()
+    straight = tmp_path / "straight.dream3d"
+    assert run(*arguments, "-o", straight)[0] == 0
+    assert same_orientations(target, straight)
+    assert not np.array_equal(blunt.quaternions, registry.read(straight).quaternions)
+
+
+def test_steps_are_shown_on_a_terminal():
+    text = io.StringIO()
+    with progress.Reporter(Console(file=text, force_terminal=True, width=80)) as reporter:
+        reporter.say("sharpening")
+    assert "sharpening" in text.getvalue()
+
+
 def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cli, "_load_tensorflow", lambda: None)
     arguments = ["reconstruct", scan, "--shape", 1, 64, 64, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
@@ -132,7 +194,7 @@ def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monke
     with caplog.at_level("WARNING", logger="tensorflow"):
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
     assert code == 0, err
-    assert [line[:8] for line in err.splitlines()] == ["grid 1/3", "grid 2/3", "grid 3/3"]
+    assert [line[:8] for line in err.splitlines()] == ["putting ", "grid 1/3", "grid 2/3", "grid 3/3"]
     assert caplog.text == ""
 
 

@@ -10,7 +10,7 @@ from polyrve.crystal import Phase
 from polyrve.descriptors import Descriptor, TwoPoint, Variation
 from polyrve.optimizers import Status
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.reconstruction import prepare, reconstruct
+from polyrve.reconstruction import Problem, prepare, reconstruct
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen, measure
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}
@@ -93,6 +93,123 @@ def test_interrupt_keeps_the_best_state(scan):
     result = reconstruct(scan, **PLANE, progress=interrupt)
     assert result.status == str(Status.INTERRUPTED)
     assert result.loss == min(losses(result)[:3])
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: nothing catches it."""
+
+
+WHOLE = {**PLANE, "sharpen": True}
+
+
+def stop_in(stage, kind, monkeypatch):
+    """Make a stage of the next run raise; the run's further arguments."""
+
+    def stop(*_):
+        raise kind
+
+    if stage == "minimisation":
+        return {"progress": lambda record: stop() if record.iteration == 3 else False}
+    monkeypatch.setattr(Problem, {"start": "start", "sharpening": "sharpened", "objective": "objective"}[stage], stop)
+    return {}
+
+
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+@pytest.mark.parametrize("stage", ["start", "objective", "minimisation", "sharpening"])
+def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, tmp_path, monkeypatch, stage, interval):
+    whole = reconstruct(scan, **WHOLE)
+    path = tmp_path / "run.checkpoint"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        reconstruct(scan, **WHOLE, checkpoint=Checkpoint(path, interval), **stop_in(stage, Killed, patch))
+    assert path.exists() == (stage in ("minimisation", "sharpening"))
+    made = []
+    with monkeypatch.context() as patch:
+        if path.exists():
+            patch.setattr(Problem, "start", lambda *_: pytest.fail("the start was made again"))
+        resumed = reconstruct(
+            scan, **WHOLE, checkpoint=Checkpoint(path, 1e9), progress=lambda record: made.append(record.iteration)
+        )
+    fresh = {"minimisation": 0 if interval else 4, "sharpening": None}.get(stage, 0)
+    assert made[:1] == ([] if fresh is None else [fresh])
+    assert losses(resumed) == losses(whole)
+    assert resumed.status == whole.status
+    assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
+
+
+def test_killed_at_the_start_of_a_finer_grid_and_resumed_is_uninterrupted(scan, tmp_path, monkeypatch):
+    options = {**PLANE, "shape": (1, 32, 36), "levels": 2}
+    whole = reconstruct(scan, **options)
+    checkpoint = Checkpoint(tmp_path / "run.checkpoint", 1e9)
+    save = Checkpoint.save
+
+    def save_and_die(self, stage, level, *rest):
+        save(self, stage, level, *rest)
+        if (stage, level) == ("start", 2):
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            reconstruct(scan, **options, checkpoint=checkpoint)
+    made = []
+    resumed = reconstruct(scan, **options, checkpoint=checkpoint, progress=lambda record: made.append(record.level))
+    assert set(made) == {2}
+    assert losses(resumed) == losses(whole)
+    assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
+
+
+@pytest.mark.parametrize("stage", ["start", "objective"])
+def test_interrupt_before_there_is_a_state_is_passed_on(scan, monkeypatch, stage):
+    with pytest.raises(KeyboardInterrupt):
+        reconstruct(scan, **PLANE, **stop_in(stage, KeyboardInterrupt, monkeypatch))
+
+
+def test_interrupt_while_sharpening_keeps_the_minimum(scan, tmp_path, monkeypatch):
+    blunt = reconstruct(scan, **{**WHOLE, "sharpen": False})
+    checkpoint = Checkpoint(tmp_path / "run.checkpoint", 1e9)
+    with monkeypatch.context() as patch:
+        stop_in("sharpening", KeyboardInterrupt, patch)
+        result = reconstruct(scan, **WHOLE, checkpoint=checkpoint)
+    assert result.status == result.volume.provenance["status"] == str(Status.INTERRUPTED)
+    assert losses(result) == losses(blunt)
+    assert result.volume.quaternions.tobytes() == blunt.volume.quaternions.tobytes()
+    resumed = reconstruct(scan, **WHOLE, checkpoint=checkpoint)
+    assert resumed.status == str(Status.ITERATIONS)
+    assert not np.array_equal(resumed.volume.quaternions, blunt.volume.quaternions)
+    assert resumed.volume.quaternions.tobytes() == reconstruct(scan, **WHOLE).volume.quaternions.tobytes()
+
+
+def test_interrupt_between_two_grids_keeps_the_coarser_one(scan, monkeypatch):
+    options = {**PLANE, "shape": (1, 32, 36), "levels": 2}
+    objective = Problem.objective
+
+    def interrupt(self, sections, grid):
+        if grid == options["shape"]:
+            raise KeyboardInterrupt
+        return objective(self, sections, grid)
+
+    monkeypatch.setattr(Problem, "objective", interrupt)
+    result = reconstruct(scan, **options)
+    assert result.status == str(Status.INTERRUPTED)
+    assert result.volume.shape == options["shape"]
+    assert {record.level for record in result.history} == {1}
+
+
+def test_steps_without_iterations_are_told(scan, tmp_path):
+    said = []
+    reconstruct(scan, **WHOLE, say=said.append, progress=lambda record: said.append(record.iteration))
+    assert said == ["putting the start together", 0, 1, 2, 3, 4, "sharpening"]
+
+
+def test_checkpoint_is_of_one_initial_volume(scan, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run.checkpoint")
+    first, other = (reconstruct(scan, **PLANE, seed=seed).volume for seed in (0, 1))
+    whole = reconstruct(scan, **PLANE, initial=first, checkpoint=checkpoint)
+    for given in (None, other):
+        with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
+            reconstruct(scan, **PLANE, initial=given, checkpoint=checkpoint)
+    again = reconstruct(scan, **PLANE, initial=first, checkpoint=checkpoint)
+    assert again.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
 
 
 def test_image_of_two_phases():
