@@ -146,10 +146,11 @@ def reconstruct(
     history = [] if saved is None else [Progress(**record) for record in saved.history]
     grids = multigrid.levels(settings.shape, 1 if initial is not None else settings.levels)
     position: Any = None if initial is None else problem.given(initial)
-    begun: tuple[str, np.ndarray] | None = None
+    begun = None if saved is None else saved.state.get("begun")
     status, resumed, first = Status.ITERATIONS, None, 1
     if saved is not None and saved.stage == "minimisation":
-        position, resumed, first = saved.state["best/position"], saved.state, saved.level
+        position, first = saved.state["best/position"], saved.level
+        resumed = {name: values for name, values in saved.state.items() if name != "begun"}
     elif saved is not None:
         position, first = saved.state["position"], saved.level
     if saved is not None and saved.stage == "minimum":
@@ -157,7 +158,8 @@ def reconstruct(
 
     def save(stage: Stage, level: int, state: Callable[[], Mapping[str, np.ndarray]]) -> None:
         if checkpoint is not None:
-            checkpoint.save(stage, level, state, [asdict(record) for record in history], key)
+            kept = {} if begun is None else {"begun": begun}
+            checkpoint.save(stage, level, lambda: {**state(), **kept}, [asdict(record) for record in history], key)
 
     try:
         for level, grid in list(enumerate(grids, start=1))[first - 1 :]:
@@ -166,8 +168,8 @@ def reconstruct(
             if resumed is None:
                 if position is None:
                     say("putting the start together")
-                    begun = problem.start(sections, grid)
-                    position = begun[1]
+                    name, position = problem.start(sections, grid)
+                    begun = position if name == "polycrystal" and len(grids) == 1 else None
                 start = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
                 position = start
                 save("start", level, partial(dict, position=start))
@@ -204,9 +206,7 @@ def reconstruct(
         volume = problem.volume(multigrid.refine(position, settings.shape), history, status)
         if settings.sharpen and problem.sections and status not in _STOPPED:
             say("sharpening")
-            if begun is None and initial is None and len(grids) == 1:
-                begun = problem.start(problem.on_grid(settings.shape), settings.shape)
-            volume = problem.sharpened(volume, begun if len(grids) == 1 else None)
+            volume = problem.sharpened(volume, begun)
     except KeyboardInterrupt:
         if position is None or not history:
             raise
@@ -426,7 +426,7 @@ class Problem:
             },
         )
 
-    def sharpened(self, volume: OrientationVolume, begun: tuple[str, np.ndarray] | None) -> OrientationVolume:
+    def sharpened(self, volume: OrientationVolume, begun: np.ndarray | None) -> OrientationVolume:
         """The optimised volume with sharp grains, and scatter within them as measured.
 
         Grains of a polycrystal are turned as a whole by what the optimisation did to them; other volumes are drawn back
@@ -435,11 +435,11 @@ class Problem:
         Parameters
         ----------
         volume : OrientationVolume
-        begun : (str, ndarray) or None
-            What the optimisation started from on this grid, as :meth:`start` gives it.
+        begun : ndarray or None
+            Unknowns of the polycrystal that the optimisation started from on this grid.
         """
-        if begun is not None and begun[0] == "polycrystal":
-            return turn_grains(self.volume(begun[1], (), Status.ITERATIONS), volume)
+        if begun is not None:
+            return turn_grains(self.volume(begun, (), Status.ITERATIONS), volume)
         grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume
