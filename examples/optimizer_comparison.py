@@ -17,13 +17,13 @@ from polyrve.optimizers import METHODS, Iteration, Minimum, minimize
 from polyrve.orientation import OrientationMap
 from polyrve.reconstruction import prepare
 
-MEMORY = 10
 EVALUATIONS = 2
 """A run ends after so many evaluations per iteration that it may have; SciPy's TNC takes some fifty in each."""
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "lbfgs": ("lbfgs", {}),
-    f"lbfgs, memory {MEMORY}": ("lbfgs", {"memory": MEMORY}),
+    "lbfgs, 10 pairs": ("lbfgs", {"memory": 10}),
+    "lbfgs, 10 pairs, one scale": ("lbfgs", {"memory": 10, "orientations": False}),
     "scipy-lbfgsb": ("scipy-lbfgsb", {}),
     **{method: (method, {}) for method in METHODS if method not in ("lbfgs", "scipy-lbfgsb")},
 }

@@ -114,6 +114,8 @@ def lbfgs(
         }
 
     def initial(vector: tf.Tensor, gamma: float) -> tf.Tensor:
+        if metric is None:
+            return tf.cast(gamma, vector.dtype) * vector
         return to_blocks(metric.apply(from_blocks(position, shape), from_blocks(vector, shape), gamma))
 
     if state is None:
