@@ -29,6 +29,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.line_search import Trial, strong_wolfe
@@ -83,15 +84,16 @@ def lbfgs(
             f"got {memory}, {max_trials}, {decrease}, {curvature}"
         )
     shape = tuple(start.shape)
-    pairs = _Pairs(to_blocks(start), memory, state)
     if state is None:
         position = to_blocks(start)
         value, gradient, terms = evaluate(start)
         value, gradient, terms = float(value), to_blocks(gradient), terms.numpy()
         square = float(dot(gradient, gradient))
+        give_back()
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
+    pairs = _Pairs(position, memory, state)
 
     def export() -> dict[str, np.ndarray]:
         return {
