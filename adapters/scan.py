@@ -47,7 +47,7 @@ class Content:
     @classmethod
     def of(cls, path: Path) -> Content:
         """Read a file, into an array of NumPy's, whose large pages take half the time."""
-        data = memoryview(np.fromfile(path, dtype=np.uint8))
+        data = np.fromfile(path, dtype=np.uint8).data
         pool = ThreadPoolExecutor(1)
         future = pool.submit(lambda: hashlib.sha256(data).hexdigest())
         pool.shutdown(wait=False)

@@ -56,7 +56,7 @@ class Transform(Protocol):
         ----------
         increment : tf.Tensor, shape (C, n, all rows, columns)
         strips : sequence of tf.Tensor, shape (C, n, rows, columns)
-            The same, cut where the field is read and not after the increment is formed, which compilers do twice as fast.
+            The same, cut where the field is read: cut from the increment, compilers make one slow loop of it.
         weights : sequence of tf.Tensor, shape (n, rows, columns)
             One per strip; none where all points count alike.
         """
@@ -210,7 +210,7 @@ def _step(x: tf.Tensor) -> tf.Tensor:
 
 
 def section_pair_means(
-    features: Features, lags: Sequence[Lag], transform: Transform, axes: tuple[int, ...], group: int | None
+    features: Features, lags: Sequence[Lag], transform: Separable | Isotropic, axes: tuple[int, ...], group: int | None
 ) -> tuple[tf.Tensor, ...]:
     """Means of a transform of the increments, averaged over groups of sections.
 
@@ -223,7 +223,7 @@ def section_pair_means(
         Channels of shape (C, nz, ny, nx).
     lags : sequence of (int, int)
         Rows and columns in the sections, in voxels.
-    transform : Transform
+    transform : Separable or Isotropic
     axes : tuple of int
         Array axes that the sections are normal to.
     group : int, optional
@@ -263,7 +263,7 @@ def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
 
 
 def pair_means(
-    features: Features, lags: Sequence[Lag], transform: Transform, axis: int, reach: Lag | None = None
+    features: Features, lags: Sequence[Lag], transform: Separable | Isotropic, axis: int, reach: Lag | None = None
 ) -> tf.Tensor:
     """Means of a transform of the increments in the sections normal to an axis.
 
@@ -273,7 +273,7 @@ def pair_means(
         Channels of shape (C, nz, ny, nx).
     lags : sequence of (int, int)
         Rows and columns in the sections, in voxels.
-    transform : Transform
+    transform : Separable or Isotropic
     axis : int
         Array axis.
     reach : (int, int), optional
@@ -301,7 +301,7 @@ def pair_means(
 
 @lru_cache(maxsize=64)
 def _kernel(
-    transform: Transform,
+    transform: Separable | Isotropic,
     shape: tuple[int, int, int, int],
     count: int,
     reach: Lag,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,8 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     axes = tf.constant(directions, orientation.dtype)
     derivative = tf.constant(_chebyshev_derivative(highest), orientation.dtype)
 
+    compiled = partial(_compiled, size=(len(directions), voxels // blocks), dtype=orientation.dtype)
+
     def polynomials(z: tf.Tensor) -> tf.Tensor:
         values = [tf.ones_like(z), z]
         for _ in range(1, highest):
@@ -90,18 +92,19 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
         return tf.stack(values[: highest + 1], 1)
 
     def moments(q: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-        x, y, z = tf.unstack(tf.matmul(axes, _in_sample(q)))
+        x, y, z = tf.unstack(tf.matmul(axes, compiled(_in_sample)(q)))
         cosines, sines = [tf.ones_like(x), x], [y]
         for _ in range(1, highest):
             cosines.append(x * cosines[-1] - y * sines[-1])
             sines.append(x * sines[-1] + y * cosines[-2])
         return tf.matmul(tf.stack([*cosines, *sines], 1) * w, polynomials(z), transpose_b=True)
 
-    def slopes(q: tf.Tensor, w: tf.Tensor, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Derivatives of sum(upstream * moments); factors are upstream and upstream by the derivative, (D, 4 L + 2, K)."""
-        directed = tf.matmul(axes, _in_sample(q))
-        *by_direction, value = _slopes(highest)(directed, tf.matmul(factors, polynomials(directed[2])), w)
-        dq = _turned_back(q, tf.matmul(axes, tf.stack(by_direction), transpose_a=True))
+    def slopes(block: tuple[tf.Tensor, tf.Tensor], factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Derivatives of sum(upstream * moments); factors (D, 4 L + 2, K) are upstream for T_k and for T_k'."""
+        q, w = block
+        directed = tf.matmul(axes, compiled(_in_sample)(q))
+        *by_direction, value = compiled(_slopes(highest))(directed, tf.matmul(factors, polynomials(directed[2])), w)
+        dq = compiled(_turned_back)(q, tf.matmul(axes, tf.stack(by_direction), transpose_a=True))
         return dq, tf.reduce_sum(value, 0, keepdims=True)
 
     def blocked(values: tf.Tensor) -> tf.Tensor:
@@ -122,7 +125,7 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
         def backward(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             factors = tf.concat([upstream, tf.matmul(upstream, derivative)], 1)
             dq, dw = tf.map_fn(
-                lambda block: slopes(*block, factors), (q_blocks, w_blocks), fn_output_signature=(q.dtype, w.dtype)
+                lambda block: slopes(block, factors), (q_blocks, w_blocks), fn_output_signature=(q.dtype, w.dtype)
             )
             return unblocked(dq, q), unblocked(dw, w)
 
@@ -131,7 +134,12 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     return tf.einsum("cdmk,dmk->c", tf.constant(coefficients, orientation.dtype), sums(orientation, weight))
 
 
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+@lru_cache(maxsize=64)
+def _compiled(function: Callable[..., Any], size: tuple[int, int], dtype: tf.DType) -> Callable[..., Any]:
+    """A function for one shape: TensorFlow takes one of many shapes for one that is traced anew, and warns."""
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
 def _in_sample(q: tf.Tensor) -> tf.Tensor:
     """The matrices that take crystal directions to sample coordinates at unit quaternions (4, n), (3, 3, n).
 
@@ -147,17 +155,16 @@ def _in_sample(q: tf.Tensor) -> tf.Tensor:
     )
 
 
-@tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
 def _turned_back(q: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     """Derivatives (4, n) of sum(upstream * _in_sample(q))."""
     with tf.GradientTape() as tape:
         tape.watch(q)
-        matrices = _in_sample.python_function(q)
+        matrices = _in_sample(q)
     return tape.gradient(matrices, q, upstream)
 
 
 @cache
-def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, ...]]:
     """Directions (3, D, n), sums over k of upstream T_k and upstream T_k' (D, 4 L + 2, n) and weights (1, n) to slopes.
 
     With h(Z) = sum_m (a_m - i b_m) Z^m, Z = x + i y, sum(upstream * moments) is the weighted sum of Re h, whose
@@ -173,8 +180,7 @@ def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
             re, im = re * x - im * y + factors[:, m], re * y + im * x - b
         return re, d_re, d_im
 
-    @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
-    def slopes(directed: tf.Tensor, factors: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def slopes(directed: tf.Tensor, factors: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, ...]:
         x, y, _ = tf.unstack(directed)
         value, d_re, d_im = horner(x, y, factors[:, : 2 * highest + 1])
         along_z = horner(x, y, factors[:, 2 * highest + 1 :])[0]

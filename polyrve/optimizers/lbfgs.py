@@ -31,6 +31,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.line_search import Trial, strong_wolfe
@@ -93,16 +94,17 @@ def lbfgs(
         )
     if orientations and (len(shape) != 4 or shape[3] < 4):
         raise ValueError(f"L-BFGS: expected orientations of shape (nz, ny, nx, 4 or more); got {shape}")
-    pairs = _Pairs(to_blocks(start), memory, state)
     metric = FrequencyScales(shape, start.dtype, state) if orientations else None
     if state is None:
         position = to_blocks(start)
         value, gradient, terms = evaluate(start)
         value, gradient, terms = float(value), to_blocks(gradient), terms.numpy()
         square = float(dot(gradient, gradient))
+        give_back()
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
+    pairs = _Pairs(position, memory, state)
 
     def export() -> dict[str, np.ndarray]:
         return {
