@@ -35,6 +35,7 @@ DOUBLE_CELL, DOUBLE_GRAIN = "polyrve/Quats", "polyrve/AvgQuats"
 MICROMETRE = 6
 """Number of the unit um in version 8 files."""
 
+_DERIVED, _DERIVED_WITH_GRAINS = ("IPFColors", "Mask"), ("AvgQuats", "Boundary")
 _UNKNOWN = 999
 _GEOMETRY, _CELLS, _ENSEMBLE, _FEATURES = "DataContainer", "CellData", "CellEnsembleData", "CellFeatureData"
 _SLAB_BYTES = 1 << 25
@@ -99,14 +100,18 @@ def write(
             _write_ensemble(tree, field)
             if grains is not None:
                 _write_features(tree, field, grains, exact, shapes)
-            tree.finish(note_of(field), str(field.provenance.get("pipeline", "")))
+            derived = (*_DERIVED, *_DERIVED_WITH_GRAINS) if grains is not None else _DERIVED
+            tree.finish(note_of(field, derived), str(field.provenance.get("pipeline", "")))
             description = _xdmf(path.name, field, tree.cells.name, tree.cell_arrays)
         if xdmf:
             partial.with_suffix(".xdmf").write_text(description, encoding="utf-8")
 
 
-def note_of(field: OrientationField) -> str:
-    """JSON text of what a field carries beside its arrays: provenance, frame, phases, spacing, periodicity."""
+def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED) -> str:
+    """JSON text of what a field carries beside its arrays: provenance, frame, phases, spacing, periodicity.
+
+    `derived` names the cell arrays that follow from the others, which reading leaves out.
+    """
     provenance = {name: value for name, value in field.provenance.items() if name != "pipeline"}
     return json.dumps(
         {
@@ -117,7 +122,7 @@ def note_of(field: OrientationField) -> str:
             "phases": [asdict(phase) for phase in field.phases],
             "spacing": field.spacing,
             "origin": field.origin,
-            "derived": ["IPFColors", "Mask"],
+            "derived": list(derived),
         },
         default=_plain,
     )
@@ -299,7 +304,13 @@ def _write_cells(
     ]
     if grains is not None:
         ids = grains.grain_ids.reshape(shape)
-        columns.append(("FeatureIds", 1, np.int32, lambda part: ids[part]))
+        mean = grain_data.grain_wise(grains).quaternions.reshape(*shape, 4)
+        boundary = grain_data.boundary_points(grains).reshape(shape)
+        columns += [
+            ("FeatureIds", 1, np.int32, lambda part: ids[part]),
+            ("AvgQuats", 4, np.float32, lambda part: _xyzw(mean[part])),
+            ("Boundary", 1, np.bool_, lambda part: boundary[part]),
+        ]
     taken = {name for name, *_ in columns}
     for name, values in field.properties.items():
         if name not in taken and values.dtype.kind in "biuf":

@@ -1,4 +1,4 @@
-"""VTK image data (.vti) for ParaView: IPF colours, grains, quaternions, Euler angles, phases, KAM, GOS.
+"""VTK image data (.vti) for ParaView: IPF colours, grains and their boundaries, orientations, phases, KAM, GOS.
 
 Format: VTK XML ImageData, https://docs.vtk.org/en/latest/vtk_file_formats/vtkxml_file_format.html. Written
 without vtk, the arrays as base64 between the tags (``format="binary"``), which is what DAMASK's reader asks
@@ -153,8 +153,9 @@ def cell_arrays(
     ------
     name : str
         ``"IPFColors"`` (uint8), ``"Quats"`` (w, x, y, z), ``"EulerAngles"`` (degrees), ``"Phases"``, ``"KAM"``
-        (degrees, 0 where no neighbour is in the same grain), with grains also ``"FeatureIds"`` and ``"GOS"`` (degrees,
-        of the grain), and the properties of the field.
+        (degrees, 0 where no neighbour is in the same grain), with grains also ``"FeatureIds"``, ``"AvgQuats"`` (mean
+        orientation of the grain, w, x, y, z), ``"Boundary"`` (whether a face neighbour is in another grain) and
+        ``"GOS"`` (degrees, of the grain), and the properties of the field.
     values : ndarray, shape (nz, ny, nx) or (nz, ny, nx, n)
     """
     grained = data if isinstance(data, (GrainMap, GrainVolume)) else None
@@ -168,8 +169,10 @@ def cell_arrays(
     if grained is not None:
         ids = grained.grain_ids.reshape(field.shape)
         yield "FeatureIds", ids
+        yield "AvgQuats", grains.grain_wise(grained).quaternions.astype(np.float32).reshape(*field.shape, 4)
+        yield "Boundary", grains.boundary_points(grained).reshape(field.shape)
         yield "GOS", _spread(grained, field)[ids]
-        taken |= {"FeatureIds", "GOS"}
+        taken |= {"FeatureIds", "AvgQuats", "Boundary", "GOS"}
     for name, values in field.properties.items():
         if name not in taken and values.dtype.name in (*_TYPES, "bool"):
             yield name, values

@@ -100,9 +100,11 @@ def drop_phase(field: _Field, name: str) -> _Field:
         If there is no phase of that name, or no other one.
     """
     kept = [number for number, phase in enumerate(field.phases, start=1) if phase.name != name]
-    if not 0 < len(kept) < len(field.phases):
+    if len(kept) == len(field.phases):
         known = ", ".join(phase.name for phase in field.phases)
-        raise ValueError(f"phase to be dropped: expected one of several, here {known or 'none'}; got {name!r}")
+        raise ValueError(f"phase to be dropped: expected one of {known or 'none'}; got {name!r}")
+    if not kept:
+        raise ValueError(f"phase to be dropped: the only phase cannot be dropped; got {name!r}")
     place = np.zeros(len(field.phases) + 1, dtype=np.int32)
     place[kept] = np.arange(1, len(kept) + 1)
     phase_ids = place[field.phase_ids]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from polyrve.sample import SHAPED, SPECK, Sample
+from polyrve.sample import RARE, SHAPED, SPECK, Orientations, Sample
 from polyrve.shapes import kolmogorov_smirnov
 
 _REACH = 12
+_ROUNDING = 1e-4
+"""Degrees. A mean below it is rounding: equal orientations come out up to 2 sqrt(2 eps) = 2.4e-6 degrees apart."""
+
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
 NEIGHBOUR_BINS = np.arange(0.0, 180.1, 2.5)
-Difference = Callable[[Sample, Sample], float]
+Difference = Callable[[Any, Any], float]
+"""Takes reference and sample: :class:`polyrve.sample.Sample`, for a figure of one point also ``Orientations``."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Figure:
         ``"texture"``, ``"boundaries"``, ``"grains"``, ``"correlation"`` or ``"in-grain"``.
     compare : callable
         Takes reference and sample; NaN where it cannot be told.
+    lacks : callable
+        What keeps a sample from being compared, so that "the map has ..." is a sentence; empty where nothing does.
     measure : callable or None
         The compared number of one sample, where it is one number.
     unit : str
@@ -38,16 +45,21 @@ class Figure:
         Whether a higher value is better; else 0 is best.
     of_grains : bool
         Whether it needs several grains.
+    one_point : bool
+        Whether it asks for orientations alone, not where they lie: then the sections of a homogeneous material agree
+        whatever their normal.
     """
 
     key: str
     title: str
     group: str
     compare: Difference
-    measure: Callable[[Sample], float] | None = None
+    lacks: Callable[[Any], str]
+    measure: Callable[[Any], float] | None = None
     unit: str = ""
     higher: bool = False
     of_grains: bool = False
+    one_point: bool = False
 
 
 def half_l1(first: np.ndarray, second: np.ndarray) -> float:
@@ -55,8 +67,8 @@ def half_l1(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).sum() / 2.0)
 
 
-def _relative(measure: Callable[[Sample], float]) -> Difference:
-    def compare(reference: Sample, sample: Sample) -> float:
+def _relative(measure: Callable[[Any], float]) -> Difference:
+    def compare(reference: Any, sample: Any) -> float:
         expected = measure(reference)
         return abs(measure(sample) - expected) / abs(expected) if expected else np.nan
 
@@ -80,7 +92,7 @@ def boundary_histogram(sample: Sample) -> np.ndarray:
     return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
 
 
-def random_histogram(sample: Sample) -> np.ndarray:
+def random_histogram(sample: Orientations) -> np.ndarray:
     """Shares of the disorientations of random pairs, those above the threshold, in bins of 5 degrees."""
     angles = sample.random_angles
     return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
@@ -96,10 +108,11 @@ def _boundary_fraction(sample: Sample) -> float:
 
 def _in_grain_spread(sample: Sample) -> float:
     inside = sample.neighbour_angles[sample.neighbour_angles < 5.0]
-    return float(inside.mean()) if len(inside) else np.nan
+    mean = float(inside.mean()) if len(inside) else np.nan
+    return 0.0 if mean < _ROUNDING else mean
 
 
-def _poles(reference: Sample, sample: Sample) -> float:
+def _poles(reference: Orientations, sample: Orientations) -> float:
     worst = 0.0
     for name in {name for phase in reference.pole_figures for name in phase}:
         worst = max(
@@ -145,7 +158,8 @@ def _orientation_spread(reference: Sample, sample: Sample) -> float:
 
 
 def _chords(reference: Sample, sample: Sample) -> float:
-    return max(kolmogorov_smirnov(a[0], b[0], a[1], b[1]) for a, b in zip(reference.chords, sample.chords, strict=True))
+    sides = zip(reference.chords, sample.chords, strict=True)
+    return float(np.max([kolmogorov_smirnov(a[0], b[0], a[1], b[1]) for a, b in sides]))
 
 
 def _kernel_average(reference: Sample, sample: Sample) -> float:
@@ -198,6 +212,70 @@ def _largest(error: Callable[[Sample, Sample, int], np.ndarray], lag: int) -> Di
     return compare
 
 
+def _no_orientations(sample: Orientations) -> str:
+    return "" if (sample.phase_ids > 0).any() else "no indexed points"
+
+
+def _no_random_pairs(sample: Orientations) -> str:
+    return "" if (sample.random_angles > sample.threshold).any() else "no random pairs beyond the threshold"
+
+
+def _no_neighbours(sample: Sample) -> str:
+    return "no neighbouring indexed points" if np.isnan(sample.boundary_per_size) else ""
+
+
+def _no_boundaries(sample: Sample) -> str:
+    found = (sample.neighbour_angles > sample.threshold).any()
+    return _no_neighbours(sample) or ("" if found else "no boundaries")
+
+
+def _no_steep_boundaries(sample: Sample) -> str:
+    found = (sample.neighbour_angles > 10.0).any()
+    return _no_neighbours(sample) or ("" if found else "no boundaries of more than 10 degrees")
+
+
+def _no_chords(sample: Sample) -> str:
+    return "" if all(weight.sum() for _, weight in sample.chords) else "no chord between two boundaries along an axis"
+
+
+def _no_grains(sample: Sample) -> str:
+    return "" if (sample.grains.points > SPECK).any() else f"no whole grain of more than {SPECK} points"
+
+
+def _no_shapes(sample: Sample) -> str:
+    return "" if (sample.grains.points >= SHAPED).any() else f"no whole grain of at least {SHAPED} points"
+
+
+def _no_scatter(sample: Sample) -> str:
+    spread = _in_grain_spread(sample)
+    return "no scatter within grains" if spread == 0.0 else "no neighbours less than 5 degrees apart" * np.isnan(spread)
+
+
+def _no_links(sample: Sample) -> str:
+    return "" if len(sample.kernel_average) else "no neighbours within the threshold"
+
+
+def _no_phase(sample: Sample) -> str:
+    return "" if sample.main_channels.any() else f"no phase with {100 * RARE:g} % of the points"
+
+
+def _no_madogram(lag: int) -> Callable[[Sample], str]:
+    def lacks(sample: Sample) -> str:
+        if missing := _no_phase(sample):
+            return missing
+        values = sample.madogram(lag)[:, sample.main_channels]
+        if not np.isfinite(values).any():
+            return "no pairs of points of one phase"
+        return "" if np.nanmax(values) > 0 else "a madogram of zero"
+
+    return lacks
+
+
+def _no_two_point(sample: Sample) -> str:
+    missing = _no_phase(sample)
+    return missing or ("" if sample.channel_scale[sample.main_channels].any() else "harmonics that are zero")
+
+
 def figures(lag: int = _REACH) -> tuple[Figure, ...]:
     """All figures, in the order of the report.
 
@@ -211,7 +289,10 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
     tuple of Figure
     """
     correlation = []
-    for key, name, error in (("madogram", "madogram", madogram_error), ("two_point", "two-point", two_point_error)):
+    for key, name, error, lacks in (
+        ("madogram", "madogram", madogram_error, _no_madogram(lag)),
+        ("two_point", "two-point", two_point_error, _no_two_point),
+    ):
         for percent in (1, 2, 5):
             correlation.append(
                 Figure(
@@ -219,52 +300,82 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
                     f"{name}, share of lags within {percent} %",
                     "correlation",
                     _within(error, lag, percent / 100),
+                    lacks,
                     higher=True,
                 )
             )
         correlation.append(
-            Figure(f"{key}_largest", f"{name}, largest relative error", "correlation", _largest(error, lag))
+            Figure(f"{key}_largest", f"{name}, largest relative error", "correlation", _largest(error, lag), lacks)
         )
     return (
-        Figure("odf_5", "ODF, misplaced volume (5 deg kernel)", "texture", lambda a, b: half_l1(a.odf_5, b.odf_5)),
-        Figure("odf_7", "ODF, misplaced volume (7.5 deg kernel)", "texture", lambda a, b: half_l1(a.odf_7, b.odf_7)),
-        Figure("pole_figures", "pole figures, half L1, worst family", "texture", _poles),
+        Figure(
+            "odf_5",
+            "ODF, misplaced volume (5 deg kernel)",
+            "texture",
+            lambda a, b: half_l1(a.odf_5, b.odf_5),
+            _no_orientations,
+            one_point=True,
+        ),
+        Figure(
+            "odf_7",
+            "ODF, misplaced volume (7.5 deg kernel)",
+            "texture",
+            lambda a, b: half_l1(a.odf_7, b.odf_7),
+            _no_orientations,
+            one_point=True,
+        ),
+        Figure(
+            "pole_figures",
+            "pole figures, half L1, worst family",
+            "texture",
+            _poles,
+            _no_orientations,
+            one_point=True,
+        ),
         Figure(
             "texture_index",
             "texture index, relative error",
             "texture",
             _relative(lambda s: s.texture_index),
+            _no_orientations,
             lambda s: s.texture_index,
+            one_point=True,
         ),
         Figure(
             "random_disorientation",
             "disorientation of random pairs, half L1",
             "texture",
             lambda a, b: half_l1(random_histogram(a), random_histogram(b)),
+            _no_random_pairs,
+            one_point=True,
         ),
         Figure(
             "neighbour_disorientation",
             "disorientation of neighbours, half L1",
             "boundaries",
             lambda a, b: half_l1(neighbour_histogram(a), neighbour_histogram(b)),
+            _no_neighbours,
         ),
         Figure(
             "boundary_disorientation",
             "disorientation of boundaries, half L1",
             "boundaries",
             lambda a, b: half_l1(boundary_histogram(a), boundary_histogram(b)),
+            _no_boundaries,
         ),
         Figure(
             "correlated_uncorrelated",
             "boundaries minus random pairs, half L1",
             "boundaries",
             lambda a, b: half_l1(_correlation(a), _correlation(b)),
+            lambda s: _no_boundaries(s) or _no_random_pairs(s),
         ),
         Figure(
             "boundary_fraction",
             "boundary fraction (10 deg), relative error",
             "boundaries",
             _relative(_boundary_fraction),
+            _no_steep_boundaries,
             _boundary_fraction,
         ),
         Figure(
@@ -272,6 +383,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "boundary length per area, relative error",
             "boundaries",
             _relative(lambda s: s.boundary_per_size),
+            _no_boundaries,
             lambda s: s.boundary_per_size,
             "1/um",
         ),
@@ -280,6 +392,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "grains per area, relative error",
             "grains",
             _relative(lambda s: s.grains_per_size),
+            _no_grains,
             lambda s: s.grains_per_size,
             "1/um^2",
             of_grains=True,
@@ -289,6 +402,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "grain size, KS, by number",
             "grains",
             lambda a, b: _grain_size(a, b, False),
+            _no_grains,
             of_grains=True,
         ),
         Figure(
@@ -296,15 +410,17 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "grain size, KS, by area",
             "grains",
             lambda a, b: _grain_size(a, b, True),
+            _no_grains,
             of_grains=True,
         ),
-        Figure("aspect_ratio", "aspect ratio, KS", "grains", _aspect_ratio, of_grains=True),
-        Figure("chord_length", "chord length, KS, worse direction", "grains", _chords, of_grains=True),
+        Figure("aspect_ratio", "aspect ratio, KS", "grains", _aspect_ratio, _no_shapes, of_grains=True),
+        Figure("chord_length", "chord length, KS, worse direction", "grains", _chords, _no_chords, of_grains=True),
         Figure(
             "specks",
             "area in specks (1-2 points), difference",
             "grains",
             lambda a, b: abs(b.speck_share - a.speck_share),
+            _no_orientations,
             lambda s: s.speck_share,
         ),
         *correlation,
@@ -313,15 +429,17 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "in-grain spread (below 5 deg), relative error",
             "in-grain",
             _relative(_in_grain_spread),
+            _no_scatter,
             _in_grain_spread,
             "deg",
         ),
-        Figure("kernel_average", "KAM, KS", "in-grain", _kernel_average, _mean_kernel_average, "deg"),
+        Figure("kernel_average", "KAM, KS", "in-grain", _kernel_average, _no_links, _mean_kernel_average, "deg"),
         Figure(
             "orientation_spread",
             "GOS, KS, by area",
             "in-grain",
             _orientation_spread,
+            _no_shapes,
             _mean_spread,
             "deg",
             of_grains=True,

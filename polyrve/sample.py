@@ -7,7 +7,7 @@ counted within it, and grains and chords that its border cuts are left out (:mod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,7 +63,82 @@ class GrainTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Orientations:
+    """Points without regard to where they lie, and what is measured on them: the one-point statistics.
+
+    Attributes
+    ----------
+    quaternions : ndarray, shape (*points, 4)
+    phase_ids : ndarray, shape (*points,), int32
+    phases : tuple of Phase
+    threshold : float, degrees
+        Of grain boundaries.
+    cells : tuple of OrientationCells
+        For each phase.
+    cell_ids : ndarray, shape (*points,), int64
+        Cell of each point among those of its phase; -1 where not indexed or left out to save time.
+    """
+
+    quaternions: np.ndarray
+    phase_ids: np.ndarray
+    phases: tuple[Phase, ...]
+    threshold: float
+    cells: tuple[OrientationCells, ...]
+    cell_ids: np.ndarray
+
+    @cached_property
+    def random_angles(self) -> np.ndarray:
+        """Disorientation of points drawn at random, shape (n,), degrees; infinite between phases."""
+        rng = np.random.default_rng(0)
+        inside = np.flatnonzero(self.phase_ids.ravel())
+        if not len(inside):
+            return np.zeros(0)
+        first, second = rng.choice(inside, (2, 20_000))
+        q, ids = self.quaternions.reshape(-1, 4), self.phase_ids.ravel()
+        angles = np.full(len(first), np.inf)
+        for phase_id, phase in enumerate(self.phases, start=1):
+            pairs = (ids[first] == phase_id) & (ids[second] == phase_id)
+            angles[pairs] = rotation.disorientation_angle(q[first[pairs]], q[second[pairs]], phase.symmetry)
+        return np.rad2deg(angles)
+
+    def _cell_weights(self) -> Iterator[tuple[OrientationCells, np.ndarray]]:
+        total = max(int((self.cell_ids >= 0).sum()), 1)
+        for phase_id, cells in enumerate(self.cells, start=1):
+            of_phase = self.cell_ids[(self.phase_ids == phase_id) & (self.cell_ids >= 0)]
+            yield cells, np.bincount(of_phase, minlength=len(cells.centres)) / total
+
+    def odf(self, halfwidth: float = 5.0) -> np.ndarray:
+        """Masses of phases and orientations, one after the other, sum 1; see :mod:`polyrve.texture`."""
+        return np.concatenate([cells.odf(weights, halfwidth) for cells, weights in self._cell_weights()])
+
+    @cached_property
+    def odf_5(self) -> np.ndarray:
+        """The distribution with a kernel of 5 degrees."""
+        return self.odf(5.0)
+
+    @cached_property
+    def odf_7(self) -> np.ndarray:
+        """The distribution with a kernel of 7.5 degrees."""
+        return self.odf(7.5)
+
+    @cached_property
+    def texture_index(self) -> float:
+        """Mean square of the orientation density with a kernel of 5 degrees, weighted by the phases' shares."""
+        index = 0.0
+        for cells, weights in self._cell_weights():
+            masses = cells.odf(weights, 5.0)
+            if masses.sum() > 0:
+                index += float((masses**2).sum() * len(masses) / masses.sum())
+        return index
+
+    @cached_property
+    def pole_figures(self) -> list[dict[str, np.ndarray]]:
+        """Masses of the pole figures of each phase; each adds up to the share of the phase."""
+        return [cells.poles(weights) for cells, weights in self._cell_weights()]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample(Orientations):
     """A stack of sections and what is measured on it.
 
     Attributes
@@ -71,33 +146,22 @@ class Sample:
     quaternions : ndarray, shape (m, *shape, 4)
         m sections.
     phase_ids : ndarray, shape (m, *shape), int32
-    phases : tuple of Phase
+    phases, threshold, cells, cell_ids
+        As in :class:`Orientations`.
     spacing : tuple of float, um
         One for each axis of ``shape``.
     periodic : bool
-    threshold : float, degrees
-        Of grain boundaries.
     angles : mapping of int to ndarray, shape (m, *shape), rad
         Disorientation from the next point along array axes 1 ..., as in
         :func:`polyrve.grains.neighbour_disorientation`.
     channels : ndarray, shape (C, m, *shape), float32
         Symmetrized harmonics of each phase in turn; 0 in other phases.
-    cells : tuple of OrientationCells
-        For each phase.
-    cell_ids : ndarray, shape (m, *shape), int64
-        Cell of each point among those of its phase; -1 where not indexed or left out to save time.
     """
 
-    quaternions: np.ndarray
-    phase_ids: np.ndarray
-    phases: tuple[Phase, ...]
     spacing: tuple[float, ...]
     periodic: bool
-    threshold: float
     angles: dict[int, np.ndarray]
     channels: np.ndarray
-    cells: tuple[OrientationCells, ...]
-    cell_ids: np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,9 +191,17 @@ class Sample:
             values[(slice(None),) * axis + (-1,)] = np.nan
             angles[axis] = values
         return Sample(
-            self.quaternions[cut], self.phase_ids[cut], self.phases, self.spacing, False, self.threshold, angles,
-            np.stack([channel[cut] for channel in self.channels]), self.cells, self.cell_ids[cut],
-        )  # fmt: skip
+            quaternions=self.quaternions[cut],
+            phase_ids=self.phase_ids[cut],
+            phases=self.phases,
+            threshold=self.threshold,
+            cells=self.cells,
+            cell_ids=self.cell_ids[cut],
+            spacing=self.spacing,
+            periodic=False,
+            angles=angles,
+            channels=np.stack([channel[cut] for channel in self.channels]),
+        )
 
     @cached_property
     def main_channels(self) -> np.ndarray:
@@ -149,21 +221,6 @@ class Sample:
         """Disorientation of all neighbouring points, shape (n,), degrees; infinite between phases."""
         pooled = np.concatenate([values.ravel() for values in self.angles.values()])
         return np.rad2deg(pooled[~np.isnan(pooled)])
-
-    @cached_property
-    def random_angles(self) -> np.ndarray:
-        """Disorientation of points drawn at random, shape (n,), degrees; infinite between phases."""
-        rng = np.random.default_rng(0)
-        inside = np.flatnonzero(self.phase_ids.ravel())
-        if not len(inside):
-            return np.zeros(0)
-        first, second = rng.choice(inside, (2, 20_000))
-        q, ids = self.quaternions.reshape(-1, 4), self.phase_ids.ravel()
-        angles = np.full(len(first), np.inf)
-        for phase_id, phase in enumerate(self.phases, start=1):
-            pairs = (ids[first] == phase_id) & (ids[second] == phase_id)
-            angles[pairs] = rotation.disorientation_angle(q[first[pairs]], q[second[pairs]], phase.symmetry)
-        return np.rad2deg(angles)
 
     @cached_property
     def boundary_per_size(self) -> float:
@@ -236,41 +293,6 @@ class Sample:
         joined = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.angles.items()}
         known = {axis: ~np.isnan(values) for axis, values in self.angles.items()}
         return chords(joined, known, self.spacing, self.periodic)
-
-    def _cell_weights(self) -> Iterator[tuple[OrientationCells, np.ndarray]]:
-        total = max(int((self.cell_ids >= 0).sum()), 1)
-        for phase_id, cells in enumerate(self.cells, start=1):
-            of_phase = self.cell_ids[(self.phase_ids == phase_id) & (self.cell_ids >= 0)]
-            yield cells, np.bincount(of_phase, minlength=len(cells.centres)) / total
-
-    def odf(self, halfwidth: float = 5.0) -> np.ndarray:
-        """Masses of phases and orientations, one after the other, sum 1; see :mod:`polyrve.texture`."""
-        return np.concatenate([cells.odf(weights, halfwidth) for cells, weights in self._cell_weights()])
-
-    @cached_property
-    def odf_5(self) -> np.ndarray:
-        """The distribution with a kernel of 5 degrees."""
-        return self.odf(5.0)
-
-    @cached_property
-    def odf_7(self) -> np.ndarray:
-        """The distribution with a kernel of 7.5 degrees."""
-        return self.odf(7.5)
-
-    @cached_property
-    def texture_index(self) -> float:
-        """Mean square of the orientation density with a kernel of 5 degrees, weighted by the phases' shares."""
-        index = 0.0
-        for cells, weights in self._cell_weights():
-            masses = cells.odf(weights, 5.0)
-            if masses.sum() > 0:
-                index += float((masses**2).sum() * len(masses) / masses.sum())
-        return index
-
-    @cached_property
-    def pole_figures(self) -> list[dict[str, np.ndarray]]:
-        """Masses of the pole figures of each phase; each adds up to the share of the phase."""
-        return [cells.poles(weights) for cells, weights in self._cell_weights()]
 
     @cached_property
     def _kept(self) -> dict[tuple[str, int], np.ndarray]:
@@ -426,6 +448,25 @@ def whole(field: OrientationField, threshold: float) -> Sample:
         cells=cells,
         cell_ids=cell_ids[None],
     )
+
+
+def pooled(samples: Sequence[Sample]) -> Orientations:
+    """The points of several samples together, each counting alike.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        Of the same phases and threshold.
+
+    Returns
+    -------
+    Orientations
+        Sorted into cells of their own, so that no sample is thinned out more than another.
+    """
+    quaternions = np.concatenate([sample.quaternions.reshape(-1, 4) for sample in samples])
+    phase_ids = np.concatenate([sample.phase_ids.ravel() for sample in samples])
+    cells, cell_ids = _cells(quaternions, phase_ids, samples[0].phases)
+    return Orientations(quaternions, phase_ids, samples[0].phases, samples[0].threshold, cells, cell_ids)
 
 
 def sections(volume: OrientationVolume, threshold: float, most: int = 32) -> dict[int, Sample]:

@@ -74,8 +74,16 @@ def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
     Raises
     ------
     ValueError
-        If maps list different phases, or a phase has no point in any map.
+        If a map has no indexed points, maps list different phases, or a phase has no point in any map.
     """
+    for normal, field in sections.items():
+        if not field.indexed.any():
+            which = (
+                "the map"
+                if len({id(other) for other in sections.values()}) == 1
+                else f"the map normal to {'zyx'[normal]}"
+            )
+            raise ValueError(f"{which} has no indexed points")
     first, *others = sections.values()
     for other in others:
         if [(p.name, p.laue) for p in other.phases] != [(p.name, p.laue) for p in first.phases]:

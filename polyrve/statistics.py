@@ -3,12 +3,16 @@
 Nothing here knows the loss that a volume was made with, and sections are compared with the map, never a size in
 three dimensions with one in two. A figure's *floor* is what the map gives against itself: random windows of the
 size of the volume's sections against the whole map. A figure passes where it is no worse than 95 of 100 such windows.
+
+Several maps of one material each describe the sections of their own normal, in what has a direction or a neighbour.
+Its orientations, without regard to where they lie, are one distribution: figures of one point compare the sections
+with the points of all maps together, and windows of all maps give the floor.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,11 +21,14 @@ import numpy as np
 from polyrve.figures import Figure, figures, reach
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, neighbour_disorientation, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.sample import SPECK, Sample, at_spacing, sections, whole
+from polyrve.sample import SPECK, Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
 
 FEWEST_GRAINS = 5
-"""A map or volume with fewer grains is not judged by figures of grains."""
+"""A map or volume with fewer grains, specks left out, is not judged by figures of grains."""
+
+FEWEST_WINDOWS = 5
+"""So many windows of the map, and half of them all, must give a figure; else it has no floor."""
 
 _WINDOWS = 40
 _QUANTILE = 0.95
@@ -132,8 +139,9 @@ def seam(volume: OrientationVolume) -> Row:
     Row
     """
     title, key = "seam across the faces, relative deviation", "seam"
-    if not volume.periodic:
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", "the volume is not periodic")
+    if not volume.periodic or not volume.indexed.any():
+        reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
+        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason)
     per_axis: dict[str, float | None] = {}
     inside: list[float] = []
     means = []
@@ -216,6 +224,8 @@ class Comparison:
         JSON types.
     reason : str
         Why there is nothing to compare; empty otherwise.
+    together : Orientations or None
+        The points of all maps, where there are several.
     """
 
     volume: OrientationVolume
@@ -224,6 +234,22 @@ class Comparison:
     lag: int
     settings: dict[str, Any]
     reason: str = ""
+    together: Orientations | None = None
+
+    def sides(self, figure: Figure) -> dict[str, tuple[Orientations, Sample, list[Sample]]]:
+        """What a figure compares: reference, sections and the windows that give the floor, by the normal."""
+        if self.together is None or not figure.one_point:
+            return {name: (*pair, self.windows[name]) for name, pair in self.pairs.items()}
+        windows = [window for of_map in self.windows.values() for window in of_map]
+        return {name: (self.together, sample, windows) for name, (_, sample) in self.pairs.items()}
+
+    def reference_name(self, name: str, figure: Figure | None = None) -> str:
+        """How a sentence names the reference of a normal, or what a figure compares with."""
+        if "volume" in self.pairs:
+            return "the reference volume"
+        if self.together is None:
+            return "the map"
+        return "the map of all normals" if figure is not None and figure.one_point else f"the map normal to {name}"
 
 
 def compare(
@@ -264,7 +290,9 @@ def compare(
     if not pairs or any(min(side.shape) < 4 for pair in pairs.values() for side in pair):
         reason = "a map or section with fewer than 4 points on a side has no statistics"
         return Comparison(volume, {}, {}, 0, settings, reason)
-    return _with_windows(pairs, volume, settings)
+    several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
+    together = pooled([source for source, _ in pairs.values()]) if several else None
+    return _with_windows(pairs, volume, settings, together)
 
 
 def _pairs(
@@ -308,7 +336,10 @@ def _windows_of(reference: Sample, shape: tuple[int, ...], number: int, seed: in
 
 
 def _with_windows(
-    pairs: dict[str, tuple[Sample, Sample]], volume: OrientationVolume, settings: dict[str, Any]
+    pairs: dict[str, tuple[Sample, Sample]],
+    volume: OrientationVolume,
+    settings: dict[str, Any],
+    together: Orientations | None,
 ) -> Comparison:
     shapes = {
         name: tuple(
@@ -330,7 +361,7 @@ def _with_windows(
         "largest_lag_points": lag,
         "quantile": _QUANTILE,
     }
-    return Comparison(volume, pairs, windows, lag, settings)
+    return Comparison(volume, pairs, windows, lag, settings, together=together)
 
 
 def judgement_of(comparison: Comparison) -> Judgement:
@@ -345,82 +376,91 @@ def judgement_of(comparison: Comparison) -> Judgement:
     Judgement
     """
     if comparison.reason:
-        rows = [_row(figure, {}, {}, comparison.reason, {}) for figure in figures()]
-        note = f"Nothing can be judged: {comparison.reason}."
-        return Judgement(tuple(rows), (note,), comparison.settings)
-    pairs, windows = comparison.pairs, comparison.windows
-    few = _few_grains(pairs)
-    kept: dict[tuple[int, str], np.ndarray] = {}
+        rows = [_not_judged(figure, comparison.reason) for figure in figures()]
+        note = f"Nothing can be compared: {comparison.reason}."
+        return Judgement((*rows, seam(comparison.volume)), (note,), comparison.settings)
+    grains = _grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
+    few = _few_grains(comparison, grains)
     rows = []
     for figure in figures(comparison.lag):
-        if figure.group == "correlation" and "volume" in pairs:
+        if figure.group == "correlation" and "volume" in comparison.pairs:
             continue
-        if figure.of_grains and few:
-            rows.append(_row(figure, {}, {}, few, pairs))
-            continue
-        values, floors = {}, {}
-        for name, (reference, sample) in pairs.items():
-            key = id(windows[name]), figure.key
-            if key not in kept:
-                kept[key] = np.array([figure.compare(reference, window) for window in windows[name]])
-            values[name] = figure.compare(reference, sample)
-            floors[name] = kept[key]
-        rows.append(_row(figure, values, floors, "", pairs))
+        rows.append(_not_judged(figure, few) if figure.of_grains and few else _row(figure, comparison))
     rows.append(seam(comparison.volume))
-    return Judgement(tuple(rows), tuple(_notes(comparison)), comparison.settings)
+    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings)
 
 
-def _few_grains(pairs: dict[str, tuple[Sample, Sample]]) -> str:
-    for reference, sample in pairs.values():
-        for side, stack in (("reference", reference), ("volume's sections", sample)):
-            points = np.bincount(stack.grain_ids.ravel(), minlength=1)[1:]
-            number = int((points > SPECK).sum())
-            if number < FEWEST_GRAINS:
-                verb = "has" if side == "reference" else "have"
-                return f"the {side} {verb} {number} grain{'s' * (number != 1)}; at least {FEWEST_GRAINS} are needed"
+def _grains(grain_ids: np.ndarray) -> int:
+    """Number of grains, specks left out."""
+    return int((np.bincount(grain_ids.ravel(), minlength=1)[1:] > SPECK).sum())
+
+
+def _counted(number: int, noun: str = "grain") -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _few_grains(comparison: Comparison, grains: int) -> str:
+    sides = {comparison.reference_name(name): _grains(pair[0].grain_ids) for name, pair in comparison.pairs.items()}
+    for side, number in {**sides, "the volume": grains}.items():
+        if number < FEWEST_GRAINS:
+            return f"{side} has {_counted(number)}; at least {FEWEST_GRAINS} are needed"
     return ""
 
 
-def _row(
-    figure: Figure,
-    values: dict[str, float],
-    floors: dict[str, np.ndarray],
-    reason: str,
-    pairs: dict[str, tuple[Sample, Sample]],
-) -> Row:
-    reference = measured = None
-    if figure.measure is not None and not reason:
-        sides = [[figure.measure(side) for side in pair] for pair in pairs.values()]
-        reference, measured = (_number(x) for x in np.mean(sides, axis=0))
+def _not_judged(figure: Figure, reason: str) -> Row:
+    return Row(
+        figure.key, figure.title, figure.group, None, {}, None, None, "not judged", reason, unit=figure.unit,
+        higher_is_better=figure.higher,
+    )  # fmt: skip
+
+
+def _row(figure: Figure, comparison: Comparison) -> Row:
+    sides = comparison.sides(figure)
+    values = {name: figure.compare(reference, sample) for name, (reference, sample, _) in sides.items()}
     known = {name: value for name, value in values.items() if np.isfinite(value)}
-    limits, medians = {}, {}
-    for name in known:
-        floor = floors[name][np.isfinite(floors[name])]
-        if len(floor) >= max(5, len(floors[name]) // 2):
-            limits[name] = float(np.quantile(floor, 1.0 - _QUANTILE if figure.higher else _QUANTILE))
-            medians[name] = float(np.median(floor))
-    if not reason and not known:
-        reason = "too few whole grains or pairs to compare"
-    if not reason and not limits:
-        reason = "too few windows of the map give it: there is no floor"
+    kept: dict[tuple[int, int], np.ndarray] = {}
+    limits, medians, reasons = {}, {}, {}
+    for name, (reference, sample, windows) in sides.items():
+        what = comparison.reference_name(name, figure)
+        if name not in known:
+            missing = figure.lacks(reference)
+            side, missing = (what, missing) if missing else ("the volume", figure.lacks(sample))
+            reasons[name] = f"{side} has {missing}"
+            continue
+        key = id(reference), id(windows)
+        if key not in kept:
+            kept[key] = np.array([figure.compare(reference, window) for window in windows])
+        floor = kept[key][np.isfinite(kept[key])]
+        if len(windows) < FEWEST_WINDOWS:
+            reasons[name] = f"{_counted(len(windows), 'window')} of {what}; at least {FEWEST_WINDOWS} give a floor"
+        elif len(floor) < max(FEWEST_WINDOWS, len(windows) // 2):
+            lacks = figure.lacks(next(w for w, x in zip(windows, kept[key], strict=True) if not np.isfinite(x)))
+            number = len(windows) - len(floor)
+            reasons[name] = f"{number} of {len(windows)} windows of {what} have {lacks}: there is no floor"
+        else:
+            limit = float(np.quantile(floor, 1.0 - _QUANTILE if figure.higher else _QUANTILE))
+            if figure.higher and limit <= 0.0:
+                reasons[name] = f"windows of {what} reach a share of 0: there is no floor, every volume would pass"
+                continue
+            limits[name], medians[name] = limit, float(np.median(floor))
     sign = -1.0 if figure.higher else 1.0
-    judged = limits or known
-    worst = max(judged, key=lambda name: sign * (known[name] - limits.get(name, 0.0)), default=None)
-    if reason or worst is None:
-        verdict = "not judged"
-    else:
-        verdict = "pass" if all(sign * (known[n] - limits[n]) <= 1e-12 for n in limits) else "warn"
+    worst = max(limits or known, key=lambda name: sign * (known[name] - limits.get(name, 0.0)), default="")
+    expected = measured = None
+    if figure.measure is not None:
+        numbers = [[figure.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
+        expected, measured = (_number(x) for x in np.mean(numbers, axis=0))
+    passed = all(sign * (known[name] - limit) <= 1e-12 for name, limit in limits.items())
     return Row(
         key=figure.key,
         title=figure.title,
         group=figure.group,
-        value=None if worst is None else _number(known[worst]),
+        value=known.get(worst),
         per_axis={name: _number(value) for name, value in values.items()},
-        floor=medians.get(worst) if worst else None,
-        limit=limits.get(worst) if worst else None,
-        verdict=verdict,
-        reason=reason,
-        reference=reference,
+        floor=medians.get(worst),
+        limit=limits.get(worst),
+        verdict=("pass" if passed else "warn") if limits else "not judged",
+        reason="" if limits else next(iter(reasons.values())),
+        reference=expected,
         measured=measured,
         unit=figure.unit,
         higher_is_better=figure.higher,
@@ -431,36 +471,41 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str]:
     pairs, notes = comparison.pairs, []
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
-    name, (reference, sample) = min(
-        pairs.items(), key=lambda item: np.prod(item[1][0].shape) / np.prod(shapes[item[0]])
-    )
-    ratio = float(np.prod(reference.shape) / np.prod(shapes[name]))
-    what = "reference volume" if "volume" in pairs else "map"
-    other = "volume" if "volume" in pairs else "sections"
+    scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
+    windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
+    name = min(windows, key=lambda name: windows[name])
+    reference, sample = pairs[name]
+    what = comparison.reference_name(name).capitalize()
     if shapes[name] != sample.shape:
+        larger = "hardly" if all(a >= b for a, b in zip(reference.shape, sample.shape, strict=True)) else "not"
         notes.append(
-            f"The {what} ({' x '.join(map(str, reference.shape))} points at the volume's spacing) is hardly larger "
-            f"than the {other} ({' x '.join(map(str, sample.shape))}): windows of {' x '.join(map(str, shapes[name]))} "
-            "points give the floor, which is wide and rests on overlapping windows."
+            f"{what} ({_extent(reference.shape)} points at the volume's spacing) is {larger} larger than the "
+            f"{'volume' if 'volume' in pairs else 'sections'} ({_extent(sample.shape)}): smaller windows, "
+            f"{_extent(shapes[name])} points, give the floor, which {'is wide and ' * scattered}rests on overlapping "
+            "windows."
         )
-    elif ratio < 4.0:
-        notes.append(f"The {what} holds only {ratio:.1f} windows of this size: the floor is wide.")
-    grains = reference.grain_ids
-    number = int((np.bincount(grains.ravel(), minlength=1)[1:] > SPECK).sum())
-    if number < 100:
+    elif windows[name] < 4.0:
+        rough = " and the floor is rough" * scattered
+        notes.append(f"{what} holds only {windows[name]:.1f} windows of this size: they overlap{rough}.")
+    shown = {comparison.reference_name(name): _grains(pair[0].grain_ids) for name, pair in pairs.items()}
+    what = min(shown, key=lambda what: shown[what])
+    if FEWEST_GRAINS <= shown[what] < 100:
         notes.append(
-            f"The {what} shows {number} grain{'s' * (number != 1)}: figures of grains and texture have a wide floor."
+            f"{what.capitalize()} shows {_counted(shown[what])}: figures of grains and texture have a wide floor."
         )
-    counted = segment(comparison.volume, comparison.settings["threshold_degrees"])
-    number = int((np.bincount(counted.grain_ids.ravel())[1:] > SPECK).sum())
-    notes.append(f"The volume has {number} grains of more than {SPECK} points.")
-    if number < 100:
+    notes.append(f"The volume has {_counted(grains)} of more than {SPECK} points.")
+    if grains < 100:
         notes.append("A volume of fewer than 100 grains represents a texture roughly.")
-    for (length, weight), spacing in zip(sample.chords, sample.spacing, strict=True):
-        if len(length) and np.average(length, weights=weight) < 4.0 * spacing:
-            notes.append("Chords are shorter than 4 points on average: grains are hardly resolved.")
-            break
+    if any(
+        len(length) and np.average(length, weights=weight) < 4.0 * step
+        for length, weight, step in ((*chord, step) for chord, step in zip(sample.chords, sample.spacing, strict=True))
+    ):
+        notes.append("Chords are shorter than 4 points on average: grains are hardly resolved.")
     return notes
+
+
+def _extent(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

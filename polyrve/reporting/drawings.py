@@ -37,13 +37,17 @@ def png(drawing: Drawing, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def ipf_maps(panels: Sequence[tuple[str, OrientationMap, tuple[str, str]]], threshold: float) -> bytes:
-    """IPF maps side by side at one scale, one row for each sample direction z and x.
+Panel = tuple[str, OrientationMap, tuple[str, str]]
+"""Title, map and names of its two axes (down, across)."""
+
+
+def ipf_maps(rows: Sequence[Sequence[Panel | None]], threshold: float) -> bytes:
+    """IPF maps in rows and columns at one scale, first along z, then all of them along x.
 
     Parameters
     ----------
-    panels : sequence of (str, OrientationMap, (str, str))
-        Title, map and names of its two axes (down, across).
+    rows : sequence of sequences of (str, OrientationMap, (str, str)) or None
+        Of one length; None leaves a place empty.
     threshold : float, degrees
         Boundaries above it are drawn in black.
 
@@ -52,27 +56,41 @@ def ipf_maps(panels: Sequence[tuple[str, OrientationMap, tuple[str, str]]], thre
     bytes
         PNG.
     """
-    extents = [(field.shape[0] * field.spacing[0], field.shape[1] * field.spacing[1]) for _, field, _ in panels]
-    widths = [max(width, 0.3 * max(e[1] for e in extents)) for _, width in extents]
-    tallest = max(height for height, _ in extents)
+    fields = [[None if panel is None else panel[1] for panel in row] for row in rows]
+    heights = [max(_extent(field)[0] for field in row if field is not None) for row in fields]
+    widths = [max(_extent(field)[1] for field in column if field is not None) for column in zip(*fields, strict=True)]
+    widths = [max(width, 0.3 * max(widths)) for width in widths]
     across = 11.5
-    scale = (across - 0.65 * len(panels)) / sum(widths)
-    drawing = Drawing(figsize=(across, 2 * (tallest * scale + 0.62)), layout="constrained")
-    axes = drawing.subplots(2, len(panels), squeeze=False, width_ratios=widths)
-    for row, (name, direction) in enumerate((("Z", (0, 0, 1)), ("X", (1, 0, 0)))):
-        for axis, (title, field, (down, along)), (height, width) in zip(axes[row], panels, extents, strict=True):
-            colors = ipf_colors(field.quaternions, field.phase_ids, field.phases, direction)
-            axis.imshow(_with_boundaries(field, colors, threshold), extent=(0, width, height, 0), interpolation="none")
-            axis.set_anchor("N")
-            axis.set_xlabel(f"{along} (µm)")
-            axis.set_ylabel(f"{down} (µm)")
-            if row == 0:
-                axis.set_title(title, fontsize=10)
-            axis.text(
-                0.02, 0.98, f"IPF-{name}", transform=axis.transAxes, va="top", fontsize=8,
-                bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2},
-            )  # fmt: skip
+    scale = (across - 0.65 * len(widths)) / sum(widths)
+    drawing = Drawing(figsize=(across, 2 * sum(height * scale + 0.62 for height in heights)), layout="constrained")
+    axes = drawing.subplots(
+        2 * len(rows), len(widths), squeeze=False, width_ratios=widths, height_ratios=[*heights, *heights]
+    )
+    for line, (name, direction) in enumerate((("Z", (0, 0, 1)), ("X", (1, 0, 0)))):
+        for row, panels in enumerate(rows):
+            for axis, panel in zip(axes[line * len(rows) + row], panels, strict=True):
+                if panel is None:
+                    axis.set_axis_off()
+                    continue
+                title, field, (down, along) = panel
+                colors = ipf_colors(field.quaternions, field.phase_ids, field.phases, direction)
+                height, width = _extent(field)
+                shown = _with_boundaries(field, colors, threshold)
+                axis.imshow(shown, extent=(0, width, height, 0), interpolation="none")
+                axis.set_anchor("N")
+                axis.set_xlabel(f"{along} (µm)")
+                axis.set_ylabel(f"{down} (µm)")
+                if line == 0 or len(rows) > 1:
+                    axis.set_title(title, fontsize=10)
+                axis.text(
+                    0.02, 0.98, f"IPF-{name}", transform=axis.transAxes, va="top", fontsize=8,
+                    bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 2},
+                )  # fmt: skip
     return png(drawing)
+
+
+def _extent(field: OrientationMap) -> tuple[float, float]:
+    return field.shape[0] * field.spacing[0], field.shape[1] * field.spacing[1]
 
 
 def _with_boundaries(field: OrientationMap, colors: np.ndarray, threshold: float) -> np.ndarray:
@@ -213,12 +231,14 @@ def _point_group(laue: str) -> Any:
     }[laue]  # fmt: skip
 
 
-def distributions(comparison: Comparison) -> bytes:
+def distributions(comparison: Comparison, normals: Sequence[str]) -> bytes:
     """Distributions of map and sections with the band of the map's windows.
 
     Parameters
     ----------
     comparison : Comparison
+    normals : sequence of str
+        Keys of ``comparison.pairs``: the sections that are drawn, beside the map of the first.
 
     Returns
     -------
@@ -227,9 +247,9 @@ def distributions(comparison: Comparison) -> bytes:
     """
     drawing = Drawing(figsize=(11.5, 6.4), layout="constrained")
     axes = drawing.subplots(2, 3).ravel()
-    name, (reference, sample) = next(iter(comparison.pairs.items()))
-    windows = comparison.windows[name]
-    stacks = [stack for _, stack in comparison.pairs.values()]
+    reference, sample = comparison.pairs[normals[0]]
+    windows = comparison.windows[normals[0]]
+    stacks = [comparison.pairs[name][1] for name in normals]
     _disorientations(axes[0], reference, stacks, windows)
     d = len(sample.shape)
     size = "equivalent diameter (µm)"
@@ -332,19 +352,21 @@ def _share_below(positions: np.ndarray, values: np.ndarray, weights: np.ndarray)
     return cumulative[np.searchsorted(values[order], positions, side="right")]
 
 
-def madogram_maps(comparison: Comparison) -> bytes:
+def madogram_maps(comparison: Comparison, name: str) -> bytes:
     """Madogram of map and sections over all lags, and the relative error, for the sum and three harmonics.
 
     Parameters
     ----------
     comparison : Comparison
+    name : str
+        Normal of the sections.
 
     Returns
     -------
     bytes
-        PNG; the sections are those of the first normal.
+        PNG.
     """
-    name, (reference, sample) = next(iter(comparison.pairs.items()))
+    reference, sample = comparison.pairs[name]
     lag = comparison.lag
     main = reference.main_channels
     sides = [side.madogram(lag)[:, main] for side in (reference, sample)]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyrve.adapters.replacing import replacing
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, measure, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.rotation import to_euler
 
 if TYPE_CHECKING:
+    from polyrve.reporting.drawings import Panel
     from polyrve.sections import Maps
     from polyrve.statistics import Comparison, Judgement, Row
 
@@ -53,7 +55,8 @@ def report(
         The map or maps that the volume was made from, or its truth; see :func:`polyrve.statistics.judge`. Without it
         the volume is shown and not judged.
     path : path-like
-        The HTML file; the same numbers go beside it with the suffix ``.json``.
+        The HTML file; the same numbers go beside it with the suffix ``.json``. Existing files are replaced when the new
+        ones are complete.
     history : sequence of (level, iteration, loss), optional
         Loss history; by default the one in the volume's provenance.
     threshold : float, degrees
@@ -112,10 +115,10 @@ def report(
         footer=_footer(),
         data=json.dumps({"report": record, "viewer": viewer}, allow_nan=False).replace("<", "\\u003c"),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
     text = json.dumps(record, indent=2, allow_nan=False)
-    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    with replacing(path, force=True) as partial:
+        partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
     return judgement
 
 
@@ -133,22 +136,16 @@ def _sections(
         yield "Figures", _table(judgement)
     pairs = comparison.pairs if comparison is not None else {}
     maps = "volume" not in pairs
-    panels = []
-    if comparison is not None and pairs and maps:
-        name, (reference, _) = next(iter(pairs.items()))
-        panels.append(("map", reference.as_map(), _AXES[name]))
-    for axis, name in enumerate("zyx"):
-        if min(n for i, n in enumerate(volume.shape) if i != axis) > 1:
-            section = volume.section(axis, volume.shape[axis] // 2)
-            panels.append((f"RVE, normal to {name}", section, _AXES[name]))
+    several = comparison is not None and comparison.together is not None
     keys = "".join(
         f"<figure>{_image(drawings.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
         for laue, names in _phases_by_laue(volume).items()
     )
     yield "Maps", (
-        _explain("The map at the volume's spacing and the middle sections at one scale. Boundaries above "
-                 f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x.")
-        + _image(drawings.ipf_maps(panels, threshold), "IPF maps") + f'<div class="keys">{keys}</div>'
+        _explain(f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries "
+                 f"above {threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x.")
+        + _image(drawings.ipf_maps(_panels(volume, comparison), threshold), "IPF maps")
+        + f'<div class="keys">{keys}</div>'
     )  # fmt: skip
     yield "Volume", _viewer_markup(volume, pictures)
     if comparison is not None and pairs:
@@ -158,15 +155,17 @@ def _sections(
             "hemisphere in orix's convention: x to the right, y upwards; in the maps above y points down."
         )
         for phase_id, phase in enumerate(volume.phases, start=1):
-            if all((sample.phase_ids == phase_id).any() for _, sample in sides):
+            shown = [(title, sample) for title, sample in sides if (sample.phase_ids == phase_id).any()]
+            if len(shown) > 1:
                 body += f"<h3>{escape(phase.name)}</h3>" if len(volume.phases) > 1 else ""
-                body += _image(drawings.pole_figures(sides, phase_id), "pole figures")
-                body += _image(drawings.inverse_pole_figures(sides, phase_id), "inverse pole figures")
+                body += _image(drawings.pole_figures(shown, phase_id), "pole figures")
+                body += _image(drawings.inverse_pole_figures(shown, phase_id), "inverse pole figures")
         yield "Texture", body
+        groups = [[name] for name in pairs] if several else [list(pairs)]
         lines = ", ".join(
             f"{style} normal to {name}" for name, style in zip(pairs, ("solid", "dashed", "dotted"), strict=False)
         )
-        which = f" Sections: {lines}." if maps else ""
+        which = f" Sections: {lines}." if maps and not several else ""
         yield (
             "Distributions",
             _explain(
@@ -174,7 +173,10 @@ def _sections(
                 "of the sections' size. Grains and chords that a border cuts are left out, the others weighted by the "
                 f"inverse of their chance to lie inside.{which}"
             )
-            + _image(drawings.distributions(comparison), "distributions"),
+            + "".join(
+                _of_normal(group[0], several) + _image(drawings.distributions(comparison, group), "distributions")
+                for group in groups
+            ),
         )
         if maps:
             yield (
@@ -183,7 +185,11 @@ def _sections(
                     "The madogram 1/2 &lt;|f(x) - f(x + r)|&gt; of the symmetrized harmonics at all lags r, the same "
                     "colour scale for map and volume; the relative error below, darker is better."
                 )
-                + _image(drawings.madogram_maps(comparison), "madogram maps and relative error"),
+                + "".join(
+                    _of_normal(name, several)
+                    + _image(drawings.madogram_maps(comparison, name), "madogram maps and relative error")
+                    for name, *_ in groups
+                ),
             )
     if history:
         yield "Loss", _image(drawings.loss_history(history), "loss history")
@@ -196,16 +202,38 @@ def _phases_by_laue(volume: OrientationVolume) -> dict[str, str]:
     return {laue: ", ".join(of_laue) for laue, of_laue in names.items()}
 
 
+def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[list[Panel | None]]:
+    """The map beside the middle sections, or each normal's own map above its section."""
+    pairs = {} if comparison is None or "volume" in comparison.pairs else comparison.pairs
+    middle: dict[str, Panel] = {}
+    for axis, name in enumerate("zyx"):
+        if min(n for i, n in enumerate(volume.shape) if i != axis) > 1:
+            section = volume.section(axis, volume.shape[axis] // 2)
+            middle[name] = f"RVE, normal to {name}", section, _AXES[name]
+    if comparison is not None and comparison.together is not None:
+        above = {name: (f"map normal to {name}", pair[0].as_map(), _AXES[name]) for name, pair in pairs.items()}
+        return [[above.get(name) for name in middle], [*middle.values()]]
+    first: list[Panel] = [("map", pair[0].as_map(), _AXES[name]) for name, pair in pairs.items()][:1]
+    return [[*first, *middle.values()]]
+
+
+def _of_normal(name: str, several: bool) -> str:
+    return f"<h3>Normal to {name}</h3>" if several else ""
+
+
 def _sides(comparison: Comparison) -> list[tuple[str, Any]]:
     first = next(iter(comparison.pairs.values()))
+    if comparison.together is not None:
+        maps = [(f"map normal to {name}", reference) for name, (reference, _) in comparison.pairs.items()]
+        return [*maps, ("RVE", first[1])]
     return [("map" if "volume" not in comparison.pairs else "truth", first[0]), ("RVE", first[1])]
 
 
 def _summary(judgement: Judgement | None) -> str:
     if judgement is None:
         return "The volume alone: there is no map to judge it against."
-    if not judgement.judged:
-        return '<b class="warn">Nothing could be judged.</b>'
+    if all(row.verdict == "not judged" for row in judgement.rows if row.key != "seam"):
+        return '<b class="warn">Nothing could be compared.</b>'
     kind = "pass" if judgement.passed >= 0.9 * judgement.judged else "warn"
     missing = len(judgement.rows) - judgement.judged
     rest = f"; {missing} could not be judged" if missing else ""
@@ -228,12 +256,15 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         "Grains": f"{grains.number_of_grains} above the threshold, points of no grain: "
         f"{100 * (grains.grain_ids == 0).mean():.2g} %",
     }
-    references = list(against.values()) if isinstance(against, Mapping) else against
-    references = references if isinstance(references, Sequence) else [references]
-    for number, reference in enumerate(reference for reference in references if reference is not None):
+    references = dict(against) if isinstance(against, Mapping) else against
+    if isinstance(references, Sequence):
+        references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
+    elif not isinstance(references, dict):
+        references = {} if references is None else {"z": references}
+    for normal, reference in references.items():
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
-        name = f"{kind} {number + 1}" if len(references) > 1 else kind
+        name = f"{kind} normal to {normal}" if len(references) > 1 else kind
         source = str(
             field.provenance.get("path") or field.provenance.get("file") or field.provenance.get("source") or ""
         )
@@ -267,7 +298,9 @@ def _table(judgement: Judgement) -> str:
         _explain(
             "Each figure compares the volume's sections with the map; the worst of the section normals counts. "
             "<b>Floor</b> is the median, <b>limit</b> the 95 % bound of what random windows of the map, of the "
-            "sections' size, give against the whole map. The bar shows the value against the limit (mark)."
+            "sections' size, give against the whole map. Where there are several maps, each serves the sections of its "
+            "normal, and the figures of texture compare with all of them together. The bar shows the value against the "
+            "limit (mark)."
         ),
         "<table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
         "<th class='number'>Floor</th><th class='number'>Limit</th><th>By normal</th><th>Verdict</th></tr>"

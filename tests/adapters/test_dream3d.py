@@ -168,6 +168,7 @@ def test_layout_of_version_8(tmp_path, two_phase_grains):
         expected = {
             "EulerAngles": "DataArray<float32>", "Quats": "DataArray<float32>", "Phases": "DataArray<int32>",
             "FeatureIds": "DataArray<int32>", "Mask": "DataArray<bool>", "IPFColors": "DataArray<uint8>",
+            "AvgQuats": "DataArray<float32>", "Boundary": "DataArray<bool>",
         }  # fmt: skip
         for name, kind in expected.items():
             assert kinds[f"DataContainer/CellData/{name}"] == kind
@@ -201,6 +202,32 @@ def test_layout_of_version_7(tmp_path, two_phase_grains):
         assert kinds["CI"] == "DataArray<double>"
         assert kinds["FeatureIds"] == "DataArray<int32_t>"
         assert kinds["Mask"] == "DataArray<bool>"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_cells_hold_the_mean_of_their_grain_and_whether_they_lie_at_a_boundary(tmp_path, two_phase_grains, version):
+    path = tmp_path / "rve.dream3d"
+    dream3d.write(two_phase_grains, path, version=version)
+    with h5py.File(path) as file:
+        cells = file[CELLS[version]]
+        mean = np.roll(two_phase_grains.quaternions, -1, axis=1)[two_phase_grains.grain_ids - 1]
+        np.testing.assert_allclose(cells["AvgQuats"][()], mean, atol=1e-7)
+        boundary = np.zeros(two_phase_grains.grain_ids.shape, dtype=bool)
+        for index in np.ndindex(*boundary.shape):
+            for axis in range(3):
+                for step in (-1, 1):
+                    other = list(index)
+                    other[axis] += step
+                    if two_phase_grains.field.periodic:
+                        other[axis] %= boundary.shape[axis]
+                    if 0 <= other[axis] < boundary.shape[axis]:
+                        boundary[index] |= two_phase_grains.grain_ids[index] != two_phase_grains.grain_ids[tuple(other)]
+        np.testing.assert_array_equal(cells["Boundary"][..., 0], boundary)
+        assert 0 < boundary.mean()
+    assert not {"AvgQuats", "Boundary"} & set(dream3d.read_grains(path).field.properties)
+    field = two_phase_grains.field.evolve(properties={"Boundary": boundary})
+    dream3d.write(field, tmp_path / "field.dream3d", version=version)
+    np.testing.assert_array_equal(polyrve.read(tmp_path / "field.dream3d").properties["Boundary"], boundary)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

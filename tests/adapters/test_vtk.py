@@ -39,6 +39,10 @@ def test_image_value_by_value(tmp_path, two_phase_grains, module, name, compress
         np.testing.assert_allclose(arrays[key].reshape(values.shape), values, **tolerance)
 
     expect("FeatureIds", two_phase_grains.grain_ids)
+    mean = two_phase_grains.quaternions[two_phase_grains.grain_ids - 1]
+    expect("AvgQuats", mean, atol=1e-7)
+    expect("Boundary", grains.boundary_points(two_phase_grains))
+    assert set(arrays["Boundary"].tolist()) == {0, 1}
     expect("Phases", field.phase_ids)
     expect("IPFColors", ipf_colors(field.quaternions, field.phase_ids, field.phases))
     expect("Quats", field.quaternions, atol=1e-7)

@@ -131,12 +131,16 @@ def test_orthonormal_with_zero_mean(laue, which):
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)
-def test_float32_mean_and_variance(laue):
-    harmonics = symmetrized_harmonics(laue)
+@pytest.mark.parametrize("which", ["default", "every degree to 8"])
+@pytest.mark.parametrize("kind", ["numpy", "tensorflow"])
+def test_float32_orthonormal_with_zero_mean(laue, which, kind):
+    """Sums in double precision: with an error d of each value, <f> is off by d, <f g> by d (<|f|> + <|g|>) <= 2 d."""
+    harmonics = symmetrized_harmonics(laue) if which == "default" else every_invariant(laue)
     q, weights = haar_quadrature(2 * max(degree for degree, _ in harmonics.terms))
-    values = evaluate(harmonics, q, "numpy", np.float32)
-    np.testing.assert_allclose(values @ weights, 0.0, atol=tolerance(harmonics, np.float32))
-    np.testing.assert_allclose((values**2) @ weights, 1.0, atol=4 * tolerance(harmonics, np.float32))
+    values = evaluate(harmonics, q, kind, np.float32)
+    error = tolerance(harmonics, np.float32)
+    np.testing.assert_allclose(values @ weights, 0.0, atol=error)
+    np.testing.assert_allclose((values * weights) @ values.T, np.eye(len(values)), atol=2 * error)
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)
@@ -183,6 +187,28 @@ def test_moments_of_crystal_directions(laue, terms, orientations):
     np.testing.assert_allclose(
         means, harmonics.evaluate(orientations).mean(axis=1), rtol=0, atol=100 * tolerance(harmonics)
     )
+
+
+@pytest.mark.parametrize("kind", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("laue", LAUE_GROUPS)
+def test_float32_addition_theorem(laue, kind, orientations):
+    """An error d of each of C values whose squares add up to C moves their sum of products by at most 2 C d."""
+    harmonics = symmetrized_harmonics(laue)
+    a, b, r = orientations[:100], orientations[100:200], orientations[200:]
+
+    def single(q):
+        return evaluate(harmonics, q, kind, np.float32)
+
+    product = np.sum(single(a) * single(b), axis=0)
+    turned = np.sum(single(rotation.multiply(a, r)) * single(rotation.multiply(b, r)), axis=0)
+    misorientation = rotation.multiply(b, rotation.conjugate(a))
+    origin = np.sum(single(IDENTITY.reshape(1, 4)) * single(misorientation), axis=0)
+    exact = np.sum(harmonics.evaluate(a) * harmonics.evaluate(b), axis=0)
+    error = 2 * harmonics.count * tolerance(harmonics, np.float32)
+    np.testing.assert_allclose(product, exact, rtol=0, atol=error)
+    np.testing.assert_allclose(turned, product, rtol=0, atol=2 * error)
+    np.testing.assert_allclose(origin, product, rtol=0, atol=2 * error)
+    assert np.ptp(product) > 1.0
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)

@@ -1,4 +1,5 @@
 import base64
+import errno
 import io
 import json
 import os
@@ -19,9 +20,11 @@ from polyrve import rotation
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.orientation import OrientationMap
-from polyrve.reporting import drawings
+from polyrve.reporting import drawings, page
+from polyrve.reporting.drawings import png
 from polyrve.sample import whole
-from polyrve.specimen import make_specimen
+from polyrve.specimen import make_specimen, measure
+from polyrve.statistics import compare
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -241,10 +244,69 @@ def test_map_without_indexed_points_says_why_nothing_is_judged(specimen, tmp_pat
     volume, map_ = specimen
     empty = OrientationMap(np.array(map_.quaternions), np.zeros(map_.shape, dtype=int), map_.phases, map_.spacing)
     judgement = polyrve.report(volume, against=empty, path=tmp_path / "r.html")
-    assert judgement.judged == 0
+    assert [row.key for row in judgement.rows if row.verdict != "not judged"] == ["seam"]
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Nothing could be judged." in text
+    assert "Nothing could be compared." in text
     assert text.count("the map has no indexed points") >= len(judgement.rows)
+    assert "data-key='seam'" in text
+
+
+@pytest.fixture(scope="module")
+def three_maps():
+    other = make_specimen((40, 44, 48), grain_size=6.0, elongation=(0.7, 1.0, 1.5), seed=5)
+    return {"zyx"[axis]: measure(other, axis, 3, seed=axis) for axis in range(3)}
+
+
+def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawings, "png", lambda drawing, dpi=40: drawn.append(drawing) or png(drawing, 40))
+    path = tmp_path / "three.html"
+    judgement = polyrve.report(specimen[0], against=three_maps, path=path, windows=5)
+    text = path.read_text(encoding="utf-8")
+    alternatives = [attrs.get("alt") for tag, attrs in Tags(text).tags if tag == "img"]
+    assert alternatives.count("distributions") == 3
+    assert alternatives.count("madogram maps and relative error") == 3
+    for name in "zyx":
+        assert text.count(f"<h3>Normal to {name}</h3>") == 2
+        assert f"<dt>Map normal to {name}</dt>" in text
+    titles = [[axis.get_title() for axis in drawing.axes] for drawing in drawn]
+    (maps,) = [names for names in titles if "map normal to z" in names]
+    above, below = [f"map normal to {name}" for name in "zyx"], [f"RVE, normal to {name}" for name in "zyx"]
+    assert maps == 2 * [*above, *below]
+    beside = [[text.get_text() for axis in drawing.axes for text in axis.texts] for drawing in drawn]
+    assert sum([name for name in names if name in (*above, "RVE")] == [*above, "RVE"] for names in beside) == 2
+    bands = [len(axis.collections) for drawing in drawn for axis in drawing.axes if axis.get_title() == "chord length"]
+    assert bands == [1, 1, 1]
+    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
+
+
+def test_normals_without_a_map_stay_empty(specimen, three_maps):
+    comparison = compare({name: three_maps[name] for name in "zx"}, specimen[0], windows=1)
+    rows = page._panels(specimen[0], comparison)
+    assert [[panel and panel[0] for panel in row] for row in rows] == [
+        ["map normal to z", None, "map normal to x"],
+        ["RVE, normal to z", "RVE, normal to y", "RVE, normal to x"],
+    ]
+    image = Image.open(io.BytesIO(drawings.ipf_maps(rows, 5.0)))
+    assert min(image.size) > 200
+
+
+def test_a_report_that_fails_leaves_the_old_one(specimen, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    path.with_suffix(".json").write_text("old")
+    original = type(path).write_text
+
+    def full(self, text, **options):
+        if self.suffix == ".html":
+            raise OSError(errno.ENOSPC, "full")
+        return original(self, text, **options)
+
+    monkeypatch.setattr(type(path), "write_text", full)
+    with pytest.raises(OSError, match="disk full while writing"):
+        polyrve.report(specimen[0], path=path)
+    assert [path.read_text(), path.with_suffix(".json").read_text()] == ["old", "old"]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["report.html", "report.json"]
 
 
 @pytest.mark.parametrize("laue", ["2/m", "6/mmm"])

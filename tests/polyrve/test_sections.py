@@ -96,6 +96,11 @@ def test_phases_of_all_maps(volume):
         sections.common_phases({0: scan, 1: scan.evolve(phases=(MAGNESIUM,))})
     with pytest.raises(ValueError, match="phase 'Magnesium': expected indexed points; got none: --drop-phase"):
         sections.common_phases({0: scan.evolve(phases=(*scan.phases, MAGNESIUM))})
+    empty = scan.evolve(phase_ids=np.zeros(scan.shape, dtype=int))
+    with pytest.raises(ValueError, match=r"^the map has no indexed points$"):
+        sections.common_phases(dict.fromkeys(range(3), empty))
+    with pytest.raises(ValueError, match=r"^the map normal to x has no indexed points$"):
+        sections.common_phases({0: scan, 2: empty})
 
 
 def flat_map(rows, columns):

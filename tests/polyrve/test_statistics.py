@@ -8,9 +8,9 @@ from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.figures import boundary_histogram, figures, half_l1, kolmogorov_smirnov, madogram_error, two_point_error
 from polyrve.harmonics import symmetrized_harmonics
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.sample import at_spacing, half_window, sections, whole
-from polyrve.specimen import make_specimen
-from polyrve.statistics import judge, seam
+from polyrve.sample import at_spacing, half_window, pooled, sections, whole
+from polyrve.specimen import Component, make_specimen, measure
+from polyrve.statistics import compare, judge, judgement_of, seam
 from polyrve.texture import orientation_cells, pole_density, pole_directions, to_fundamental_zone
 
 
@@ -22,6 +22,11 @@ def map_of(quaternions, laue="m-3m", spacing=(1.0, 1.0), periodic=False, phase_i
     phase_ids = np.ones(quaternions.shape[:2], dtype=int) if phase_ids is None else phase_ids
     phases = tuple(Phase(f"phase {i}", laue) for i in range(1, phase_ids.max() + 1)) or (Phase("x", laue),)
     return OrientationMap(quaternions, phase_ids, phases, spacing, periodic=periodic)
+
+
+def perfect(volume, axis, index):
+    """A section without measuring errors, in its own frame."""
+    return measure(volume, axis, index, noise=0.0, unindexed=0.0, misindexed=0.0).evolve(properties={})
 
 
 def masses(quaternions, laue, halfwidth=5.0):
@@ -268,12 +273,78 @@ def test_three_maps_serve_the_sections_normal_to_them():
     volume = make_specimen((28, 30, 32), grain_size=8.0, elongation=(1.0, 1.0, 2.5), seed=11)
     maps = {}
     for name, axis in (("z", 0), ("y", 1), ("x", 2)):
-        maps[name] = long.section(axis, 3).evolve(periodic=False)
+        maps[name] = perfect(long, axis, 3)
     judgement = judge(maps, volume, windows=10)
     assert set(judgement["chord_length"].per_axis) == {"z", "y", "x"}
     assert judgement["chord_length"].verdict == "pass"
     only = judge({"z": maps["z"]}, volume, windows=5)
     assert set(only["chord_length"].per_axis) == {"z"}
+
+
+@pytest.fixture(scope="module")
+def layered():
+    """A homogeneous material of few coarse grains, and its three sections, which differ by chance."""
+    truth = make_specimen((40, 42, 44), grain_size=10.0, texture="random", seed=21)
+    return truth, {"zyx"[axis]: perfect(truth, axis, 5) for axis in range(3)}
+
+
+ONE_POINT = ("odf_5", "odf_7", "pole_figures", "texture_index", "random_disorientation")
+
+
+def test_orientations_are_judged_against_all_maps_together(layered):
+    truth, maps = layered
+    judgement = judge(maps, truth, windows=12)
+    alone = [judge({name: field}, truth, windows=12) for name, field in maps.items()]
+    failed = {key for key in ONE_POINT for one in alone if one[key].verdict == "warn"}
+    assert {"odf_5", "pole_figures"} <= failed
+    assert {key: judgement[key].verdict for key in ONE_POINT} == dict.fromkeys(ONE_POINT, "pass"), str(judgement)
+    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
+    goss = (Component((0.0, 45.0, 0.0), 1.0, 4.0),)
+    other = make_specimen(truth.field.shape, grain_size=10.0, texture=goss, seed=21)
+    wrong = judge(maps, other, windows=5)
+    assert {wrong[key].verdict for key in ("odf_5", "odf_7", "pole_figures")} == {"warn"}
+    others = [
+        row.key for row in judgement.rows if row.group in ("boundaries", "grains", "in-grain") and row.key != "seam"
+    ]
+    for name, one in zip(maps, alone, strict=True):
+        assert {key: judgement[key].per_axis[name] for key in others} == {
+            key: one[key].per_axis[name] for key in others
+        }
+
+
+def test_together_are_the_points_of_all_maps_and_windows_of_each(layered):
+    truth, maps = layered
+    comparison = compare(maps, truth, windows=6)
+    samples = [pair[0] for pair in comparison.pairs.values()]
+    shares = [sample.phase_ids.size for sample in samples]
+    together = pooled(samples)
+    np.testing.assert_array_equal(together.odf_5, comparison.together.odf_5)
+    expected = np.average([sample.odf_5 for sample in samples], axis=0, weights=shares)
+    assert half_l1(together.odf_5, expected) < 0.03
+    odf, grains = (next(f for f in figures(comparison.lag) if f.key == key) for key in ("odf_5", "chord_length"))
+    for name, (reference, sample) in comparison.pairs.items():
+        assert comparison.sides(grains)[name] == (reference, sample, comparison.windows[name])
+        against, same, windows = comparison.sides(odf)[name]
+        assert against is comparison.together
+        assert same is sample
+        assert windows == [window for name in comparison.pairs for window in comparison.windows[name]]
+    floor = [half_l1(together.odf_5, window.odf_5) for window in windows]
+    row = judgement_of(comparison)["odf_5"]
+    assert row.limit == pytest.approx(np.quantile(floor, 0.95), abs=1e-12)
+    assert row.floor == pytest.approx(np.median(floor), abs=1e-12)
+
+
+def test_one_map_is_judged_alone(large_map, specimen):
+    comparison = compare(large_map, specimen, windows=5)
+    assert comparison.together is None
+    assert compare({"y": large_map}, specimen, windows=5).together is None
+    row, name = judgement_of(comparison)["odf_5"], "x"
+    reference, sample = comparison.pairs[name]
+    assert row.per_axis[name] == half_l1(reference.odf_5, sample.odf_5)
+    assert row.limit in [
+        np.quantile([half_l1(reference.odf_5, window.odf_5) for window in windows], 0.95)
+        for windows in comparison.windows.values()
+    ]
 
 
 def test_volume_against_its_truth(specimen):
@@ -314,16 +385,42 @@ def test_two_phases_are_told_apart(large_map):
 def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
     empty = large_map.evolve(phase_ids=np.zeros(large_map.shape, dtype=int))
     judgement = judge(empty, specimen)
-    assert {(row.verdict, row.reason) for row in judgement.rows} == {("not judged", "the map has no indexed points")}
-    assert judgement.notes == ("Nothing can be judged: the map has no indexed points.",)
+    *compared, faces = judgement.rows
+    assert {(row.verdict, row.reason) for row in compared} == {("not judged", "the map has no indexed points")}
+    assert len(judgement.rows) == len(judge(large_map, specimen, windows=1).rows)
+    assert faces == seam(specimen.field)
+    assert judgement.notes == ("Nothing can be compared: the map has no indexed points.",)
     json.loads(judgement.to_json())
+    nothing = specimen.field.evolve(phase_ids=np.zeros(specimen.field.shape, dtype=int))
+    judgement = judge(large_map, nothing)
+    assert judgement.judged == 0
+    assert {row.reason for row in judgement.rows} == {"the volume has no indexed points"}
     crystal = map_of(np.tile(large_map.quaternions[:1, :1], (40, 50, 1)))
     crystal = crystal.evolve(phases=specimen.field.phases)
     judgement = judge(crystal, specimen, windows=5)
-    assert judgement["grain_size_area"].reason == "the reference has 1 grain; at least 5 are needed"
-    assert judgement["boundary_length"].verdict == "not judged"
+    assert judgement["grain_size_area"].reason == "the map has 1 grain; at least 5 are needed"
     assert judgement["neighbour_disorientation"].verdict == "warn"
+    reasons = {
+        row.key: row.reason for row in judgement.rows if row.verdict == "not judged" and "grain;" not in row.reason
+    }
+    assert reasons == {
+        "random_disorientation": "the map has no random pairs beyond the threshold",
+        "boundary_disorientation": "the map has no boundaries",
+        "correlated_uncorrelated": "the map has no boundaries",
+        "boundary_fraction": "the map has no boundaries of more than 10 degrees",
+        "boundary_length": "the map has no boundaries",
+        **{
+            f"madogram_{what}": "the map has a madogram of zero"
+            for what in ("within_1", "within_2", "within_5", "largest")
+        },
+        "in_grain_spread": "the map has no scatter within grains",
+    }
+    assert not any("wide" in note or "rough" in note for note in judgement.notes), judgement.notes
     json.loads(judgement.to_json())
+    flat = map_of(np.tile(large_map.quaternions[:1, :1], (40, 50, 1)), phase_ids=np.indices((40, 50)).sum(axis=0) % 2)
+    judgement = judge(flat.evolve(phases=specimen.field.phases), specimen, windows=5)
+    assert judgement["boundary_length"].reason == "the map has no neighbouring indexed points"
+    assert judgement["kernel_average"].reason == "the map has no neighbours within the threshold"
     small = large_map.evolve(
         quaternions=large_map.quaternions[:12, :12], phase_ids=large_map.phase_ids[:12, :12], properties={}
     )
@@ -342,3 +439,47 @@ def test_errors_are_zero_for_equal_samples_and_relative_for_others(large_map):
     expected = np.abs(part.madogram(3) - sample.madogram(3)) / sample.madogram(3)
     np.testing.assert_allclose(madogram_error(sample, part, 3), expected)
     assert two_point_error(sample, part, 3).shape == (len(half_window(2, 3)), 9, 9)
+
+
+def test_a_volume_of_one_grain_has_no_figures_of_grains(large_map):
+    volume = OrientationVolume(
+        np.tile(large_map.quaternions[0, 0], (16, 16, 16, 1)), np.ones((16, 16, 16), dtype=int), large_map.phases,
+        (1.0, 1.0, 1.0), periodic=True,
+    )  # fmt: skip
+    judgement = judge(large_map, volume, windows=8)
+    of_grains = {figure.key for figure in figures() if figure.of_grains}
+    assert {(judgement[key].verdict, judgement[key].reason) for key in of_grains} == {
+        ("not judged", "the volume has 1 grain; at least 5 are needed")
+    }
+    assert "The volume has 1 grain of more than 2 points." in judgement.notes
+    assert judgement["boundary_disorientation"].reason == "the volume has no boundaries"
+    assert judgement["boundary_length"].verdict == judgement["in_grain_spread"].verdict == "warn"
+    assert judgement["seam"].reason == "the volume has no boundaries"
+
+
+def test_shares_that_every_volume_reaches_are_not_judged(specimen):
+    halves = np.repeat([0.0, 40.0], 80)[None].repeat(60, axis=0)
+    map_ = map_of(about_z(halves)).evolve(phases=specimen.field.phases)
+    comparison = compare(map_, specimen, windows=12)
+    judgement = judgement_of(comparison)
+    shares = [figure for figure in figures(comparison.lag) if figure.key.startswith("madogram_within")]
+    for figure in shares:
+        (reference, _), windows = comparison.pairs["z"], comparison.windows["z"]
+        assert np.quantile([figure.compare(reference, window) for window in windows], 0.05) == 0.0
+        row = judgement[figure.key]
+        assert row.reason == "windows of the map reach a share of 0: there is no floor, every volume would pass"
+        assert (row.verdict, row.limit, row.floor) == ("not judged", None, None)
+        assert row.value == max(row.per_axis.values()) or row.value == min(row.per_axis.values())
+    assert judgement["two_point_within_5"].verdict == "not judged" or judgement["two_point_within_5"].limit > 0.0
+    assert all(row.limit > 0.0 for row in judgement.rows if row.higher_is_better and row.verdict != "not judged")
+
+
+def test_few_windows_give_no_floor(large_map, specimen):
+    row = judge(large_map, specimen, windows=3)["odf_5"]
+    assert (row.verdict, row.reason) == ("not judged", "3 windows of the map; at least 5 give a floor")
+    assert row.value is not None
+    small = large_map.evolve(
+        quaternions=large_map.quaternions[:14, :14], phase_ids=large_map.phase_ids[:14, :14], properties={}
+    )
+    reason = judge(small, specimen, windows=10)["aspect_ratio"].reason
+    assert reason.endswith("windows of the map have no whole grain of at least 10 points: there is no floor"), reason
