@@ -221,7 +221,7 @@ def reconstruct(
     if seeds is None:
         result, interrupted = _run(scans, settings, checkpoint)
     else:
-        result, interrupted = _run_many(scans, settings, seeds, scheduler), False
+        result, interrupted = _run_many(scans, settings, seeds, scheduler)
     rve = grains.segment(result.volume, threshold)
     registry.write(rve, output, force=force or resume)
     typer.echo(f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations")
@@ -403,14 +403,25 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
     return result, result.status == str(Status.INTERRUPTED)
 
 
-def _run_many(scans: Maps, settings: ReconstructionSettings, seeds: int, scheduler: str | None) -> Reconstruction:
+def _run_many(
+    scans: Maps, settings: ReconstructionSettings, seeds: int, scheduler: str | None
+) -> tuple[Reconstruction, bool]:
     _load_tensorflow()
     from polyrve.ensemble import Member, reconstruct_many
 
+    done = []
+
     def show(member: Member) -> None:
+        done.append(member)
         typer.echo(f"seed {member.seed}: loss {member.loss:.3e}, {member.seconds:.0f} s: {member.status}", err=True)
 
-    return reconstruct_many(scans, settings, seeds=seeds, scheduler=scheduler, progress=show).best
+    try:
+        made = reconstruct_many(scans, settings, seeds=seeds, scheduler=scheduler, progress=show)
+    except KeyboardInterrupt:
+        _fail(f"interrupted before one of {seeds} runs was done: no volume is written", 130)
+    if made.interrupted:
+        typer.echo(f"interrupted: the best of {len(done)} runs of {seeds} is written", err=True)
+    return made.best, made.interrupted
 
 
 def _load_tensorflow() -> None:

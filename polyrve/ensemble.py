@@ -6,11 +6,13 @@ and ``polyrve[slurm]`` for a SLURM cluster.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -21,6 +23,9 @@ from polyrve.settings import ReconstructionSettings
 from polyrve.targets import TargetSet
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+_INTERRUPTED = "Interrupted from the keyboard before it was done."
+_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_TO_FETCH = 300.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Member:
     seconds : float
         Wall time on its worker.
     attempts : int
-        Runs that it took, more than one where a worker was lost.
+        How often it was begun, more than once where a worker was lost; 0 where there was no worker for it.
     """
 
     seed: int
@@ -57,10 +62,13 @@ class Ensemble:
         The one of lowest loss; its volume's provenance lists all members.
     members : tuple of Member
         All of them, in the order of their seeds.
+    interrupted : bool
+        Whether it was ended from the keyboard; the best is then of the runs that were done.
     """
 
     best: Reconstruction
     members: tuple[Member, ...]
+    interrupted: bool = False
 
 
 def reconstruct_many(
@@ -72,6 +80,7 @@ def reconstruct_many(
     workers: int | None = None,
     slurm: Mapping[str, Any] | None = None,
     retries: int = 2,
+    patience: float = 60.0,
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     progress: Callable[[Member], Any] | None = None,
     **overrides: Any,
@@ -92,16 +101,22 @@ def reconstruct_many(
     slurm : mapping, optional
         Arguments of ``dask_jobqueue.SLURMCluster``, such as cores, memory, queue and walltime.
     retries : int
-        How often a run is repeated whose worker was lost.
+        How often a run is begun again whose worker was lost.
+    patience : float, s
+        How long to wait while there is no worker at all; the runs that are left are then given up. On SLURM jobs may
+        queue without end until the first of them runs.
     progress : callable, optional
         Receives each :class:`Member` when it is done.
 
     Returns
     -------
     Ensemble
+        Interrupted from the keyboard, of the runs that were done.
 
     Raises
     ------
+    KeyboardInterrupt
+        If it is interrupted before a run is done.
     ModuleNotFoundError
         If Dask, or for SLURM dask-jobqueue, is not installed.
     ValueError
@@ -116,61 +131,108 @@ def reconstruct_many(
         raise ValueError(f"seeds: expected at least one, all >= 0 and different; got {seeds}")
     if retries < 0:
         raise ValueError(f"retries: expected a number >= 0; got {retries}")
+    if not patience > 0:
+        raise ValueError(f"patience: expected a number of seconds above 0; got {patience}")
     with _client(scheduler, workers, len(chosen), slurm or {}) as client:
-        best, members = _run(client, maps, problem.settings, chosen, descriptors, retries, progress)
-    members = sorted(members, key=lambda member: chosen.index(member.seed))
-    if best is None:
+        runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
+        try:
+            ended = runs.work_off(chosen, patience, may_queue=scheduler == "slurm")
+        except KeyboardInterrupt:
+            ended = _INTERRUPTED
+            runs.cancel()
+    done = {member.seed: member for member in runs.members}
+    members = tuple(done.get(seed) or Member(seed, math.nan, ended, math.nan, runs.attempts[seed]) for seed in chosen)
+    if runs.best is None and ended == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if runs.best is None:
         raise ValueError(f"ensemble: expected at least one run to succeed; got {members[0].status}")
-    record = {**best.volume.provenance, "ensemble": [asdict(member) for member in members]}
-    return Ensemble(replace(best, volume=best.volume.evolve(provenance=record)), tuple(members))
+    record = {**runs.best.volume.provenance, "ensemble": [asdict(member) for member in members]}
+    best = replace(runs.best, volume=runs.best.volume.evolve(provenance=record))
+    return Ensemble(best, members, interrupted=ended == _INTERRUPTED)
 
 
-def _run(
-    client: Any,
-    maps: Maps | TargetSet,
-    settings: ReconstructionSettings,
-    seeds: Sequence[int],
-    descriptors: str | Sequence[tuple[Descriptor, float]] | None,
-    retries: int,
-    progress: Callable[[Member], Any] | None,
-) -> tuple[Reconstruction | None, list[Member]]:
-    import cloudpickle
-    from distributed import as_completed
-    from distributed.scheduler import KilledWorker
+class _Runs:
+    """Runs on the workers of a cluster, one at a time on each; that of a lost worker is begun again on another."""
 
-    # Unpacked within the run: what a worker cannot import is then an error that it tells, not one that ends it.
-    shared = client.submit(lambda kept: kept, cloudpickle.dumps((maps, settings, descriptors)), pure=False)
+    def __init__(self, client: Any, problem: Any, retries: int, progress: Callable[[Member], Any] | None) -> None:
+        import cloudpickle
 
-    def submit(seed: int) -> Any:
-        return client.submit(_realise, shared, seed, pure=False)
+        self.best: Reconstruction | None = None
+        self.members: list[Member] = []
+        self.attempts: Counter[int] = Counter()
+        self._client, self._retries, self._progress = client, retries, progress
+        # Unpacked within the run: what a worker cannot import is then an error that it tells, not one that ends it.
+        self._problem = cloudpickle.dumps(problem)
+        self._shared: Any = None
+        self._running: dict[Any, tuple[int, str]] = {}
 
-    running = {future: (seed, 1) for seed, future in ((seed, submit(seed)) for seed in seeds)}
-    best: Reconstruction | None = None
-    members = []
-    queue = as_completed(list(running), loop=client.loop)
-    for future in queue:
-        seed, attempt = running.pop(future)
+    def work_off(self, seeds: Sequence[int], patience: float, *, may_queue: bool) -> str:
+        """Run all seeds; why some are left, or nothing.
+
+        A run is bound to its worker: a scheduler repeats what it may place freely without a word, and counts the loss
+        of a worker against runs that only waited for it.
+        """
+        waiting = deque(seeds)
+        seen = None if may_queue else time.monotonic()
+        while waiting or self._running:
+            try:
+                workers = set(self._client.nthreads())
+            except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+                return f"The scheduler does not answer any more: {error}"
+            if workers:
+                seen = time.monotonic()
+            elif seen is not None and time.monotonic() - seen > patience:
+                return f"There was no worker for {patience:g} s."
+            waiting.extend(seed for future in list(self._running) if (seed := self._look(future, workers)) is not None)
+            for worker in workers - {worker for _, worker in self._running.values()}:
+                if waiting:
+                    self._begin(waiting.popleft(), worker)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        return ""
+
+    def cancel(self) -> None:
+        """Take back what is not done."""
+        with suppress(OSError, RuntimeError, asyncio.TimeoutError):
+            self._client.cancel(list(self._running))
+
+    def _begin(self, seed: int, worker: str) -> None:
+        if self._shared is None or self._shared.status in ("error", "cancelled"):
+            self._shared = self._client.submit(lambda kept: kept, self._problem, pure=False)
+        self.attempts[seed] += 1
+        future = self._client.submit(_realise, self._shared, seed, pure=False, workers=[worker])
+        self._running[future] = (seed, worker)
+
+    def _look(self, future: Any, workers: Collection[str]) -> int | None:
+        """Record a run that is over; its seed where it is to be begun again."""
+        from distributed.scheduler import KilledWorker
+
+        seed, worker = self._running[future]
+        attempts = self.attempts[seed]
         error = future.exception() if future.status == "error" else None
-        lost = future.status in ("lost", "cancelled") or isinstance(error, KilledWorker)
-        if lost and attempt <= retries:
-            again = submit(seed)
-            running[again] = (seed, attempt + 1)
-            queue.add(again)
-            continue
-        if lost:
-            member = Member(seed, math.nan, f"The worker was lost {attempt} times.", math.nan, attempt)
+        if isinstance(error, KilledWorker) or future.cancelled() or not (future.done() or worker in workers):
+            del self._running[future]
+            future.cancel()
+            if attempts <= self._retries:
+                return seed
+            self._record(Member(seed, math.nan, f"The worker was lost {attempts} times.", math.nan, attempts))
         elif error is not None:
-            member = Member(seed, math.nan, f"{type(error).__name__}: {error}", math.nan, attempt)
-        else:
-            result, seconds = future.result()
-            member = Member(seed, result.loss, result.status, seconds, attempt)
-            if best is None or result.loss < best.loss:
-                best = result
-        future.release()
-        members.append(member)
-        if progress is not None:
-            progress(member)
-    return best, members
+            del self._running[future]
+            self._record(Member(seed, math.nan, f"{type(error).__name__}: {error}", math.nan, attempts))
+        elif future.done():
+            try:
+                result, seconds = future.result(timeout=_SECONDS_TO_FETCH)
+            except asyncio.TimeoutError:  # The worker is lost with its result: so the next look will find.
+                return None
+            del self._running[future]
+            if self.best is None or result.loss < self.best.loss:
+                self.best = result
+            self._record(Member(seed, result.loss, result.status, seconds, attempts))
+        return None
+
+    def _record(self, member: Member) -> None:
+        self.members.append(member)
+        if self._progress is not None:
+            self._progress(member)
 
 
 def _realise(problem: bytes, seed: int) -> tuple[Reconstruction, float]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 
 _GIB = 2.0**30
-_COMPILING = 110_000_000
+_COMPILING = 120_000_000
 _VECTORS = 7
 _FIELDS = 12
 

@@ -1,6 +1,8 @@
 import math
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ import types
 import numpy as np
 import pytest
 
+from polyrve import ensemble
 from polyrve.adapters import registry
 from polyrve.ensemble import reconstruct_many
 from polyrve.reconstruction import reconstruct
@@ -71,6 +74,7 @@ def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
     assert not killer.is_alive()
     assert client.submit(os.getpid, pure=False).result() != pid
     assert math.isfinite(made.members[0].loss)
+    assert made.members[0].attempts == 2
 
 
 class Failing:
@@ -103,6 +107,57 @@ def test_descriptors_unknown_to_a_worker_are_told(scan, client, monkeypatch):
         reconstruct_many(scan, seeds=1, scheduler=client, descriptors=[(here.Local(), 1.0)], **SETTINGS)
 
 
+class Deadly(Failing):
+    def estimate(self, features, axes, group):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_run_that_loses_every_worker_is_given_up(scan):
+    import cloudpickle
+
+    seen = []
+    module = sys.modules[Deadly.__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        with pytest.raises(ValueError, match=r"at least one run to succeed; got The worker was lost 2 times\."):
+            reconstruct_many(
+                scan,
+                seeds=[3],
+                workers=1,
+                retries=1,
+                descriptors=[(Deadly(), 1.0)],
+                progress=seen.append,
+                **SETTINGS,
+            )
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    assert [(member.seed, member.attempts) for member in seen] == [(3, 2)]
+
+
+def test_runs_wait_for_a_worker_no_longer_than_asked(scan):
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        pytest.raises(ValueError, match=r"at least one run to succeed; got There was no worker for 0\.5 s\."),
+    ):
+        reconstruct_many(scan, seeds=2, scheduler=client, patience=0.5, **SETTINGS)
+
+
+def test_interrupt_keeps_the_best_of_what_is_done(scan, client):
+    def interrupt(member):
+        raise KeyboardInterrupt
+
+    made = reconstruct_many(scan, seeds=[4, 7], scheduler=client, progress=interrupt, **SETTINGS)
+    assert made.interrupted
+    first, second = made.members
+    assert math.isfinite(first.loss)
+    assert made.best.settings.seed == first.seed == 4
+    assert math.isnan(second.loss)
+    assert second.status == "Interrupted from the keyboard before it was done."
+    assert [row["seed"] for row in made.best.volume.provenance["ensemble"]] == [4, 7]
+
+
 def test_local_processes_are_the_default(scan):
     made = reconstruct_many(scan, seeds=1, workers=1, seed=5, **SETTINGS)
     assert [member.seed for member in made.members] == [5]
@@ -114,6 +169,7 @@ def test_local_processes_are_the_default(scan):
         ({"seeds": 0}, "seeds: expected at least one, all >= 0 and different; got 0"),
         ({"seeds": [1, 1]}, "seeds: expected"),
         ({"seeds": [-1]}, "seeds: expected"),
+        ({"patience": 0}, "patience: expected a number of seconds above 0; got 0"),
         ({"retries": -1}, "retries: expected a number >= 0; got -1"),
         ({"workers": 0}, "workers: expected at least 1; got 0"),
         ({"scheduler": 8786}, "scheduler: expected an address, 'slurm' or a distributed.Client; got 8786"),
@@ -139,24 +195,58 @@ def test_missing_packages_name_the_extra(scan, monkeypatch, module, scheduler, s
 
 
 def test_command_line_keeps_the_best_of_its_seeds(run, scan, client, tmp_path):
-    source, target = tmp_path / "scan.ang", tmp_path / "rve.dream3d"
-    registry.write(scan, source)
-
     def command(*further):
-        arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", target, "--iterations", 1, *further]
-        settings = ["start=random", "window=2", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}"]
-        code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
+        code, _, err = run(*arguments_of(tmp_path, scan, *further))
         return code, err
 
     code, err = command("--seeds", 2, "--scheduler", client.scheduler.address)
     assert code == 0, err
     assert "seed 0: loss" in err
     assert "seed 1: loss" in err
-    assert [row["seed"] for row in registry.read(target).provenance["ensemble"]] == [0, 1]
+    assert [row["seed"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]] == [0, 1]
     code, err = command("--scheduler", client.scheduler.address, "--force")
     assert (code, "--scheduler: expected --seeds with it; got none" in err) == (2, True)
     code, err = command("--seeds", 2, "--resume")
     assert (code, "--resume: expected a single run; got --seeds" in err) == (2, True)
+
+
+def arguments_of(tmp_path, scan, *further):
+    source = tmp_path / "scan.ang"
+    registry.write(scan, source, force=True)
+    settings = ["start=random", "window=2", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}"]
+    arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", tmp_path / "rve.dream3d", "--iterations", 1]
+    return [*arguments, *further, *(part for setting in settings for part in ("--set", setting))]
+
+
+def test_interrupted_before_a_run_is_done(run, scan, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ensemble, "reconstruct_many", interrupt)
+    code, out, err = run(*arguments_of(tmp_path, scan, "--seeds", 3))
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "polyrve: interrupted before one of 3 runs was done: no volume is written"
+    assert not (tmp_path / "rve.dream3d").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_writes_the_best_of_what_is_done(scan, tmp_path):
+    """An interrupt of the whole group of processes, as a terminal sends it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "polyrve", *map(str, arguments_of(tmp_path, scan, "--seeds", 60))],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    for line in process.stderr:
+        if line.startswith("seed "):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    done = int(re.search(r"interrupted: the best of (\d+) runs of 60 is written", err)[1])
+    losses = [row["loss"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]]
+    assert sum(map(math.isfinite, losses)) == done
+    assert 1 <= done < 60
 
 
 def test_slurm_jobs(scan, tmp_path, monkeypatch):
