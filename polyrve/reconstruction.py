@@ -141,16 +141,17 @@ def reconstruct(
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
-    key = problem.key(initial)
-    saved = checkpoint.load(key) if checkpoint is not None else None
+    digest = problem.key(initial)
+    saved = checkpoint.load(digest) if checkpoint is not None else None
     history = [] if saved is None else [Progress(**record) for record in saved.history]
     grids = multigrid.levels(settings.shape, 1 if initial is not None else settings.levels)
     position: Any = None if initial is None else problem.given(initial)
     begun = None if saved is None else saved.state.get("begun")
+    name = "a given volume" if saved is None else str(saved.state["started"])
     status, resumed, first = Status.ITERATIONS, None, 1
     if saved is not None and saved.stage == "minimisation":
         position, first = saved.state["best/position"], saved.level
-        resumed = {name: values for name, values in saved.state.items() if name != "begun"}
+        resumed = {key: values for key, values in saved.state.items() if key not in ("begun", "started")}
     elif saved is not None:
         position, first = saved.state["position"], saved.level
     if saved is not None and saved.stage == "minimum":
@@ -158,8 +159,8 @@ def reconstruct(
 
     def save(stage: Stage, level: int, state: Callable[[], Mapping[str, np.ndarray]]) -> None:
         if checkpoint is not None:
-            kept = {} if begun is None else {"begun": begun}
-            checkpoint.save(stage, level, lambda: {**state(), **kept}, [asdict(record) for record in history], key)
+            kept = {"started": np.str_(name), **({} if begun is None else {"begun": begun})}
+            checkpoint.save(stage, level, lambda: {**state(), **kept}, [asdict(record) for record in history], digest)
 
     try:
         for level, grid in list(enumerate(grids, start=1))[first - 1 :]:
@@ -170,6 +171,7 @@ def reconstruct(
                     say("putting the start together")
                     name, position = problem.start(sections, grid)
                     begun = position if name == "polycrystal" and len(grids) == 1 else None
+                    say(f"starting from: {name}")
                 start = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
                 position = start
                 save("start", level, partial(dict, position=start))
@@ -203,7 +205,7 @@ def reconstruct(
                 break
         if status not in _STOPPED:
             save("minimum", len(grids), partial(dict, position=position, status=np.str_(status.name)))
-        volume = problem.volume(multigrid.refine(position, settings.shape), history, status)
+        volume = problem.volume(multigrid.refine(position, settings.shape), history, status, name)
         if settings.sharpen and problem.sections and status not in _STOPPED:
             say("sharpening")
             volume = problem.sharpened(volume, begun)
@@ -211,7 +213,7 @@ def reconstruct(
         if position is None or not history:
             raise
         status = Status.INTERRUPTED
-        volume = problem.volume(multigrid.refine(position, settings.shape), history, status)
+        volume = problem.volume(multigrid.refine(position, settings.shape), history, status, name)
     return Reconstruction(volume, tuple(history), str(status), settings)
 
 
@@ -405,7 +407,9 @@ class Problem:
             )
         return self.state.position(initial)
 
-    def volume(self, position: np.ndarray, history: Sequence[Progress], status: Status) -> OrientationVolume:
+    def volume(
+        self, position: np.ndarray, history: Sequence[Progress], status: Status, start: str
+    ) -> OrientationVolume:
         """The volume that unknowns stand for, with its provenance."""
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
@@ -421,6 +425,7 @@ class Problem:
                 "program": f"polyrve {__version__}",
                 "settings": self.settings.model_dump(mode="json"),
                 "maps": self.sources(),
+                "start": start,
                 "status": str(status),
                 "history": [[record.level, record.iteration, record.loss] for record in history],
             },
@@ -439,7 +444,7 @@ class Problem:
             Unknowns of the polycrystal that the optimisation started from on this grid.
         """
         if begun is not None:
-            return turn_grains(self.volume(begun, (), Status.ITERATIONS), volume)
+            return turn_grains(self.volume(begun, (), Status.ITERATIONS, "polycrystal"), volume)
         grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume

@@ -11,7 +11,9 @@ def test_forecast_grows_with_the_volume_the_channels_and_the_history():
     assert small - memory.forecast((16, 16, 16), 9, 4, history=0) == 16**3 * 4 * 2 * 10 * 4
 
 
-@pytest.mark.parametrize(("n", "measured"), [(64, 293e6), (64, 318e6), (64, 404e6), (96, 893e6), (96, 935e6), (96, 1024e6)])
+@pytest.mark.parametrize(
+    ("n", "measured"), [(64, 293e6), (64, 318e6), (64, 404e6), (96, 893e6), (96, 935e6), (96, 1024e6)]
+)
 def test_forecast_is_within_a_fifth_of_measured_peaks(n, measured):
     """Peaks of the default and the paper's set beyond a process that had run 16^3, two cores, TensorFlow 2.21."""
     assert memory.forecast((n, n, n), 9, 4) == pytest.approx(measured, rel=0.2)

@@ -198,7 +198,7 @@ def test_interrupt_between_two_grids_keeps_the_coarser_one(scan, monkeypatch):
 def test_steps_without_iterations_are_told(scan, tmp_path):
     said = []
     reconstruct(scan, **WHOLE, say=said.append, progress=lambda record: said.append(record.iteration))
-    assert said == ["putting the start together", 0, 1, 2, 3, 4, "sharpening"]
+    assert said == ["putting the start together", "starting from: polycrystal", 0, 1, 2, 3, 4, "sharpening"]
 
 
 def test_checkpoint_is_of_one_initial_volume(scan, tmp_path):
@@ -349,3 +349,11 @@ def test_volume_too_large_for_memory(scan, monkeypatch):
         MemoryError, match=r"shape \(512, 512, 512\): expected a working set that fits.*got .* GiB: try"
     ):
         reconstruct(scan, shape=(512, 512, 512))
+
+
+def test_the_start_is_chosen_by_the_map_and_recorded():
+    options = {"shape": (1, 40, 40), "iterations": 0, "sharpen": False}
+    cells = make_specimen((8, 90, 90), grain_size=6.0, seed=4).field.section(0, 0).evolve(periodic=False)
+    lamellae = make_specimen((8, 96, 96), grain_size=14.0, twins=1.0, seed=2).field.section(0, 0).evolve(periodic=False)
+    names = [reconstruct(scan, **options).volume.provenance["start"] for scan in (cells, lamellae)]
+    assert names == ["polycrystal", "exemplar"]
