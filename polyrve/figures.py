@@ -248,7 +248,9 @@ def _no_shapes(sample: Sample) -> str:
 
 def _no_scatter(sample: Sample) -> str:
     spread = _in_grain_spread(sample)
-    return "no scatter within grains" if spread == 0.0 else "no neighbours less than 5 degrees apart" * np.isnan(spread)
+    if np.isnan(spread):
+        return "no neighbours less than 5 degrees apart"
+    return "" if spread > 0.0 else "no scatter within grains"
 
 
 def _no_links(sample: Sample) -> str:

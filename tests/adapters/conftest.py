@@ -415,6 +415,18 @@ def crystals() -> Callable[..., Crystals]:
 
 
 @pytest.fixture
+def halves():
+    """Two grains of (3, 4, 3) voxels each, side by side along x, not periodic; columns 2 and 3 lie at the boundary."""
+    from polyrve import rotation
+    from polyrve.grains import segment
+    from polyrve.orientation import OrientationVolume
+
+    angle = np.repeat([0.0, 0.5], 3) + np.array([0.0, 0.01, 0.02, 0.0, 0.01, 0.02])
+    q = np.broadcast_to(rotation.from_axis_angle([0.0, 0.0, 1.0], angle), (3, 4, 6, 4))
+    return segment(OrientationVolume(q, np.ones((3, 4, 6), dtype=int), (Phase("Al"),), (1.0, 1.0, 1.0)))
+
+
+@pytest.fixture
 def two_phase_grains():
     """Eight grains of two phases on (3, 4, 5) voxels of unequal edges, each voxel a little off its grain's mean."""
     from polyrve import rotation
