@@ -22,7 +22,7 @@ import polyrve
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.multigrid import resample
 from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sections import by_normal
+from polyrve.sections import Maps, by_normal
 from polyrve.specimen import make_specimen, measure
 from polyrve.statistics import Judgement, judge
 
@@ -64,8 +64,8 @@ def picture(maps: dict[int, OrientationMap], volume: OrientationVolume, path: Pa
     plt.close(figure)
 
 
-def source(name: str, spacing: float | None) -> tuple[OrientationVolume | None, dict[int, OrientationMap]]:
-    """The truth, where it is known, and the maps by the array axis that they are normal to."""
+def source(name: str, spacing: float | None) -> tuple[OrientationVolume | None, Maps]:
+    """The truth, where it is known, and the map, or three maps by the name of their normal, each in its own frame."""
     if name not in SPECIMENS:
         field = polyrve.read(name)
         if not isinstance(field, OrientationMap):
@@ -76,13 +76,12 @@ def source(name: str, spacing: float | None) -> tuple[OrientationVolume | None, 
         phases = tuple(field.phases[i - 1] for i in used)
         field = field.evolve(phase_ids=numbers[field.phase_ids], phases=phases, properties={})
         field = field if spacing is None else resample(field, (spacing, spacing))
-        return None, dict.fromkeys(range(3), field)
+        return None, field
     elongation, texture = SPECIMENS[name]
     truth = make_specimen((SIDE,) * 3, elongation=elongation, texture=texture, seed=1)
     if len(set(elongation)) == 1:
-        return truth.field, dict.fromkeys(range(3), measure(truth, axis=0, index=0, seed=1))
-    shown = {"zyx"[axis]: measure(truth, axis=axis, index=0, seed=1) for axis in range(3)}
-    return truth.field, dict(by_normal(shown))
+        return truth.field, measure(truth, axis=0, index=0, seed=1)
+    return truth.field, {"zyx"[axis]: measure(truth, axis=axis, index=0, seed=1) for axis in range(3)}
 
 
 def main() -> None:
@@ -94,9 +93,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("docs/results/judged"))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    truth, maps = source(options.case, options.spacing)
+    truth, given = source(options.case, options.spacing)
+    maps = by_normal(given)
     distinct = list({id(field): field for field in maps.values()}.values())
-    given = distinct[0] if len(distinct) == 1 else {"zyx"[axis]: field for axis, field in maps.items()}
     start, processor = time.perf_counter(), time.process_time()
     result = polyrve.reconstruct(given, shape=(options.voxels,) * 3, seed=options.seed)
     taken = f"{time.perf_counter() - start:.0f} s, {time.process_time() - processor:.0f} s of processor time"
