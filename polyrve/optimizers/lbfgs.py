@@ -62,7 +62,7 @@ def lbfgs(
     watch : Watch
     state : mapping or None
     memory : int, optional
-        Pairs kept, m; by default those of :func:`default_memory`.
+        Pairs kept, m; by default 10, for fields of orientations those of :func:`default_memory`.
     first_step : float, optional
         Euclidean length of the first trial step; by default 1, or 1 % of the start's norm where that is more.
     decrease, curvature : float
@@ -86,7 +86,8 @@ def lbfgs(
         If an option is out of its range.
     """
     shape = tuple(start.shape)
-    memory = default_memory(math.prod(shape), start.dtype.size) if memory is None else memory
+    if memory is None:
+        memory = default_memory(math.prod(shape), start.dtype.size) if orientations else _FEWEST
     if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
         raise ValueError(
             "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
@@ -163,7 +164,7 @@ def lbfgs(
 
 
 def default_memory(unknowns: int, size: int = 4) -> int:
-    """Pairs that L-BFGS keeps: 30 where they take at most 16 MiB together, else as many as do, but at least 10.
+    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 30.
 
     In float32 a map of 64 x 64 orientations gets 30, a volume of 32^3 gets 16, a larger one 10.
 

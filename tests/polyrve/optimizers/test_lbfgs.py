@@ -219,4 +219,4 @@ def test_default_memory():
     assert default_memory(64**3 * 4) == default_memory(256**3 * 4) == 10
     states = []
     minimize(lambda x: tf.reduce_sum(x**4), np.ones(3), max_iterations=1, callback=lambda i: states.append(i.state()))
-    assert len(states[-1]["sg"]) == 30
+    assert len(states[-1]["sg"]) == 10
