@@ -27,7 +27,7 @@ _POINTS, _FEWEST_PLANES, _MOST_PLANES = 16_000, 4, 16
 _WINDOWS, _QUANTILE, _LARGEST_WINDOW = 30, 0.95, 0.7
 _FIRST_SPREAD, _SPREAD_STEP, _LARGEST_SPREAD = 0.3, 0.15, 0.9
 _SCALE_STEP = 1.04
-_MARGIN, _LARGEST_DISTANCE = 1.5, 0.2
+_MARGIN, _SMALLEST_LIMIT, _LARGEST_DISTANCE = 1.5, 0.05, 0.2
 _CHORD_PER_LENGTH = 0.62
 
 
@@ -47,7 +47,7 @@ class CellFit:
         Share of single points that differ from their surroundings.
     distances, limits : tuple of float
         Kolmogorov-Smirnov distances of grain size by number and by area, aspect ratio and chord length between sections
-        and maps, and what 95 of 100 windows of the maps keep.
+        and maps, and the relative error of the share of boundaries; and what 95 of 100 windows of the maps keep.
     """
 
     lengths: tuple[float, float, float]
@@ -61,7 +61,7 @@ class CellFit:
     def alike(self) -> bool:
         """Whether sections of the cells are about as like the maps as windows of them are, and not far away."""
         pairs = zip(self.distances, self.limits, strict=True)
-        return all(found <= min(_MARGIN * limit, _LARGEST_DISTANCE) for found, limit in pairs)
+        return all(found <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), _LARGEST_DISTANCE) for found, limit in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class _Sections:
     grains: GrainShapes
     area: float
     chords: list[tuple[np.ndarray, np.ndarray]]
+    boundaries: np.ndarray
 
     @classmethod
     def of(
@@ -82,7 +83,8 @@ class _Sections:
         periodic: bool,
     ) -> _Sections:
         shapes = grain_shapes(connect(joined, points), spacing, periodic)
-        return cls(shapes, float(np.prod(spacing)), chords(joined, known, spacing, periodic))
+        shares = [(known[axis] & ~joined[axis]).sum() / max(known[axis].sum(), 1) for axis in joined]
+        return cls(shapes, float(np.prod(spacing)), chords(joined, known, spacing, periodic), np.array(shares))
 
     @property
     def specks(self) -> float:
@@ -100,7 +102,7 @@ class _Sections:
         return [float(np.average(length, weights=weight)) if len(length) else np.nan for length, weight in self.chords]
 
     def distances(self, other: _Sections) -> np.ndarray:
-        """Kolmogorov-Smirnov distances: size by number and by area, aspect ratio, chords in the worse direction."""
+        """Size by number and by area, aspect ratio, chords and share of boundaries in the worse direction."""
         sides = []
         for one in (self, other):
             grain, shaped = one.grains.points > SPECK, one.grains.points >= _SHAPED
@@ -116,6 +118,7 @@ class _Sections:
                 kolmogorov_smirnov(a[0], b[0], a[2], b[2]),
                 kolmogorov_smirnov(a[3], b[3], a[4], b[4]),
                 max(kolmogorov_smirnov(mine[0], its[0], mine[1], its[1]) for mine, its in pairs),
+                np.max(np.abs(other.boundaries / np.maximum(self.boundaries, 1e-9) - 1.0)),
             ]
         )
 
@@ -242,7 +245,7 @@ def _limits(field: OrientationMap, normal: int, shape: Sequence[int], rng: np.ra
     joined, known, points = _links(field)
     whole = _Sections.of(joined, known, points, field.spacing, field.periodic)
     if whole.number < _FEWEST_GRAINS:
-        return np.zeros(4)
+        return np.zeros(5)
     size = [
         min(shape[axis], max(4, int(_LARGEST_WINDOW * n)))
         for axis, n in zip((i for i in range(3) if i != normal), field.shape, strict=True)
@@ -258,4 +261,4 @@ def _limits(field: OrientationMap, normal: int, shape: Sequence[int], rng: np.ra
         distances = whole.distances(window)
         if np.isfinite(distances).all():
             found.append(distances)
-    return np.quantile(found, _QUANTILE, axis=0) if found else np.zeros(4)
+    return np.quantile(found, _QUANTILE, axis=0) if found else np.zeros(5)
