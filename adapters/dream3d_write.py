@@ -304,11 +304,15 @@ def _write_cells(
     ]
     if grains is not None:
         ids = grains.grain_ids.reshape(shape)
-        mean = grain_data.grain_wise(grains).quaternions.reshape(*shape, 4)
+        means = np.concatenate([[[1.0, 0.0, 0.0, 0.0]], grains.quaternions])
+
+        def mean(part: slice) -> np.ndarray:
+            return _xyzw(np.where(ids[part][..., None] > 0, means[ids[part]], field.quaternions[part]))
+
         boundary = grain_data.boundary_points(grains).reshape(shape)
         columns += [
             ("FeatureIds", 1, np.int32, lambda part: ids[part]),
-            ("AvgQuats", 4, np.float32, lambda part: _xyzw(mean[part])),
+            ("AvgQuats", 4, np.float32, mean),
             ("Boundary", 1, np.bool_, lambda part: boundary[part]),
         ]
     taken = {name for name, *_ in columns}

@@ -13,7 +13,7 @@ from polyrve import rotation
 from polyrve.adapters import dream3d
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import LAUE_GROUPS, Phase
-from polyrve.grains import GrainMap, GrainVolume, measure
+from polyrve.grains import GrainMap, GrainVolume, grain_wise, measure
 from polyrve.orientation import OrientationMap, OrientationVolume
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
@@ -215,6 +215,8 @@ def test_cells_hold_the_mean_of_their_grain_and_whether_they_lie_at_a_boundary(t
         np.testing.assert_array_equal(cells["Boundary"][..., 0], boundary)
         xyzw = np.broadcast_to(np.roll(mean, -1, axis=1), (3, 4, 6, 4))
         np.testing.assert_allclose(cells["AvgQuats"][()], xyzw, atol=1e-6)
+        of_grain = np.roll(cells["AvgQuats"][()], 1, axis=-1)
+    np.testing.assert_allclose(of_grain, grain_wise(halves).quaternions, atol=1e-6)
     assert not {"AvgQuats", "Boundary"} & set(dream3d.read_grains(path).field.properties)
     field = halves.field.evolve(properties={"Boundary": boundary})
     dream3d.write(field, tmp_path / "field.dream3d", version=version)
