@@ -7,6 +7,7 @@ and ``polyrve[slurm]`` for a SLURM cluster.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import time
@@ -23,6 +24,8 @@ from polyrve.settings import ReconstructionSettings
 from polyrve.targets import TargetSet
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+_DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""Run by workers here, which an interrupt from the keyboard reaches as well: who started them ends them."""
 _INTERRUPTED = "Interrupted from the keyboard before it was done."
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_FETCH = 300.0
@@ -279,7 +282,13 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
         environment = {name: threads for name in _THREADS}
         with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
             cluster = LocalCluster(
-                n_workers=number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0"
+                n_workers=number,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address=":0",
+                silence_logs=logging.ERROR,
+                preload=[_DEAF],
             )
     else:
         raise ValueError(f"scheduler: expected an address, 'slurm' or a distributed.Client; got {scheduler!r}")

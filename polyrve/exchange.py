@@ -103,7 +103,7 @@ class _Matching:
             [step for axis in range(3) if axis != normal for step in (_unit(axis, 1), _unit(axis, -1))]
             for normal in sorted(source.planes)
         ]
-        self.scale = np.maximum(self.wanted_differences, 0.02 * self.wanted_differences.max())
+        self.scale = np.maximum(self.wanted_differences, max(0.02 * self.wanted_differences.max(), _ROUNDING**2))
         self.like_counts = [self._like_count(cross, np.arange(self.size)) for cross in self.crosses]
         self.target = source.texture_target
         everywhere = np.arange(self.size)

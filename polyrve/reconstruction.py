@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -28,6 +29,7 @@ from polyrve.start import random_field
 from polyrve.synthesis import possible, sharpen, synthesize
 from polyrve.targets import TargetSet, definition
 
+_SMALL_WINDOW = 8
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
 
@@ -172,9 +174,8 @@ def reconstruct(
                     name, position = problem.start(sections, grid)
                     begun = position if name == "polycrystal" and len(grids) == 1 else None
                     say(f"starting from: {name}")
-                start = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
-                position = start
-                save("start", level, partial(dict, position=start))
+                position = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
+                save("start", level, partial(dict, position=position))
 
             def report(
                 iteration: Iteration,
@@ -370,6 +371,12 @@ class Problem:
         """The loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
         window = self.window(sections, grid)
+        room_in_volume = min((n - 1) // 2 for n in grid if n > 1)
+        if settings.window is None and tuple(grid) == settings.shape and window < min(_SMALL_WINDOW, room_in_volume):
+            warnings.warn(
+                f"window: the map has room for lags up to {window} voxels; statistics at longer ones are not matched",
+                stacklevel=3,
+            )
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
         chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
@@ -410,10 +417,11 @@ class Problem:
     def volume(
         self, position: np.ndarray, history: Sequence[Progress], status: Status, start: str
     ) -> OrientationVolume:
-        """The volume that unknowns stand for, with its provenance."""
+        """The volume that unknowns stand for, with its provenance; the window there is the one used."""
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
+        window = self.window(self.on_grid(self.settings.shape), self.settings.shape)
         return OrientationVolume(
             quaternions=quaternions,
             phase_ids=self.state.phase_ids(position),
@@ -423,7 +431,7 @@ class Problem:
             periodic=self.settings.periodic,
             provenance={
                 "program": f"polyrve {__version__}",
-                "settings": self.settings.model_dump(mode="json"),
+                "settings": {**self.settings.model_dump(mode="json"), "window": window},
                 "maps": self.sources(),
                 "start": start,
                 "status": str(status),

@@ -2,8 +2,8 @@
 
 The deviation of a point from its grain's mean is a rotation vector in the sample frame, which symmetrically equivalent
 orientations share. Its structure function S(r) = <abs(v(x) - v(x + r))^2> over pairs in one grain is fitted by white
-noise and Gaussian parts, which are positive definite in any dimension. Medians keep out the boundaries below the threshold that
-grains of a strong texture hold.
+noise and Gaussian parts, which are positive definite in any dimension. Medians keep out the boundaries below
+the threshold that grains of a strong texture hold.
 
 References
 ----------

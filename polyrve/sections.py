@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
     Raises
     ------
     ValueError
-        If a normal is unknown, the number of maps is neither one nor three, or their phases disagree.
+        If these are no maps, a normal is unknown, or the number of maps is neither one nor three.
     """
     if isinstance(maps, OrientationMap):
         return dict.fromkeys(range(3), maps)
@@ -52,6 +52,10 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
         if not named or not set(named) <= set(NORMALS):
             raise ValueError(f"maps: expected normals out of x, y, z; got {', '.join(map(repr, named)) or 'none'}")
     else:
+        if isinstance(maps, str) or not isinstance(maps, Iterable):
+            raise ValueError(
+                f"maps: expected an OrientationMap, three of them or a mapping from normals; got {type(maps).__name__}"
+            )
         listed = list(maps)
         if len(listed) == 1:
             return by_normal(listed[0])

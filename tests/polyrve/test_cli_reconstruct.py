@@ -86,6 +86,13 @@ def test_three_maps(run, truth, tmp_path):
     code, _, err = run("reconstruct", *paths[:2], "--shape", 8, 9, 10, "-o", target, "--force")
     assert code == 2
     assert "three" in err
+    two = ["reconstruct", paths[2], paths[0], "--shape", 8, 9, 10, "--iterations", 0, "--set", "start=random", *QUICK]
+    code, _, err = run(*two, "--normals", "zx", "-o", tmp_path / "two.dream3d")
+    assert code == 0, err
+    assert set(registry.read(tmp_path / "two.dream3d").provenance["maps"]) == {"z", "x"}
+    code, _, err = run(*two, "--normals", "zz", "-o", tmp_path / "none.dream3d")
+    assert code == 2
+    assert "--normals: expected 2 different letters of xyz" in err
 
 
 def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch):

@@ -324,6 +324,28 @@ def test_settings_that_do_not_fit(scan, change, sentence):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("maps", [None, "scan.ang", 3])
+def test_what_is_no_map_is_refused(maps):
+    with pytest.raises(ValueError, match=f"maps: expected an OrientationMap, .*; got {type(maps).__name__}$"):
+        reconstruct(maps)
+
+
+def test_window_that_was_chosen_is_recorded(scan, recwarn):
+    made = reconstruct(scan, **{**PLANE, "window": None, "iterations": 0})
+    assert made.settings.window is None
+    assert made.volume.provenance["settings"]["window"] == 7
+    assert not [warning for warning in recwarn if "window" in str(warning.message)]
+
+
+def test_small_map_is_warned_about(scan):
+    small = scan.evolve(quaternions=scan.quaternions[:12], phase_ids=scan.phase_ids[:12])
+    options = {**PLANE, "shape": (1, 32, 36), "window": None, "iterations": 0, "levels": 2}
+    with pytest.warns(UserWarning, match="window: the map has room for lags up to 6 voxels; ") as warned:
+        made = reconstruct(small, **options)
+    assert len([warning for warning in warned if "window" in str(warning.message)]) == 1
+    assert made.volume.provenance["settings"]["window"] == 6
+
+
 def test_fields_that_do_not_fit(scan):
     with pytest.raises(ValueError, match=r"phase 'Magnesium': expected indexed points; got none"):
         prepare(scan.evolve(phases=(ALUMINIUM, MAGNESIUM)), **PLANE)
