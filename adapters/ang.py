@@ -7,7 +7,7 @@ Not indexed are points with CI < 0, with an angle of 4 pi, of a negative phase, 
 phases and none of the number 0, and the all-zero rows that MTEX writes for points without data. A hexagonal grid comes
 as the square grid of its nearest points. Points that the file leaves out are not indexed.
 
-Why not orix: its reader takes about six times as long, knows no frames, hexagonal grids, missing rows or the columns of
+Why not orix: its reader takes several times as long, knows no frames, hexagonal grids, missing rows or the columns of
 versions 6 to 8, and takes phase 0 of multi-phase files for a phase.
 """
 
