@@ -39,7 +39,7 @@ def main(
 
     def keep(iteration: Iteration) -> None:
         if iteration.iteration in SNAPSHOTS or iteration.iteration == iterations:
-            volume = problem.volume(iteration.position.numpy(), (), "running")
+            volume = problem.volume(iteration.position.numpy(), (), "running", "random")
             snapshots[iteration.iteration] = plane(volume)
 
     start = tf.constant(problem.start(maps, shape)[1], tf.float32)

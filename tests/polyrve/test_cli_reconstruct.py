@@ -201,7 +201,7 @@ def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monke
     with caplog.at_level("WARNING", logger="tensorflow"):
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
     assert code == 0, err
-    assert [line[:8] for line in err.splitlines()] == ["putting ", "grid 1/3", "grid 2/3", "grid 3/3"]
+    assert [line[:8] for line in err.splitlines()] == ["putting ", "starting", "grid 1/3", "grid 2/3", "grid 3/3"]
     assert caplog.text == ""
 
 
