@@ -114,7 +114,9 @@ def minimize(
         start = state["position"]
     position = _start(start)
     if method == "lbfgs":
-        options = {"orientations": getattr(objective, "orientations", False), **options}
+        # In a volume the transforms of the scales cost a sixth of an evaluation, more than a step may take beyond it.
+        volume = position.shape.rank == 4 and position.shape[0] > 1
+        options = {"orientations": getattr(objective, "orientations", False) and not volume, **options}
     evaluate = evaluation(objective)
     traced = None if graph else evaluate
     watch = Watch(limits, callback, method, state)

@@ -71,7 +71,7 @@ def lbfgs(
         Evaluations per iteration at most.
     orientations : bool
         Whether the start is a field (nz, ny, nx, k) whose first four components are quaternions; the default where
-        the objective says so, see :class:`polyrve.optimizers.evaluation.Objective`.
+        it is no volume and the objective says so, see :class:`polyrve.optimizers.evaluation.Objective`.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def lbfgs(
 def default_memory(unknowns: int, size: int = 4) -> int:
     """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 30.
 
-    In float32 a map of 64 x 64 orientations gets 30, a volume of 32^3 gets 16, a larger one 10.
+    In float32 a map of 64 x 64 orientations gets 30, one of 128 x 128 gets 30, one of 512 x 512 gets 10.
 
     Parameters
     ----------
