@@ -19,7 +19,7 @@ from polyrve.crystal import Phase
 from polyrve.grains import measure, segment
 from polyrve.orientation import OrientationMap
 from polyrve.reconstruction import measure_targets
-from polyrve.sample import SHAPED
+from polyrve.shapes import SHAPED
 from polyrve.targets import interpolate
 
 SHARES = (0.0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1.0)

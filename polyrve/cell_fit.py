@@ -14,13 +14,9 @@ import numpy as np
 
 from polyrve.grains import DEFAULT_THRESHOLD, connect, neighbour_disorientation
 from polyrve.orientation import OrientationMap
-from polyrve.shapes import GrainShapes, chords, grain_shapes, kolmogorov_smirnov
+from polyrve.shapes import SHAPED, SPECK, GrainShapes, chords, grain_shapes, kolmogorov_smirnov
 from polyrve.tessellation import laguerre, voxel_centres
 
-SPECK = 2
-"""Grains of at most so many points are noise, or slivers that a section cuts off."""
-
-_SHAPED = 10
 _FEWEST_GRAINS = 5
 _CELLS_PER_SIDE = 7
 _POINTS, _FEWEST_PLANES, _MOST_PLANES = 16_000, 4, 16
@@ -105,7 +101,7 @@ class _Sections:
         """Size by number and by area, aspect ratio, chords and share of boundaries in the worse direction."""
         sides = []
         for one in (self, other):
-            grain, shaped = one.grains.points > SPECK, one.grains.points >= _SHAPED
+            grain, shaped = one.grains.points > SPECK, one.grains.points >= SHAPED
             size, weight = one.grains.points * one.area, one.grains.weight
             sides.append(
                 (size[grain], weight[grain], (weight * size)[grain], one.grains.aspect_ratio[shaped], weight[shaped])

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from polyrve.sample import RARE, SHAPED, SPECK, Orientations, Sample
-from polyrve.shapes import kolmogorov_smirnov
+from polyrve.sample import RARE, Orientations, Sample
+from polyrve.shapes import SHAPED, SPECK, kolmogorov_smirnov
 
 _REACH = 12
 _ROUNDING = 1e-4

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from polyrve import rotation
-from polyrve.cell_fit import SPECK, CellFit, fit_cells
+from polyrve.cell_fit import CellFit, fit_cells
 from polyrve.crystal import Phase
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, mean_orientations, neighbour_disorientation, segment
 from polyrve.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.scatter import scatter_of
+from polyrve.shapes import SPECK
 from polyrve.tessellation import laguerre, voxel_centres
 
 _POOL, _TARGET = 1500, 6000

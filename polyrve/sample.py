@@ -25,14 +25,8 @@ from polyrve.grains import (
 from polyrve.harmonics import symmetrized_harmonics
 from polyrve.multigrid import resample
 from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.shapes import chords, grain_shapes
+from polyrve.shapes import SPECK, chords, grain_shapes
 from polyrve.texture import OrientationCells, orientation_cells
-
-SPECK = 2
-"""Grains of at most so many points are specks, noise rather than grains."""
-
-SHAPED = 10
-"""Grains of at least so many points have a shape."""
 
 RARE = 0.02
 """A phase of a smaller share has no correlations worth comparing."""

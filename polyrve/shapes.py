@@ -19,6 +19,12 @@ import numpy as np
 
 from polyrve.grains import moments, unwrapped_points
 
+SPECK = 2
+"""Grains of at most so many points are specks: noise, or slivers that a section cuts off."""
+
+SHAPED = 10
+"""Grains of at least so many points have a shape."""
+
 
 @dataclass(frozen=True, eq=False)
 class GrainShapes:

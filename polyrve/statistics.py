@@ -21,8 +21,9 @@ import numpy as np
 from polyrve.figures import Figure, figures, reach
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, neighbour_disorientation, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.sample import SPECK, Orientations, Sample, at_spacing, pooled, sections, whole
+from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
+from polyrve.shapes import SPECK
 
 FEWEST_GRAINS = 5
 """A map or volume with fewer grains, specks left out, is not judged by figures of grains."""

@@ -21,7 +21,8 @@ from polyrve.figures import (
 )
 from polyrve.grains import neighbour_disorientation
 from polyrve.orientation import OrientationMap
-from polyrve.sample import SHAPED, SPECK, Sample, half_window
+from polyrve.sample import Sample, half_window
+from polyrve.shapes import SHAPED, SPECK
 from polyrve.statistics import Comparison
 from polyrve.texture import pole_density, pole_directions
 
