@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
-from polyrve.grains import DEFAULT_THRESHOLD, connect, neighbour_disorientation
+from polyrve.grains import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
 from polyrve.orientation import OrientationMap
 from polyrve.shapes import SHAPED, SPECK, GrainShapes, chords, grain_shapes, kolmogorov_smirnov
-from polyrve.tessellation import laguerre, voxel_centres
+from polyrve.tessellation import Tessellation, laguerre, voxel_centres
 
 _FEWEST_GRAINS = 5
-_CELLS_PER_SIDE = 7
-_POINTS, _FEWEST_PLANES, _MOST_PLANES = 16_000, 4, 16
+_CELLS_PER_SIDE = 9
+_POINTS, _FEWEST_PLANES, _MOST_PLANES = 30_000, 4, 16
 _WINDOWS, _QUANTILE, _LARGEST_WINDOW = 30, 0.95, 0.7
-_FIRST_SPREAD, _SPREAD_STEP, _LARGEST_SPREAD = 0.3, 0.15, 0.9
-_SCALE_STEP = 1.04
+_FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
+_SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
 _MARGIN, _SMALLEST_LIMIT, _LARGEST_DISTANCE = 1.5, 0.05, 0.2
 _CHORD_PER_LENGTH = 0.62
+_DRAWS, _THICKNESS = 3, 6.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class CellFit:
         Share of single points that differ from their surroundings.
     distances, limits : tuple of float
         Kolmogorov-Smirnov distances of grain size by number and by area, aspect ratio and chord length between sections
-        and maps, and the relative error of the share of boundaries; and what 95 of 100 windows of the maps keep.
+        and maps, and relative errors of the share of boundaries and of the number of grains per area, each for the
+        worst map; and what 95 of 100 windows of the maps keep.
     """
 
     lengths: tuple[float, float, float]
@@ -61,26 +64,56 @@ class CellFit:
 
 
 @dataclass(frozen=True, eq=False)
+class _Links:
+    """A stack of sections as what lies between its points and the next along each axis, small holes bridged.
+
+    Attributes
+    ----------
+    joined : mapping of int to ndarray, shape (m, rows, columns), bool
+        Whether both lie in one grain.
+    known : mapping of int to ndarray, shape (m, rows, columns), bool
+        Whether that can be told.
+    points : ndarray, shape (m, rows, columns), bool
+        Indexed points.
+    """
+
+    joined: dict[int, np.ndarray]
+    known: dict[int, np.ndarray]
+    points: np.ndarray
+
+    @classmethod
+    def of(cls, field: OrientationMap) -> _Links:
+        angles = {axis + 1: neighbour_disorientation(field, axis)[None] for axis in range(2)}
+        steps = bridge_holes(angles, field.quaternions[None], field.phase_ids[None], field.phases, field.periodic)
+        joined = {axis: values <= np.deg2rad(DEFAULT_THRESHOLD) for axis, values in steps.items()}
+        return cls(joined, {axis: ~np.isnan(values) for axis, values in steps.items()}, field.indexed[None])
+
+    def window(self, part: tuple[slice, ...]) -> _Links:
+        """A part of it, whose last rows and columns have no next."""
+        cut = []
+        for links in (self.joined, self.known):
+            cut.append({axis: values[part].copy() for axis, values in links.items()})
+            cut[-1][1][:, -1] = cut[-1][2][:, :, -1] = False
+        return _Links(cut[0], cut[1], self.points[part])
+
+
+@dataclass(frozen=True, eq=False)
 class _Sections:
     """What is measured on a stack of sections."""
 
     grains: GrainShapes
+    points: int
     area: float
     chords: list[tuple[np.ndarray, np.ndarray]]
     boundaries: np.ndarray
 
     @classmethod
-    def of(
-        cls,
-        joined: Mapping[int, np.ndarray],
-        known: Mapping[int, np.ndarray],
-        points: np.ndarray,
-        spacing: Sequence[float],
-        periodic: bool,
-    ) -> _Sections:
-        shapes = grain_shapes(connect(joined, points), spacing, periodic)
+    def of(cls, links: _Links, spacing: Sequence[float], periodic: bool) -> _Sections:
+        shapes = grain_shapes(connect(links.joined, links.points), spacing, periodic)
+        joined, known = links.joined, links.known
         shares = [(known[axis] & ~joined[axis]).sum() / max(known[axis].sum(), 1) for axis in joined]
-        return cls(shapes, float(np.prod(spacing)), chords(joined, known, spacing, periodic), np.array(shares))
+        points, area = int(links.points.sum()), float(np.prod(spacing))
+        return cls(shapes, points, area, chords(joined, known, spacing, periodic), np.array(shares))
 
     @property
     def specks(self) -> float:
@@ -93,12 +126,17 @@ class _Sections:
         """Number of grains that the border does not cut, specks left out."""
         return int(((self.grains.weight > 0) & (self.grains.points > SPECK)).sum())
 
+    @property
+    def per_area(self) -> float:
+        """Grains, specks left out, per point."""
+        return float(self.grains.weight[self.grains.points > SPECK].sum() / max(self.points, 1))
+
     def mean_chords(self) -> list[float]:
         """Mean length of the chords along each axis, um; NaN where there is none."""
         return [float(np.average(length, weights=weight)) if len(length) else np.nan for length, weight in self.chords]
 
     def distances(self, other: _Sections) -> np.ndarray:
-        """Size by number and by area, aspect ratio, chords and share of boundaries in the worse direction."""
+        """As :attr:`CellFit.distances`, chords and boundaries in the worse direction."""
         sides = []
         for one in (self, other):
             grain, shaped = one.grains.points > SPECK, one.grains.points >= SHAPED
@@ -115,6 +153,7 @@ class _Sections:
                 kolmogorov_smirnov(a[3], b[3], a[4], b[4]),
                 max(kolmogorov_smirnov(mine[0], its[0], mine[1], its[1]) for mine, its in pairs),
                 np.max(np.abs(other.boundaries / np.maximum(self.boundaries, 1e-9) - 1.0)),
+                abs(other.per_area / max(self.per_area, 1e-9) - 1.0),
             ]
         )
 
@@ -141,62 +180,116 @@ def fit_cells(
     -------
     CellFit
     """
-    fields = {id(field): field for field in maps.values()}
-    measured = {key: _Sections.of(*_links(field), field.spacing, field.periodic) for key, field in fields.items()}
-    wanted = {normal: measured[id(field)] for normal, field in maps.items()}
+    wanted = _measured(maps)
     limits = np.min([_limits(maps[normal], normal, shape, rng) for normal in sorted(maps)], axis=0)
     chord = _mean_chords(wanted, float(np.max(np.array(shape) * np.array(spacing))))
     specks = float(np.mean([sections.specks for sections in wanted.values()]))
     seed = int(rng.integers(2**32))
 
+    @cache
+    def unit(size_spread: float, regular: bool) -> Tessellation:
+        """Cells of length 1 in a box of :data:`_CELLS_PER_SIDE`."""
+        rng = np.random.default_rng(seed)
+        return laguerre((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), size_spread, rng, regular=regular)
+
     def tried(cells: CellFit, scale: float) -> CellFit:
         """Cells whose chords are the maps' times a scale, with the distances of their sections."""
         for _ in range(2):
-            sections = _cut(cells, wanted, spacing, seed)
+            lengths, sections = _cut(cells, unit(cells.size_spread, cells.regular), wanted, spacing, seed)
             ratio = scale * chord / _mean_chords(sections, np.inf)
-            cells = replace(cells, lengths=_triple(np.array(cells.lengths) * ratio))
+            cells = replace(cells, lengths=_triple(lengths * ratio))
             if np.all(np.abs(ratio - 1.0) < 0.02):
                 break
-        found = np.mean([wanted[normal].distances(sections[normal]) for normal in wanted], axis=0)
-        return replace(cells, distances=tuple(float(x) for x in np.nan_to_num(found, nan=np.inf)))
-
-    def score(cells: CellFit) -> float:
-        return float(np.sum(np.array(cells.distances) / np.maximum(cells.limits, 1e-3)))
+        return replace(cells, distances=_distances(wanted, sections))
 
     first = CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), tuple(limits.tolist()))
-    slivers = float(np.mean([sections.specks for sections in _cut(first, wanted, spacing, seed).values()]))
+    sections = _cut(first, unit(first.size_spread, first.regular), wanted, spacing, seed)[1]
+    slivers = float(np.mean([one.specks for one in sections.values()]))
     best, scale = tried(replace(first, noise=max(0.0, specks - slivers)), 1.0), 1.0
     for regular in (True, False):
         found = best if regular else tried(replace(best, regular=False), scale)
-        if score(found) > score(best):
+        if _score(found) > _score(best):
             continue
         best = found
-        for step in (_SPREAD_STEP, -_SPREAD_STEP):
+        for step in _SPREAD_STEPS:
             while 0.0 <= (spread := round(best.size_spread + step, 6)) <= _LARGEST_SPREAD:
                 found = tried(replace(best, size_spread=spread), scale)
-                if score(found) >= score(best):
+                if _score(found) >= _score(best):
                     break
                 best = found
-        for step in (1.0 / _SCALE_STEP, _SCALE_STEP):
+        for step in _SCALE_STEPS:
             while True:
                 found = tried(best, scale * step)
-                if score(found) >= score(best):
+                if _score(found) >= _score(best):
                     break
                 best, scale = found, scale * step
     return best
 
 
+def draw_cells(
+    cells: CellFit,
+    maps: Mapping[int, OrientationMap],
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    periodic: bool,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Cell of each voxel of a volume, whose own sections are as like the maps as windows of the maps are.
+
+    Up to some tessellations are drawn until one is; otherwise the best of them is taken.
+
+    Parameters
+    ----------
+    cells : CellFit
+        Fitted to the maps.
+    maps, shape, spacing, rng
+        As for :func:`fit_cells`; one voxel along an axis gives a plane through three-dimensional cells.
+    periodic : bool
+
+    Returns
+    -------
+    ndarray, shape (nz, ny, nx), int64
+        0 ... N - 1.
+    """
+    wanted = _measured(maps)
+    size, lengths = np.array(shape) * np.array(spacing), np.array(cells.lengths)
+    extent = np.where(np.array(shape) == 1, _THICKNESS * lengths, size if periodic else size + lengths)
+    drawn: list[tuple[float, np.ndarray]] = []
+    for _ in range(_DRAWS):
+        tessellation = laguerre(extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular)
+        labels = tessellation.cells(voxel_centres(shape, spacing))
+        sections = {}
+        for normal in wanted:
+            planes = np.moveaxis(labels, normal, 0)
+            chosen = np.unique(np.linspace(0, len(planes), min(len(planes), _MOST_PLANES), endpoint=False).astype(int))
+            sections[normal] = _strewn(planes[chosen], cells.noise, normal, spacing, periodic, rng)
+        found = replace(cells, distances=_distances(wanted, sections))
+        drawn.append((_score(found), labels))
+        if np.all(np.array(found.distances) <= found.limits):
+            break
+    labels = min(drawn, key=lambda one: one[0])[1]
+    return np.unique(labels, return_inverse=True)[1].reshape(shape)
+
+
+def _measured(maps: Mapping[int, OrientationMap]) -> dict[int, _Sections]:
+    fields = {id(field): field for field in maps.values()}
+    measured = {key: _Sections.of(_Links.of(field), field.spacing, field.periodic) for key, field in fields.items()}
+    return {normal: measured[id(field)] for normal, field in maps.items()}
+
+
+def _distances(wanted: Mapping[int, _Sections], sections: Mapping[int, _Sections]) -> tuple[float, ...]:
+    found = np.max([wanted[normal].distances(sections[normal]) for normal in wanted], axis=0)
+    return tuple(float(x) for x in np.nan_to_num(found, nan=np.inf))
+
+
+def _score(cells: CellFit) -> float:
+    """High where one distance exceeds its limit, whatever the others."""
+    return float(np.sum((np.array(cells.distances) / np.maximum(cells.limits, 1e-3)) ** 4))
+
+
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
     z, y, x = values.tolist()
     return (z, y, x)
-
-
-def _links(field: OrientationMap) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray], np.ndarray]:
-    """Which points of a map are joined to the next along each axis, which of the pairs and which points are indexed."""
-    angles = {axis + 1: neighbour_disorientation(field, axis)[None] for axis in range(2)}
-    joined = {axis: values <= np.deg2rad(DEFAULT_THRESHOLD) for axis, values in angles.items()}
-    known = {axis: ~np.isnan(values) for axis, values in angles.items()}
-    return joined, known, field.indexed[None]
 
 
 def _mean_chords(sections: Mapping[int, _Sections], longest: float) -> np.ndarray:
@@ -210,38 +303,47 @@ def _mean_chords(sections: Mapping[int, _Sections], longest: float) -> np.ndarra
     return np.array([np.mean(lengths or known) for lengths in found])
 
 
-def _cut(cells: CellFit, normals: Iterable[int], spacing: Sequence[float], seed: int) -> dict[int, _Sections]:
-    """Sections of cells as a map would show them, with their noise."""
+def _cut(
+    cells: CellFit, unit: Tessellation, normals: Iterable[int], spacing: Sequence[float], seed: int
+) -> tuple[np.ndarray, dict[int, _Sections]]:
+    """Lengths, rounded so that whole voxels fill the box, and sections as a map would show them, noise included."""
     rng = np.random.default_rng(seed)
     step = np.array(spacing)
-    size = np.maximum(np.ceil(_CELLS_PER_SIDE * np.array(cells.lengths) / step), 2 * _CELLS_PER_SIDE).astype(int)
-    tessellation = laguerre(size * step, cells.lengths, cells.size_spread, rng, regular=cells.regular)
+    size = np.maximum(np.round(_CELLS_PER_SIDE * np.array(cells.lengths) / step), 2 * _CELLS_PER_SIDE).astype(int)
+    tessellation = replace(unit, stretch=size * step / _CELLS_PER_SIDE)
     sections = {}
     for normal in normals:
         coordinates = voxel_centres(size, spacing)
         area = int(np.prod(size)) // int(size[normal])
         planes = int(np.clip(_POINTS // area, _FEWEST_PLANES, _MOST_PLANES))
         coordinates[normal] = (np.arange(planes) + 0.5) * size[normal] * step[normal] / planes
-        ids = np.moveaxis(tessellation.cells(coordinates), normal, 0).copy()
-        strewn = rng.random(ids.shape) < cells.noise
-        ids[strewn] = ids.max() + 1 + np.arange(strewn.sum())
-        sections[normal] = _of_labels(ids, normal, spacing)
-    return sections
+        ids = np.moveaxis(tessellation.cells(coordinates), normal, 0)
+        sections[normal] = _strewn(ids, cells.noise, normal, spacing, True, rng)
+    return size * step / _CELLS_PER_SIDE, sections
 
 
-def _of_labels(ids: np.ndarray, normal: int, spacing: Sequence[float]) -> _Sections:
+def _strewn(
+    ids: np.ndarray, noise: float, normal: int, spacing: Sequence[float], periodic: bool, rng: np.random.Generator
+) -> _Sections:
+    """Planes of cells with points of noise, measured."""
+    ids = ids.copy()
+    strewn = rng.random(ids.shape) < noise
+    ids[strewn] = ids.max() + 1 + np.arange(strewn.sum())
     joined = {axis: ids == np.roll(ids, -1, axis=axis) for axis in (1, 2)}
     known = {axis: np.ones(ids.shape, dtype=bool) for axis in (1, 2)}
+    if not periodic:
+        for links in (joined, known):
+            links[1][:, -1] = links[2][:, :, -1] = False
     plane = [spacing[axis] for axis in range(3) if axis != normal]
-    return _Sections.of(joined, known, np.ones(ids.shape, dtype=bool), plane, True)
+    return _Sections.of(_Links(joined, known, np.ones(ids.shape, dtype=bool)), plane, periodic)
 
 
 def _limits(field: OrientationMap, normal: int, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """What 95 of 100 windows of a map, of a section's size, keep of the distances; 0 where it has too few grains."""
-    joined, known, points = _links(field)
-    whole = _Sections.of(joined, known, points, field.spacing, field.periodic)
+    links = _Links.of(field)
+    whole = _Sections.of(links, field.spacing, field.periodic)
     if whole.number < _FEWEST_GRAINS:
-        return np.zeros(5)
+        return np.zeros(6)
     size = [
         min(shape[axis], max(4, int(_LARGEST_WINDOW * n)))
         for axis, n in zip((i for i in range(3) if i != normal), field.shape, strict=True)
@@ -250,11 +352,8 @@ def _limits(field: OrientationMap, normal: int, shape: Sequence[int], rng: np.ra
     for _ in range(_WINDOWS):
         corner = [int(rng.integers(n - length + 1)) for n, length in zip(field.shape, size, strict=True)]
         part = (slice(None), *(slice(start, start + length) for start, length in zip(corner, size, strict=True)))
-        linked, paired = ({axis: values[part].copy() for axis, values in links.items()} for links in (joined, known))
-        for links in (linked, paired):
-            links[1][:, -1] = links[2][:, :, -1] = False
-        window = _Sections.of(linked, paired, points[part], field.spacing, False)
+        window = _Sections.of(links.window(part), field.spacing, False)
         distances = whole.distances(window)
         if np.isfinite(distances).all():
             found.append(distances)
-    return np.quantile(found, _QUANTILE, axis=0) if found else np.zeros(5)
+    return np.quantile(found, _QUANTILE, axis=0) if found else np.zeros(6)

@@ -103,7 +103,7 @@ def _correlation(sample: Sample) -> np.ndarray:
 
 
 def _boundary_fraction(sample: Sample) -> float:
-    return float((sample.neighbour_angles > 10.0).mean()) if len(sample.neighbour_angles) else np.nan
+    return sample.boundary_share(10.0)
 
 
 def _in_grain_spread(sample: Sample) -> float:
@@ -221,7 +221,8 @@ def _no_random_pairs(sample: Orientations) -> str:
 
 
 def _no_neighbours(sample: Sample) -> str:
-    return "no neighbouring indexed points" if np.isnan(sample.boundary_per_size) else ""
+    found = all((~np.isnan(values)).any() for values in sample.angles.values())
+    return "" if found else "no neighbouring indexed points"
 
 
 def _no_boundaries(sample: Sample) -> str:

@@ -13,14 +13,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from polyrve import rotation
-from polyrve.cell_fit import CellFit, fit_cells
+from polyrve.cell_fit import CellFit, draw_cells, fit_cells
 from polyrve.crystal import Phase
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, mean_orientations, neighbour_disorientation, segment
 from polyrve.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.scatter import scatter_of
 from polyrve.shapes import SPECK
-from polyrve.tessellation import laguerre, voxel_centres
 
 _POOL, _TARGET = 1500, 6000
 _VISITS, _MOST_SWEEPS = 2500, 4
@@ -28,7 +27,6 @@ _TRIED = 12
 _BIN = np.deg2rad(2.5)
 _BINS = 74
 _ROUNDING = 0.003
-_THICKNESS = 6.0
 _PHASE_WEIGHT = 10.0
 
 
@@ -61,7 +59,7 @@ def polycrystal(
     phase_ids : ndarray, shape (*shape), int32
     """
     cells = fit_cells(maps, shape, spacing, rng) if cells is None else cells
-    labels = _labels(cells, shape, spacing, periodic, rng)
+    labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
     fields = list({id(field): field for field in maps.values()}.values())
     grains = [segment(field) for field in fields]
     quaternions, phase_ids = _draw(labels, grains, rng)
@@ -97,18 +95,6 @@ def turn_grains(start: OrientationVolume, optimised: OrientationVolume) -> Orien
         away = rotation.multiply(rotation.conjugate(mean), nearest)
         turned[points] = rotation.multiply(means[ids[points] - 1], away)
     return optimised.evolve(quaternions=turned.reshape(start.quaternions.shape), phase_ids=start.phase_ids)
-
-
-def _labels(
-    cells: CellFit, shape: Sequence[int], spacing: Sequence[float], periodic: bool, rng: np.random.Generator
-) -> np.ndarray:
-    """Cell of each voxel, 0 ... N - 1."""
-    size, lengths = np.array(shape) * np.array(spacing), np.array(cells.lengths)
-    flat = np.array(shape) == 1
-    extent = np.where(flat, _THICKNESS * lengths, size if periodic else size + lengths)
-    tessellation = laguerre(extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular)
-    labels = tessellation.cells(voxel_centres(shape, spacing))
-    return np.unique(labels, return_inverse=True)[1].reshape(shape)
 
 
 def _draw(labels: np.ndarray, grains: Sequence[GrainMap], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -199,10 +185,10 @@ def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases:
 
 
 def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray) -> np.ndarray:
-    """Shares of the classes of disorientation across the faces of cells.
+    """Shares of the classes of disorientation across the faces of cells: those of the maps' boundaries.
 
-    Above the threshold they are those of the maps' neighbours. Faces below it are no boundaries in a map: as many as
-    pairs of pixels drawn at random.
+    A face below the threshold would join two cells, which were fitted to the maps' grains, to one grain. Where the maps
+    have no boundaries they are those of pairs of pixels drawn at random.
     """
     shares = np.zeros(_BINS)
     for one in grains:
@@ -213,14 +199,9 @@ def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray) -> np.ndarray
             angles = angles[both & (angles > np.deg2rad(DEFAULT_THRESHOLD))]
             classes = np.where(np.isinf(angles), _BINS - 1, np.minimum(angles / _BIN, _BINS - 2)).astype(int)
             shares += np.bincount(classes, minlength=_BINS)
-    low = round(np.deg2rad(DEFAULT_THRESHOLD) / _BIN)
-    pairs = bins[np.triu_indices(len(bins), 1)]
-    at_random = np.bincount(pairs, minlength=_BINS) / max(len(pairs), 1)
     if not shares.sum():
-        return at_random
-    shares *= (1.0 - at_random[:low].sum()) / shares.sum()
-    shares[:low] = at_random[:low]
-    return shares
+        shares = np.bincount(bins[np.triu_indices(len(bins), 1)], minlength=_BINS).astype(np.float64)
+    return shares / max(shares.sum(), 1.0)
 
 
 def _texture_features(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:

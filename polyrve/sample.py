@@ -17,6 +17,7 @@ from scipy import fft
 from polyrve import rotation
 from polyrve.crystal import Phase
 from polyrve.grains import (
+    bridge_holes,
     connect,
     mean_of_links,
     mean_orientations,
@@ -217,13 +218,23 @@ class Sample(Orientations):
         return np.rad2deg(pooled[~np.isnan(pooled)])
 
     @cached_property
+    def steps(self) -> dict[int, np.ndarray]:
+        """``angles`` along lines that go on across small holes; see :func:`polyrve.grains.bridge_holes`."""
+        return bridge_holes(self.angles, self.quaternions, self.phase_ids, self.phases, self.periodic, self.threshold)
+
+    def boundary_share(self, threshold: float) -> float:
+        """Share of the steps along the axes that cross a boundary above a threshold in degrees; NaN without steps."""
+        pooled = np.concatenate([values[~np.isnan(values)] for values in self.steps.values()])
+        return float((pooled > np.deg2rad(threshold)).mean()) if len(pooled) else np.nan
+
+    @cached_property
     def boundary_per_size(self) -> float:
         """Boundary length per area (or area per volume), 1/um, of boundaries above the threshold.
 
         Crofton's formula from the crossings along the axes, exact for boundaries without preferred direction.
         """
         crossings = 0.0
-        for axis, values in self.angles.items():
+        for axis, values in self.steps.items():
             known = ~np.isnan(values)
             if not known.any():
                 return np.nan
@@ -239,7 +250,7 @@ class Sample(Orientations):
     @cached_property
     def grain_ids(self) -> np.ndarray:
         """Grains of each section, shape (m, *shape), int32."""
-        links = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.angles.items()}
+        links = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.steps.items()}
         return connect(links, self.phase_ids > 0)
 
     @cached_property
@@ -284,8 +295,8 @@ class Sample(Orientations):
     @cached_property
     def chords(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Lengths in um and weights of the chords between boundaries, along each axis of a section."""
-        joined = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.angles.items()}
-        known = {axis: ~np.isnan(values) for axis, values in self.angles.items()}
+        joined = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.steps.items()}
+        known = {axis: ~np.isnan(values) for axis, values in self.steps.items()}
         return chords(joined, known, self.spacing, self.periodic)
 
     @cached_property

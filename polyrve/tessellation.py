@@ -56,7 +56,8 @@ class Tessellation:
         ndarray, shape (nz, ny, nx), int
             0 ... N - 1.
         """
-        lift = np.sqrt(self.radii[0] ** 2 - self.radii**2)
+        squared = self.radii**2
+        lift = np.sqrt(squared[0] - squared)
         tree = cKDTree(np.column_stack([self.centres, lift]), boxsize=[*self.box, 0.0])
         shape = tuple(len(values) for values in coordinates)
         axes = [values / s for values, s in zip(coordinates, self.stretch, strict=True)]

@@ -90,7 +90,7 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
     size = (rows + window, columns + window) if padded else (rows, columns)
     layout = _Layout(channels, window, cross, size, area=rows * columns)
     spectrum_bytes = 2 * values.dtype.size * channels * size[0] * layout.half
-    pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * layout.parts
+    pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
     each = divisor(group, max(1, _POOLED_BYTES // spectrum_bytes))
     block = each * divisor(sections // each, max(1, _BLOCK_BYTES // (each * spectrum_bytes + pair_bytes)))
     means = _kernel(layout, each, block)(values)
@@ -123,92 +123,68 @@ class _Layout:
         return self.size[1] // 2 + 1
 
     @property
-    def parts(self) -> int:
-        """Numbers along the columns of a pair's spectrum: real and imaginary parts, the latter none without cross."""
-        return (1 + self.cross) * self.half
+    def even(self) -> int:
+        """Rows k of the sums P(k) + P(-k)."""
+        return self.size[0] // 2 + 1
 
     @property
-    def distances(self) -> range:
-        """Distances d of the channels of a pair (c, c + d)."""
-        return range(self.channels if self.cross else 1)
+    def odd(self) -> int:
+        """Rows k > 0 of the differences P(k) - P(-k)."""
+        return (self.size[0] - 1) // 2
 
     @property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and second channel of each pair, second >= first."""
-        first = np.concatenate([np.arange(self.channels - d) for d in self.distances])
-        return first, first + np.repeat(self.distances, [self.channels - d for d in self.distances])
+        """First and second channel of each pair (c, c + d), second >= first."""
+        distances = range(self.channels if self.cross else 1)
+        first = np.concatenate([np.arange(self.channels - d) for d in distances])
+        return first, first + np.repeat(distances, [self.channels - d for d in distances])
 
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
-        """From spectra (parts) to the real and the imaginary part at column lags, (parts, 2 window + 1) each.
+        """Cosines and sines from columns of the spectrum to column lags, (half, window + 1) and (half, window).
 
         Weighted, a column counts as often as it stands in the whole spectrum.
         """
-        angle = 2 * np.pi / self.size[1] * np.outer(np.arange(self.half), np.arange(-self.window, self.window + 1))
+        angle = 2 * np.pi / self.size[1] * np.outer(np.arange(self.half), np.arange(self.window + 1))
         single = np.isin(np.arange(self.half), (0, self.size[1] / 2)) | (not weighted)
-        cosine, sine = (np.where(single, 1.0, 2.0)[:, None] * wave for wave in (np.cos(angle), np.sin(angle)))
-        if not self.cross:
-            return cosine, sine
-        return np.concatenate([cosine, -sine]), np.concatenate([sine, cosine])
+        weight = np.where(single, 1.0, 2.0)[:, None]
+        return weight * np.cos(angle), weight * np.sin(angle[:, 1:])
 
     def over_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """From the real and the imaginary part of rows of the spectrum to row lags, (lags, rows) each.
-
-        Lags start at -window with cross terms, and at 0 without.
-        """
-        lags = np.arange(-self.window if self.cross else 0, self.window + 1)
-        angle = 2 * np.pi / self.size[0] * np.outer(lags, np.arange(self.size[0]))
+        """Cosines and sines from rows of the spectrum to row lags, (window + 1, even) and (window, odd)."""
+        angle = 2 * np.pi / self.size[0] * np.outer(np.arange(self.window + 1), np.arange(self.even))
         scale = 1.0 / (self.size[0] * self.size[1] * self.area)
-        return scale * np.cos(angle), -scale * np.sin(angle)
+        return scale * np.cos(angle), scale * np.sin(angle[1:, 1 : self.odd + 1])
 
 
 @lru_cache(maxsize=64)
 def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Values (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections."""
-    n, channels, window = layout.size[0], layout.channels, layout.window
-    first, second = layout.pairs
-    count, widths = len(first), 2 * window + 1
+    channels, count = layout.channels, len(layout.pairs[0])
     products, products_gradient = _of_each(layout) if each == 1 else _of_several(layout, each)
 
-    def matrices(pair: tuple[np.ndarray, np.ndarray], dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(pair[0], dtype), tf.constant(pair[1], dtype)
-
-    def ordered(lags: tf.Tensor) -> tf.Tensor:
-        """Lags (groups, pairs, row lags, column lags) of the pairs to those of all ordered pairs, rows >= 0."""
-        if not layout.cross:
-            return lags
-        both = tf.concat([lags[:, :, window:], tf.reverse(lags, [2, 3])[:, :, window:]], 1)
-        index = np.empty((channels, channels), dtype=np.int32)
-        index[second, first], index[first, second] = count + np.arange(count), np.arange(count)
-        return tf.gather(both, index, axis=1)
-
-    def ordered_gradient(upstream: tf.Tensor) -> tf.Tensor:
-        if not layout.cross:
-            return upstream
-        flat = tf.reshape(upstream, (-1, channels**2, window + 1, widths))
-        forth = tf.gather(flat, first * channels + second, axis=1)
-        back = tf.gather(flat, second * channels + first, axis=1)
-        back *= tf.constant((first != second)[:, None, None], flat.dtype)
-        low, high = ([(0, 0), (0, 0), pad, (0, 0)] for pad in ((window, 0), (0, window)))
-        return tf.pad(forth, low) + tf.pad(tf.reverse(back, [2, 3]), high)
+    def matrices(weighted: bool, dtype: tf.DType) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """Over rows and over columns, for sums and differences of real parts, then of imaginary parts."""
+        (even, odd), (cosine, sine) = layout.over_rows(), layout.over_columns(weighted)
+        ways = [(even, cosine), (odd, sine), (even, sine), (odd, cosine)][: 4 if layout.cross else 2]
+        return [(tf.constant(rows, dtype), tf.constant(columns, dtype)) for rows, columns in ways]
 
     def forward(part: tf.Tensor) -> tf.Tensor:
-        real, imaginary = matrices(layout.over_columns(True), part.dtype)
-        cosine, sine = matrices(layout.over_rows(), part.dtype)
-        spectra = tf.reshape(products(tf.signal.rfft2d(part, layout.size)), (-1, layout.parts))
-        lags = tf.matmul(cosine, tf.reshape(tf.matmul(spectra, real), (n, -1)))
-        lags += tf.matmul(sine, tf.reshape(tf.matmul(spectra, imaginary), (n, -1)))
-        return ordered(tf.transpose(tf.reshape(lags, (-1, block // each, count, widths)), (1, 2, 0, 3)))
+        lags = []
+        parts = products(tf.signal.rfft2d(part, layout.size))
+        for spectra, (rows, columns) in zip(parts, matrices(True, part.dtype), strict=True):
+            over_columns = tf.matmul(tf.reshape(spectra, (-1, layout.half)), columns)
+            over_rows = tf.matmul(rows, tf.reshape(over_columns, (rows.shape[1], -1)))
+            lags.append(tf.reshape(over_rows, (rows.shape[0], block // each, count, columns.shape[1])))
+        return _ordered(layout)(lags)
 
     def backward(part: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        real, imaginary = matrices(layout.over_columns(False), part.dtype)
-        cosine, sine = matrices(layout.over_rows(), part.dtype)
-        lags = tf.transpose(ordered_gradient(upstream), (2, 0, 1, 3))
-        lags = tf.reshape(lags, (lags.shape[0], -1))
-        spectra = tf.matmul(tf.reshape(tf.matmul(cosine, lags, transpose_a=True), (-1, widths)), real, transpose_b=True)
-        odd = tf.reshape(tf.matmul(sine, lags, transpose_a=True), (-1, widths))
-        spectra += tf.matmul(odd, imaginary, transpose_b=True)
-        spectra = tf.reshape(spectra, (n, block // each, count, layout.parts))
-        gradient = products_gradient(tf.signal.rfft2d(part, layout.size), spectra)
+        spectra = []
+        slopes = _ordered_gradient(layout)(upstream)
+        for slope, (rows, columns) in zip(slopes, matrices(False, part.dtype), strict=True):
+            over_rows = tf.matmul(rows, tf.reshape(slope, (rows.shape[0], -1)), transpose_a=True)
+            both = tf.matmul(tf.reshape(over_rows, (-1, columns.shape[1])), columns, transpose_b=True)
+            spectra.append(tf.reshape(both, (rows.shape[1], block // each, count, layout.half)))
+        gradient = products_gradient(tf.signal.rfft2d(part, layout.size), *spectra)
         field = tf.signal.irfft2d(gradient, layout.size)[:, :, : part.shape[2], : part.shape[3]]
         return field * float(layout.size[0] * layout.size[1])
 
@@ -234,40 +210,125 @@ def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.
     return means
 
 
-def _of_each(layout: _Layout) -> tuple[Callable[..., tf.Tensor], ...]:
+@lru_cache(maxsize=64)
+def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
+    """Parts of lags, each (row lags, groups, pairs, column lags), to those of all ordered pairs, rows >= 0."""
+    channels, window = layout.channels, layout.window
+    first, second = layout.pairs
+    index = np.empty((channels, channels), dtype=np.int32)
+    index[second, first], index[first, second] = len(first) + np.arange(len(first)), np.arange(len(first))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def joined(parts: list[tf.Tensor]) -> tf.Tensor:
+        whole = []
+        for part in parts:
+            rows, columns = (window + 1 - int(part.shape[axis]) for axis in (0, 3))
+            whole.append(tf.transpose(tf.pad(part, [(rows, 0), (0, 0), (0, 0), (columns, 0)]), (1, 2, 0, 3)))
+        sides = [
+            tf.add_n([sign * part for sign, part in zip(signs, whole, strict=True)])
+            for signs in _SIGNS[: 2 * (1 + layout.cross), : len(parts)]
+        ]
+        pairs = zip(sides[::2], sides[1::2], strict=True)
+        return tf.concat([tf.concat([tf.reverse(low[..., 1:], [3]), high], 3) for high, low in pairs], 1)
+
+    return lambda parts: tf.gather(joined(parts), index, axis=1) if layout.cross else joined(parts)
+
+
+@lru_cache(maxsize=64)
+def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+    """The transpose of :func:`_ordered`."""
+    channels, window = layout.channels, layout.window
+    first, second = layout.pairs
+
+    @tf.function(jit_compile=True, autograph=False)
+    def split(lags: list[tf.Tensor]) -> list[tf.Tensor]:
+        sides = []
+        for values in lags:
+            rows = tf.transpose(values, (2, 0, 1, 3))
+            low = tf.pad(tf.reverse(rows[..., :window], [3]), [(0, 0), (0, 0), (0, 0), (1, 0)])
+            sides += [rows[..., window:], low]
+        found = []
+        for (row, column), signs in zip(_STARTS[: 4 if layout.cross else 2], _SIGNS.T, strict=False):
+            terms = [sign * side for sign, side in zip(signs[: len(sides)], sides, strict=True)]
+            found.append(tf.add_n(terms)[row:, ..., column:])
+        return found
+
+    def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+        if not layout.cross:
+            return split([upstream])
+        flat = tf.reshape(upstream, (-1, channels**2, window + 1, 2 * window + 1))
+        forth = tf.gather(flat, first * channels + second, axis=1)
+        back = tf.gather(flat, second * channels + first, axis=1)
+        return split([forth, back * tf.constant((first != second)[:, None, None], flat.dtype)])
+
+    return gradient
+
+
+_SIGNS = np.array([[1, -1, -1, -1], [1, 1, 1, -1], [1, -1, 1, 1], [1, 1, -1, 1]], dtype=float)
+"""Of the four parts at lags (r, s), (r, -s), (-r, -s) and (-r, s), one row each, for r and s >= 0."""
+
+_STARTS = ((0, 0), (1, 1), (0, 1), (1, 0))
+"""First lag along rows and columns of each part: a sine is 0 at lag 0."""
+
+
+def _folded(ahead: tf.Tensor, behind: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums and differences of rows k >= 0 and rows -1, -2, ... of spectra."""
+    n = int(behind.shape[0])
+    return tf.concat([ahead[:1], ahead[1 : n + 1] + behind, ahead[n + 1 :]], 0), ahead[1 : n + 1] - behind
+
+
+def _unfolded(even: tf.Tensor, odd: tf.Tensor) -> tf.Tensor:
+    """The transpose of :func:`_folded`: all rows of spectra in their order."""
+    n = int(odd.shape[0])
+    inner = even[1 : n + 1]
+    return tf.concat([even[:1], inner + odd, even[n + 1 :], tf.reverse(inner - odd, [0])], 0)
+
+
+def _of_each(layout: _Layout) -> tuple[Callable[..., Any], ...]:
     """Spectra of the pairs of single sections, and the gradient: each pair once, in one compiled pass.
 
     Returns
     -------
     products : callable
-        Spectra (C, sections, n, half) to those of pairs, (n, sections, pairs, parts).
+        Spectra (C, sections, n, half) to the sums and differences of the real parts of pairs, and, with cross terms,
+        those of the imaginary parts: (even, sections, pairs, half) and (odd, sections, pairs, half).
     gradient : callable
-        Spectra and the gradient of their pairs to the gradient of their real and imaginary parts, as a complex number.
+        Spectra and the gradients of those parts to the gradient of the real and imaginary parts of the spectra, as a
+        complex number.
     """
-    channels, half = layout.channels, layout.half
+    channels = layout.channels
 
     def by_rows(spectrum: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = tf.transpose(spectrum, (2, 1, 0, 3))
         return tf.math.real(rows), tf.math.imag(rows)
 
     @tf.function(jit_compile=True, autograph=False)
-    def products(spectrum: tf.Tensor) -> tf.Tensor:
+    def products(spectrum: tf.Tensor) -> list[tf.Tensor]:
         re, im = by_rows(spectrum)
-        found = []
-        for d in layout.distances:
-            a, b, x, y = (part[:, :, s] for s in (slice(channels - d), slice(d, None)) for part in (re, im))
-            parts = [a * x + b * y, a * y - b * x]
-            found.append(tf.concat(parts[: 1 + layout.cross], -1))
-        return tf.concat(found, 2)
+        distances = range(channels if layout.cross else 1)
+
+        def of_pairs(re: tf.Tensor, im: tf.Tensor) -> list[tf.Tensor]:
+            real, imaginary = [], []
+            for d in distances:
+                a, b, x, y = (part[:, :, s] for s in (slice(channels - d), slice(d, None)) for part in (re, im))
+                real.append(a * x + b * y)
+                imaginary.append(a * y - b * x)
+            return [tf.concat(parts, 2) for parts in (real, imaginary)[: 1 + layout.cross]]
+
+        ahead = of_pairs(re[: layout.even], im[: layout.even])
+        behind = of_pairs(*(tf.reverse(part[layout.even :], [0]) for part in (re, im)))
+        return [half for pair in zip(ahead, behind, strict=True) for half in _folded(*pair)]
 
     @tf.function(jit_compile=True, autograph=False)
-    def gradient(spectrum: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    def gradient(spectrum: tf.Tensor, *upstream: tf.Tensor) -> tf.Tensor:
         re, im = by_rows(spectrum)
+        real = _unfolded(*upstream[:2])
+        imaginary = _unfolded(*upstream[2:]) if layout.cross else None
         zero = tf.zeros_like(re[:, :, 0])
         found = [(zero, zero)] * channels
         for row, (c, d) in enumerate(zip(*layout.pairs, strict=True)):
-            x = upstream[:, :, row, :half]
-            y = upstream[:, :, row, half:] if layout.cross else zero
+            x = real[:, :, row]
+            y = zero if imaginary is None else imaginary[:, :, row]
             for one, other, sign in ((c, d, 1.0), (d, c, -1.0)):
                 a, b, w = re[:, :, other], im[:, :, other], sign * y
                 found[one] = found[one][0] + x * a + w * b, found[one][1] + x * b - w * a
@@ -276,7 +337,7 @@ def _of_each(layout: _Layout) -> tuple[Callable[..., tf.Tensor], ...]:
     return products, gradient
 
 
-def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., tf.Tensor], ...]:
+def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., Any], ...]:
     """As :func:`_of_each` for means over ``each`` neighbouring sections: a product of matrices for each frequency."""
     channels, n, half = layout.channels, layout.size[0], layout.half
     first, second = layout.pairs
@@ -288,16 +349,17 @@ def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., tf.Tensor], .
     def by_frequency(spectrum: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.transpose(spectrum, (2, 3, 1, 0)), (n * half, -1, each, channels))
 
-    def products(spectrum: tf.Tensor) -> tf.Tensor:
+    def products(spectrum: tf.Tensor) -> list[tf.Tensor]:
         values = by_frequency(spectrum)
         power = tf.reshape(tf.matmul(values, values, adjoint_a=True), (n, half, -1, channels**2))
         power = tf.transpose(tf.gather(power, first * channels + second, axis=3), (0, 2, 3, 1))
-        parts = [tf.math.real(power), tf.math.imag(power)]
-        return tf.concat(parts[: 1 + layout.cross], -1) / each
+        parts = [tf.math.real(power) / each, tf.math.imag(power) / each][: 1 + layout.cross]
+        return [part for whole in parts
+                for part in _folded(whole[: layout.even], tf.reverse(whole[layout.even :], [0]))]  # fmt: skip
 
-    def gradient(spectrum: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        x = upstream[..., :half] / each
-        y = upstream[..., half:] / each if layout.cross else tf.zeros_like(x)
+    def gradient(spectrum: tf.Tensor, *upstream: tf.Tensor) -> tf.Tensor:
+        x = _unfolded(*upstream[:2]) / each
+        y = _unfolded(*upstream[2:]) / each if layout.cross else tf.zeros_like(x)
         slope = tf.transpose(tf.gather(tf.complex(x, y), index, axis=2), (0, 4, 1, 2, 3))
         slope = tf.math.conj(slope) * tf.constant(among, slope.dtype) + slope * tf.constant(among.T, slope.dtype)
         values = by_frequency(spectrum)

@@ -164,9 +164,9 @@ def lbfgs(
 
 
 def default_memory(unknowns: int, size: int = 4) -> int:
-    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 30.
+    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 20.
 
-    In float32 a map of 64 x 64 orientations gets 30, one of 128 x 128 gets 30, one of 512 x 512 gets 10.
+    In float32 a map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
     return a
 
 
-_HISTORY, _FEWEST, _MOST = 2**24, 10, 30
+_HISTORY, _FEWEST, _MOST = 2**24, 10, 20
 
 
 class _Pairs:

@@ -135,6 +135,50 @@ def test_bands_have_known_boundaries_chords_and_grains():
     assert sample.kernel_average.max() < 1e-5
 
 
+def test_small_holes_leave_boundaries_chords_and_grains_as_they_are():
+    angle = np.tile(np.repeat([0.0, 30.0], 6), (12, 2))
+    full = whole(map_of(about_z(angle), periodic=True), 5.0)
+    holes = np.ones_like(angle, dtype=np.int32)
+    holes[2, 5] = holes[3, 8:10] = holes[6, 23] = holes[6, 0] = holes[9, 12:15] = 0
+    sample = whole(map_of(about_z(angle), phase_ids=holes, periodic=True), 5.0)
+    assert sample.boundary_per_size == pytest.approx(full.boundary_per_size)
+    assert sample.boundary_share(10.0) == pytest.approx(full.boundary_share(10.0))
+    assert sample.chords[1][1].sum() == full.chords[1][1].sum()
+    assert np.average(sample.chords[1][0]) == pytest.approx(6.0)
+    assert len(sample.grains.points) == len(full.grains.points) == 4
+    assert (~np.isnan(sample.angles[2])).sum() < (~np.isnan(sample.steps[2])).sum() == angle.size
+
+
+def test_large_holes_and_those_at_the_border_stay_unknown():
+    angle = np.tile(np.repeat([0.0, 30.0], 8), (6, 1))
+    holes = np.ones_like(angle, dtype=np.int32)
+    holes[1, 2:6] = holes[2, :2] = holes[3, -1] = 0
+    sample = whole(map_of(about_z(angle), phase_ids=holes), 5.0)
+    np.testing.assert_array_equal(np.isnan(sample.steps[2]), np.isnan(sample.angles[2]))
+    window = whole(map_of(about_z(angle), periodic=True), 5.0).window((1, 1), (4, 9))
+    assert np.isnan(window.steps[2][..., -1]).all()
+
+
+def test_a_thin_grain_goes_on_through_a_hole_at_its_side():
+    angle = np.zeros((7, 9))
+    angle[3], angle[4:] = 40.0, 20.0
+    holes = np.ones_like(angle, dtype=np.int32)
+    holes[3, 4] = 0
+    ids = whole(map_of(about_z(angle), phase_ids=holes), 5.0).grain_ids[0]
+    assert ids.max() == 3
+    assert ids[3, 0] == ids[3, -1]
+
+
+def test_a_hole_that_two_grains_would_cross_stays_open():
+    angle = np.zeros((7, 9))
+    angle[3] = 40.0
+    holes = np.ones_like(angle, dtype=np.int32)
+    holes[3, 4] = 0
+    sample = whole(map_of(about_z(angle), phase_ids=holes), 5.0)
+    assert sample.grain_ids.max() == 4
+    assert all(np.array_equal(np.isnan(sample.steps[axis]), np.isnan(sample.angles[axis])) for axis in (1, 2))
+
+
 def test_grain_weights_leave_no_bias_from_the_border():
     field = make_specimen((16, 240, 250), grain_size=8.0, seed=8).field.section(0, 7)
     truth = whole(field, 5.0)
