@@ -64,7 +64,7 @@ def picture(maps: dict[int, OrientationMap], volume: OrientationVolume, path: Pa
     plt.close(figure)
 
 
-def source(name: str, spacing: float | None) -> tuple[OrientationVolume | None, Maps]:
+def source(name: str, spacing: float | None, axis: str | None) -> tuple[OrientationVolume | None, Maps]:
     """The truth, where it is known, and the map, or three maps by the name of their normal, each in its own frame."""
     if name not in SPECIMENS:
         field = polyrve.read(name)
@@ -76,7 +76,7 @@ def source(name: str, spacing: float | None) -> tuple[OrientationVolume | None, 
         phases = tuple(field.phases[i - 1] for i in used)
         field = field.evolve(phase_ids=numbers[field.phase_ids], phases=phases, properties={})
         field = field if spacing is None else resample(field, (spacing, spacing))
-        return None, field
+        return None, field if axis is None else polyrve.around(field, axis)
     elongation, texture = SPECIMENS[name]
     truth = make_specimen((SIDE,) * 3, elongation=elongation, texture=texture, seed=1)
     if len(set(elongation)) == 1:
@@ -89,13 +89,14 @@ def main() -> None:
     parser.add_argument("case", help=f"{', '.join(SPECIMENS)}, or the path of a map")
     parser.add_argument("--voxels", type=int, default=64)
     parser.add_argument("--spacing", type=float, help="um; the map is brought to it first")
+    parser.add_argument("--axis", choices=("x", "y"), help="within the map, that the material is alike around")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("docs/results/judged"))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    truth, given = source(options.case, options.spacing)
+    truth, given = source(options.case, options.spacing, options.axis)
     maps = by_normal(given)
-    distinct = list({id(field): field for field in maps.values()}.values())
+    distinct = list({id(field): field for field in maps.values()}.values())[: 1 if options.axis else 3]
     start, processor = time.perf_counter(), time.process_time()
     result = polyrve.reconstruct(given, shape=(options.voxels,) * 3, seed=options.seed)
     taken = f"{time.perf_counter() - start:.0f} s, {time.process_time() - processor:.0f} s of processor time"

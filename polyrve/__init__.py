@@ -20,6 +20,7 @@ _WHERE = {
     "Reconstruction": "polyrve.reconstruction",
     "read": "polyrve.adapters.registry",
     "write": "polyrve.adapters.registry",
+    "around": "polyrve.sections",
     "reconstruct": "polyrve.reconstruction",
     "segment": "polyrve.grains",
     "report": "polyrve.reporting",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from polyrve.grains import GrainMap, GrainVolume, segment
     from polyrve.orientation import OrientationMap, OrientationVolume
     from polyrve.reconstruction import Reconstruction, reconstruct
+    from polyrve.sections import around
     from polyrve.settings import ReconstructionSettings
 
 

@@ -44,6 +44,17 @@ DropPhaseOption = Annotated[
     list[str] | None,
     typer.Option("--drop-phase", metavar="NAME", help="Leave a phase of the maps out; may be repeated."),
 ]
+NormalsOption = Annotated[
+    str | None,
+    typer.Option(metavar="AXES", help="Axes that the maps are normal to, in their order, e.g. zx; xyz for three."),
+]
+AxisOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="x|y",
+        help="One map alone: the axis within it that the material is alike around, as a wire, an extrusion or a build.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 WriterOptions = Annotated[
     list[str] | None,
@@ -186,10 +197,8 @@ def reconstruct(
     ] = None,
     frame: FrameOption = None,
     drop_phase: DropPhaseOption = None,
-    normals: Annotated[
-        str | None,
-        typer.Option(metavar="AXES", help="Axes that the maps are normal to, in their order, e.g. zx; xyz for three."),
-    ] = None,
+    normals: NormalsOption = None,
+    axis: AxisOption = None,
     threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain, for its grains.")] = 5.0,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs polyrve[ensemble]).")
@@ -216,7 +225,7 @@ def reconstruct(
     if seeds is not None and resume:
         raise ValueError("--resume: expected a single run; got --seeds")
     checkpoint = _checkpoint(output, resume, force)
-    scans = _by_normal([_read_map(path, frame, drop_phase) for path in maps], normals)
+    scans = _by_normal([_read_map(path, frame, drop_phase) for path in maps], normals, axis)
 
     if seeds is None:
         result, interrupted = _run(scans, settings, checkpoint)
@@ -245,12 +254,12 @@ def settings() -> None:
 @app.command()
 def validate(
     path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
-    against: Annotated[
-        list[Path], typer.Option(help="The map it was made from, or --against three times: normal to x, y and z.")
-    ],
+    against: Annotated[list[Path], typer.Option(help="The map it was made from; --against again for each map more.")],
     report: Annotated[Path | None, typer.Option(metavar="REPORT.HTML", help="Write a report, and its JSON.")] = None,
     frame: FrameOption = None,
     drop_phase: DropPhaseOption = None,
+    normals: NormalsOption = None,
+    axis: AxisOption = None,
     threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
     force: ForceOption = False,
 ) -> None:
@@ -260,7 +269,7 @@ def validate(
     if report is not None:
         _check_report(report, force)
     rve = _read_volume(path, threshold)
-    scans = [_read_map(scan, frame, drop_phase) for scan in against]
+    scans = _by_normal([_read_map(scan, frame, drop_phase) for scan in against], normals, axis)
     if report is None:
         typer.echo(str(statistics.judge(scans, rve, threshold=threshold)))
         return
@@ -378,7 +387,13 @@ def _read_map(path: Path, frame: str | None, drop_phase: list[str] | None) -> Or
     return field
 
 
-def _by_normal(scans: list[OrientationMap], normals: str | None) -> Maps:
+def _by_normal(scans: list[OrientationMap], normals: str | None, axis: str | None) -> Maps:
+    from polyrve.sections import around
+
+    if axis is not None:
+        if len(scans) != 1 or normals is not None:
+            raise ValueError(f"--axis: expected one map without --normals; got {len(scans)} maps")
+        return around(scans[0], axis)
     if normals is None:
         return scans
     if len(normals) != len(scans) or len(set(normals)) != len(normals):

@@ -23,13 +23,14 @@ from polyrve.objective import SectionObjective, describe
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.polycrystal import polycrystal, turn_grains
-from polyrve.sections import Maps, at_voxel_size, by_normal, common_phases, largest_lag, voxel_size
+from polyrve.sections import Maps, at_voxel_size, by_normal, common_phases, elongation, largest_lag, voxel_size
 from polyrve.settings import ReconstructionSettings
 from polyrve.start import random_field
 from polyrve.synthesis import possible, sharpen, synthesize
 from polyrve.targets import TargetSet, definition
 
 _SMALL_WINDOW = 8
+_ELONGATED = 1.5
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
 
@@ -299,6 +300,16 @@ class Problem:
         sections = {axis: field for axis, field in sections.items() if axis in planar}
         if not sections:
             raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in planar)} for shape {shape}")
+        if len(sections) == 3 and len({id(field) for field in sections.values()}) == 1:
+            ratio = elongation(sections[0])
+            if max(ratio, 1.0 / ratio) > _ELONGATED:
+                long, short = ("y", "x") if ratio > 1.0 else ("x", "y")
+                warnings.warn(
+                    f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
+                    "which sections of all three normals cannot show; name the axis that the material is alike around "
+                    "(--axis, polyrve.around), or give a map for each normal",
+                    stacklevel=4,
+                )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
         state = LocalState.of(phases, orientations=settings.orientations)

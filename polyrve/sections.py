@@ -8,6 +8,7 @@ import numpy as np
 
 from polyrve import multigrid, rotation
 from polyrve.crystal import Phase
+from polyrve.grains import DEFAULT_THRESHOLD, neighbour_disorientation
 from polyrve.orientation import OrientationMap
 
 Maps = OrientationMap | Sequence[OrientationMap] | Mapping[str, OrientationMap]
@@ -32,9 +33,10 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
     Parameters
     ----------
     maps : OrientationMap, sequence of three, or mapping
-        One map stands for all three axes; its frame is the sample frame. Three maps are normal to x, y and z; a mapping
-        names the normals ``"x"``, ``"y"``, ``"z"``. Each is then given in its own frame, x along its columns and y down
-        its rows: normal to x those are y and z of the sample, normal to y they are x and z, normal to z x and y.
+        One map stands for all three axes (:func:`around`: for two); its frame is the sample frame. Three maps are
+        normal to x, y and z; a mapping names the normals ``"x"``, ``"y"``, ``"z"``. Each is then given in its own
+        frame, x along its columns and y down its rows: normal to x those are y and z of the sample, normal to y they
+        are x and z, normal to z x and y.
 
     Returns
     -------
@@ -70,6 +72,68 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
         map_of_sample = rotation.from_matrix(np.array(_SAMPLE_OF_MAP[axis], dtype=np.float64).T)
         sections[axis] = field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample))
     return sections
+
+
+def around(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
+    """A longitudinal section as the maps of both normals across the axis that the material is alike around.
+
+    One map then shows all three directions of a wire, an extruded rod or a build: given for all three normals, grains
+    that are long along one axis of the map cannot be shown by any volume.
+
+    Parameters
+    ----------
+    field : OrientationMap
+        Normal to z; the axis lies in it.
+    axis : str
+        ``"x"``, along its rows, or ``"y"``, down its columns.
+
+    Returns
+    -------
+    dict of str to OrientationMap
+        By the normal, each in its own frame, for :func:`by_normal`.
+
+    Raises
+    ------
+    ValueError
+        If the axis is neither.
+    """
+    if axis not in ("x", "y"):
+        raise ValueError(f"axis: expected x or y, an axis within the map; got {axis!r}")
+    return {"z": field, "y": field} if axis == "x" else {"z": field, "x": _quarter_turn(field)}
+
+
+def _quarter_turn(field: OrientationMap) -> OrientationMap:
+    """The map with its y direction along the rows, in a frame turned with it."""
+    old_of_new = rotation.from_matrix(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+    return field.evolve(
+        quaternions=np.rot90(rotation.multiply(field.quaternions, old_of_new)),
+        phase_ids=np.rot90(field.phase_ids),
+        spacing=field.spacing[::-1],
+        origin=field.origin[::-1],
+        properties={name: np.rot90(values) for name, values in field.properties.items()},
+    )
+
+
+def elongation(field: OrientationMap) -> float:
+    """Mean distance of boundaries along y over that along x; NaN where there are none along either.
+
+    Parameters
+    ----------
+    field : OrientationMap
+        Of large maps the middle 500 x 500 points count.
+
+    Returns
+    -------
+    float
+    """
+    middle = tuple(slice(max(0, (n - 500) // 2), max(0, (n - 500) // 2) + 500) for n in field.shape)
+    cut = field.evolve(quaternions=field.quaternions[middle], phase_ids=field.phase_ids[middle], properties={})
+    rates = []
+    for axis, step in enumerate(field.spacing):
+        angles = neighbour_disorientation(cut, axis)
+        angles = angles[~np.isnan(angles)]
+        rates.append((angles > np.deg2rad(DEFAULT_THRESHOLD)).mean() / step if len(angles) else 0.0)
+    return float(rates[1] / rates[0]) if min(rates) > 0.0 else float("nan")
 
 
 def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:

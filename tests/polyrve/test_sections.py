@@ -51,6 +51,36 @@ def test_one_map_stands_for_all_axes(volume):
     assert all(field is scan for field in sections.by_normal([scan]).values())
 
 
+@pytest.mark.parametrize(("axis", "other", "index"), [("x", "y", 0), ("y", "x", 1)])
+def test_a_longitudinal_section_looks_the_same_along_its_axis_in_both_normals(volume, axis, other, index):
+    scan = volume.section(0, 0).evolve(periodic=False)
+    given = sections.around(scan, axis)
+    assert set(given) == {"z", other}
+    found = sections.by_normal(given)
+    number = sections.NORMALS[other]
+    along = [i for i in range(3) if i != number].index(2 - index)
+    aligned = np.moveaxis(found[number].quaternions, along, 1 - index)
+    across = np.flip(aligned, axis=index) if axis == "y" else aligned
+    seen, expected = (rotation.rotate(q, SAMPLE[axis]) for q in (across, scan.quaternions))
+    np.testing.assert_allclose(seen, expected, atol=1e-12)
+    assert found[number].spacing[along] == scan.spacing[1 - index]
+    turn = rotation.multiply(rotation.conjugate(across), scan.quaternions)
+    assert np.ptp(turn.reshape(-1, 4), axis=0).max() < 1e-12
+    assert abs(rotation.rotate(turn[0, 0], SAMPLE["z"]) @ SAMPLE[other]) == pytest.approx(1.0)
+
+
+def test_an_axis_across_the_map_is_refused(volume):
+    with pytest.raises(ValueError, match="axis: expected x or y, an axis within the map; got 'z'"):
+        sections.around(volume.section(0, 0), "z")
+
+
+def test_elongation_of_long_grains_and_of_a_single_one():
+    truth = make_specimen((1, 60, 90), grain_size=6.0, elongation=(1.0, 2.0, 1.0), seed=2).field.section(0, 0)
+    assert sections.elongation(truth) == pytest.approx(2.0, rel=0.2)
+    single = truth.evolve(quaternions=np.broadcast_to([1.0, 0.0, 0.0, 0.0], truth.quaternions.shape))
+    assert np.isnan(sections.elongation(single))
+
+
 def test_steps_give_the_voxel_size(volume):
     three = sections.by_normal([in_own_frame(volume, axis, 0) for axis in (2, 1, 0)])
     assert sections.voxel_size(three) == (1.5, 1.0, 0.5)
