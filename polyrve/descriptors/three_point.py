@@ -70,6 +70,17 @@ def _kernel(
         starts = [(reach[0] + sign * row, reach[1] + sign * column) for row, column in lags]
         return [extended[..., row : row + rows, column : column + columns] for row, column in starts]
 
+    def moved(values: tf.Tensor, lag: Lag) -> tf.Tensor:
+        """Values of a section moved by a lag, across its edges or with zeros behind."""
+        for axis, step in enumerate(lag):
+            if step:
+                n = values.shape[axis]
+                head, tail = tf.split(values, [n - step, step] if step > 0 else [-step, n + step], axis)
+                if not periodic:
+                    head, tail = (head, tf.zeros_like(tail)) if step > 0 else (tf.zeros_like(head), tail)
+                values = tf.concat([tail, head], axis)
+        return values
+
     def part(field: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A section of a channel and its values at all lags, (rows, columns) and (K, rows, columns)."""
         here = tf.slice(field, tf.stack([channel, section, 0, 0]), (1, 1, rows, columns))
@@ -113,8 +124,8 @@ def _kernel(
             g = upstream[channel, section]
             slope = tf.matmul(0.5 * (g + tf.transpose(g)) / counts, tf.reshape(size * count, (len(lags), -1)))
             slope = tf.reshape(slope, sign.shape) * sign * count
-            ends = shifted(extend(slope[None], reach, periodic)[0], sign=-1)
-            return tf.add_n([end[k] for k, end in enumerate(ends)]) - tf.reduce_sum(slope, 0)
+            ends = [moved(slope[k], lag) for k, lag in enumerate(lags)]
+            return tf.add_n(ends) - tf.reduce_sum(slope, 0)
 
         return of_all(one, values, mask)
 

@@ -95,6 +95,41 @@ def test_three_maps(run, truth, tmp_path):
     assert "--normals: expected 2 different letters of xyz" in err
 
 
+def test_one_longitudinal_section(run, tmp_path):
+    made = make_specimen((1, 40, 48), grain_size=5.0, elongation=(1.0, 1.0, 2.5), seed=3)
+    path, target = tmp_path / "long.ang", tmp_path / "rve.dream3d"
+    registry.write(measure(made, 0, 0), path)
+    short = [
+        "reconstruct",
+        path,
+        "--shape",
+        10,
+        10,
+        12,
+        "--iterations",
+        0,
+        "-o",
+        target,
+        "--set",
+        "start=random",
+        *QUICK,
+    ]
+    code, _, err = run(*short)
+    assert code == 0, err
+    assert "times as long along x as along y" in err
+    code, _, err = run(*short, "--axis", "x", "--force")
+    assert code == 0, err
+    assert "as long along" not in err
+    assert set(registry.read(target).provenance["maps"]) == {"z", "y"}
+    code, out, err = run("validate", target, "--against", path, "--axis", "x")
+    assert code == 0, err
+    assert "figures pass" in out
+    for wrong in (["--axis", "z"], ["--axis", "x", "--normals", "z"]):
+        code, _, err = run(*short, *wrong, "--force")
+        assert code == 2
+        assert "axis: expected" in err
+
+
 def test_interrupted_run_is_written_and_resumed(run, scan, tmp_path, monkeypatch):
     target = tmp_path / "rve.dream3d"
     arguments = ["reconstruct", scan, *QUICK, "--shape", 1, 12, 14, "-o", target, "--iterations", 6]
