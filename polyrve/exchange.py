@@ -30,6 +30,7 @@ _REACH = 2
 _ALIKE = np.deg2rad(5.2)
 _ROUNDING = 0.003
 _TEXTURE_WEIGHT = 0.02
+_NEXT = 10.0
 _SHORT: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0), (3, 3), (3, -3))
 _RADII = (3, 4.5, 6, 8, 10, 12, 15)
 _IN_GRAIN = np.deg2rad(7.5)
@@ -98,6 +99,8 @@ class _Matching:
         long = [lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= longest]
         self.long, self.wanted_differences = self._wanted(long, self._differences)
         self.short, self.wanted_classes = self._wanted(_SHORT, self._classes)
+        weight = np.array([_NEXT if sum(map(abs, step)) == 1 else 1.0 for step in self.short])
+        self.class_weights = (weight / weight.sum())[:, None]
         self.wanted_likes = np.stack([self._likes_of(plane) for _, plane in sorted(source.planes.items())])
         self.crosses = [
             [step for axis in range(3) if axis != normal for step in (_unit(axis, 1), _unit(axis, -1))]
@@ -206,7 +209,7 @@ class _Matching:
         differences, classes, likes, texture = self._residuals(sums)
         return float(
             ((differences / self.scale) ** 2).mean()
-            + (classes**2 / (self.wanted_classes + _ROUNDING)).sum(axis=1).mean()
+            + (self.class_weights * classes**2 / (self.wanted_classes + _ROUNDING)).sum()
             + (likes**2 / (self.wanted_likes + _ROUNDING)).sum(axis=1).mean()
             + _TEXTURE_WEIGHT * (texture**2).sum()
         )
@@ -215,7 +218,7 @@ class _Matching:
         differences, classes, likes, texture = self._residuals(self.sums)
         return (
             2 * differences / self.scale**2 / differences.size / self.size,
-            2 * classes / (self.wanted_classes + _ROUNDING) / len(classes) / self.size,
+            2 * self.class_weights * classes / (self.wanted_classes + _ROUNDING) / self.size,
             2 * likes / (self.wanted_likes + _ROUNDING) / len(likes) / self.size,
             2 * _TEXTURE_WEIGHT * texture / self.size,
         )
