@@ -20,7 +20,7 @@ from polyrve.tessellation import Tessellation, laguerre, voxel_centres
 
 _FEWEST_GRAINS = 5
 _CELLS_PER_SIDE = 9
-_POINTS, _FEWEST_PLANES, _MOST_PLANES = 30_000, 4, 16
+_POINTS, _FEWEST_PLANES, _MOST_PLANES = 30_000, 2, 16
 _WINDOWS, _QUANTILE, _LARGEST_WINDOW = 30, 0.95, 0.7
 _FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
@@ -60,7 +60,9 @@ class CellFit:
     def alike(self) -> bool:
         """Whether sections of the cells are about as like the maps as windows of them are, and not far away."""
         pairs = zip(self.distances, self.limits, strict=True)
-        return all(found <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), _LARGEST_DISTANCE) for found, limit in pairs)
+        return bool(self.distances) and all(
+            found <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), _LARGEST_DISTANCE) for found, limit in pairs
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +160,23 @@ class _Sections:
         )
 
 
+def cells_of_chords(maps: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float]) -> CellFit:
+    """Regular cells of moderate spread whose chords are about the maps', not compared with them.
+
+    Parameters
+    ----------
+    maps, shape, spacing
+        As for :func:`fit_cells`.
+
+    Returns
+    -------
+    CellFit
+        Without distances and limits.
+    """
+    chord = _mean_chords(_measured(maps), float(np.max(np.array(shape) * np.array(spacing))))
+    return CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), ())
+
+
 def fit_cells(
     maps: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float], rng: np.random.Generator
 ) -> CellFit:
@@ -241,7 +260,7 @@ def draw_cells(
     Parameters
     ----------
     cells : CellFit
-        Fitted to the maps.
+        Fitted to the maps; drawn once if they have no limits.
     maps, shape, spacing, rng
         As for :func:`fit_cells`; one voxel along an axis gives a plane through three-dimensional cells.
     periodic : bool
@@ -258,6 +277,9 @@ def draw_cells(
     for _ in range(_DRAWS):
         tessellation = laguerre(extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular)
         labels = tessellation.cells(voxel_centres(shape, spacing))
+        if not cells.limits:
+            drawn.append((0.0, labels))
+            break
         sections = {}
         for normal in wanted:
             planes = np.moveaxis(labels, normal, 0)

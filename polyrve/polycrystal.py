@@ -62,7 +62,7 @@ def polycrystal(
     labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
     fields = list({id(field): field for field in maps.values()}.values())
     grains = [segment(field) for field in fields]
-    quaternions, phase_ids = _draw(labels, grains, rng)
+    quaternions, phase_ids = _draw(labels, grains, cells.alike, rng)
     away = rotation.from_rotation_vector(scatter_of(grains, SPECK + 1).field(shape, spacing, rng))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
     _strew(quaternions, phase_ids, grains, cells.noise, rng)
@@ -97,9 +97,12 @@ def turn_grains(start: OrientationVolume, optimised: OrientationVolume) -> Orien
     return optimised.evolve(quaternions=turned.reshape(start.quaternions.shape), phase_ids=start.phase_ids)
 
 
-def _draw(labels: np.ndarray, grains: Sequence[GrainMap], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw(
+    labels: np.ndarray, grains: Sequence[GrainMap], apart: bool, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Orientation and phase of each cell: pixels that together give the texture and the boundaries of the maps.
 
+    `apart` is whether each cell stands for a grain of the maps, so that no two that meet may be alike.
     Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
     """
     phases = grains[0].field.phases
@@ -112,7 +115,7 @@ def _draw(labels: np.ndarray, grains: Sequence[GrainMap], rng: np.random.Generat
     quaternions, phase_ids = quaternions[pool], phase_ids[pool]
     features = _texture_features(quaternions, phase_ids, phases)
     bins = _disorientation_bins(quaternions, phase_ids, phases)
-    wanted = _boundary_shares(grains, bins)
+    wanted = _boundary_shares(grains, bins, apart)
     scale = 1.0 / (wanted + _ROUNDING)
     square = (features**2).sum(axis=1)
 
@@ -184,11 +187,11 @@ def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases:
     return bins
 
 
-def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray) -> np.ndarray:
-    """Shares of the classes of disorientation across the faces of cells: those of the maps' boundaries.
+def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray, apart: bool) -> np.ndarray:
+    """Shares of the classes of disorientation across the faces of cells.
 
-    A face below the threshold would join two cells, which were fitted to the maps' grains, to one grain. Where the maps
-    have no boundaries they are those of pairs of pixels drawn at random.
+    Above the threshold they are those of the maps' neighbours. Faces below it join two cells to one grain: none where
+    cells are to be `apart`, else as many as pairs of pixels drawn at random.
     """
     shares = np.zeros(_BINS)
     for one in grains:
@@ -199,9 +202,17 @@ def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray) -> np.ndarray
             angles = angles[both & (angles > np.deg2rad(DEFAULT_THRESHOLD))]
             classes = np.where(np.isinf(angles), _BINS - 1, np.minimum(angles / _BIN, _BINS - 2)).astype(int)
             shares += np.bincount(classes, minlength=_BINS)
+    pairs = bins[np.triu_indices(len(bins), 1)]
+    at_random = np.bincount(pairs, minlength=_BINS) / max(len(pairs), 1)
     if not shares.sum():
-        shares = np.bincount(bins[np.triu_indices(len(bins), 1)], minlength=_BINS).astype(np.float64)
-    return shares / max(shares.sum(), 1.0)
+        return at_random
+    shares /= shares.sum()
+    if apart:
+        return shares
+    low = round(np.deg2rad(DEFAULT_THRESHOLD) / _BIN)
+    shares *= 1.0 - at_random[:low].sum()
+    shares[:low] = at_random[:low]
+    return shares
 
 
 def _texture_features(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
 
+from polyrve.cell_fit import cells_of_chords
 from polyrve.exchange import exchange
 from polyrve.exemplar import FEWEST, WINDOW, Exemplar, Plane, exemplar, features, whole_neighbourhoods
 from polyrve.orientation import OrientationMap
@@ -89,7 +90,8 @@ def synthesize(
     factor, grid = coarsest
     source = exemplar(_coarse(maps, spacing, factor), rng)
     step = tuple(length * n / m for length, n, m in zip(spacing, full, grid, strict=True))
-    pixels = _nearest(source, *polycrystal(maps, grid, step, True, rng))
+    cells = cells_of_chords(maps, grid, step)
+    pixels = _nearest(source, *polycrystal(maps, grid, step, True, rng, cells))
     _grow(source, pixels, grid, not finer, rng)
     for factor, fine_grid in finer:
         fine = exemplar(_coarse(maps, spacing, factor), rng)
