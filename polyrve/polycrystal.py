@@ -62,7 +62,7 @@ def polycrystal(
     labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
     fields = list({id(field): field for field in maps.values()}.values())
     grains = [segment(field) for field in fields]
-    quaternions, phase_ids = _draw(labels, grains, cells.alike, rng)
+    quaternions, phase_ids = _draw(labels, grains, cells, rng)
     away = rotation.from_rotation_vector(scatter_of(grains, SPECK + 1).field(shape, spacing, rng))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
     _strew(quaternions, phase_ids, grains, cells.noise, rng)
@@ -98,11 +98,12 @@ def turn_grains(start: OrientationVolume, optimised: OrientationVolume) -> Orien
 
 
 def _draw(
-    labels: np.ndarray, grains: Sequence[GrainMap], apart: bool, rng: np.random.Generator
+    labels: np.ndarray, grains: Sequence[GrainMap], cells: CellFit, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Orientation and phase of each cell: pixels that together give the texture and the boundaries of the maps.
 
-    `apart` is whether each cell stands for a grain of the maps, so that no two that meet may be alike.
+    Where cells stand for the grains of the maps, no two that meet may be alike; where they were not compared with the
+    maps, texture alone counts.
     Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
     """
     phases = grains[0].field.phases
@@ -115,8 +116,8 @@ def _draw(
     quaternions, phase_ids = quaternions[pool], phase_ids[pool]
     features = _texture_features(quaternions, phase_ids, phases)
     bins = _disorientation_bins(quaternions, phase_ids, phases)
-    wanted = _boundary_shares(grains, bins, apart)
-    scale = 1.0 / (wanted + _ROUNDING)
+    wanted = _boundary_shares(grains, bins, cells.alike)
+    scale = float(bool(cells.limits)) / (wanted + _ROUNDING)
     square = (features**2).sum(axis=1)
 
     number = int(labels.max()) + 1
