@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from polyrve import rotation
-from polyrve.grains import neighbour_disorientation
+from polyrve.cell_fit import cells_of_chords, draw_cells, fit_cells
+from polyrve.grains import neighbour_disorientation, segment
 from polyrve.harmonics import symmetrized_harmonics
+from polyrve.orientation import OrientationVolume
 from polyrve.polycrystal import polycrystal, turn_grains
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.start import random_field
@@ -40,6 +44,37 @@ def test_polycrystal_has_the_intercepts_of_the_map(scan):
     volume = make_specimen(SHAPE, seed=0).field.evolve(quaternions=q)
     for axis in range(3):
         assert boundary_density(volume, axis) == pytest.approx(boundary_density(scan, 0), rel=0.3)
+
+
+@pytest.fixture(scope="module")
+def fine_maps():
+    truth = make_specimen((8, 80, 80), grain_size=6.0, texture="strong", seed=3).field
+    return dict.fromkeys(range(3), truth.section(0, 0).evolve(periodic=False))
+
+
+def test_cells_that_stand_for_grains_are_grains(fine_maps):
+    maps = fine_maps
+    cells = replace(fit_cells(maps, SHAPE, SPACING, np.random.default_rng(0)), noise=0.0)
+    assert cells.alike
+    labels = draw_cells(cells, maps, SHAPE, SPACING, True, np.random.default_rng(1))
+    numbers = []
+    for given in (cells, replace(cells, distances=(1.0,) * len(cells.limits))):
+        q, phase_ids = polycrystal(maps, SHAPE, SPACING, True, np.random.default_rng(1), given)
+        grains = segment(OrientationVolume(q, phase_ids, maps[0].phases, SPACING, periodic=True))
+        numbers.append((np.bincount(grains.grain_ids.ravel())[1:] > 2).sum())
+    assert numbers[0] > numbers[1]
+    assert numbers[0] >= 0.9 * (np.bincount(labels.ravel()) > 2).sum()
+
+
+def test_cells_of_chords_are_drawn_for_their_texture(fine_maps):
+    maps = fine_maps
+    cells = cells_of_chords(maps, SHAPE, SPACING)
+    assert not cells.alike
+    q, phase_ids = polycrystal(maps, SHAPE, SPACING, True, np.random.default_rng(0), cells)
+    harmonics = symmetrized_harmonics("m-3m")
+    target, made = (harmonics.evaluate(values.reshape(-1, 4)).mean(axis=1) for values in (maps[0].quaternions, q))
+    assert np.abs(made - target).max() < 0.1
+    assert set(np.unique(phase_ids)) == {1}
 
 
 def test_texture_is_closer_to_the_map_than_a_random_draw_of_its_pixels(scan):
