@@ -214,7 +214,7 @@ def test_state_survives_a_file(quaternion_field):
 
 
 def test_default_memory():
-    assert default_memory(64 * 64 * 4) == 30
+    assert default_memory(64 * 64 * 4) == 20
     assert default_memory(32**3 * 4) == 16
     assert default_memory(64**3 * 4) == default_memory(256**3 * 4) == 10
     states = []
