@@ -323,7 +323,7 @@ def test_options_are_the_settings():
     shared = options & set(ReconstructionSettings.model_fields)
     assert shared == {"shape", "spacing", "seed", "iterations"}
     beside = {"maps", "output", "config", "options", "frame", "normals", "threshold", "resume", "force"}
-    beside |= {"seeds", "scheduler", "drop_phase"}
+    beside |= {"seeds", "scheduler", "drop_phase", "axis"}
     assert options == shared | beside
 
 
