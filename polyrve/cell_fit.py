@@ -270,14 +270,14 @@ def draw_cells(
     ndarray, shape (nz, ny, nx), int64
         0 ... N - 1.
     """
-    wanted = _measured(maps)
     size, lengths = np.array(shape) * np.array(spacing), np.array(cells.lengths)
     extent = np.where(np.array(shape) == 1, _THICKNESS * lengths, size if periodic else size + lengths)
+    wanted = _measured(maps) if cells.limits else {}
     drawn: list[tuple[float, np.ndarray]] = []
     for _ in range(_DRAWS):
         tessellation = laguerre(extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular)
         labels = tessellation.cells(voxel_centres(shape, spacing))
-        if not cells.limits:
+        if not wanted:
             drawn.append((0.0, labels))
             break
         sections = {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from polyrve import multigrid, rotation
+from polyrve.cleaning import crop
 from polyrve.crystal import Phase
 from polyrve.grains import DEFAULT_THRESHOLD, neighbour_disorientation
 from polyrve.orientation import OrientationMap
@@ -126,11 +127,11 @@ def elongation(field: OrientationMap) -> float:
     -------
     float
     """
-    middle = tuple(slice(max(0, (n - 500) // 2), max(0, (n - 500) // 2) + 500) for n in field.shape)
-    cut = field.evolve(quaternions=field.quaternions[middle], phase_ids=field.phase_ids[middle], properties={})
+    start = [max(0, (n - 500) // 2) for n in field.shape]
+    middle = crop(field, start, [min(a + 500, n) for a, n in zip(start, field.shape, strict=True)])
     rates = []
     for axis, step in enumerate(field.spacing):
-        angles = neighbour_disorientation(cut, axis)
+        angles = neighbour_disorientation(middle, axis)
         angles = angles[~np.isnan(angles)]
         rates.append((angles > np.deg2rad(DEFAULT_THRESHOLD)).mean() / step if len(angles) else 0.0)
     return float(rates[1] / rates[0]) if min(rates) > 0.0 else float("nan")
