@@ -9,16 +9,21 @@ import os
 from collections.abc import Sequence
 
 _GIB = 2.0**30
-_COMPILING = 120_000_000
+_COMPILING = 110_000_000
+_COMPILING_OF_SECTIONS = 50_000_000
 _VECTORS = 7
-_FIELDS = 12
+_FIELDS = 11
+_ESTIMATES = 2.5
 
 
-def forecast(shape: Sequence[int], channels: int, unknowns: int, history: int = 10) -> int:
+def forecast(
+    shape: Sequence[int], channels: int, unknowns: int, *, history: int = 10, groups: int = 0, window: int = 16
+) -> int:
     """Peak memory of a reconstruction with a named set, beyond what the program itself takes.
 
-    The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, and a fixed
-    share for compiling. The two numbers that theory does not give are fitted to measured peaks, see ``docs/speed.md``.
+    The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, two-point
+    correlations that are matched section by section, and a fixed share for compiling. The numbers that theory does not
+    give are fitted to measured peaks, see ``docs/speed.md``.
 
     Parameters
     ----------
@@ -29,15 +34,21 @@ def forecast(shape: Sequence[int], channels: int, unknowns: int, history: int = 
     unknowns : int
         Unknowns per voxel.
     history : int
-        Pairs that L-BFGS keeps; small fields keep more, of 16 MiB at most.
+        Pairs that L-BFGS keeps, in half precision; small fields keep more or longer numbers, of 16 MiB at most.
+    groups : int
+        Groups of sections whose two-point correlations are matched one by one; 0 where all sections are averaged.
+    window : int
+        Largest lag of those, in voxels.
 
     Returns
     -------
     int
         Bytes.
     """
-    per_voxel = 4 * ((2 * history + _VECTORS) * unknowns + _FIELDS * channels)
-    return _COMPILING + math.prod(shape) * per_voxel
+    per_voxel = (2 * 2 * history + 4 * _VECTORS) * unknowns + 4 * _FIELDS * channels
+    estimates = 4 * groups * channels**2 * (window + 1) * (2 * window + 1)
+    compiling = _COMPILING + (_COMPILING_OF_SECTIONS if groups else 0)
+    return compiling + math.prod(shape) * per_voxel + int(_ESTIMATES * estimates)
 
 
 def available() -> int | None:

@@ -95,6 +95,14 @@ class ReconstructionSettings(BaseModel):
             raise ValueError(f"expected an even number; got {value}")
         return value
 
+    @property
+    def groups(self) -> int:
+        """Groups of sections, of all axes, whose two-point correlations are matched one by one; 0 where averaged."""
+        named = self.descriptors == "paper" and self.weights.get("two_point", 1.0) > 0
+        if self.sections_per_group is None or not (named or self.weights.get("two_point", 0.0) > 0):
+            return 0
+        return 1 if self.shape[0] == 1 else sum(n // self.sections_per_group for n in self.shape)
+
     @classmethod
     def create(cls, **values: Any) -> ReconstructionSettings:
         """Settings from keywords, with errors as one sentence.

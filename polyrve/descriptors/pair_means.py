@@ -317,9 +317,9 @@ def _kernel(
     values_per_lag = transform.count(channels)
     strip = rows // divisor(rows, STRIPS)
 
-    def cut(values: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+    def cut(values: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         part = tf.slice(values, tf.stack([0, i * block, 0, 0]), (values.shape[0], block, *values.shape[2:]))
-        return extend(part, reach, periodic)
+        return part, extend(part, reach, periodic, once=block == sections)
 
     def shifted(part: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
         begin = tf.stack([0, 0, reach[0] + lag[0], reach[1] + lag[1]])
@@ -355,8 +355,7 @@ def _kernel(
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
-            part, mask = cut(values, i), cut(field_mask, i) if masked else None
-            here = centre(part)
+            (here, part), mask = cut(values, i), cut(field_mask, i)[1] if masked else None
             here_strips = tf.split(here, rows // strip, -2)
 
             # Strips are summed here and finished outside of the loop: joined, the two run at half the speed.
@@ -381,8 +380,7 @@ def _kernel(
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
-            part, mask = cut(values, i), cut(field_mask, i) if masked else None
-            here = centre(part)
+            (here, part), mask = cut(values, i), cut(field_mask, i)[1] if masked else None
             share = tf.slice(upstream, tf.stack([0, 0, i * block]), (*upstream.shape[:2], block))
 
             def upstream_of(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
@@ -448,18 +446,23 @@ def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
     return values if axis == 0 else tf.transpose(values, order)
 
 
-def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool) -> tf.Tensor:
-    """Sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros."""
+def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: bool = True) -> tf.Tensor:
+    """Sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros.
+
+    Copies side by side, of which a part is cut out, are formed along whole vectors, where pieces joined along columns
+    are formed number by number. Compilers form them anew wherever they are read, unless in a loop that stands between.
+    Rows are joined from pieces if all is to be formed `once` without one.
+    """
     if not periodic:
         return tf.pad(values, [(0, 0), (0, 0), *((width, width) for width in reach)])
-    for axis, width in enumerate(reach, start=2):
-        n = int(values.shape[axis])
+    rows, columns = (int(n) for n in values.shape[2:])
+    for width, n in zip(reach, (rows, columns), strict=True):
         if width > n:
             raise ValueError(f"lags: expected at most {n} voxels in these sections; got {width}")
-        if width:
-            low, high = tf.split(values, [n - width, width], axis)[1], tf.split(values, [width, n - width], axis)[0]
-            values = tf.concat([low, values, high], axis)
-    return values
+    wide = tf.tile(values, [1, 1, 1, 3])[..., columns - reach[1] : 2 * columns + reach[1]]
+    if once:
+        return tf.concat([wide[:, :, rows - reach[0] :], wide, wide[:, :, : reach[0]]], 2)
+    return tf.tile(wide, [1, 1, 3, 1])[:, :, rows - reach[0] : 2 * rows + reach[0]]
 
 
 def _reach(lags: Sequence[Lag]) -> Lag:

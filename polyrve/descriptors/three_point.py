@@ -84,7 +84,7 @@ def _kernel(
     def part(field: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A section of a channel and its values at all lags, (rows, columns) and (K, rows, columns)."""
         here = tf.slice(field, tf.stack([channel, section, 0, 0]), (1, 1, rows, columns))
-        return here[0, 0], tf.stack(shifted(extend(here, reach, periodic)[0, 0]))
+        return here[0, 0], tf.stack(shifted(extend(here, reach, periodic, once=False)[0, 0]))
 
     def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Which pairs count, (K, rows, columns), and the number of points where two lags do, (K, K)."""

@@ -23,7 +23,7 @@ from polyrve.descriptors.pair_means import divisor, sections_first
 from polyrve.descriptors.protocol import group_size
 from polyrve.local_state import Features
 
-_BLOCK_BYTES = 8_000_000
+_BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
 
 

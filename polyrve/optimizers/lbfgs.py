@@ -4,7 +4,8 @@ Fields never leave the device. An evaluation sends the loss, a slope, a norm and
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
 The pairs (s, y) are one variable of b * 2 m rows of k elements (:mod:`polyrve.optimizers.blocks`): per row of the
-field the m steps, then the m gradient differences. It is read by compiled functions alone, for TensorFlow copies
+field the m steps, then the m gradient differences, each divided by its root mean square, so that large fields can
+keep them in half precision (:func:`kept_precision`). It is read by compiled functions alone, for TensorFlow copies
 a variable that is written in parts whenever another operation reads it.
 
 The two loops run on coefficients: every vector in them is a combination of the gradient and the pairs. With the
@@ -86,8 +87,9 @@ def lbfgs(
         If an option is out of its range.
     """
     shape = tuple(start.shape)
+    kept = kept_precision(math.prod(shape), start.dtype)
     if memory is None:
-        memory = default_memory(math.prod(shape), start.dtype.size) if orientations else _FEWEST
+        memory = default_memory(math.prod(shape), kept.size) if orientations else _FEWEST
     if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
         raise ValueError(
             "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
@@ -105,7 +107,7 @@ def lbfgs(
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
-    pairs = _Pairs(position, memory, state)
+    pairs = _Pairs(position, memory, kept, state)
 
     def export() -> dict[str, np.ndarray]:
         return {
@@ -156,6 +158,8 @@ def lbfgs(
             continue
         moved, field, next_gradient, next_square, next_terms = trial.point
         added = pairs.add(trial.step, direction, gradient, next_gradient, (slope, trial.slope), (square, next_square))
+        if added and len(pairs.order) == 1:
+            give_back()
         if metric is not None and added:
             differences = (tf.cast(trial.step, start.dtype) * direction, next_gradient - gradient)
             metric.learn(field, *(from_blocks(rows, shape) for rows in differences))
@@ -166,7 +170,7 @@ def lbfgs(
 def default_memory(unknowns: int, size: int = 4) -> int:
     """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 20.
 
-    In float32 a map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
+    A map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
 
     Parameters
     ----------
@@ -175,6 +179,21 @@ def default_memory(unknowns: int, size: int = 4) -> int:
         Bytes of each.
     """
     return min(max(_HISTORY // (2 * unknowns * size), _FEWEST), _MOST)
+
+
+def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
+    """Type of the pairs that L-BFGS keeps: half precision where 10 pairs in float32 would take more than 16 MiB.
+
+    In fields so large the errors of rounding cancel in the inner products, which are all that the loops see of them.
+
+    Parameters
+    ----------
+    unknowns : int
+    dtype : tf.DType
+        Of the field.
+    """
+    large = 2 * _FEWEST * unknowns * dtype.size > _HISTORY
+    return tf.float16 if large and dtype == tf.float32 else dtype
 
 
 def two_loops(
@@ -227,7 +246,7 @@ _HISTORY, _FEWEST, _MOST = 2**24, 10, 20
 class _Pairs:
     """The m newest pairs on the device and their inner products on the host."""
 
-    def __init__(self, like: tf.Tensor, memory: int, state: State | None) -> None:
+    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
         rows, length = like.shape
         self._memory = memory
         # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
@@ -236,16 +255,20 @@ class _Pairs:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
             self._sg, self._yg = np.zeros(memory), np.zeros(memory)
-            initial = tf.zeros([rows * 2 * memory, length], like.dtype)
+            self._sizes = np.ones(2 * memory)
+            initial = tf.zeros([rows * 2 * memory, length], kept)
         else:
-            if state["pairs"].shape != (rows * 2 * memory, length):
+            wanted = (rows * 2 * memory, length), kept.name
+            found = state["pairs"].shape, state["pairs"].dtype.name
+            if found != wanted:
                 raise ValueError(
-                    f"state: expected pairs of shape {(rows * 2 * memory, length)} for memory = {memory}; "
-                    f"got {state['pairs'].shape}"
+                    f"state: expected pairs of shape {wanted[0]} in {wanted[1]} for memory = {memory}; "
+                    f"got {found[0]} in {found[1]}"
                 )
             self.order = [int(i) for i in state["order"]]
             self._sy, self._yy = np.array(state["sy"]), np.array(state["yy"])
             self._sg, self._yg = np.array(state["sg"]), np.array(state["yg"])
+            self._sizes = np.array(state.get("sizes", np.ones(2 * memory)))
             initial = tf.constant(state["pairs"])
         self._pairs = tf.Variable(initial, trainable=False)
 
@@ -253,6 +276,7 @@ class _Pairs:
         return {
             "pairs": self._pairs.numpy(), "order": np.array(self.order, dtype=np.int64),
             "sy": self._sy.copy(), "yy": self._yy.copy(), "sg": self._sg.copy(), "yg": self._yg.copy(),
+            "sizes": self._sizes.copy(),
         }  # fmt: skip
 
     def forget(self) -> None:
@@ -267,18 +291,21 @@ class _Pairs:
         """
         if not self.order:
             return -gradient, -square
+        m = self._memory
         if initial is not None:
             alpha = first_loop(self.order, self._sy, self._sg)
-            left = _combine_half(self._pairs, gradient, tf.constant(np.append(-alpha, 1.0), gradient.dtype), True)
+            weights = np.append(-alpha * self._sizes[m:], 1.0)
+            left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            a = second_loop(self.order, self._sy, alpha, self._products(self._pairs, r).numpy()[self._memory :])
+            a = second_loop(self.order, self._sy, alpha, self._with(r)[m:])
             slope = -float(a @ self._sg + float(dot(r, gradient)))
-            return _combine_half(self._pairs, r, tf.constant(-np.append(a, 1.0), gradient.dtype), False), slope
+            weights = -np.append(a * self._sizes[:m], 1.0)
+            return _combine_half(self._pairs, r, tf.constant(weights, gradient.dtype), False), slope
         a, b, c = two_loops(self.order, self._sy, self._yy, self._sg, self._yg)
         slope = -float(a @ self._sg + b @ self._yg + c * square)
-        weights = tf.constant(-np.concatenate([a, b, [c]]), gradient.dtype)
-        return _combine(self._pairs, gradient, weights), slope
+        weights = -np.append(np.concatenate([a, b]) * self._sizes, c)
+        return _combine(self._pairs, gradient, tf.constant(weights, gradient.dtype)), slope
 
     def add(
         self,
@@ -299,10 +326,10 @@ class _Pairs:
         slot = (self.order[-1] + 1) % m if self.order else 0
         if curved:
             rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(y.shape[0])
-            _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
+            sizes = _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
+            self._sizes[[slot, m + slot]] = sizes.numpy()
             self.order = [i for i in self.order if i != slot]
-        products = self._products(self._pairs, y).numpy()
-        sy, yy = products[:m], products[m:]
+        sy, yy = np.split(self._with(y), 2)
         self._sg += sy
         self._yg += yy
         curved = bool(curved and sy[slot] > 0.0)
@@ -313,6 +340,11 @@ class _Pairs:
             self._yy[:, slot] = self._yy[slot] = yy
             self.order.append(slot)
         return curved
+
+    def _with(self, vector: tf.Tensor) -> np.ndarray:
+        """Inner products of all s, then of all y, with a vector, shape (2 m,), float64."""
+        products: np.ndarray = self._products(self._pairs, vector).numpy()
+        return self._sizes * products
 
 
 @tf.function
@@ -330,26 +362,35 @@ def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.T
 
 
 @tf.function
-def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.Tensor, y: tf.Tensor) -> None:
-    pairs.scatter_update(tf.IndexedSlices(tf.cast(step, y.dtype) * direction, rows[0]))
-    pairs.scatter_update(tf.IndexedSlices(y, rows[1]))
+def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Put s = step * direction and y in their rows, divided by their root mean squares, which are returned."""
+    sizes = []
+    for vector, slots in zip((tf.cast(step, y.dtype) * direction, y), tf.unstack(rows), strict=True):
+        sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
+        pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
+    return tf.stack(sizes)
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _products(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
+    blocks = tf.reshape(pairs, [vector.shape[0], -1, vector.shape[1]])
+
+    def of_block(i: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.matvec(tf.cast(blocks[i], vector.dtype), vector[i])
+
+    products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
+    return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
 
 
 @tf.function(jit_compile=True)
-def _products(pairs: tf.Variable, y: tf.Tensor) -> tf.Tensor:
-    blocks = tf.reshape(pairs, [y.shape[0], -1, y.shape[1]])
-    return tf.reduce_sum(tf.cast(tf.einsum("bmk,bk->bm", blocks, y), tf.float64), axis=0)
-
-
-@tf.function(jit_compile=True)
-def _products_gpu(pairs: tf.Variable, y: tf.Tensor) -> tf.Tensor:
-    blocks = tf.reshape(pairs, [y.shape[0], -1, y.shape[1]])
-    return tf.reduce_sum(tf.cast(tf.reduce_sum(blocks * y[:, None], axis=2), tf.float64), axis=0)
+def _products_gpu(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
+    blocks = tf.cast(tf.reshape(pairs, [vector.shape[0], -1, vector.shape[1]]), vector.dtype)
+    return tf.reduce_sum(tf.cast(tf.reduce_sum(blocks * vector[:, None], axis=2), tf.float64), axis=0)
 
 
 @tf.function(jit_compile=True)
 def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    blocks = tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]])
+    blocks = tf.cast(tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]]), gradient.dtype)
     return weights[-1] * gradient + tf.reduce_sum(blocks * weights[:-1, None], axis=1)
 
 
@@ -358,5 +399,5 @@ def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, dif
     """Either half of the history, and a vector behind it, times their weights."""
     m = weights.shape[0] - 1
     blocks = tf.reshape(pairs, [vector.shape[0], 2 * m, vector.shape[1]])
-    half = blocks[:, m:] if differences else blocks[:, :m]
+    half = tf.cast(blocks[:, m:] if differences else blocks[:, :m], vector.dtype)
     return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)

@@ -1,11 +1,12 @@
 import io
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from polyrve.optimizers import Status, default_memory, minimize
-from polyrve.optimizers.lbfgs import two_loops
+from polyrve.optimizers.lbfgs import kept_precision, two_loops
 
 
 def _dense(pairs):
@@ -211,6 +212,30 @@ def test_state_survives_a_file(quaternion_field):
         assert np.array_equal(resumed.position, whole.position)
         assert np.array_equal(resumed.history.value, whole.history.value)
         assert np.array_equal(resumed.history.evaluations, whole.history.evaluations)
+
+
+def test_pairs_in_half_precision_lead_as_far(quaternion_field, monkeypatch):
+    loss, start = quaternion_field((12, 10, 14), tf.float32, 3)
+    single = minimize(loss, start, memory=10, max_iterations=80, tolerance=0.0)
+    monkeypatch.setattr(sys.modules[default_memory.__module__], "_HISTORY", 0)
+    states = []
+    half = minimize(
+        loss, start, max_iterations=100, tolerance=0.0, target=single.value, callback=lambda i: states.append(i.state())
+    )
+    assert half.status is Status.TARGET
+    assert len(half.history) < 1.15 * len(single.history)
+    state = states[len(states) // 2]
+    assert state["pairs"].dtype == np.float16
+    pairs = state["pairs"].astype(float).reshape(-1, 20, state["pairs"].shape[1])
+    np.testing.assert_allclose(np.mean(pairs**2, axis=(0, 2)), 1.0, rtol=1e-3)
+    resumed = minimize(loss, state=state, max_iterations=100, tolerance=0.0, target=single.value)
+    assert np.array_equal(resumed.position, half.position)
+
+
+def test_large_fields_keep_pairs_in_half_precision():
+    assert kept_precision(32**3 * 4, tf.float32) == tf.float32
+    assert kept_precision(48**3 * 4, tf.float32) == tf.float16
+    assert kept_precision(48**3 * 4, tf.float64) == tf.float64
 
 
 def test_default_memory():
