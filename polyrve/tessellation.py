@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 _CANDIDATES = 20
 _PACKING = 0.3
+_REACH, _MOST_BRICKS = 0.9, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,9 @@ def laguerre(
 def pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Centres of spheres in a periodic box, each at the roomiest of some random positions, large first.
 
+    Bricks of the box list the spheres whose surfaces may lie within reach of points in them. Smaller gaps than the
+    reach are found among these; where the roomiest position has a larger one, all spheres are looked at.
+
     Parameters
     ----------
     radii : ndarray, shape (N,), um
@@ -115,16 +119,44 @@ def pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.nda
     -------
     ndarray, shape (N, 3), um
     """
-    centres = np.empty((len(radii), 3))
+    number = len(radii)
+    candidates = rng.random((number, _CANDIDATES, 3)) * box
+    length = np.cbrt(np.prod(box) / number)
+    bricks = np.clip(np.round(box / length), 1, _MOST_BRICKS).astype(int)
+    side, ends = box / bricks, np.cumsum(bricks)
+    middles = np.concatenate([(np.arange(n) + 0.5) * step for n, step in zip(bricks, side, strict=True)])
+    periods, halves = np.repeat(box, bricks), np.repeat(side / 2.0, bricks)
+    brick = np.minimum(candidates / side, bricks - 1).astype(int) @ [bricks[1] * bricks[2], bricks[2], 1]
+    candidates = np.moveaxis(candidates, -1, 1)[..., None].copy()
+    reach = _REACH * length
+
+    centres, sizes = np.zeros((3, 1, number + 1)), np.append(radii, -np.inf)
+    listed, count, longest = np.full((np.prod(bricks), 8), number), np.zeros(np.prod(bricks), dtype=int), 0
     for i, radius in enumerate(radii):
-        candidates = rng.random((_CANDIDATES, 3)) * box
-        squared = np.zeros((_CANDIDATES, i))
-        for axis in range(3):
-            distance = np.abs(candidates[:, axis, None] - centres[:i, axis])
-            squared += np.minimum(distance, box[axis] - distance) ** 2
-        gap = np.sqrt(squared) - radii[:i] - radius
-        centres[i] = candidates[np.argmax(gap.min(axis=1, initial=np.inf))]
-    return centres
+        near = listed[brick[i], :longest]
+        gap = _gaps(candidates[i], centres[:, 0, near], sizes[near], box)
+        if gap.max() > reach:
+            gap = _gaps(candidates[i], centres[:, :, :i], radii[:i], box)
+        centres[:, 0, i] = candidates[i, :, np.argmax(gap), 0]
+        apart = np.abs(middles - np.repeat(centres[:, 0, i], bricks))
+        apart = np.maximum(np.minimum(apart, periods - apart) - halves, 0.0) ** 2
+        z, y, x = apart[: ends[0], None, None], apart[ends[0] : ends[1], None], apart[ends[1] :]
+        around = np.flatnonzero(z + y + x < (radius + reach) ** 2)
+        last = count[around]
+        longest = max(longest, int(last.max()) + 1)
+        if longest > listed.shape[1]:
+            listed = np.append(listed, np.full_like(listed, number), axis=1)
+        listed[around, last] = i
+        count[around] += 1
+    return centres[:, 0, :number].T.copy()
+
+
+def _gaps(points: np.ndarray, centres: np.ndarray, radii: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Distances of n points, shape (3, n, 1), from the nearest of spheres, centres of shape (3, n or 1, m)."""
+    distance = np.abs(points - centres)
+    np.minimum(distance, box[:, None, None] - distance, out=distance)
+    z, y, x = distance * distance
+    return (np.sqrt(z + y + x) - radii).min(axis=1, initial=np.inf)
 
 
 def voxel_centres(shape: Sequence[int], spacing: Sequence[float]) -> list[np.ndarray]:
