@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 _CANDIDATES = 20
 _PACKING = 0.3
-_REACH, _MOST_BRICKS = 0.9, 16
+_FAR, _REACH, _MOST_BRICKS = 1.2, 0.9, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Tessellation:
 
     With a fourth coordinate sqrt(max(r^2) - r_i^2) the power distance |x - c_i|^2 - r_i^2 is, up to a constant, a
     squared Euclidean distance: the cell of a point is its nearest neighbour among the centres, periodic in three
-    coordinates.
+    coordinates. For points of one plane the fourth and the offset from the plane are one coordinate.
 
     Attributes
     ----------
@@ -57,13 +57,29 @@ class Tessellation:
         ndarray, shape (nz, ny, nx), int
             0 ... N - 1.
         """
-        squared = self.radii**2
-        lift = np.sqrt(squared[0] - squared)
-        tree = cKDTree(np.column_stack([self.centres, lift]), boxsize=[*self.box, 0.0])
-        shape = tuple(len(values) for values in coordinates)
-        axes = [values / s for values, s in zip(coordinates, self.stretch, strict=True)]
-        points = np.stack([*np.meshgrid(*axes, indexing="ij"), np.zeros(shape)], axis=-1)
-        return np.asarray(tree.query(points.reshape(-1, 4), workers=-1)[1]).reshape(shape)
+        axes = [values / s % period for values, s, period in zip(coordinates, self.stretch, self.box, strict=True)]
+        normal = int(np.argmin([len(values) for values in axes]))
+        plane = np.stack(np.meshgrid(*axes[:normal], *axes[normal + 1 :], [0.0], indexing="ij"), axis=-1)
+        cells = [self._cut(normal, height, plane.reshape(-1, 3)) for height in axes[normal]]
+        return np.stack([values.reshape(plane.shape[:2]) for values in cells], axis=normal)
+
+    def _cut(self, normal: int, height: float, points: np.ndarray) -> np.ndarray:
+        """Cells of points of a plane, shape (n, 3), their third coordinate 0; far centres are left out at first."""
+        across = [axis for axis in range(3) if axis != normal]
+        offset = np.abs(height - self.centres[:, normal]) % self.box[normal]
+        offset = np.minimum(offset, self.box[normal] - offset)
+        third = np.sqrt(offset**2 + self.radii[0] ** 2 - self.radii**2)
+        shifts = np.array([(i, j, 0) for i in (-1, 0, 1) for j in (-1, 0, 1)]) * [*self.box[across], 0.0]
+        images = np.array([*self.centres[:, across].T, third])[:, None] + shifts.T[:, :, None]
+        images = images.reshape(3, -1)
+        low, high = points.min(axis=0)[:, None], points.max(axis=0)[:, None]
+        farthest = np.hypot(self.radii[0], _FAR * np.cbrt(np.prod(self.box) / len(self.radii)))
+        for reach in (farthest, 1.5 * farthest, np.inf):
+            kept = np.flatnonzero(((images >= low - reach) & (images <= high + reach)).all(axis=0))
+            distance, nearest = cKDTree(images[:, kept].T).query(points, workers=-1)
+            if distance.max() <= reach:
+                break
+        return kept[nearest] % len(third)
 
 
 def laguerre(
