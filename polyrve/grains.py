@@ -236,6 +236,8 @@ def _angles_between(
 def connect(links: Mapping[int, np.ndarray], points: np.ndarray) -> np.ndarray:
     """Label the connected sets of points.
 
+    Runs of points that are joined along the last axis are the nodes of a graph, and the other links are its edges.
+
     Parameters
     ----------
     links : mapping of int to ndarray, shape (*shape), bool
@@ -248,16 +250,24 @@ def connect(links: Mapping[int, np.ndarray], points: np.ndarray) -> np.ndarray:
     ndarray, shape (*shape), int32
         1 ... N in the order of first points; 0 where no point.
     """
-    index = np.arange(points.size).reshape(points.shape)
+    last, whole = points.ndim - 1, points.all()
+    begins = np.ones(points.shape, dtype=bool)
+    if last in links:
+        begins[..., 1:] = ~links[last][..., :-1]
+    run = np.cumsum(begins).reshape(points.shape) - 1
+    runs = int(run.max(initial=-1)) + 1
+    others = 0 if whole else np.arange(runs, runs + points.size).reshape(points.shape)
     first, second = [], []
-    for copy, (axis, joined) in enumerate(links.items(), start=1):
-        node = np.where(points, index, index + copy * points.size)
-        first.append(node[joined])
-        second.append(np.roll(node, -1, axis=axis)[joined])
-    size = points.size * (1 if points.all() else 1 + len(links))
+    for copy, (axis, joined) in enumerate(links.items()):
+        node = run if whole or axis == last else np.where(points, run, others + copy * points.size)
+        following = np.roll(node, -1, axis=axis)
+        apart = joined & (node != following)
+        first.append(node[apart])
+        second.append(following[apart])
+    size = runs if whole else runs + len(links) * points.size
     ends = np.concatenate(first), np.concatenate(second)
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(size, size))
-    label = connected_components(graph, directed=False)[1][: points.size][points.ravel()]
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(size, size))
+    label = connected_components(graph, directed=False)[1][run[points]]
     starts = np.full(label.max(initial=-1) + 1, points.size, dtype=np.int64)
     np.minimum.at(starts, label, np.arange(len(label)))
     used = np.flatnonzero(starts < points.size)
@@ -556,6 +566,8 @@ def unwrapped_points(grain_ids: np.ndarray, periodic_axes: tuple[int, ...]) -> n
     """
     inside = grain_ids > 0
     points = np.argwhere(inside)
+    if not periodic_axes:
+        return points
     inner, seams = {}, {}
     for axis in range(grain_ids.ndim):
         joined = inside & (grain_ids == np.roll(grain_ids, -1, axis=axis))

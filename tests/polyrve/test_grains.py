@@ -9,6 +9,7 @@ from polyrve import rotation
 from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.grains import (
     boundary_points,
+    connect,
     disorientation_from_mean,
     grain_wise,
     kernel_average_misorientation,
@@ -119,6 +120,38 @@ def test_segment_agrees_with_a_flood_fill(laue, periodic):
         assert grains.number_of_grains > 2
         starts = [np.argwhere(grains.grain_ids == i)[0] for i in range(1, grains.number_of_grains + 1)]
         np.testing.assert_array_equal(grains.phase_ids, [field.phase_ids[tuple(at)] for at in starts])
+
+
+def connect_slow(links, points):
+    """Each point takes the smallest index that it is joined to, until none changes; others pass it on per axis."""
+    index = np.arange(points.size).reshape(points.shape)
+    ids = {axis: np.where(points, index, index + points.size) for axis in links}
+    while True:
+        before = {axis: values.copy() for axis, values in ids.items()}
+        for axis, joined in links.items():
+            there = np.where(joined, np.roll(ids[axis], -1, axis=axis), points.size * 2)
+            back = np.where(np.roll(joined, 1, axis=axis), np.roll(ids[axis], 1, axis=axis), points.size * 2)
+            ids[axis] = np.minimum(ids[axis], np.minimum(there, back))
+        least = np.min(list(ids.values()), axis=0)
+        ids = {axis: np.where(points, np.minimum(values, least), values) for axis, values in ids.items()}
+        if all(np.array_equal(before[axis], ids[axis]) for axis in links):
+            break
+    labels = np.zeros(points.shape, dtype=int)
+    labels[points] = np.unique(least[points], return_inverse=True)[1].ravel() + 1
+    return labels
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7, 1.0])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((9,), (0,)), ((7, 8), (0, 1)), ((3, 6, 7), (1, 2)), ((5, 4, 6), (0, 1)), ((4, 5, 6), (2, 0, 1))],
+)
+def test_connected_points_are_those_that_links_reach(shape, axes, share):
+    rng = np.random.default_rng(7)
+    for _ in range(10):
+        links = {axis: rng.random(shape) < 0.5 for axis in axes}
+        points = rng.random(shape) < share
+        np.testing.assert_array_equal(connect(links, points), connect_slow(links, points))
 
 
 def test_a_chain_of_small_steps_is_one_grain():
