@@ -99,7 +99,7 @@ def rates(bench: Bench, n: int) -> dict[str, float]:
         return {
             "bytes": 2 * source.nbytes / bench.seconds(lambda: np.copyto(target, source)),
             "operations": 2 * 1500**3 / bench.seconds(lambda: a @ a),
-            "fft": bench.seconds(lambda: scipy.fft.rfftn(field, axes=(2, 3), workers=os.cpu_count()), 3),
+            "fft": bench.seconds(lambda: scipy.fft.rfftn(field, axes=(2, 3), workers=os.cpu_count()), 15),
         }
     import tensorflow as tf
 
@@ -201,17 +201,17 @@ def timed_sets(bench: Bench, n: int, rate: dict[str, float], scan: Any) -> dict[
             bound = floor((descriptor.name,), objective, n, rate)
             bench.report(f"{name}: {descriptor.name}, {n}^3: seconds", cost)
             bench.report(f"{name}: {descriptor.name}, {n}^3: over its floor", cost / bound)
-        cost = bench.seconds(evaluations[name])
+        cost = bench.seconds(evaluations[name], 12 if n <= 64 else 5)
         bench.report(f"{name} set, {n}^3: seconds per evaluation", cost)
         bench.report(f"{name} set / floor, {n}^3", cost / floor(objective.names, objective, n, rate))
     times: list[float] = []
     counts: list[int] = []
     minimize(
-        objective, position, max_iterations=15, patience=1000,
+        objective, position, max_iterations=30 if n <= 64 else 15, patience=1000,
         callback=lambda record: (times.append(bench.clock()), counts.append(record.evaluations))[:0],
     )  # fmt: skip
     single = np.diff(times)[3:][np.diff(counts)[3:] == 1]
-    again = bench.seconds(evaluations["default"])
+    again = bench.seconds(evaluations["default"], len(single))
     step = max(float(single.min()) - again, 0.0) / again
     bench.report(f"L-BFGS step beyond the evaluation / evaluation, {n}^3", step)
     return evaluations

@@ -250,7 +250,7 @@ class _Pairs:
         rows, length = like.shape
         self._memory = memory
         # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
-        self._products = _products_gpu if "GPU" in like.device else _products
+        self._by_sums = "GPU" in like.device
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -298,7 +298,8 @@ class _Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            a = second_loop(self.order, self._sy, alpha, self._with(r)[m:])
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._by_sums).numpy()
+            a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
             return _combine_half(self._pairs, r, tf.constant(weights, gradient.dtype), False), slope
@@ -329,7 +330,7 @@ class _Pairs:
             sizes = _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
             self._sizes[[slot, m + slot]] = sizes.numpy()
             self.order = [i for i in self.order if i != slot]
-        sy, yy = np.split(self._with(y), 2)
+        sy, yy = np.split(self._sizes * _all_products(self._pairs, y, self._by_sums).numpy(), 2)
         self._sg += sy
         self._yg += yy
         curved = bool(curved and sy[slot] > 0.0)
@@ -340,11 +341,6 @@ class _Pairs:
             self._yy[:, slot] = self._yy[slot] = yy
             self.order.append(slot)
         return curved
-
-    def _with(self, vector: tf.Tensor) -> np.ndarray:
-        """Inner products of all s, then of all y, with a vector, shape (2 m,), float64."""
-        products: np.ndarray = self._products(self._pairs, vector).numpy()
-        return self._sizes * products
 
 
 @tf.function
@@ -371,21 +367,25 @@ def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.T
     return tf.stack(sizes)
 
 
+@tf.function
+def _all_products(pairs: tf.Variable, vector: tf.Tensor, by_sums: bool) -> tf.Tensor:
+    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
+    return tf.concat([_products(pairs, vector, differences, by_sums) for differences in (False, True)], 0)
+
+
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
-    blocks = tf.reshape(pairs, [vector.shape[0], -1, vector.shape[1]])
+def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, by_sums: bool) -> tf.Tensor:
+    """Products of either half of the history with a vector, shape (m,), float64."""
+    halves = _halves(pairs, vector)
 
     def of_block(i: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.cast(blocks[i], vector.dtype), vector[i])
+        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
 
-    products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
+    if by_sums:
+        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
+    else:
+        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
     return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
-
-
-@tf.function(jit_compile=True)
-def _products_gpu(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
-    blocks = tf.cast(tf.reshape(pairs, [vector.shape[0], -1, vector.shape[1]]), vector.dtype)
-    return tf.reduce_sum(tf.cast(tf.reduce_sum(blocks * vector[:, None], axis=2), tf.float64), axis=0)
 
 
 @tf.function(jit_compile=True)
@@ -397,7 +397,10 @@ def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.
 @tf.function(jit_compile=True)
 def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
     """Either half of the history, and a vector behind it, times their weights."""
-    m = weights.shape[0] - 1
-    blocks = tf.reshape(pairs, [vector.shape[0], 2 * m, vector.shape[1]])
-    half = tf.cast(blocks[:, m:] if differences else blocks[:, :m], vector.dtype)
+    half = tf.cast(_halves(pairs, vector)[:, int(differences)], vector.dtype)
     return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)
+
+
+def _halves(pairs: tf.Variable, like: tf.Tensor) -> tf.Tensor:
+    """The steps and the gradient differences, shape (b, 2, m, k)."""
+    return tf.reshape(pairs, [like.shape[0], 2, -1, like.shape[1]])
