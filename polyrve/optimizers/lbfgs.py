@@ -161,8 +161,8 @@ def lbfgs(
         if added and len(pairs.order) == 1:
             give_back()
         if metric is not None and added:
-            differences = (tf.cast(trial.step, start.dtype) * direction, next_gradient - gradient)
-            metric.learn(field, *(from_blocks(rows, shape) for rows in differences))
+            length = tf.cast(trial.step, start.dtype)
+            metric.learn(field, from_blocks(length * direction, shape), from_blocks(next_gradient - gradient, shape))
         position, gradient, value, square = moved, next_gradient, trial.value, next_square
         watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
 
