@@ -14,10 +14,17 @@ _COMPILING_OF_SECTIONS = 50_000_000
 _VECTORS = 7
 _FIELDS = 11
 _ESTIMATES = 2.5
+_WINDOW = 16
 
 
 def forecast(
-    shape: Sequence[int], channels: int, unknowns: int, *, history: int = 10, groups: int = 0, window: int = 16
+    shape: Sequence[int],
+    channels: int,
+    unknowns: int,
+    *,
+    history: int = 10,
+    groups: int = 0,
+    window: int | None = None,
 ) -> int:
     """Peak memory of a reconstruction with a named set, beyond what the program itself takes.
 
@@ -37,8 +44,8 @@ def forecast(
         Pairs that L-BFGS keeps, in half precision; small fields keep more or longer numbers, of 16 MiB at most.
     groups : int
         Groups of sections whose two-point correlations are matched one by one; 0 where all sections are averaged.
-    window : int
-        Largest lag of those, in voxels.
+    window : int, optional
+        Largest lag of those, in voxels; default 16, the most that is matched unasked.
 
     Returns
     -------
@@ -46,7 +53,8 @@ def forecast(
         Bytes.
     """
     per_voxel = (2 * 2 * history + 4 * _VECTORS) * unknowns + 4 * _FIELDS * channels
-    estimates = 4 * groups * channels**2 * (window + 1) * (2 * window + 1)
+    lag = window or _WINDOW
+    estimates = 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1)
     compiling = _COMPILING + (_COMPILING_OF_SECTIONS if groups else 0)
     return compiling + math.prod(shape) * per_voxel + int(_ESTIMATES * estimates)
 
