@@ -26,7 +26,7 @@ from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
 PARTS = 8
-STRIPS = 4
+STRIPS = 8
 
 
 class Transform(Protocol):
@@ -345,10 +345,9 @@ def _kernel(
         return tf.maximum(total(both(mask, lag)), 1.0)
 
     def over_lags(function: Callable[..., Any], offsets: tf.Tensor, result: Any) -> Any:
-        # A loop that hands its lags on changed is compiled for any lags, else once for each value of them.
+        # A loop that hands its lags on as if changed is compiled for any lags, else once for each value of them.
         def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            queue = before[1]
-            return function(queue[0], i), tf.roll(queue, -1, 0)
+            return function(before[1][i], i), tf.roll(before[1], 0, 0)
 
         return tf.scan(step, tf.range(count), (result, offsets))[0]
 
@@ -389,8 +388,8 @@ def _kernel(
 
             def summed(of_lag: Callable[..., tf.Tensor]) -> tf.Tensor:
                 def of_lags(i: tf.Tensor, queue: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                    slopes = [of_lag(queue[step], i + step) for step in range(steps)]
-                    return i + steps, tf.roll(queue, -steps, 0), before + tf.add_n(slopes)
+                    slopes = [of_lag(queue[i + step], i + step) for step in range(steps)]
+                    return i + steps, tf.roll(queue, 0, 0), before + tf.add_n(slopes)
 
                 return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
 
