@@ -26,7 +26,7 @@ from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.local_state import Features
 
 PARTS = 8
-STRIPS = 8
+STRIPS = 4
 
 
 class Transform(Protocol):
@@ -49,8 +49,11 @@ class Transform(Protocol):
     def count(self, channels: int) -> int:
         """Number V of values per lag."""
 
+    def rows_left(self, rows: int) -> int:
+        """Rows of what :meth:`summed` hands out for strips of some rows."""
+
     def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Sum of h over strips of rows, (V, n, rows, columns).
+        """Sum of h over strips of rows, (V, n, rows left, columns).
 
         Parameters
         ----------
@@ -101,6 +104,10 @@ class Power:
     def count(self, channels: int) -> int:
         """See :class:`Transform`."""
         return channels
+
+    def rows_left(self, rows: int) -> int:
+        """See :class:`Transform`."""
+        return rows
 
     def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """See :class:`Transform`."""
@@ -156,13 +163,17 @@ class Exceedance:
         """See :class:`Transform`."""
         return len(self.thresholds)
 
+    def rows_left(self, rows: int) -> int:
+        """See :class:`Transform`."""
+        return 1
+
     def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
         """See :class:`Transform`."""
         distances = tf.split(self._distance(increment), len(strips), -2)
-        return tf.map_fn(
+        return _rows_added(
             lambda row: _sum([_step(_between(part * row[0] - row[1])) for part in distances], weights),
             self._rows(increment.dtype),
-            fn_output_signature=increment.dtype,
+            tf.TensorSpec(distances[0].shape, increment.dtype),
         )
 
     def factor(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
@@ -193,6 +204,25 @@ class Exceedance:
 
 def _sum(terms: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.add_n([t * w for t, w in zip(terms, weights, strict=True)] if weights else list(terms))
+
+
+def _rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, formed: tf.TensorSpec) -> tf.Tensor:
+    """Sums over rows of form(element), (..., rows, columns), for all elements, stacked as (elements, ..., 1, columns).
+
+    Compilers make one slow loop of a sum over strips and one over their rows. What is formed is therefore put in one of
+    two places, and read from there by an index that they do not take for the same.
+    Elements are handed on as if changed: code is compiled for any lags, else once for each value of them.
+    """
+    count = int(elements.shape[0])
+    places = tf.TensorArray(formed.dtype, 2, element_shape=formed.shape)
+    sums = tf.TensorArray(formed.dtype, count, element_shape=[*formed.shape[:-2], 1, formed.shape[-1]])
+
+    def step(i: tf.Tensor, elements: tf.Tensor, places: tf.TensorArray, sums: tf.TensorArray) -> tuple[Any, ...]:
+        places = places.write(i % 2, form(elements[i]))
+        total = tf.reduce_sum(places.read((i + 2) % 2), -2, keepdims=True)
+        return i + 1, tf.roll(elements, 0, 0), places, sums.write(i, total)
+
+    return tf.while_loop(lambda i, *_: i < count, step, (0, elements, places, sums))[3].stack()
 
 
 _LOGISTIC = 4.325
@@ -357,16 +387,15 @@ def _kernel(
             (here, part), mask = cut(values, i), cut(field_mask, i)[1] if masked else None
             here_strips = tf.split(here, rows // strip, -2)
 
-            # Strips are summed by one loop and their rows by a product of matrices: joined, the two run at half the speed.
-            def of_lag(lag: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def of_lag(lag: tf.Tensor) -> tf.Tensor:
                 increments = [a - b for a, b in zip(here_strips, strips(part, lag), strict=True)]
                 weights = [] if mask is None else [w[0] for w in tf.split(both(mask, lag), len(increments), -2)]
-                summed = transform.summed(here - shifted(part, lag), increments, weights)
-                return tf.matmul(tf.ones([*summed.shape[:2], 1, strip], dtype), summed)[:, :, 0], pairs(mask, lag)
+                return transform.summed(here - shifted(part, lag), increments, weights)
 
-            empty = tf.zeros((values_per_lag, block, columns), dtype), tf.zeros((1, block), dtype)
-            sums, counts = over_lags(of_lag, offsets, empty)
-            return tf.linalg.matvec(sums, tf.ones([columns], dtype)) / counts
+            left = (values_per_lag, block, transform.rows_left(strip), columns)
+            sums = _rows_added(of_lag, offsets, tf.TensorSpec(left, dtype))
+            counts = over_lags(lambda lag, i: pairs(mask, lag), offsets, tf.zeros((1, block), dtype))
+            return tf.linalg.matvec(sums[..., 0, :], tf.ones([columns], dtype)) / counts
 
         means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
