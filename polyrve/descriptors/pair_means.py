@@ -347,9 +347,9 @@ def _kernel(
     values_per_lag = transform.count(channels)
     strip = rows // divisor(rows, STRIPS)
 
-    def cut(values: tf.Tensor, i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def cut(values: tf.Tensor, i: tf.Tensor, loops: int) -> tuple[tf.Tensor, tf.Tensor]:
         part = tf.slice(values, tf.stack([0, i * block, 0, 0]), (values.shape[0], block, *values.shape[2:]))
-        return part, extend(part, reach, periodic, once=block == sections)
+        return part, extend(part, reach, periodic, once=block == sections or loops == 1)
 
     def shifted(part: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
         begin = tf.stack([0, 0, reach[0] + lag[0], reach[1] + lag[1]])
@@ -384,7 +384,7 @@ def _kernel(
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
-            (here, part), mask = cut(values, i), cut(field_mask, i)[1] if masked else None
+            (here, part), mask = cut(values, i, count), cut(field_mask, i, count)[1] if masked else None
             here_strips = tf.split(here, rows // strip, -2)
 
             def of_lag(lag: tf.Tensor) -> tf.Tensor:
@@ -409,7 +409,8 @@ def _kernel(
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
-            (here, part), mask = cut(values, i), cut(field_mask, i)[1] if masked else None
+            loops = count // steps
+            (here, part), mask = cut(values, i, loops), cut(field_mask, i, loops)[1] if masked else None
             share = tf.slice(upstream, tf.stack([0, 0, i * block]), (*upstream.shape[:2], block))
 
             def upstream_of(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
