@@ -131,18 +131,19 @@ def _draw(
     chosen, tried = rng.integers(len(pool), size=number), min(_TRIED, len(pool) - 1)
     mean = volumes @ features[chosen]
     shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=_BINS)
+    towards = np.ascontiguousarray(bins.T)
     for _ in range(int(np.clip(_VISITS // number, 1, _MOST_SWEEPS))):
         for cell in np.argsort(-volumes, kind="stable"):
             around, weight = slice(begin[cell], begin[cell + 1]), volumes[cell]
-            old, across = chosen[cell], bins[:, chosen[neighbours[around]]]
-            others = shares - np.bincount(across[old], areas[around], minlength=_BINS)
+            old, across = chosen[cell], towards[chosen[neighbours[around]]]
+            others = shares - np.bincount(across[:, old], areas[around], minlength=_BINS)
             rest = mean - weight * features[old] - target
             by_texture = 2.0 * weight * (features @ rest) + weight**2 * square
             slope = 2.0 * (others - wanted) * scale
-            by_face = (slope[across] * areas[around]).sum(axis=1)
+            by_face = areas[around] @ slope[across]
             likely = np.append(np.argpartition(by_texture + by_face, tried)[:tried], old)
             added = np.zeros((len(likely), _BINS))
-            np.add.at(added, (np.arange(len(likely))[:, None], across[likely]), areas[around])
+            np.add.at(added, (np.arange(len(likely))[:, None], across[:, likely].T), areas[around])
             mismatch = by_texture[likely] + ((others + added - wanted) ** 2 * scale).sum(axis=1)
             best = int(np.argmin(mismatch))
             chosen[cell] = likely[best]

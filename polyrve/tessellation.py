@@ -8,7 +8,9 @@ A. Lyckegaard et al., Adv. Eng. Mater. 13 (2011) 165, doi:10.1002/adem.201000258
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +62,8 @@ class Tessellation:
         axes = [values / s % period for values, s, period in zip(coordinates, self.stretch, self.box, strict=True)]
         normal = int(np.argmin([len(values) for values in axes]))
         plane = np.stack(np.meshgrid(*axes[:normal], *axes[normal + 1 :], [0.0], indexing="ij"), axis=-1)
-        cells = [self._cut(normal, height, plane.reshape(-1, 3)) for height in axes[normal]]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            cells = list(pool.map(lambda height: self._cut(normal, height, plane.reshape(-1, 3)), axes[normal]))
         return np.stack([values.reshape(plane.shape[:2]) for values in cells], axis=normal)
 
     def _cut(self, normal: int, height: float, points: np.ndarray) -> np.ndarray:
@@ -76,7 +79,7 @@ class Tessellation:
         farthest = np.hypot(self.radii[0], _FAR * np.cbrt(np.prod(self.box) / len(self.radii)))
         for reach in (farthest, 1.5 * farthest, np.inf):
             kept = np.flatnonzero(((images >= low - reach) & (images <= high + reach)).all(axis=0))
-            distance, nearest = cKDTree(images[:, kept].T).query(points, workers=-1)
+            distance, nearest = cKDTree(images[:, kept].T, balanced_tree=False, compact_nodes=False).query(points)
             if distance.max() <= reach:
                 break
         return kept[nearest] % len(third)
