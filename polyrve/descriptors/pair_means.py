@@ -211,7 +211,6 @@ def _rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, for
 
     Compilers make one slow loop of a sum over strips and one over their rows. What is formed is therefore put in one of
     two places, and read from there by an index that they do not take for the same.
-    Elements are handed on as if changed: code is compiled for any lags, else once for each value of them.
     """
     count = int(elements.shape[0])
     places = tf.TensorArray(formed.dtype, 2, element_shape=formed.shape)
@@ -220,9 +219,14 @@ def _rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, for
     def step(i: tf.Tensor, elements: tf.Tensor, places: tf.TensorArray, sums: tf.TensorArray) -> tuple[Any, ...]:
         places = places.write(i % 2, form(elements[i]))
         total = tf.reduce_sum(places.read((i + 2) % 2), -2, keepdims=True)
-        return i + 1, tf.roll(elements, 0, 0), places, sums.write(i, total)
+        return i + 1, _as_if_changed(elements), places, sums.write(i, total)
 
     return tf.while_loop(lambda i, *_: i < count, step, (0, elements, places, sums))[3].stack()
+
+
+def _as_if_changed(lags: tf.Tensor) -> tf.Tensor:
+    """The same. A loop that hands on its lags as they are is compiled once for each value of them, not for any lags."""
+    return tf.roll(lags, 0, 0)
 
 
 _LOGISTIC = 4.325
@@ -375,9 +379,8 @@ def _kernel(
         return tf.maximum(total(both(mask, lag)), 1.0)
 
     def over_lags(function: Callable[..., Any], offsets: tf.Tensor, result: Any) -> Any:
-        # A loop that hands its lags on as if changed is compiled for any lags, else once for each value of them.
         def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            return function(before[1][i], i), tf.roll(before[1], 0, 0)
+            return function(before[1][i], i), _as_if_changed(before[1])
 
         return tf.scan(step, tf.range(count), (result, offsets))[0]
 
@@ -394,8 +397,9 @@ def _kernel(
 
             left = (values_per_lag, block, transform.rows_left(strip), columns)
             sums = _rows_added(of_lag, offsets, tf.TensorSpec(left, dtype))
-            counts = over_lags(lambda lag, i: pairs(mask, lag), offsets, tf.zeros((1, block), dtype))
-            return tf.linalg.matvec(sums[..., 0, :], tf.ones([columns], dtype)) / counts
+            if mask is None:
+                return total(sums) / float(rows * columns)
+            return total(sums) / over_lags(lambda lag, i: pairs(mask, lag), offsets, tf.zeros((1, block), dtype))
 
         means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
@@ -417,9 +421,9 @@ def _kernel(
                 return (share[i] / pairs(mask, lag))[:, :, None, None]
 
             def summed(of_lag: Callable[..., tf.Tensor]) -> tf.Tensor:
-                def of_lags(i: tf.Tensor, queue: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                    slopes = [of_lag(queue[i + step], i + step) for step in range(steps)]
-                    return i + steps, tf.roll(queue, 0, 0), before + tf.add_n(slopes)
+                def of_lags(i: tf.Tensor, lags: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                    slopes = [of_lag(lags[i + step], i + step) for step in range(steps)]
+                    return i + steps, _as_if_changed(lags), before + tf.add_n(slopes)
 
                 return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
 
