@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Descriptor
+from polyrve.descriptors.section_by_section import misfits
 from polyrve.local_state import LocalState
 from polyrve.orientation import OrientationField
 
@@ -69,16 +70,9 @@ class SectionObjective:
         axes = tuple(sorted(self.targets))
         terms = []
         for i, (descriptor, weight) in enumerate(self.descriptors):
-            misfits = []
-            for axis, estimate in zip(axes, descriptor.estimate(features, axes, self.group), strict=True):
-                target = self.targets[axis][i]
-                if tuple(estimate.shape[1:]) != np.shape(target):
-                    raise ValueError(
-                        f"descriptor {descriptor.name}: expected a target of shape {tuple(estimate.shape[1:])}; "
-                        f"got {np.shape(target)}"
-                    )
-                misfits.append(descriptor.misfit(estimate, target))
-            terms.append(weight / len(axes) * tf.add_n(misfits))
+            targets = {axis: self.targets[axis][i] for axis in axes}
+            found = misfits(descriptor, features, targets, self.group)
+            terms.append(weight / len(axes) * tf.add_n(found))
         return tf.stack(terms)
 
     @tf.autograph.experimental.do_not_convert

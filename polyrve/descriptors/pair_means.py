@@ -219,12 +219,12 @@ def _rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, for
     def step(i: tf.Tensor, elements: tf.Tensor, places: tf.TensorArray, sums: tf.TensorArray) -> tuple[Any, ...]:
         places = places.write(i % 2, form(elements[i]))
         total = tf.reduce_sum(places.read((i + 2) % 2), -2, keepdims=True)
-        return i + 1, _as_if_changed(elements), places, sums.write(i, total)
+        return i + 1, as_if_changed(elements), places, sums.write(i, total)
 
     return tf.while_loop(lambda i, *_: i < count, step, (0, elements, places, sums))[3].stack()
 
 
-def _as_if_changed(lags: tf.Tensor) -> tf.Tensor:
+def as_if_changed(lags: tf.Tensor) -> tf.Tensor:
     """The same. A loop that hands on its lags as they are is compiled once for each value of them, not for any lags."""
     return tf.roll(lags, 0, 0)
 
@@ -380,7 +380,7 @@ def _kernel(
 
     def over_lags(function: Callable[..., Any], offsets: tf.Tensor, result: Any) -> Any:
         def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            return function(before[1][i], i), _as_if_changed(before[1])
+            return function(before[1][i], i), as_if_changed(before[1])
 
         return tf.scan(step, tf.range(count), (result, offsets))[0]
 
@@ -423,7 +423,7 @@ def _kernel(
             def summed(of_lag: Callable[..., tf.Tensor]) -> tf.Tensor:
                 def of_lags(i: tf.Tensor, lags: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
                     slopes = [of_lag(lags[i + step], i + step) for step in range(steps)]
-                    return i + steps, _as_if_changed(lags), before + tf.add_n(slopes)
+                    return i + steps, as_if_changed(lags), before + tf.add_n(slopes)
 
                 return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
 

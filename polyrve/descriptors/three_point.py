@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import PARTS, divisor, extend, sections_first
+from polyrve.descriptors.pair_means import PARTS, as_if_changed, divisor, extend, sections_first
 from polyrve.descriptors.protocol import Lag, average_groups
+from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.local_state import Features
 
 DENSE_LAGS: tuple[Lag, ...] = (
@@ -42,90 +44,192 @@ class ThreePoint:
         """Mean squared residual."""
         return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
+    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+        """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
+        require_shape(self.name, target, (shape[0], len(self.lags), len(self.lags)))
+        aim = tf.constant(target, dtype)
+        kernel = _misfit(_Increments(self.lags, self.eps, shape[2:], periodic=True), shape)
+        return lambda values: kernel(values, aim)
+
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:
         """Shape (C, K, K, sections)."""
         values = sections_first(features.channels, axis)
         count, sections, rows, columns = (int(n) for n in values.shape)
         parts = divisor(sections, PARTS)
-        shape = (count, sections // parts, rows, columns)
         masked = features.mask is not None
-        kernel = _kernel(self.lags, self.eps, shape, masked, features.periodic)
+        increments = _Increments(self.lags, self.eps, (rows, columns), features.periodic)
+        kernel = _means(increments, (count, sections // parts, rows, columns), masked)
         mask = sections_first(features.mask[None], axis) if masked else tf.ones((1, parts, 1, 1), values.dtype)
         split = zip(tf.split(values, parts, 1), tf.split(mask, parts, 1), strict=True)
         return tf.transpose(tf.concat([kernel(*part) for part in split], 1), (0, 2, 3, 1))
 
 
-@lru_cache(maxsize=64)
-def _kernel(
-    lags: tuple[Lag, ...], eps: float, shape: tuple[int, int, int, int], masked: bool, periodic: bool
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (C, sections, rows, columns) and mask to means of products, (C, sections, K, K).
+@dataclass(frozen=True)
+class _Increments:
+    """Increments of one section of one channel at all lags, formed lag by lag.
 
-    One section of one channel at a time, whose increments stay in cache; the backward pass forms them again.
+    Attributes
+    ----------
+    lags : tuple of (int, int)
+    eps : float
+    shape : (int, int)
+        Rows and columns of a section.
+    periodic : bool
     """
-    channels, sections, rows, columns = shape
-    reach = max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)
 
-    def shifted(extended: tf.Tensor, sign: int = 1) -> list[tf.Tensor]:
-        starts = [(reach[0] + sign * row, reach[1] + sign * column) for row, column in lags]
-        return [extended[..., row : row + rows, column : column + columns] for row, column in starts]
+    lags: tuple[Lag, ...]
+    eps: float
+    shape: tuple[int, int]
+    periodic: bool
 
-    def moved(values: tf.Tensor, lag: Lag) -> tf.Tensor:
+    @property
+    def area(self) -> int:
+        """Points of a section."""
+        return self.shape[0] * self.shape[1]
+
+    def continued(self, here: tf.Tensor) -> tf.Tensor:
+        """A section (rows, columns) with what lies around it."""
+        return extend(here[None, None], self._reach, self.periodic, once=False)[0, 0]
+
+    def of_lags(self, form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], dtype: tf.DType) -> tf.Tensor:
+        """form(k, lag) of all lags, (K, rows, columns)."""
+        count = len(self.lags)
+        formed = tf.TensorArray(dtype, count, element_shape=self.shape)
+
+        def step(k: tf.Tensor, lags: tf.Tensor, formed: tf.TensorArray) -> tuple[Any, ...]:
+            return k + 1, as_if_changed(lags), formed.write(k, form(k, lags[k]))
+
+        return tf.while_loop(lambda k, *_: k < count, step, (0, tf.constant(self.lags), formed))[2].stack()
+
+    def there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+        """Values at a lag, (rows, columns)."""
+        return tf.slice(around, tf.stack([self._reach[0] + lag[0], self._reach[1] + lag[1]]), self.shape)
+
+    def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: Any) -> tf.Tensor:
+        """Absolute increments, rounded, (K, rows, columns); zero where a pair does not count."""
+
+        def form(k: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+            difference = self.there(around, lag) - here
+            size = tf.sqrt(difference * difference + self.eps**2) - self.eps
+            return size if counted is None else size * counted[k]
+
+        return self.of_lags(form, here.dtype)
+
+    def products(self, sizes: tf.Tensor) -> tf.Tensor:
+        """Sums over points of products at all pairs of lags, (K, K)."""
+        flat = tf.reshape(sizes, (len(self.lags), -1))
+        return tf.matmul(flat, flat, transpose_b=True)
+
+    def slope(
+        self, here: tf.Tensor, around: tf.Tensor, sizes: tf.Tensor, of_products: tf.Tensor, counted: Any
+    ) -> tf.Tensor:
+        """Slope with respect to the values of a section from that of the products, (K, K), symmetric."""
+        of_sizes = tf.matmul(2.0 * of_products, tf.reshape(sizes, (len(self.lags), -1)))
+        of_sizes = tf.reshape(of_sizes, sizes.shape)
+
+        def form(k: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+            one = of_sizes[k] * (self.there(around, lag) - here) / (sizes[k] + self.eps)
+            return one if counted is None else one * counted[k]
+
+        of_increments = self.of_lags(form, here.dtype)
+        ends = [self._moved(of_increments[k], lag) for k, lag in enumerate(self.lags)]
+        return tf.add_n(ends) - tf.reduce_sum(of_increments, 0)
+
+    @property
+    def _reach(self) -> Lag:
+        return max(abs(row) for row, _ in self.lags), max(abs(column) for _, column in self.lags)
+
+    def _moved(self, values: tf.Tensor, lag: Lag) -> tf.Tensor:
         """Values of a section moved by a lag, across its edges or with zeros behind."""
         for axis, step in enumerate(lag):
             if step:
                 n = values.shape[axis]
                 head, tail = tf.split(values, [n - step, step] if step > 0 else [-step, n + step], axis)
-                if not periodic:
+                if not self.periodic:
                     head, tail = (head, tf.zeros_like(tail)) if step > 0 else (tf.zeros_like(head), tail)
                 values = tf.concat([tail, head], axis)
         return values
 
-    def part(field: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A section of a channel and its values at all lags, (rows, columns) and (K, rows, columns)."""
-        here = tf.slice(field, tf.stack([channel, section, 0, 0]), (1, 1, rows, columns))
-        return here[0, 0], tf.stack(shifted(extend(here, reach, periodic, once=False)[0, 0]))
 
-    def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _section(values: tf.Tensor, channel: Any, section: tf.Tensor) -> tf.Tensor:
+    """One section of one channel of values (C, sections, rows, columns)."""
+    return tf.slice(values, tf.stack([channel, section, 0, 0]), (1, 1, *values.shape[2:]))[0, 0]
+
+
+@lru_cache(maxsize=64)
+def _misfit(
+    increments: _Increments, shape: tuple[int, int, int, int]
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Values (C, sections, rows, columns) and target (C, K, K) to the sum of misfits and its slope."""
+    channels, sections = shape[:2]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def one(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            section, channel = i // channels, i % channels
+            here = _section(values, channel, section)
+            around = increments.continued(here)
+            sizes = increments.sizes(here, around, None)
+            residual = increments.products(sizes) * (0.5 / increments.area) - target[channel]
+            symmetric = 0.5 * (residual + tf.transpose(residual))
+            factor = 1.0 / (increments.area * float(np.prod(target.shape)))
+            return tf.reduce_sum(residual**2, 0), increments.slope(here, around, sizes, factor * symmetric, None)
+
+        dtype = values.dtype
+        squares, slopes = tf.map_fn(one, tf.range(sections * channels), fn_output_signature=(dtype, dtype))
+        slopes = tf.reshape(slopes, (sections, channels, *shape[2:]))
+        return tf.reduce_sum(squares) / float(np.prod(target.shape)), slopes
+
+    return kernel
+
+
+@lru_cache(maxsize=64)
+def _means(
+    increments: _Increments, shape: tuple[int, int, int, int], masked: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Values (C, sections, rows, columns) and mask to means of products, (C, sections, K, K).
+
+    One section of one channel at a time, whose increments stay in cache; the backward pass forms them again.
+    """
+    channels, sections = shape[:2]
+
+    def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[Any, Any]:
         """Which pairs count, (K, rows, columns), and the number of points where two lags do, (K, K)."""
-        here, there = part(mask, 0, section)
-        both = tf.reshape(here * there, (len(lags), -1))
-        return tf.reshape(both, there.shape), tf.maximum(tf.matmul(both, both, transpose_b=True), 1.0)
-
-    def increments(values: tf.Tensor, channel: tf.Tensor, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Signs and sizes of the increments at all lags, (K, rows, columns)."""
-        here, there = part(values, channel, section)
-        difference = there - here
-        size = tf.sqrt(difference * difference + eps**2)
-        return difference / size, size - eps
+        if not masked:
+            return None, float(increments.area)
+        here = _section(mask, 0, section)
+        around = increments.continued(here)
+        both = increments.of_lags(lambda k, lag: here * increments.there(around, lag), mask.dtype)
+        return both, tf.maximum(increments.products(both), 1.0)
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """A function of channel, section, counting pairs and their number, (C, sections, ...)."""
+        """A function of channel, section, a section, its sizes, ..., for all of them, (C, sections, ...)."""
 
         def of_section(section: tf.Tensor) -> tf.Tensor:
-            counted = pairs(mask, section) if masked else (1.0, float(rows * columns))
-            each = tf.range(channels)
-            return tf.map_fn(lambda c: function(c, section, *counted), each, fn_output_signature=values.dtype)
+            counted, counts = pairs(mask, section)
+
+            def of_channel(channel: tf.Tensor) -> tf.Tensor:
+                here = _section(values, channel, section)
+                around = increments.continued(here)
+                sizes = increments.sizes(here, around, counted)
+                return function(channel, section, here, around, sizes, counted, counts)
+
+            return tf.map_fn(of_channel, tf.range(channels), fn_output_signature=values.dtype)
 
         return tf.transpose(tf.map_fn(of_section, tf.range(sections), fn_output_signature=values.dtype), (1, 0, 2, 3))
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        def one(channel: tf.Tensor, section: tf.Tensor, count: Any, counts: Any) -> tf.Tensor:
-            size = tf.reshape(increments(values, channel, section)[1] * count, (len(lags), -1))
-            return 0.5 * tf.matmul(size, size, transpose_b=True) / counts
+        def one(channel: Any, section: Any, here: Any, around: Any, sizes: Any, counted: Any, counts: Any) -> tf.Tensor:
+            return 0.5 * increments.products(sizes) / counts
 
         return of_all(one, values, mask)
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        def one(channel: tf.Tensor, section: tf.Tensor, count: Any, counts: Any) -> tf.Tensor:
-            sign, size = increments(values, channel, section)
+        def one(channel: Any, section: Any, here: Any, around: Any, sizes: Any, counted: Any, counts: Any) -> tf.Tensor:
             g = upstream[channel, section]
-            slope = tf.matmul(0.5 * (g + tf.transpose(g)) / counts, tf.reshape(size * count, (len(lags), -1)))
-            slope = tf.reshape(slope, sign.shape) * sign * count
-            ends = [moved(slope[k], lag) for k, lag in enumerate(lags)]
-            return tf.add_n(ends) - tf.reduce_sum(slope, 0)
+            return increments.slope(here, around, sizes, 0.25 * (g + tf.transpose(g)) / counts, counted)
 
         return of_all(one, values, mask)
 

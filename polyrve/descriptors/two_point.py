@@ -21,6 +21,8 @@ import tensorflow as tf
 
 from polyrve.descriptors.pair_means import divisor, sections_first
 from polyrve.descriptors.protocol import group_size
+from polyrve.descriptors.section_by_section import Kernel, require_shape
+from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
 from polyrve.local_state import Features
 
 _BLOCK_BYTES = 4_000_000
@@ -53,11 +55,31 @@ class TwoPoint:
         """Mean squared residual."""
         return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
+    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+        """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
+        channels, sections, *size = shape
+        self._require_room(*size, periodic=True)
+        pairs = (channels, channels) if self.cross else (channels,)
+        require_shape(self.name, target, (*pairs, self.window + 1, 2 * self.window + 1))
+        layout = SectionCorrelations(channels, self.window, self.cross, (size[0], size[1]))
+        target = np.asarray(target, dtype=np.float64)
+        aims, beyond = [tf.constant(part, dtype) for part in layout.parts(target)], sections * layout.beyond(target)
+        kernel = misfit_kernel(layout, sections, dtype)
+
+        def of_sections(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            misfit, slope = kernel(values, aims)
+            return misfit + tf.constant(beyond, dtype), slope
+
+        return of_sections
+
+    def _require_room(self, rows: int, columns: int, *, periodic: bool) -> None:
+        for n in (rows, columns):
+            if self.window >= n or (periodic and 2 * self.window > n):
+                raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
+
     def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
         rows, columns = (int(n) for i, n in enumerate(features.channels.shape[1:]) if i != axis)
-        for n in (rows, columns):
-            if self.window >= n or (features.periodic and 2 * self.window > n):
-                raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
+        self._require_room(rows, columns, periodic=features.periodic)
         values, padded = sections_first(features.channels, axis), not features.periodic
         if features.mask is None:
             return lag_means(values, self.window, self.cross, group, padded)

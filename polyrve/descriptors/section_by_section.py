@@ -1,0 +1,84 @@
+"""Misfits of descriptors to their targets, and one pass for those whose sections are compared each by itself.
+
+Where every section has a misfit of its own, its slope is known as soon as its estimate is, while all that led to the
+estimate is still in cache. Such descriptors hand out a misfit with its slope instead of estimates: nothing is formed
+again on the way back, and no estimates are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.descriptors.pair_means import PARTS, divisor, sections_first
+from polyrve.descriptors.protocol import Descriptor
+from polyrve.local_state import Features
+
+Kernel = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Values (C, sections, rows, columns) to the sum of the misfits of the sections and its slope (sections, C, ...)."""
+
+
+@runtime_checkable
+class ComparesSections(Protocol):
+    """A descriptor that has a misfit of single sections, periodic and without holes, in one pass."""
+
+    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+        """The kernel for values of shape (C, sections, rows, columns)."""
+
+
+def misfits(
+    descriptor: Descriptor, features: Features, targets: dict[int, np.ndarray], group: int | None
+) -> list[tf.Tensor]:
+    """Misfit of a descriptor in the sections normal to each axis.
+
+    Parameters
+    ----------
+    descriptor : Descriptor
+    features : Features
+    targets : dict of int to ndarray
+        Target for each array axis.
+    group : int, optional
+        Number of neighbouring sections that one estimate is averaged over; default all.
+
+    Returns
+    -------
+    list of tf.Tensor
+        A scalar per axis, in the order of the targets.
+
+    Raises
+    ------
+    ValueError
+        If a target has another shape than the descriptor's estimate.
+    """
+    if group == 1 and features.periodic and features.mask is None and isinstance(descriptor, ComparesSections):
+        return [_in_one_pass(descriptor, sections_first(features.channels, a), t) for a, t in targets.items()]
+    found = []
+    estimates = descriptor.estimate(features, tuple(targets), group)
+    for estimate, target in zip(estimates, targets.values(), strict=True):
+        require_shape(descriptor.name, target, tuple(estimate.shape[1:]))
+        found.append(descriptor.misfit(estimate, target))
+    return found
+
+
+def require_shape(name: str, target: np.ndarray, expected: Sequence[int]) -> None:
+    """Refuse a target of another shape than a descriptor's estimate."""
+    if np.shape(target) != tuple(expected):
+        raise ValueError(f"descriptor {name}: expected a target of shape {tuple(expected)}; got {np.shape(target)}")
+
+
+def _in_one_pass(descriptor: ComparesSections, values: tf.Tensor, target: np.ndarray) -> tf.Tensor:
+    """Mean misfit of sections, in parts that run side by side."""
+    count, sections, rows, columns = (int(n) for n in values.shape)
+    parts = divisor(sections, PARTS)
+    kernel = descriptor.section_misfit((count, sections // parts, rows, columns), target, values.dtype)
+
+    @tf.custom_gradient
+    def mean(values: tf.Tensor) -> Any:
+        found = [kernel(part) for part in tf.split(tf.stop_gradient(values), parts, 1)]
+        slope = tf.transpose(tf.concat([slope for _, slope in found], 0), (1, 0, 2, 3))
+        return tf.add_n([misfit for misfit, _ in found]) / sections, lambda upstream: slope * (upstream / sections)
+
+    return mean(values)

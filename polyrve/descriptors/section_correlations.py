@@ -1,0 +1,206 @@
+r"""Two-point correlations of single sections compared with a target: misfit and slope in one pass.
+
+With R + i I the Fourier transform of a section of n x m points, the correlations of channels c and d have the spectrum
+:math:`P = R_c R_d + I_c I_d + i (R_c I_d - I_c R_d)`, and the correlation at lag (r, s) is a sum of four parts, each
+even or odd in r and in s:
+
+.. math:: S(r, s) \propto \sum_{kl} \mathrm{Re} P \, (\cos kr \cos ls - \sin kr \sin ls)
+                          - \mathrm{Im} P \, (\cos kr \sin ls + \sin kr \cos ls).
+
+Residuals are taken in these parts: the squares at (r, s), (r, -s) and both of the reversed pair (d, c) add up to four
+times those of the parts. Sections are short enough for their transforms to be products with matrices, as the sums
+above are. Pairs of channels are counted around, (c, c + distance mod C), so that all channels meet one partner each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+
+
+@dataclass(frozen=True)
+class SectionCorrelations:
+    """Correlations of all pairs of channels, or of each with itself, in one periodic section.
+
+    Attributes
+    ----------
+    channels, window : int
+    cross : bool
+    shape : (int, int)
+        Rows and columns of a section.
+    """
+
+    channels: int
+    window: int
+    cross: bool
+    shape: tuple[int, int]
+
+    @property
+    def distances(self) -> int:
+        """Number of distances between the channels of pairs, from 0."""
+        return self.channels // 2 + 1 if self.cross else 1
+
+    @property
+    def half(self) -> int:
+        """Columns of half the spectrum."""
+        return self.shape[1] // 2 + 1
+
+    def transforms(self) -> tuple[np.ndarray, ...]:
+        """Cosines and sines of rows k >= 0, (n // 2 + 1, n) each, and of columns l >= 0, (half, m) each."""
+        return tuple(
+            function(2 * np.pi / n * np.outer(np.arange(n // 2 + 1), np.arange(n)))
+            for n in self.shape
+            for function in (np.cos, np.sin)
+        )
+
+    def row_lags(self) -> np.ndarray:
+        """Cosines at lags 0 ... window and sines at 1 ... window of rows 0, 1, ..., -1, -2, ..., (2 window + 1, n)."""
+        n, m = self.shape
+        k = np.concatenate([np.arange(n // 2 + 1), -np.arange(1, (n - 1) // 2 + 1)])
+        angle = 2 * np.pi / n * np.outer(np.arange(self.window + 1), k)
+        return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
+
+    def column_lags(self) -> tuple[np.ndarray, np.ndarray]:
+        """Cosines at lags 0 ... window, sines at 1 ... window, (half, ...), weighted by how often columns stand."""
+        m = self.shape[1]
+        angle = 2 * np.pi / m * np.outer(np.arange(self.half), np.arange(self.window + 1))
+        weight = np.where(np.isin(np.arange(self.half), (0, m / 2)), 1.0, 2.0)[:, None]
+        return weight * np.cos(angle), weight * np.sin(angle[:, 1:])
+
+    def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The four parts of correlations (C, C, window + 1, 2 window + 1) or (C, ...), in the order of the kernel.
+
+        Returns
+        -------
+        tuple of ndarray, shape (distances, row lags, C, column lags)
+            Even and odd in both lags, odd in columns, odd in rows; the first two without cross terms.
+        """
+        first = np.arange(self.channels)
+        second = (first + np.arange(self.distances)[:, None]) % self.channels
+        forth, back = (target[first, second], target[second, first]) if self.cross else (target[None], target[None])
+        ahead = slice(self.window, None), slice(self.window, None, -1)
+        a, b, c, d = forth[..., ahead[0]], forth[..., ahead[1]], back[..., ahead[0]], back[..., ahead[1]]
+        ways = [a + b + c + d, -a + b - c + d, -a + b + c - d, -a - b + c + d]
+        starts = [(0, 0), (1, 1), (0, 1), (1, 0)]
+        whole = [np.swapaxes(way / 4, 1, 2)[:, i:, :, j:] for way, (i, j) in zip(ways, starts, strict=True)]
+        return tuple(whole if self.cross else whole[:2])
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """How often a square counts: by distance, by column lag >= 0 and by column lag > 0; the mean is taken."""
+        of_distances = np.full(self.distances, 2.0)
+        of_distances[0] = 1.0
+        if self.cross and self.channels % 2 == 0:
+            of_distances[-1] = 1.0
+        count = self.channels * (self.channels if self.cross else 1) * (self.window + 1) * (2 * self.window + 1)
+        of_columns = np.full(self.window + 1, 2.0)
+        of_columns[0] = 1.0
+        return of_distances / count, of_columns, of_columns[1:]
+
+    def beyond(self, target: np.ndarray) -> float:
+        """Mean square of what no correlations have: a target's differences at lags that are one another reversed."""
+        of_distances, *of_columns = self.weights()
+        squares = [np.einsum("drcs->ds", part**2) for part in self.parts(target)]
+        columns = [of_columns[i] for i in (0, 1, 1, 0)]
+        held = sum(of_distances @ square @ column for square, column in zip(squares, columns, strict=False))
+        return float(np.mean(target**2) - held)
+
+
+@lru_cache(maxsize=64)
+def misfit_kernel(
+    layout: SectionCorrelations, sections: int, dtype: tf.DType
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Values (C, sections, n, m) and the parts of a target to the sum of mean squared residuals and its slope.
+
+    The slope has the shape (sections, C, n, m).
+    """
+    channels, window, half = layout.channels, layout.window, layout.half
+    n, m = layout.shape
+    width, positive, negative = channels * half, n // 2 + 1, (n - 1) // 2
+    around = (layout.distances - 1) * half
+    # Arguments of the kernel: compilers take products with constants and joined terms apart.
+    matrices = [
+        tf.constant(matrix, dtype)
+        for matrix in (*layout.transforms(), layout.row_lags(), *layout.column_lags(), *layout.weights())
+    ]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def kernel(values: tf.Tensor, aims: list[tf.Tensor], matrices: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        row_cosines, row_sines, column_cosines, column_sines, row_lags, *rest = matrices
+        column_lags, weights, column_weights = rest[:2], rest[2], rest[3:]
+
+        def transform(section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            """Real and imaginary parts of the spectrum of (C, n, m), (n, C half) each."""
+            rows = tf.reshape(tf.transpose(section, (1, 0, 2)), (n * channels, m))
+            cosines, sines = (
+                tf.reshape(tf.matmul(rows, matrix, transpose_b=True), (n, width))
+                for matrix in (column_cosines, column_sines)
+            )
+            even, odd = tf.matmul(row_cosines, cosines), tf.matmul(row_sines, sines)
+            ahead, behind = tf.matmul(row_sines, cosines), tf.matmul(row_cosines, sines)
+            real, imaginary = (even - odd, even + odd), (-ahead - behind, ahead - behind)
+            return tuple(tf.concat([p, q[1 : negative + 1]], 0) for p, q in (real, imaginary))
+
+        def transposed(real: tf.Tensor, imaginary: tf.Tensor) -> tf.Tensor:
+            """The transpose of :func:`transform`."""
+            rest = [(1, positive - 1 - negative), (0, 0)]
+            p, q = real[:positive], tf.pad(real[positive:], rest)
+            u, v = imaginary[:positive], tf.pad(imaginary[positive:], rest)
+            cosines = tf.matmul(row_cosines, p + q, transpose_a=True) + tf.matmul(row_sines, v - u, transpose_a=True)
+            sines = tf.matmul(row_sines, q - p, transpose_a=True) - tf.matmul(row_cosines, u + v, transpose_a=True)
+            cosines, sines = (tf.reshape(part, (n * channels, half)) for part in (cosines, sines))
+            rows = tf.matmul(cosines, column_cosines) + tf.matmul(sines, column_sines)
+            return tf.transpose(tf.reshape(rows, (n, channels, m)), (1, 0, 2))
+
+        def compare(part: tf.Tensor, ways: list[tuple[int, tf.Tensor]], weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            """Misfit and slope of the real or the imaginary part of products, (n, C half).
+
+            ``ways`` holds whether even and odd row lags go with sines over columns, and their aims.
+            """
+            over_rows = tf.split(tf.matmul(row_lags, part), [window + 1, window])
+            misfit, slopes = tf.zeros([], dtype), []
+            for over, (sine, aim) in zip(over_rows, ways, strict=True):
+                lags = tf.matmul(tf.reshape(over, (-1, half)), column_lags[sine])
+                residual = tf.reshape(lags, aim.shape) - aim
+                weighted = residual * (weight * column_weights[sine])
+                misfit += tf.reduce_sum(tf.reduce_sum(residual * weighted, 0))
+                slope = tf.reshape(2.0 * weighted, (-1, window + 1 - sine))
+                slopes.append(tf.reshape(tf.matmul(slope, column_lags[sine], transpose_b=True), (-1, width)))
+            return misfit, tf.matmul(row_lags, tf.concat(slopes, 0), transpose_a=True)
+
+        def of_section(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            real, imaginary = transform(tf.slice(values, tf.stack([0, i, 0, 0]), (channels, 1, n, m))[:, 0])
+            power, ways = real * real + imaginary * imaginary, [(sine, aims[sine][0]) for sine in (0, 1)]
+            misfit, slope = compare(power, ways, weights[0])
+            slopes = 2.0 * slope * real, 2.0 * slope * imaginary
+            if layout.distances == 1:
+                return misfit, transposed(*slopes)
+            others = [tf.concat([part, part[:, :around]], 1) for part in (real, imaginary)]
+
+            def of_distance(d: tf.Tensor, misfit: tf.Tensor, re: Any, im: Any, re_far: Any, im_far: Any) -> Any:
+                at = tf.stack([0, d * half])
+                x, y = (tf.slice(other, at, (n, width)) for other in others)
+
+                def added(whole: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
+                    return xla.dynamic_update_slice(whole, tf.slice(whole, at, (n, width)) + part, at)
+
+                first, e = compare(real * x + imaginary * y, [(0, aims[0][d]), (1, aims[1][d])], weights[d])
+                second, f = compare(real * y - imaginary * x, [(1, aims[2][d]), (0, aims[3][d])], weights[d])
+                far = added(re_far, e * real - f * imaginary), added(im_far, e * imaginary + f * real)
+                return d + 1, misfit + first + second, re + e * x + f * y, im + e * y - f * x, *far
+
+            far = tf.zeros((n, width + around), dtype)
+            start = (1, misfit, *slopes, far, far)
+            _, misfit, *slopes = tf.while_loop(lambda d, *_: d < layout.distances, of_distance, start)
+            ends = [tf.concat([far[:, :around] + far[:, width:], far[:, around:width]], 1) for far in slopes[2:]]
+            return misfit, transposed(slopes[0] + ends[0], slopes[1] + ends[1])
+
+        misfits, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype, dtype))
+        return tf.reduce_sum(misfits), slopes
+
+    return lambda values, aims: kernel(values, aims, matrices)
