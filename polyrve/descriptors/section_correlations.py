@@ -124,14 +124,11 @@ def misfit_kernel(
     width, positive, negative = channels * half, n // 2 + 1, (n - 1) // 2
     around = (layout.distances - 1) * half
     # Arguments of the kernel: compilers take products with constants and joined terms apart.
-    matrices = [
-        tf.constant(matrix, dtype)
-        for matrix in (*layout.transforms(), layout.row_lags(), *layout.column_lags(), *layout.weights())
-    ]
+    constants = (*layout.transforms(), layout.row_lags(), layout.row_lags().T, *layout.column_lags(), *layout.weights())
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, aims: list[tf.Tensor], matrices: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        row_cosines, row_sines, column_cosines, column_sines, row_lags, *rest = matrices
+        row_cosines, row_sines, column_cosines, column_sines, row_lags, lag_rows, *rest = matrices
         column_lags, weights, column_weights = rest[:2], rest[2], rest[3:]
 
         def transform(section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -157,50 +154,50 @@ def misfit_kernel(
             rows = tf.matmul(cosines, column_cosines) + tf.matmul(sines, column_sines)
             return tf.transpose(tf.reshape(rows, (n, channels, m)), (1, 0, 2))
 
-        def compare(part: tf.Tensor, ways: list[tuple[int, tf.Tensor]], weight: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            """Misfit and slope of the real or the imaginary part of products, (n, C half).
+        def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
+            """Squares with cosines and with sines over columns, (C, column lags), and the slope of products, (n, C half).
 
-            ``ways`` holds whether even and odd row lags go with sines over columns, and their aims.
+            ``sines`` tells which of the two even and odd row lags of real or imaginary parts go with.
             """
             over_rows = tf.split(tf.matmul(row_lags, part), [window + 1, window])
-            misfit, slopes = tf.zeros([], dtype), []
-            for over, (sine, aim) in zip(over_rows, ways, strict=True):
+            squares, slopes = {}, []
+            for over, sine, aim in zip(over_rows, sines, aims, strict=True):
                 lags = tf.matmul(tf.reshape(over, (-1, half)), column_lags[sine])
                 residual = tf.reshape(lags, aim.shape) - aim
                 weighted = residual * (weight * column_weights[sine])
-                misfit += tf.reduce_sum(tf.reduce_sum(residual * weighted, 0))
+                squares[sine] = tf.reduce_sum(residual * weighted, 0)
                 slope = tf.reshape(2.0 * weighted, (-1, window + 1 - sine))
                 slopes.append(tf.reshape(tf.matmul(slope, column_lags[sine], transpose_b=True), (-1, width)))
-            return misfit, tf.matmul(row_lags, tf.concat(slopes, 0), transpose_a=True)
+            return squares[0], squares[1], tf.matmul(lag_rows, tf.concat(slopes, 0))
 
         def of_section(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             real, imaginary = transform(tf.slice(values, tf.stack([0, i, 0, 0]), (channels, 1, n, m))[:, 0])
-            power, ways = real * real + imaginary * imaginary, [(sine, aims[sine][0]) for sine in (0, 1)]
-            misfit, slope = compare(power, ways, weights[0])
+            power = real * real + imaginary * imaginary
+            cosines, sines, slope = compare(power, (0, 1), [aims[0][0], aims[1][0]], weights[0])
             slopes = 2.0 * slope * real, 2.0 * slope * imaginary
             if layout.distances == 1:
-                return misfit, transposed(*slopes)
+                return cosines, sines, transposed(*slopes)
             others = [tf.concat([part, part[:, :around]], 1) for part in (real, imaginary)]
 
-            def of_distance(d: tf.Tensor, misfit: tf.Tensor, re: Any, im: Any, re_far: Any, im_far: Any) -> Any:
+            def of_distance(d: tf.Tensor, cosines: Any, sines: Any, re: Any, im: Any, re_far: Any, im_far: Any) -> Any:
                 at = tf.stack([0, d * half])
                 x, y = (tf.slice(other, at, (n, width)) for other in others)
 
                 def added(whole: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
                     return xla.dynamic_update_slice(whole, tf.slice(whole, at, (n, width)) + part, at)
 
-                first, e = compare(real * x + imaginary * y, [(0, aims[0][d]), (1, aims[1][d])], weights[d])
-                second, f = compare(real * y - imaginary * x, [(1, aims[2][d]), (0, aims[3][d])], weights[d])
+                a, b, e = compare(real * x + imaginary * y, (0, 1), [aims[0][d], aims[1][d]], weights[d])
+                p, q, f = compare(real * y - imaginary * x, (1, 0), [aims[2][d], aims[3][d]], weights[d])
                 far = added(re_far, e * real - f * imaginary), added(im_far, e * imaginary + f * real)
-                return d + 1, misfit + first + second, re + e * x + f * y, im + e * y - f * x, *far
+                return d + 1, cosines + a + p, sines + b + q, re + e * x + f * y, im + e * y - f * x, *far
 
             far = tf.zeros((n, width + around), dtype)
-            start = (1, misfit, *slopes, far, far)
-            _, misfit, *slopes = tf.while_loop(lambda d, *_: d < layout.distances, of_distance, start)
-            ends = [tf.concat([far[:, :around] + far[:, width:], far[:, around:width]], 1) for far in slopes[2:]]
-            return misfit, transposed(slopes[0] + ends[0], slopes[1] + ends[1])
+            start = (1, cosines, sines, *slopes, far, far)
+            found = tf.while_loop(lambda d, *_: d < layout.distances, of_distance, start)
+            ends = [tf.concat([far[:, :around] + far[:, width:], far[:, around:width]], 1) for far in found[5:]]
+            return found[1], found[2], transposed(found[3] + ends[0], found[4] + ends[1])
 
-        misfits, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype, dtype))
-        return tf.reduce_sum(misfits), slopes
+        cosines, sines, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype,) * 3)
+        return tf.reduce_sum(cosines) + tf.reduce_sum(sines), slopes
 
-    return lambda values, aims: kernel(values, aims, matrices)
+    return lambda values, aims: kernel(values, aims, [tf.constant(constant, dtype) for constant in constants])
