@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
 
 from polyrve.descriptors.pair_means import PARTS, as_if_changed, divisor, extend, sections_first
 from polyrve.descriptors.protocol import Lag, average_groups
@@ -87,33 +88,37 @@ class _Increments:
         """Points of a section."""
         return self.shape[0] * self.shape[1]
 
+    def places(self, dtype: tf.DType) -> tf.Tensor:
+        """Room for increments at all lags, (K, rows, columns)."""
+        return tf.zeros((len(self.lags), *self.shape), dtype)
+
     def continued(self, here: tf.Tensor) -> tf.Tensor:
         """A section (rows, columns) with what lies around it."""
         return extend(here[None, None], self._reach, self.periodic, once=False)[0, 0]
 
-    def of_lags(self, form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], dtype: tf.DType) -> tf.Tensor:
-        """form(k, lag) of all lags, (K, rows, columns)."""
-        count = len(self.lags)
-        formed = tf.TensorArray(dtype, count, element_shape=self.shape)
+    def over_lags(self, form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
+        """form(k, lag, what was there) of all lags in the places of an array, (K, rows, columns)."""
 
-        def step(k: tf.Tensor, lags: tf.Tensor, formed: tf.TensorArray) -> tuple[Any, ...]:
-            return k + 1, as_if_changed(lags), formed.write(k, form(k, lags[k]))
+        def step(k: tf.Tensor, lags: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
+            at = tf.stack([k, 0, 0])
+            formed = form(k, lags[k], tf.slice(into, at, (1, *self.shape)))
+            return k + 1, as_if_changed(lags), xla.dynamic_update_slice(into, tf.reshape(formed, (1, *self.shape)), at)
 
-        return tf.while_loop(lambda k, *_: k < count, step, (0, tf.constant(self.lags), formed))[2].stack()
+        return tf.while_loop(lambda k, *_: k < len(self.lags), step, (0, tf.constant(self.lags), into))[2]
 
     def there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
         """Values at a lag, (rows, columns)."""
         return tf.slice(around, tf.stack([self._reach[0] + lag[0], self._reach[1] + lag[1]]), self.shape)
 
-    def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: Any) -> tf.Tensor:
+    def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: Any, into: tf.Tensor) -> tf.Tensor:
         """Absolute increments, rounded, (K, rows, columns); zero where a pair does not count."""
 
-        def form(k: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+        def form(k: tf.Tensor, lag: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             difference = self.there(around, lag) - here
             size = tf.sqrt(difference * difference + self.eps**2) - self.eps
             return size if counted is None else size * counted[k]
 
-        return self.of_lags(form, here.dtype)
+        return self.over_lags(form, into)
 
     def products(self, sizes: tf.Tensor) -> tf.Tensor:
         """Sums over points of products at all pairs of lags, (K, K)."""
@@ -127,11 +132,11 @@ class _Increments:
         of_sizes = tf.matmul(2.0 * of_products, tf.reshape(sizes, (len(self.lags), -1)))
         of_sizes = tf.reshape(of_sizes, sizes.shape)
 
-        def form(k: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
-            one = of_sizes[k] * (self.there(around, lag) - here) / (sizes[k] + self.eps)
+        def form(k: tf.Tensor, lag: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
+            one = of_size * (self.there(around, lag) - here) / (sizes[k] + self.eps)
             return one if counted is None else one * counted[k]
 
-        of_increments = self.of_lags(form, here.dtype)
+        of_increments = self.over_lags(form, of_sizes)
         ends = [self._moved(of_increments[k], lag) for k, lag in enumerate(self.lags)]
         return tf.add_n(ends) - tf.reduce_sum(of_increments, 0)
 
@@ -165,20 +170,23 @@ def _misfit(
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        def one(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        count, dtype = float(np.prod(target.shape)), values.dtype
+
+        def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
             section, channel = i // channels, i % channels
             here = _section(values, channel, section)
             around = increments.continued(here)
-            sizes = increments.sizes(here, around, None)
+            sizes = increments.sizes(here, around, None, places)
             residual = increments.products(sizes) * (0.5 / increments.area) - target[channel]
             symmetric = 0.5 * (residual + tf.transpose(residual))
-            factor = 1.0 / (increments.area * float(np.prod(target.shape)))
-            return tf.reduce_sum(residual**2, 0), increments.slope(here, around, sizes, factor * symmetric, None)
+            slope = increments.slope(here, around, sizes, symmetric / (increments.area * count), None)
+            slopes = xla.dynamic_update_slice(slopes, slope[None, None], tf.stack([section, channel, 0, 0]))
+            return i + 1, squares + tf.reduce_sum(residual**2, 0), slopes, sizes
 
-        dtype = values.dtype
-        squares, slopes = tf.map_fn(one, tf.range(sections * channels), fn_output_signature=(dtype, dtype))
-        slopes = tf.reshape(slopes, (sections, channels, *shape[2:]))
-        return tf.reduce_sum(squares) / float(np.prod(target.shape)), slopes
+        empty = tf.zeros((len(increments.lags),), dtype), tf.zeros((sections, channels, *shape[2:]), dtype)
+        start = (0, *empty, increments.places(dtype))
+        _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
+        return tf.reduce_sum(squares) / count, slopes
 
     return kernel
 
@@ -199,7 +207,7 @@ def _means(
             return None, float(increments.area)
         here = _section(mask, 0, section)
         around = increments.continued(here)
-        both = increments.of_lags(lambda k, lag: here * increments.there(around, lag), mask.dtype)
+        both = increments.over_lags(lambda k, lag, _: here * increments.there(around, lag), increments.places(mask.dtype))
         return both, tf.maximum(increments.products(both), 1.0)
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -211,7 +219,7 @@ def _means(
             def of_channel(channel: tf.Tensor) -> tf.Tensor:
                 here = _section(values, channel, section)
                 around = increments.continued(here)
-                sizes = increments.sizes(here, around, counted)
+                sizes = increments.sizes(here, around, counted, increments.places(values.dtype))
                 return function(channel, section, here, around, sizes, counted, counts)
 
             return tf.map_fn(of_channel, tf.range(channels), fn_output_signature=values.dtype)
