@@ -53,7 +53,7 @@ class Bench:
     """A clock, a device and the rows found so far, which the output file always holds."""
 
     def __init__(self, clock: str, device: str, output: Path) -> None:
-        self.clock, self.device, self.output = CLOCKS[clock], device, output
+        self.name, self.clock, self.device, self.output = clock, CLOCKS[clock], device, output
         self.rows: list[dict[str, Any]] = []
 
     def seconds(self, call: Callable[[], Any], repeats: int = 5) -> float:
@@ -91,7 +91,6 @@ class Bench:
 
 def rates(bench: Bench, n: int) -> dict[str, float]:
     """Bytes per second of a copy, operations per second of a matrix product, seconds of an FFT of nine channels."""
-    field = np.random.default_rng(0).standard_normal((9, n, n, n)).astype(np.float32)
     if bench.device == "CPU":
         source = np.ones(64 << 20, dtype=np.uint8)
         target = np.empty_like(source)
@@ -99,10 +98,11 @@ def rates(bench: Bench, n: int) -> dict[str, float]:
         return {
             "bytes": 2 * source.nbytes / bench.seconds(lambda: np.copyto(target, source)),
             "operations": 2 * 1500**3 / bench.seconds(lambda: a @ a),
-            "fft": bench.seconds(lambda: scipy.fft.rfftn(field, axes=(2, 3), workers=os.cpu_count()), 15),
+            "fft": float(in_own_process("print(run.transforms(int(sys.argv[1]), sys.argv[2]))", n, bench.name)[0]),
         }
     import tensorflow as tf
 
+    field = np.random.default_rng(0).standard_normal((9, n, n, n)).astype(np.float32)
     with tf.device(f"/{bench.device}:0"):
         values, matrix, channels = tf.ones(1 << 26), tf.ones((4096, 4096)), tf.constant(field)
 
@@ -121,6 +121,20 @@ def rates(bench: Bench, n: int) -> dict[str, float]:
         "operations": 2 * 4096**3 / repeated(lambda x: tf.matmul(x, matrix) * 2.0**-12, matrix),
         "fft": bench.seconds(lambda: transform().numpy(), 3),
     }
+
+
+def transforms(n: int, clock: str) -> float:
+    """Seconds of an FFT of nine channels along two axes."""
+    field = np.random.default_rng(0).standard_normal((9, n, n, n)).astype(np.float32)
+    bench = Bench(clock, "CPU", Path(os.devnull))
+    return bench.seconds(lambda: scipy.fft.rfftn(field, axes=(2, 3), workers=os.cpu_count()), 15)
+
+
+def in_own_process(code: str, *arguments: Any) -> list[str]:
+    """The last line that code prints where ``run`` is this file, in words; with memory that nothing else has used."""
+    start = f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parent)!r}); import run; "
+    command = [sys.executable, "-c", start + code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1].split()
 
 
 def floor(names: tuple[str, ...], objective: Any, n: int, rate: dict[str, float]) -> float:
@@ -277,13 +291,10 @@ def against_mcrpy(bench: Bench, n: int, evaluations: dict[str, Callable[[], Any]
 def peak_memory(n: int, report: Callable[..., None]) -> None:
     """Peak memory of a few steps with the default set, in a process of its own."""
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); import run; n = int(sys.argv[1]);"
-        "run.objective_and_steps(16, 2); before = run.peak_of_this_process();"
+        "n = int(sys.argv[1]); run.objective_and_steps(16, 2); before = run.peak_of_this_process();"
         "run.objective_and_steps(n, 12); print(before, run.peak_of_this_process())"
     )
-    here = str(Path(__file__).resolve().parent)
-    out = subprocess.run([sys.executable, "-c", code, str(n), here], capture_output=True, text=True, check=True).stdout
-    before, after = map(int, out.split()[-2:])
+    before, after = map(int, in_own_process(code, n))
     from polyrve.memory import forecast
 
     used = (after - before) * 1024
