@@ -8,8 +8,7 @@ even or odd in r and in s:
                           - \mathrm{Im} P \, (\cos kr \sin ls + \sin kr \cos ls).
 
 Residuals are taken in these parts: the squares at (r, s), (r, -s) and both of the reversed pair (d, c) add up to four
-times those of the parts. Sections are short enough for their transforms to be products with matrices, as the sums
-above are. Pairs of channels are counted around, (c, c + distance mod C), so that all channels meet one partner each.
+times those of the parts. Few lags need no inverse transform: both sums are products with matrices. Pairs of channels are counted around, (c, c + distance mod C), so that all channels meet one partner each.
 """
 
 from __future__ import annotations
@@ -51,27 +50,22 @@ class SectionCorrelations:
         """Columns of half the spectrum."""
         return self.shape[1] // 2 + 1
 
-    def transforms(self) -> tuple[np.ndarray, ...]:
-        """Cosines and sines of rows k >= 0, (n // 2 + 1, n) each, and of columns l >= 0, (half, m) each."""
-        return tuple(
-            function(2 * np.pi / n * np.outer(np.arange(n // 2 + 1), np.arange(n)))
-            for n in self.shape
-            for function in (np.cos, np.sin)
-        )
+    @property
+    def times(self) -> np.ndarray:
+        """How often each of these columns stands in the whole spectrum, (half,)."""
+        return np.where(np.isin(np.arange(self.half), (0, self.shape[1] / 2)), 1.0, 2.0)
 
     def row_lags(self) -> np.ndarray:
-        """Cosines at lags 0 ... window and sines at 1 ... window of rows 0, 1, ..., -1, -2, ..., (2 window + 1, n)."""
+        """Cosines at lags 0 ... window and sines at 1 ... window of the rows of a spectrum, (2 window + 1, n)."""
         n, m = self.shape
-        k = np.concatenate([np.arange(n // 2 + 1), -np.arange(1, (n - 1) // 2 + 1)])
-        angle = 2 * np.pi / n * np.outer(np.arange(self.window + 1), k)
+        angle = 2 * np.pi / n * np.outer(np.arange(self.window + 1), np.arange(n))
         return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
 
     def column_lags(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines at lags 0 ... window, sines at 1 ... window, (half, ...), weighted by how often columns stand."""
+        """Cosines at lags 0 ... window, sines at 1 ... window of the columns of half the spectrum, (half, ...)."""
         m = self.shape[1]
         angle = 2 * np.pi / m * np.outer(np.arange(self.half), np.arange(self.window + 1))
-        weight = np.where(np.isin(np.arange(self.half), (0, m / 2)), 1.0, 2.0)[:, None]
-        return weight * np.cos(angle), weight * np.sin(angle[:, 1:])
+        return self.times[:, None] * np.cos(angle), self.times[:, None] * np.sin(angle[:, 1:])
 
     def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
         """The four parts of correlations (C, C, window + 1, 2 window + 1) or (C, ...), in the order of the kernel.
@@ -121,38 +115,25 @@ def misfit_kernel(
     """
     channels, window, half = layout.channels, layout.window, layout.half
     n, m = layout.shape
-    width, positive, negative = channels * half, n // 2 + 1, (n - 1) // 2
+    width = channels * half
     around = (layout.distances - 1) * half
     # Arguments of the kernel: compilers take products with constants and joined terms apart.
-    constants = (*layout.transforms(), layout.row_lags(), layout.row_lags().T, *layout.column_lags(), *layout.weights())
+    constants = (layout.times, layout.row_lags(), layout.row_lags().T, *layout.column_lags(), *layout.weights())
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, aims: list[tf.Tensor], matrices: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        row_cosines, row_sines, column_cosines, column_sines, row_lags, lag_rows, *rest = matrices
+        times, row_lags, lag_rows, *rest = matrices
         column_lags, weights, column_weights = rest[:2], rest[2], rest[3:]
 
-        def transform(section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            """Real and imaginary parts of the spectrum of (C, n, m), (n, C half) each."""
-            rows = tf.reshape(tf.transpose(section, (1, 0, 2)), (n * channels, m))
-            cosines, sines = (
-                tf.reshape(tf.matmul(rows, matrix, transpose_b=True), (n, width))
-                for matrix in (column_cosines, column_sines)
-            )
-            even, odd = tf.matmul(row_cosines, cosines), tf.matmul(row_sines, sines)
-            ahead, behind = tf.matmul(row_sines, cosines), tf.matmul(row_cosines, sines)
-            real, imaginary = (even - odd, even + odd), (-ahead - behind, ahead - behind)
-            return tuple(tf.concat([p, q[1 : negative + 1]], 0) for p, q in (real, imaginary))
+        def transform(section: tf.Tensor) -> list[tf.Tensor]:
+            """Real and imaginary parts of half the spectrum of (C, n, m), (n, C half) each."""
+            spectrum = tf.transpose(tf.signal.rfft2d(section), (1, 0, 2))
+            return [tf.reshape(part, (n, width)) for part in (tf.math.real(spectrum), tf.math.imag(spectrum))]
 
-        def transposed(real: tf.Tensor, imaginary: tf.Tensor) -> tf.Tensor:
+        def transposed(*slopes: tf.Tensor) -> tf.Tensor:
             """The transpose of :func:`transform`."""
-            rest = [(1, positive - 1 - negative), (0, 0)]
-            p, q = real[:positive], tf.pad(real[positive:], rest)
-            u, v = imaginary[:positive], tf.pad(imaginary[positive:], rest)
-            cosines = tf.matmul(row_cosines, p + q, transpose_a=True) + tf.matmul(row_sines, v - u, transpose_a=True)
-            sines = tf.matmul(row_sines, q - p, transpose_a=True) - tf.matmul(row_cosines, u + v, transpose_a=True)
-            cosines, sines = (tf.reshape(part, (n * channels, half)) for part in (cosines, sines))
-            rows = tf.matmul(cosines, column_cosines) + tf.matmul(sines, column_sines)
-            return tf.transpose(tf.reshape(rows, (n, channels, m)), (1, 0, 2))
+            parts = [tf.transpose(tf.reshape(slope, (n, channels, half)) / times, (1, 0, 2)) for slope in slopes]
+            return tf.signal.irfft2d(tf.complex(*parts), (n, m)) * float(n * m)
 
         def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
             """Squares with cosines and with sines over columns, (C, column lags), and the slope of products, (n, C half).
