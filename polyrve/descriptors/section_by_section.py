@@ -7,7 +7,7 @@ again on the way back, and no estimates are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -30,7 +30,7 @@ class ComparesSections(Protocol):
 
 
 def misfits(
-    descriptor: Descriptor, features: Features, targets: dict[int, np.ndarray], group: int | None
+    descriptor: Descriptor, features: Features, targets: Mapping[int, np.ndarray], group: int | None
 ) -> list[tf.Tensor]:
     """Misfit of a descriptor in the sections normal to each axis.
 
@@ -38,7 +38,7 @@ def misfits(
     ----------
     descriptor : Descriptor
     features : Features
-    targets : dict of int to ndarray
+    targets : mapping of int to ndarray
         Target for each array axis.
     group : int, optional
         Number of neighbouring sections that one estimate is averaged over; default all.

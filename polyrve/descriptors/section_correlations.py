@@ -8,7 +8,8 @@ even or odd in r and in s:
                           - \mathrm{Im} P \, (\cos kr \sin ls + \sin kr \cos ls).
 
 Residuals are taken in these parts: the squares at (r, s), (r, -s) and both of the reversed pair (d, c) add up to four
-times those of the parts. Few lags need no inverse transform: both sums are products with matrices. Pairs of channels are counted around, (c, c + distance mod C), so that all channels meet one partner each.
+times those of the parts. Few lags need no inverse transform: both sums are products with matrices. Pairs of channels
+are counted around, (c, c + distance mod C), so that at each distance all channels meet one partner.
 """
 
 from __future__ import annotations
@@ -136,9 +137,9 @@ def misfit_kernel(
             return tf.signal.irfft2d(tf.complex(*parts), (n, m)) * float(n * m)
 
         def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
-            """Squares with cosines and with sines over columns, (C, column lags), and the slope of products, (n, C half).
+            """Squares with cosines and sines over columns, (C, column lags), and the slope of products, (n, C half).
 
-            ``sines`` tells which of the two even and odd row lags of real or imaginary parts go with.
+            ``sines`` says which of the two goes with even row lags and which with odd ones.
             """
             over_rows = tf.split(tf.matmul(row_lags, part), [window + 1, window])
             squares, slopes = {}, []
@@ -151,7 +152,7 @@ def misfit_kernel(
                 slopes.append(tf.reshape(tf.matmul(slope, column_lags[sine], transpose_b=True), (-1, width)))
             return squares[0], squares[1], tf.matmul(lag_rows, tf.concat(slopes, 0))
 
-        def of_section(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def of_section(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
             real, imaginary = transform(tf.slice(values, tf.stack([0, i, 0, 0]), (channels, 1, n, m))[:, 0])
             power = real * real + imaginary * imaginary
             cosines, sines, slope = compare(power, (0, 1), [aims[0][0], aims[1][0]], weights[0])

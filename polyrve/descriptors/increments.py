@@ -1,0 +1,112 @@
+"""Increments of one section of one channel at several lags, which stay in cache between their forming and their use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+
+from polyrve.descriptors.pair_means import as_if_changed, extend
+from polyrve.descriptors.protocol import Lag
+
+
+@dataclass(frozen=True)
+class Increments:
+    """Rounded absolute increments and the sums of their products, formed lag by lag in places that are used again.
+
+    Attributes
+    ----------
+    lags : tuple of (int, int)
+        K lags, rows and columns, in voxels.
+    eps : float
+        Rounding of the absolute values.
+    shape : (int, int)
+        Rows and columns of a section.
+    periodic : bool
+        Whether pairs are formed across its edges.
+    """
+
+    lags: tuple[Lag, ...]
+    eps: float
+    shape: tuple[int, int]
+    periodic: bool
+
+    @property
+    def area(self) -> int:
+        """Points of a section."""
+        return self.shape[0] * self.shape[1]
+
+    def places(self, dtype: tf.DType) -> tf.Tensor:
+        """Room for increments at all lags, (K, rows, columns)."""
+        return tf.zeros((len(self.lags), *self.shape), dtype)
+
+    def section(self, values: tf.Tensor, channel: Any, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A section of values (C, sections, rows, columns), and the same with what lies around it."""
+        here = tf.slice(values, tf.stack([channel, section, 0, 0]), (1, 1, *self.shape))
+        return here[0, 0], extend(here, self._reach, self.periodic, once=False)[0, 0]
+
+    def pairs(self, here: tf.Tensor, around: tf.Tensor) -> tf.Tensor:
+        """Products of a section's values with those at all lags, (K, rows, columns): pairs that a mask counts."""
+        return self._over_lags(lambda k, lag, _: here * self._there(around, lag), self.places(here.dtype))
+
+    def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: tf.Tensor | None, into: tf.Tensor) -> tf.Tensor:
+        """Absolute increments, rounded, (K, rows, columns); zero where a pair does not count."""
+
+        def form(k: tf.Tensor, lag: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            difference = self._there(around, lag) - here
+            size = tf.sqrt(difference * difference + self.eps**2) - self.eps
+            return size if counted is None else size * counted[k]
+
+        return self._over_lags(form, into)
+
+    def products(self, sizes: tf.Tensor) -> tf.Tensor:
+        """Sums over points of products at all pairs of lags, (K, K)."""
+        flat = tf.reshape(sizes, (len(self.lags), -1))
+        return tf.matmul(flat, flat, transpose_b=True)
+
+    def slope(
+        self, here: tf.Tensor, around: tf.Tensor, sizes: tf.Tensor, of_products: tf.Tensor, counted: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Slope with respect to the values of a section from that of the products, (K, K), symmetric."""
+        flat = tf.reshape(sizes, (len(self.lags), -1))
+        of_sizes = tf.reshape(tf.matmul(2.0 * of_products, flat), sizes.shape)
+
+        def form(k: tf.Tensor, lag: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
+            one = of_size * (self._there(around, lag) - here) / (sizes[k] + self.eps)
+            return one if counted is None else one * counted[k]
+
+        of_increments = self._over_lags(form, of_sizes)
+        ends = [self._moved(of_increments[k], lag) for k, lag in enumerate(self.lags)]
+        return tf.add_n(ends) - tf.reduce_sum(of_increments, 0)
+
+    @property
+    def _reach(self) -> Lag:
+        return max(abs(row) for row, _ in self.lags), max(abs(column) for _, column in self.lags)
+
+    def _over_lags(self, form: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
+        """form(k, lag, what was there) in the places of an array, (K, rows, columns)."""
+
+        def step(k: tf.Tensor, lags: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
+            at, one = tf.stack([k, 0, 0]), (1, *self.shape)
+            formed = tf.reshape(form(k, lags[k], tf.slice(into, at, one)), one)
+            return k + 1, as_if_changed(lags), xla.dynamic_update_slice(into, formed, at)
+
+        return tf.while_loop(lambda k, *_: k < len(self.lags), step, (0, tf.constant(self.lags), into))[2]
+
+    def _there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
+        """Values at a lag, (rows, columns)."""
+        return tf.slice(around, tf.stack([self._reach[0] + lag[0], self._reach[1] + lag[1]]), self.shape)
+
+    def _moved(self, values: tf.Tensor, lag: Lag) -> tf.Tensor:
+        """Values of a section moved by a lag, across its edges or with zeros behind."""
+        for axis, step in enumerate(lag):
+            if step:
+                n = values.shape[axis]
+                head, tail = tf.split(values, [n - step, step] if step > 0 else [-step, n + step], axis)
+                if not self.periodic:
+                    head, tail = (head, tf.zeros_like(tail)) if step > 0 else (tf.zeros_like(head), tail)
+                values = tf.concat([tail, head], axis)
+        return values
