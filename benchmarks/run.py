@@ -261,7 +261,7 @@ def same_work(n: int) -> Callable[[], Any]:
     import tensorflow as tf
 
     from polyrve.descriptors import TwoPoint, Variation
-    from polyrve.local_state import Features
+    from polyrve.features import Features
 
     descriptors = (TwoPoint(15, cross=False), Variation())
     field = tf.constant(np.random.default_rng(0).random((1, n, n, n)), tf.float32)

@@ -19,35 +19,11 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.crystal import Phase
+from polyrve.features import Features
 from polyrve.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
 from polyrve.orientation import OrientationField
 
 _LOGIT = 3.0
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What descriptors see of a field.
-
-    Attributes
-    ----------
-    channels : tf.Tensor, shape (C, nz, ny, nx)
-        Local state.
-    orientation : tf.Tensor, shape (4, nz, ny, nx)
-        Unit quaternions.
-    indicators : tf.Tensor, shape (P, nz, ny, nx), or None
-        Phase indicators; None with one phase.
-    mask : tf.Tensor, shape (nz, ny, nx), or None
-        1 where the point counts, 0 where it is not indexed; None where all count.
-    periodic : bool
-        Whether pairs are formed across the faces.
-    """
-
-    channels: Any
-    orientation: Any
-    indicators: Any
-    mask: Any
-    periodic: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,8 +66,8 @@ class SectionObjective:
         ValueError
             If a target has another shape than its descriptor's estimate.
         """
-        features = self.state.features(position, periodic=self.periodic)
         axes = tuple(sorted(self.targets))
+        features = self.state.features(position, periodic=self.periodic).cut(axes)
         terms = []
         for i, (descriptor, weight) in enumerate(self.descriptors):
             targets = {axis: self.targets[axis][i] for axis in axes}

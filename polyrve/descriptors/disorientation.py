@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from polyrve.descriptors.pair_means import Exceedance, section_pair_means
 from polyrve.descriptors.protocol import Lag
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 SHORT_LAGS: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0))
 

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Lag, average_groups
-from polyrve.local_state import Features
+from polyrve.features import Features, divisor, in_parts, sections_first
 
 PARTS = 8
 STRIPS = 4
@@ -317,20 +317,13 @@ def pair_means(
     -------
     tf.Tensor, shape (L, V, sections)
     """
-    values = sections_first(features.channels, axis)
-    mask = None if features.mask is None else sections_first(features.mask[None], axis)
-    count, sections, rows, columns = (int(n) for n in values.shape)
-    parts = divisor(sections, PARTS)
-    kernel = _kernel(
-        transform, (count, sections // parts, rows, columns), len(lags), reach or _reach(lags), mask is not None,
-        features.periodic, values.dtype,
-    )  # fmt: skip
+    parts = features.parts(axis)
+    shape, dtype, masked = tuple(int(n) for n in parts[0].shape), parts[0].dtype, features.mask is not None
+    kernel = _kernel(transform, shape, len(lags), reach or _reach(lags), masked, features.periodic, dtype)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
-    absent = [tf.zeros((1, 1, 1, 1), values.dtype)] * parts
-    masks = absent if mask is None else tf.split(mask, parts, 1)
-    return tf.concat(
-        [kernel(part, part_mask, offsets) for part, part_mask in zip(tf.split(values, parts, 1), masks, strict=True)], 2
-    )
+    absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
+    masks = in_parts(sections_first(features.mask[None], axis)) if masked else absent
+    return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
 
 
 @lru_cache(maxsize=64)
@@ -474,12 +467,6 @@ def _kernel(
     return means
 
 
-def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
-    """Field (C, nz, ny, nx) as (C, sections, rows, columns) of the sections normal to an axis."""
-    order = [0, axis + 1, *(i + 1 for i in range(3) if i != axis)]
-    return values if axis == 0 else tf.transpose(values, order)
-
-
 def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: bool = True) -> tf.Tensor:
     """Sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros.
 
@@ -501,8 +488,3 @@ def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: boo
 
 def _reach(lags: Sequence[Lag]) -> Lag:
     return max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)
-
-
-def divisor(n: int, most: int) -> int:
-    """Largest divisor of n that is at most a number."""
-    return next(i for i in range(min(n, most), 0, -1) if n % i == 0)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 Lag = tuple[int, int]
 

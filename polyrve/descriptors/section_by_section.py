@@ -13,19 +13,18 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import PARTS, divisor, sections_first
 from polyrve.descriptors.protocol import Descriptor
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 Kernel = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Values (C, sections, rows, columns) to the sum of the misfits of the sections and its slope (sections, C, ...)."""
+"""Values (C, sections, rows, columns) to the sum of the misfits of the sections and its slope, of the same shape."""
 
 
 @runtime_checkable
 class ComparesSections(Protocol):
     """A descriptor that has a misfit of single sections, periodic and without holes, in one pass."""
 
-    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+    def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """The kernel for values of shape (C, sections, rows, columns)."""
 
 
@@ -54,7 +53,7 @@ def misfits(
         If a target has another shape than the descriptor's estimate.
     """
     if group == 1 and features.periodic and features.mask is None and isinstance(descriptor, ComparesSections):
-        return [_in_one_pass(descriptor, sections_first(features.channels, a), t) for a, t in targets.items()]
+        return [_in_one_pass(descriptor, features.parts(axis), target) for axis, target in targets.items()]
     found = []
     estimates = descriptor.estimate(features, tuple(targets), group)
     for estimate, target in zip(estimates, targets.values(), strict=True):
@@ -69,16 +68,14 @@ def require_shape(name: str, target: np.ndarray, expected: Sequence[int]) -> Non
         raise ValueError(f"descriptor {name}: expected a target of shape {tuple(expected)}; got {np.shape(target)}")
 
 
-def _in_one_pass(descriptor: ComparesSections, values: tf.Tensor, target: np.ndarray) -> tf.Tensor:
+def _in_one_pass(descriptor: ComparesSections, parts: list[tf.Tensor], target: np.ndarray) -> tf.Tensor:
     """Mean misfit of sections, in parts that run side by side."""
-    count, sections, rows, columns = (int(n) for n in values.shape)
-    parts = divisor(sections, PARTS)
-    kernel = descriptor.section_misfit((count, sections // parts, rows, columns), target, values.dtype)
+    shape = tuple(int(n) for n in parts[0].shape)
+    kernel = descriptor.section_misfit(shape, target, parts[0].dtype)
 
     @tf.custom_gradient
-    def mean(values: tf.Tensor) -> Any:
-        found = [kernel(part) for part in tf.split(tf.stop_gradient(values), parts, 1)]
-        slope = tf.transpose(tf.concat([slope for _, slope in found], 0), (1, 0, 2, 3))
-        return tf.add_n([misfit for misfit, _ in found]) / sections, lambda upstream: slope * (upstream / sections)
+    def misfit(values: tf.Tensor) -> Any:
+        value, slope = kernel(tf.stop_gradient(values))
+        return value, lambda upstream: slope * upstream
 
-    return mean(values)
+    return tf.add_n([misfit(part) for part in parts]) / (len(parts) * shape[1])

@@ -110,10 +110,7 @@ class SectionCorrelations:
 def misfit_kernel(
     layout: SectionCorrelations, sections: int, dtype: tf.DType
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Values (C, sections, n, m) and the parts of a target to the sum of mean squared residuals and its slope.
-
-    The slope has the shape (sections, C, n, m).
-    """
+    """Values (C, sections, n, m) and the parts of a target to the sum of mean squared residuals and its slope."""
     channels, window, half = layout.channels, layout.window, layout.half
     n, m = layout.shape
     width = channels * half
@@ -180,6 +177,6 @@ def misfit_kernel(
             return found[1], found[2], transposed(found[3] + ends[0], found[4] + ends[1])
 
         cosines, sines, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype,) * 3)
-        return tf.reduce_sum(cosines) + tf.reduce_sum(sines), slopes
+        return tf.reduce_sum(cosines) + tf.reduce_sum(sines), tf.transpose(slopes, (1, 0, 2, 3))
 
     return lambda values, aims: kernel(values, aims, [tf.constant(constant, dtype) for constant in constants])

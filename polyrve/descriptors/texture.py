@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.polynomial import chebyshev
 
+from polyrve.features import Features
 from polyrve.harmonics import (
     SymmetrizedHarmonics,
     degrees_up_to,
     number_of_invariants,
     symmetrized_harmonics,
 )
-from polyrve.local_state import Features
 
 
 @dataclass(frozen=True, eq=False)

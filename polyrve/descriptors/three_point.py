@@ -11,10 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.increments import Increments
-from polyrve.descriptors.pair_means import PARTS, divisor, sections_first
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.local_state import Features
+from polyrve.features import Features, in_parts, sections_first
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -45,7 +44,7 @@ class ThreePoint:
         """Mean squared residual."""
         return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
-    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+    def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
         require_shape(self.name, target, (shape[0], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
@@ -54,15 +53,13 @@ class ThreePoint:
 
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:
         """Shape (C, K, K, sections)."""
-        values = sections_first(features.channels, axis)
-        count, sections, rows, columns = (int(n) for n in values.shape)
-        parts = divisor(sections, PARTS)
-        masked = features.mask is not None
+        parts, masked = features.parts(axis), features.mask is not None
+        count, sections, rows, columns = (int(n) for n in parts[0].shape)
         increments = Increments(self.lags, self.eps, (rows, columns), features.periodic)
-        kernel = _means(increments, (count, sections // parts, rows, columns), masked)
-        mask = sections_first(features.mask[None], axis) if masked else tf.ones((1, parts, 1, 1), values.dtype)
-        split = zip(tf.split(values, parts, 1), tf.split(mask, parts, 1), strict=True)
-        return tf.transpose(tf.concat([kernel(*part) for part in split], 1), (0, 2, 3, 1))
+        kernel = _means(increments, (count, sections, rows, columns), masked)
+        absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
+        masks = in_parts(sections_first(features.mask[None], axis)) if masked else absent
+        return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 1), (0, 2, 3, 1))
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +74,7 @@ def _misfit(
         count, dtype = float(np.prod(target.shape)), values.dtype
 
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
-            section, channel = i // channels, i % channels
+            channel, section = i // sections, i % sections
             here, around = increments.section(values, channel, section)
             sizes = increments.sizes(here, around, None, places)
             residual = increments.products(sizes) * (0.5 / increments.area) - target[channel]
@@ -89,7 +86,7 @@ def _misfit(
         slopes = tf.TensorArray(dtype, sections * channels, element_shape=shape[2:])
         start = (0, squares, slopes, increments.places(dtype))
         _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
-        return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), (sections, channels, *shape[2:]))
+        return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), shape)
 
     return kernel
 

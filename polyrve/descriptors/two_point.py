@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import divisor, sections_first
 from polyrve.descriptors.protocol import group_size
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
-from polyrve.local_state import Features
+from polyrve.features import Features, divisor, sections_first
 
 _BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
@@ -55,7 +54,7 @@ class TwoPoint:
         """Mean squared residual."""
         return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
-    def section_misfit(self, shape: tuple[int, int, int, int], target: np.ndarray, dtype: tf.DType) -> Kernel:
+    def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
         channels, sections, *size = shape
         self._require_room(*size, periodic=True)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import average_groups
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 
 @dataclass(frozen=True)

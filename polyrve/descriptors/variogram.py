@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from polyrve.descriptors.pair_means import Power, section_pair_means
 from polyrve.descriptors.protocol import Lag
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from polyrve import rotation
-from polyrve.local_state import Features
+from polyrve.features import Features
 
 SHAPE = (4, 6, 8)
 CHANNELS = 3

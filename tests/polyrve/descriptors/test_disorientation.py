@@ -5,7 +5,8 @@ import tensorflow as tf
 from polyrve import rotation
 from polyrve.crystal import Phase, symmetry_operations
 from polyrve.descriptors import DisorientationSpectrum
-from polyrve.local_state import Features, LocalState
+from polyrve.features import Features
+from polyrve.local_state import LocalState
 from polyrve.orientation import OrientationVolume
 
 LAGS = ((0, 1), (1, -1))

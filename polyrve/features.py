@@ -1,0 +1,65 @@
+"""What descriptors see of a field: its channels, and their planar sections in parts that run side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+PARTS = 8
+"""Parts that sections are cut into, each of which one thread takes at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What descriptors see of a field.
+
+    Attributes
+    ----------
+    channels : tf.Tensor, shape (C, nz, ny, nx)
+        Local state.
+    orientation : tf.Tensor, shape (4, nz, ny, nx)
+        Unit quaternions.
+    indicators : tf.Tensor, shape (P, nz, ny, nx), or None
+        Phase indicators; None with one phase.
+    mask : tf.Tensor, shape (nz, ny, nx), or None
+        1 where the point counts, 0 where it is not indexed; None where all count.
+    periodic : bool
+        Whether pairs are formed across the faces.
+    sections : mapping of int to list of tf.Tensor, optional
+        Parts of sections that are cut already, see :meth:`cut`.
+    """
+
+    channels: Any
+    orientation: Any
+    indicators: Any
+    mask: Any
+    periodic: bool
+    sections: Mapping[int, list[Any]] = dataclasses.field(default_factory=dict)
+
+    def cut(self, axes: Sequence[int]) -> Features:
+        """The same with its sections normal to some axes cut, once for all descriptors."""
+        return dataclasses.replace(self, sections={axis: self.parts(axis) for axis in axes})
+
+    def parts(self, axis: int) -> list[Any]:
+        """Channels of the sections normal to an axis, in equal parts, (C, sections, rows, columns) each."""
+        return self.sections.get(axis) or in_parts(sections_first(self.channels, axis))
+
+
+def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
+    """Field (C, nz, ny, nx) as (C, sections, rows, columns) of the sections normal to an axis."""
+    order = [0, axis + 1, *(i + 1 for i in range(3) if i != axis)]
+    return values if axis == 0 else tf.transpose(values, order)
+
+
+def in_parts(sections: tf.Tensor) -> list[tf.Tensor]:
+    """Sections (C, sections, rows, columns) in equal parts."""
+    return tf.split(sections, divisor(int(sections.shape[1]), PARTS), 1)
+
+
+def divisor(n: int, most: int) -> int:
+    """Largest divisor of n that is at most a number."""
+    return next(i for i in range(min(n, most), 0, -1) if n % i == 0)
