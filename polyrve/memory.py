@@ -9,10 +9,10 @@ import os
 from collections.abc import Sequence
 
 _GIB = 2.0**30
-_COMPILING = 110_000_000
+_COMPILING = 95_000_000
 _COMPILING_OF_SECTIONS = 50_000_000
 _VECTORS = 7
-_FIELDS = 11
+_FIELDS = 10
 _ESTIMATES = 2.5
 _WINDOW = 16
 
@@ -29,8 +29,8 @@ def forecast(
     """Peak memory of a reconstruction with a named set, beyond what the program itself takes.
 
     The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, two-point
-    correlations that are matched section by section, and a fixed share for compiling. The numbers that theory does not
-    give are fitted to measured peaks, see ``docs/speed.md``.
+    correlations that are estimated for groups of sections, and a fixed share for compiling. The numbers that theory
+    does not give are fitted to measured peaks, see ``docs/speed.md``.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def forecast(
     history : int
         Pairs that L-BFGS keeps, in half precision; small fields keep more or longer numbers, of 16 MiB at most.
     groups : int
-        Groups of sections whose two-point correlations are matched one by one; 0 where all sections are averaged.
+        Groups of sections whose two-point correlations are estimated one by one; 0 where all sections are averaged, and
+        where each is compared by itself in one pass.
     window : int, optional
         Largest lag of those, in voxels; default 16, the most that is matched unasked.
 

@@ -48,7 +48,7 @@ class ThreePoint:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
         require_shape(self.name, target, (shape[0], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
-        kernel = _misfit(Increments(self.lags, self.eps, shape[2:], periodic=True), shape)
+        kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape)
         return lambda values: kernel(values, aim)
 
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:

@@ -16,11 +16,14 @@ def test_forecast_grows_with_the_volume_the_channels_the_history_and_the_groups(
 
 @pytest.mark.parametrize(
     ("n", "groups", "measured"),
-    [(48, 0, 206e6), (64, 0, 253e6), (64, 0, 254e6), (96, 0, 656e6), (128, 0, 1512e6),
-     (48, 144, 324e6), (64, 192, 420e6), (64, 192, 372e6), (96, 288, 979e6)],
+    [(48, 0, 186e6), (48, 0, 160e6), (64, 0, 250e6), (64, 0, 233e6), (64, 0, 219e6), (96, 0, 609e6), (96, 0, 680e6),
+     (128, 0, 1393e6), (128, 0, 1579e6), (48, 72, 234e6), (64, 96, 324e6), (64, 192, 468e6), (96, 144, 887e6)],
 )  # fmt: skip
 def test_forecast_is_within_a_fifth_of_measured_peaks(n, groups, measured):
-    """Peaks of the default and the paper's set beyond a process that had run 16^3, two cores, TensorFlow 2.21."""
+    """Peaks beyond a process that had run 16^3, two cores, TensorFlow 2.21.
+
+    The default set and the paper's section by section; the latter in pairs of sections, and not periodic.
+    """
     ratio = memory.forecast((n, n, n), 9, 4, groups=groups) / measured
     assert 1 / 1.2 < ratio < 1.2
 
@@ -32,9 +35,10 @@ def test_groups_of_settings():
     assert groups(shape=(8, 16, 32)) == groups(shape=(8, 16, 32), descriptors="paper") == 0
     assert groups(shape=(8, 16, 32), sections_per_group=2) == 0
     assert groups(shape=(8, 16, 32), sections_per_group=2, descriptors="paper") == 28
-    assert groups(shape=(8, 16, 32), sections_per_group=1, weights={"two_point": 0.1}) == 56
+    assert groups(shape=(8, 16, 32), sections_per_group=1, weights={"two_point": 0.1}) == 0
+    assert groups(shape=(8, 16, 32), sections_per_group=1, weights={"two_point": 0.1}, periodic=False) == 56
     assert groups(shape=(8, 16, 32), sections_per_group=1, descriptors="paper", weights={"two_point": 0.0}) == 0
-    assert groups(shape=(32, 32), sections_per_group=1, descriptors="paper") == 1
+    assert groups(shape=(32, 32), sections_per_group=1, descriptors="paper", periodic=False) == 1
 
 
 def test_machine_says_what_is_free():
