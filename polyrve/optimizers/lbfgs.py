@@ -32,6 +32,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from polyrve.features import divisor
 from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
@@ -241,6 +242,7 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
 
 
 _HISTORY, _FEWEST, _MOST = 2**24, 10, 20
+_ACROSS = 256
 
 
 class _Pairs:
@@ -249,8 +251,6 @@ class _Pairs:
     def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
         rows, length = like.shape
         self._memory = memory
-        # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
-        self._by_sums = "GPU" in like.device
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -298,7 +298,7 @@ class _Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._by_sums).numpy()
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, False).numpy()
             a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
@@ -330,7 +330,7 @@ class _Pairs:
             sizes = _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
             self._sizes[[slot, m + slot]] = sizes.numpy()
             self.order = [i for i in self.order if i != slot]
-        sy, yy = np.split(self._sizes * _all_products(self._pairs, y, self._by_sums).numpy(), 2)
+        sy, yy = np.split(self._sizes * _products(self._pairs, y, True).numpy(), 2)
         self._sg += sy
         self._yg += yy
         curved = bool(curved and sy[slot] > 0.0)
@@ -367,25 +367,18 @@ def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.T
     return tf.stack(sizes)
 
 
-@tf.function
-def _all_products(pairs: tf.Variable, vector: tf.Tensor, by_sums: bool) -> tf.Tensor:
-    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
-    return tf.concat([_products(pairs, vector, differences, by_sums) for differences in (False, True)], 0)
-
-
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, by_sums: bool) -> tf.Tensor:
-    """Products of either half of the history with a vector, shape (m,), float64."""
-    halves = _halves(pairs, vector)
+def _products(pairs: tf.Variable, vector: tf.Tensor, steps: bool) -> tf.Tensor:
+    """Products of the steps (if wanted) and of the gradient differences with a vector, (2 m,) or (m,), float64.
 
-    def of_block(i: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
-
-    if by_sums:
-        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
-    else:
-        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
-    return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
+    Sums run along whole vectors first, of which a core forms several at a time.
+    """
+    rows, length = vector.shape
+    across = divisor(length, _ACROSS)
+    history = tf.reshape(pairs, [rows, 2, -1, length])
+    kept = tf.reshape(history if steps else history[:, 1], [rows, -1, length // across, across])
+    products = tf.cast(kept, vector.dtype) * tf.reshape(vector, [rows, 1, length // across, across])
+    return tf.reduce_sum(tf.reduce_sum(tf.cast(tf.reduce_sum(products, 2), tf.float64), 0), 1)
 
 
 @tf.function(jit_compile=True)
