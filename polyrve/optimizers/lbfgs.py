@@ -32,7 +32,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from polyrve.features import divisor
 from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
@@ -130,7 +129,8 @@ def lbfgs(
         direction, slope = pairs.direction(gradient, square, None if metric is None else initial)
 
         def along(step: float) -> Trial:
-            moved, field = _move(position, direction, tf.constant(step, tf.float64), shape)  # noqa: B023
+            moved = position + (direction if step == 1.0 else tf.cast(step, direction.dtype) * direction)  # noqa: B023
+            field = from_blocks(moved, shape)
             value, gradient, terms = evaluate(field)
             gradient, slope, square = _measure(gradient, direction)  # noqa: B023
             return Trial(step, float(value), float(slope), (moved, field, gradient, float(square), terms))
@@ -242,7 +242,6 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
 
 
 _HISTORY, _FEWEST, _MOST = 2**24, 10, 20
-_ACROSS = 256
 
 
 class _Pairs:
@@ -251,6 +250,8 @@ class _Pairs:
     def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
         rows, length = like.shape
         self._memory = memory
+        # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
+        self._by_sums = "GPU" in like.device
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -298,7 +299,7 @@ class _Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, False).numpy()
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._by_sums).numpy()
             a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
@@ -322,15 +323,18 @@ class _Pairs:
         A pair whose curvature s y is lost in rounding is left out [3]_; whether it was not is returned.
         """
         m = self._memory
-        y = next_gradient - gradient
-        curved = slopes[1] - slopes[0] > np.finfo(y.dtype.as_numpy_dtype).eps * abs(slopes[0])
+        curved = slopes[1] - slopes[0] > np.finfo(direction.dtype.as_numpy_dtype).eps * abs(slopes[0])
         slot = (self.order[-1] + 1) % m if self.order else 0
+        rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
         if curved:
-            rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(y.shape[0])
-            sizes = _write(self._pairs, tf.constant(rows), tf.constant(step, tf.float64), direction, y)
-            self._sizes[[slot, m + slot]] = sizes.numpy()
+            sizes, products = _take_in(
+                self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._by_sums
+            )
+            self._sizes[[slot, m + slot]] = sizes.numpy() * (step, 1.0)
             self.order = [i for i in self.order if i != slot]
-        sy, yy = np.split(self._sizes * _products(self._pairs, y, True).numpy(), 2)
+        else:
+            products = _all_products(self._pairs, next_gradient - gradient, self._by_sums)
+        sy, yy = np.split(self._sizes * products.numpy(), 2)
         self._sg += sy
         self._yg += yy
         curved = bool(curved and sy[slot] > 0.0)
@@ -344,41 +348,46 @@ class _Pairs:
 
 
 @tf.function
-def _move(
-    position: tf.Tensor, direction: tf.Tensor, step: tf.Tensor, shape: tuple[int, ...]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    moved = position + tf.cast(step, position.dtype) * direction
-    return moved, from_blocks(moved, shape)
-
-
-@tf.function
 def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     rows = to_blocks(gradient)
     return rows, dot(rows, direction), dot(rows, rows)
 
 
 @tf.function
-def _write(pairs: tf.Variable, rows: tf.Tensor, step: tf.Tensor, direction: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Put s = step * direction and y in their rows, divided by their root mean squares, which are returned."""
+def _take_in(
+    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, by_sums: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
+
+    Returned are these, and the products of what is kept with y.
+    """
+    y = after - before
     sizes = []
-    for vector, slots in zip((tf.cast(step, y.dtype) * direction, y), tf.unstack(rows), strict=True):
+    for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
         sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
         pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.stack(sizes)
+    return tf.stack(sizes), _all_products(pairs, y, by_sums)
+
+
+@tf.function
+def _all_products(pairs: tf.Variable, vector: tf.Tensor, by_sums: bool) -> tf.Tensor:
+    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
+    return tf.concat([_products(pairs, vector, differences, by_sums) for differences in (False, True)], 0)
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, steps: bool) -> tf.Tensor:
-    """Products of the steps (if wanted) and of the gradient differences with a vector, (2 m,) or (m,), float64.
+def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, by_sums: bool) -> tf.Tensor:
+    """Products of either half of the history with a vector, shape (m,), float64."""
+    halves = _halves(pairs, vector)
 
-    Sums run along whole vectors first, of which a core forms several at a time.
-    """
-    rows, length = vector.shape
-    across = divisor(length, _ACROSS)
-    history = tf.reshape(pairs, [rows, 2, -1, length])
-    kept = tf.reshape(history if steps else history[:, 1], [rows, -1, length // across, across])
-    products = tf.cast(kept, vector.dtype) * tf.reshape(vector, [rows, 1, length // across, across])
-    return tf.reduce_sum(tf.reduce_sum(tf.cast(tf.reduce_sum(products, 2), tf.float64), 0), 1)
+    def of_block(i: tf.Tensor) -> tf.Tensor:
+        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
+
+    if by_sums:
+        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
+    else:
+        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
+    return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
 
 
 @tf.function(jit_compile=True)
