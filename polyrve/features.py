@@ -45,8 +45,8 @@ class Features:
         return dataclasses.replace(self, sections={axis: self.parts(axis) for axis in axes})
 
     def parts(self, axis: int) -> list[Any]:
-        """Channels of the sections normal to an axis, in equal parts, (C, sections, rows, columns) each."""
-        return self.sections.get(axis) or in_parts(sections_first(self.channels, axis))
+        """Sections normal to an axis in equal parts, (sections, C, rows, columns) each."""
+        return self.sections.get(axis) or in_parts(self.channels, axis)
 
 
 def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
@@ -55,9 +55,10 @@ def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
     return values if axis == 0 else tf.transpose(values, order)
 
 
-def in_parts(sections: tf.Tensor) -> list[tf.Tensor]:
-    """Sections (C, sections, rows, columns) in equal parts."""
-    return tf.split(sections, divisor(int(sections.shape[1]), PARTS), 1)
+def in_parts(values: tf.Tensor, axis: int) -> list[tf.Tensor]:
+    """Sections of a field (C, nz, ny, nx) normal to an axis in equal parts, (sections, C, rows, columns) each."""
+    sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in range(3) if i != axis)])
+    return tf.split(sections, divisor(int(sections.shape[0]), PARTS))
 
 
 def divisor(n: int, most: int) -> int:

@@ -9,13 +9,13 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 
-from polyrve.descriptors.pair_means import as_if_changed, extend
+from polyrve.descriptors.pair_means import extend
 from polyrve.descriptors.protocol import Lag
 
 
 @dataclass(frozen=True)
 class Increments:
-    """Rounded absolute increments and the sums of their products, formed lag by lag in places that are used again.
+    """Absolute increments, rounded as Huber does, and sums of their products, formed lag by lag in places used again.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Increments:
         """Room for increments at all lags, (K, rows, columns)."""
         return tf.zeros((len(self.lags), *self.shape), dtype)
 
-    def section(self, values: tf.Tensor, channel: Any, section: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A section of values (C, sections, rows, columns), and the same with what lies around it."""
-        here = tf.slice(values, tf.stack([channel, section, 0, 0]), (1, 1, *self.shape))
+    def section(self, values: tf.Tensor, section: tf.Tensor, channel: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """One channel of a section of values (sections, C, rows, columns), and the same with what lies around it."""
+        here = tf.slice(values, tf.stack([section, channel, 0, 0]), (1, 1, *self.shape))
         return here[0, 0], extend(here, self._reach, self.periodic, once=False)[0, 0]
 
     def pairs(self, here: tf.Tensor, around: tf.Tensor) -> tf.Tensor:
@@ -57,7 +57,8 @@ class Increments:
 
         def form(k: tf.Tensor, lag: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             difference = self._there(around, lag) - here
-            size = tf.sqrt(difference * difference + self.eps**2) - self.eps
+            near = self._near(difference)
+            size = near * (difference - 0.5 * near) * (1.0 / self.eps)
             return size if counted is None else size * counted[k]
 
         return self._over_lags(form, into)
@@ -75,7 +76,7 @@ class Increments:
         of_sizes = tf.reshape(tf.matmul(2.0 * of_products, flat), sizes.shape)
 
         def form(k: tf.Tensor, lag: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
-            one = of_size * (self._there(around, lag) - here) / (sizes[k] + self.eps)
+            one = of_size * self._near(self._there(around, lag) - here) * (1.0 / self.eps)
             return one if counted is None else one * counted[k]
 
         of_increments = self._over_lags(form, of_sizes)
@@ -88,17 +89,21 @@ class Increments:
 
     def _over_lags(self, form: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
         """form(k, lag, what was there) in the places of an array, (K, rows, columns)."""
+        lags = tf.constant(self.lags)
 
-        def step(k: tf.Tensor, lags: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
+        def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
             at, one = tf.stack([k, 0, 0]), (1, *self.shape)
             formed = tf.reshape(form(k, lags[k], tf.slice(into, at, one)), one)
-            return k + 1, as_if_changed(lags), xla.dynamic_update_slice(into, formed, at)
+            return k + 1, xla.dynamic_update_slice(into, formed, at)
 
-        return tf.while_loop(lambda k, *_: k < len(self.lags), step, (0, tf.constant(self.lags), into))[2]
+        return tf.while_loop(lambda k, _: k < len(self.lags), step, (0, into))[1]
 
     def _there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
         """Values at a lag, (rows, columns)."""
         return tf.slice(around, tf.stack([self._reach[0] + lag[0], self._reach[1] + lag[1]]), self.shape)
+
+    def _near(self, difference: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(difference, -self.eps, self.eps)
 
     def _moved(self, values: tf.Tensor, lag: Lag) -> tf.Tensor:
         """Values of a section moved by a lag, across its edges or with zeros behind."""

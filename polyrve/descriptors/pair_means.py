@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Lag, average_groups
-from polyrve.features import Features, divisor, in_parts, sections_first
+from polyrve.features import Features, divisor, in_parts
 
 PARTS = 8
 STRIPS = 4
@@ -322,7 +322,7 @@ def pair_means(
     kernel = _kernel(transform, shape, len(lags), reach or _reach(lags), masked, features.periodic, dtype)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
-    masks = in_parts(sections_first(features.mask[None], axis)) if masked else absent
+    masks = in_parts(features.mask[None], axis) if masked else absent
     return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
 
 
@@ -336,8 +336,8 @@ def _kernel(
     periodic: bool,
     dtype: tf.DType,
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (C, sections, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
-    channels, sections, rows, columns = shape
+    """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
+    sections, channels, rows, columns = shape
     area = (rows + 2 * reach[0]) * (columns + 2 * reach[1])
     block = divisor(sections, max(1, transform.block_bytes // (dtype.size * (channels + masked) * area)))
     steps = divisor(count, transform.lags_at_once)
@@ -345,7 +345,8 @@ def _kernel(
     strip = rows // divisor(rows, STRIPS)
 
     def cut(values: tf.Tensor, i: tf.Tensor, loops: int) -> tuple[tf.Tensor, tf.Tensor]:
-        part = tf.slice(values, tf.stack([0, i * block, 0, 0]), (values.shape[0], block, *values.shape[2:]))
+        part = tf.slice(values, tf.stack([i * block, 0, 0, 0]), (block, *values.shape[1:]))
+        part = tf.transpose(part, (1, 0, 2, 3))
         return part, extend(part, reach, periodic, once=block == sections or loops == 1)
 
     def shifted(part: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
@@ -398,7 +399,7 @@ def _kernel(
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
 
     # Traced here, for its one shape: TensorFlow takes kernels of many shapes for one that is traced anew, and warns.
-    one_mask = (1, *shape[1:]) if masked else (1, 1, 1, 1)
+    one_mask = (sections, 1, rows, columns) if masked else (1, 1, 1, 1)
     traced = forward.get_concrete_function(
         tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype), tf.TensorSpec((count, 2), tf.int32)
     )
@@ -453,7 +454,7 @@ def _kernel(
             )
 
         gradient = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
-        return tf.reshape(tf.transpose(gradient, (1, 0, 2, 3, 4)), shape)
+        return tf.reshape(tf.transpose(gradient, (0, 2, 1, 3, 4)), shape)
 
     @tf.custom_gradient
     def means(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> Any:

@@ -17,7 +17,7 @@ from polyrve.descriptors.protocol import Descriptor
 from polyrve.features import Features
 
 Kernel = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Values (C, sections, rows, columns) to the sum of the misfits of the sections and its slope, of the same shape."""
+"""Values (sections, C, rows, columns) to the sum of the misfits of the sections and its slope, of the same shape."""
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class ComparesSections(Protocol):
     """A descriptor that has a misfit of single sections, periodic and without holes, in one pass."""
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
-        """The kernel for values of shape (C, sections, rows, columns)."""
+        """The kernel for values of shape (sections, C, rows, columns)."""
 
 
 def misfits(
@@ -78,4 +78,4 @@ def _in_one_pass(descriptor: ComparesSections, parts: list[tf.Tensor], target: n
         value, slope = kernel(tf.stop_gradient(values))
         return value, lambda upstream: slope * upstream
 
-    return tf.add_n([misfit(part) for part in parts]) / (len(parts) * shape[1])
+    return tf.add_n([misfit(part) for part in parts]) / (len(parts) * shape[0])

@@ -110,7 +110,7 @@ class SectionCorrelations:
 def misfit_kernel(
     layout: SectionCorrelations, sections: int, dtype: tf.DType
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Values (C, sections, n, m) and the parts of a target to the sum of mean squared residuals and its slope."""
+    """Values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals and its slope."""
     channels, window, half = layout.channels, layout.window, layout.half
     n, m = layout.shape
     width = channels * half
@@ -150,7 +150,7 @@ def misfit_kernel(
             return squares[0], squares[1], tf.matmul(lag_rows, tf.concat(slopes, 0))
 
         def of_section(i: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            real, imaginary = transform(tf.slice(values, tf.stack([0, i, 0, 0]), (channels, 1, n, m))[:, 0])
+            real, imaginary = transform(tf.slice(values, tf.stack([i, 0, 0, 0]), (1, channels, n, m))[0])
             power = real * real + imaginary * imaginary
             cosines, sines, slope = compare(power, (0, 1), [aims[0][0], aims[1][0]], weights[0])
             slopes = 2.0 * slope * real, 2.0 * slope * imaginary
@@ -177,6 +177,6 @@ def misfit_kernel(
             return found[1], found[2], transposed(found[3] + ends[0], found[4] + ends[1])
 
         cosines, sines, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype,) * 3)
-        return tf.reduce_sum(cosines) + tf.reduce_sum(sines), tf.transpose(slopes, (1, 0, 2, 3))
+        return tf.reduce_sum(cosines) + tf.reduce_sum(sines), slopes
 
     return lambda values, aims: kernel(values, aims, [tf.constant(constant, dtype) for constant in constants])

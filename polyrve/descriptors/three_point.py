@@ -13,7 +13,7 @@ import tensorflow as tf
 from polyrve.descriptors.increments import Increments
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.features import Features, in_parts, sections_first
+from polyrve.features import Features, in_parts
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -46,7 +46,7 @@ class ThreePoint:
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
-        require_shape(self.name, target, (shape[0], len(self.lags), len(self.lags)))
+        require_shape(self.name, target, (shape[1], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
         kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape)
         return lambda values: kernel(values, aim)
@@ -54,28 +54,28 @@ class ThreePoint:
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:
         """Shape (C, K, K, sections)."""
         parts, masked = features.parts(axis), features.mask is not None
-        count, sections, rows, columns = (int(n) for n in parts[0].shape)
-        increments = Increments(self.lags, self.eps, (rows, columns), features.periodic)
-        kernel = _means(increments, (count, sections, rows, columns), masked)
+        shape = tuple(int(n) for n in parts[0].shape)
+        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
+        kernel = _means(increments, shape, masked)
         absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
-        masks = in_parts(sections_first(features.mask[None], axis)) if masked else absent
-        return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 1), (0, 2, 3, 1))
+        masks = in_parts(features.mask[None], axis) if masked else absent
+        return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
 
 
 @lru_cache(maxsize=64)
 def _misfit(
     increments: Increments, shape: tuple[int, int, int, int]
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Values (C, sections, rows, columns) and target (C, K, K) to the sum of misfits and its slope."""
-    channels, sections = shape[:2]
+    """Values (sections, C, rows, columns) and target (C, K, K) to the sum of misfits and its slope."""
+    sections, channels = shape[:2]
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, dtype = float(np.prod(target.shape)), values.dtype
 
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
-            channel, section = i // sections, i % sections
-            here, around = increments.section(values, channel, section)
+            section, channel = i // channels, i % channels
+            here, around = increments.section(values, section, channel)
             sizes = increments.sizes(here, around, None, places)
             residual = increments.products(sizes) * (0.5 / increments.area) - target[channel]
             symmetric = 0.5 * (residual + tf.transpose(residual))
@@ -92,36 +92,34 @@ def _misfit(
 
 
 @lru_cache(maxsize=64)
-def _means(
-    increments: Increments, shape: tuple[int, int, int, int], masked: bool
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (C, sections, rows, columns) and mask to means of products, (C, sections, K, K).
+def _means(increments: Increments, shape: tuple[int, ...], masked: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
 
     One section of one channel at a time, whose increments stay in cache; the backward pass forms them again.
     """
-    channels, sections = shape[:2]
+    sections, channels = shape[:2]
 
     def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[Any, Any]:
         """Which pairs count, (K, rows, columns), and the number of points where two lags do, (K, K)."""
         if not masked:
             return None, float(increments.area)
-        both = increments.pairs(*increments.section(mask, 0, section))
+        both = increments.pairs(*increments.section(mask, section, 0))
         return both, tf.maximum(increments.products(both), 1.0)
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """A function of channel, section, counting pairs and their number, (C, sections, ...)."""
+        """A function of section, channel, counting pairs and their number, (sections, C, ...)."""
 
         def of_section(section: tf.Tensor) -> tf.Tensor:
             counted, counts = pairs(mask, section)
             each = tf.range(channels)
-            return tf.map_fn(lambda c: function(c, section, counted, counts), each, fn_output_signature=values.dtype)
+            return tf.map_fn(lambda c: function(section, c, counted, counts), each, fn_output_signature=values.dtype)
 
-        return tf.transpose(tf.map_fn(of_section, tf.range(sections), fn_output_signature=values.dtype), (1, 0, 2, 3))
+        return tf.map_fn(of_section, tf.range(sections), fn_output_signature=values.dtype)
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        def one(channel: tf.Tensor, section: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
-            here, around = increments.section(values, channel, section)
+        def one(section: tf.Tensor, channel: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
+            here, around = increments.section(values, section, channel)
             sizes = increments.sizes(here, around, counted, increments.places(values.dtype))
             return 0.5 * increments.products(sizes) / counts
 
@@ -129,10 +127,10 @@ def _means(
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        def one(channel: tf.Tensor, section: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
-            here, around = increments.section(values, channel, section)
+        def one(section: tf.Tensor, channel: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
+            here, around = increments.section(values, section, channel)
             sizes = increments.sizes(here, around, counted, increments.places(values.dtype))
-            g = upstream[channel, section]
+            g = upstream[section, channel]
             return increments.slope(here, around, sizes, 0.25 * (g + tf.transpose(g)) / counts, counted)
 
         return of_all(one, values, mask)

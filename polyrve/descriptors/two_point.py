@@ -56,7 +56,7 @@ class TwoPoint:
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
-        channels, sections, *size = shape
+        sections, channels, *size = shape
         self._require_room(*size, periodic=True)
         pairs = (channels, channels) if self.cross else (channels,)
         require_shape(self.name, target, (*pairs, self.window + 1, 2 * self.window + 1))
