@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
@@ -37,24 +39,33 @@ class Variation:
         return tf.reduce_mean((estimate / tf.maximum(target, 1e-12) - 1.0) ** 2)
 
     def _per_section(self, features: Features, axes: tuple[int, ...]) -> list[tf.Tensor]:
-        @tf.function(jit_compile=True, autograph=False)
-        def of_axes(values: tf.Tensor, mask: tf.Tensor | None) -> list[tf.Tensor]:
-            differences = [_next(values, i + 1) - values for i in range(3)]
-            squares = [tf.reduce_sum(difference * difference, 0) for difference in differences]
-            found = []
-            for axis in axes:
-                in_plane = [i for i in range(3) if i != axis]
-                norm = tf.sqrt(tf.add_n([squares[i] for i in in_plane]) + self.eps**2) - self.eps
-                if mask is None:
-                    found.append(tf.reduce_mean(norm, in_plane))
-                    continue
-                counts = tf.reduce_prod([mask, *(_next(mask, i) for i in in_plane)], 0)
-                if not features.periodic:
-                    counts = _without_last(counts, in_plane)
-                found.append(tf.reduce_sum(norm * counts, in_plane) / tf.maximum(tf.reduce_sum(counts, in_plane), 1.0))
-            return found
+        return _kernel(axes, self.eps, features.periodic)(features.channels, features.mask)
 
-        return of_axes(features.channels, features.mask)
+
+@lru_cache(maxsize=64)
+def _kernel(
+    axes: tuple[int, ...], eps: float, periodic: bool
+) -> Callable[[tf.Tensor, tf.Tensor | None], list[tf.Tensor]]:
+    """Channels and mask to the means of the norm in the sections normal to some axes."""
+
+    @tf.function(jit_compile=True, autograph=False)
+    def of_axes(values: tf.Tensor, mask: tf.Tensor | None) -> list[tf.Tensor]:
+        differences = [_next(values, i + 1) - values for i in range(3)]
+        squares = [tf.reduce_sum(difference * difference, 0) for difference in differences]
+        found = []
+        for axis in axes:
+            in_plane = [i for i in range(3) if i != axis]
+            norm = tf.sqrt(tf.add_n([squares[i] for i in in_plane]) + eps**2) - eps
+            if mask is None:
+                found.append(tf.reduce_mean(norm, in_plane))
+                continue
+            counts = tf.reduce_prod([mask, *(_next(mask, i) for i in in_plane)], 0)
+            if not periodic:
+                counts = _without_last(counts, in_plane)
+            found.append(tf.reduce_sum(norm * counts, in_plane) / tf.maximum(tf.reduce_sum(counts, in_plane), 1.0))
+        return found
+
+    return of_axes
 
 
 def _next(values: tf.Tensor, axis: int) -> tf.Tensor:
