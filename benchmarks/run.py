@@ -278,18 +278,19 @@ def same_work(n: int) -> Callable[[], Any]:
     import tensorflow as tf
 
     from polyrve.descriptors import TwoPoint, Variation
+    from polyrve.descriptors.section_by_section import misfits
     from polyrve.features import Features
 
-    descriptors = (TwoPoint(15, cross=False), Variation())
+    aims = {TwoPoint(15, cross=False): np.full((1, 16, 31), 0.3), Variation(): np.array(0.1)}
     field = tf.constant(np.random.default_rng(0).random((1, n, n, n)), tf.float32)
 
     @tf.function
     def gradient(values: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(values)
-            features = Features(values, None, None, None, True)
+            features = Features(values, None, None, None, True).cut((0, 1, 2))
             loss = tf.add_n(
-                [tf.reduce_mean((e - 0.3) ** 2) for d in descriptors for e in d.estimate(features, (0, 1, 2), 1)]
+                [value for d, aim in aims.items() for value in misfits(d, features, dict.fromkeys((0, 1, 2), aim), 1)]
             )
         return tape.gradient(loss, values)
 
