@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 
-from polyrve.descriptors.pair_means import extend
+from polyrve.descriptors.pair_means import extend, reach_of
 from polyrve.descriptors.protocol import Lag
 
 
@@ -85,7 +85,7 @@ class Increments:
 
     @property
     def _reach(self) -> Lag:
-        return max(abs(row) for row, _ in self.lags), max(abs(column) for _, column in self.lags)
+        return reach_of(self.lags)
 
     def _over_lags(self, form: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
         """form(k, lag, what was there) in the places of an array, (K, rows, columns)."""

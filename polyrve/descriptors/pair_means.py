@@ -219,12 +219,12 @@ def _rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, for
     def step(i: tf.Tensor, elements: tf.Tensor, places: tf.TensorArray, sums: tf.TensorArray) -> tuple[Any, ...]:
         places = places.write(i % 2, form(elements[i]))
         total = tf.reduce_sum(places.read((i + 2) % 2), -2, keepdims=True)
-        return i + 1, as_if_changed(elements), places, sums.write(i, total)
+        return i + 1, _as_if_changed(elements), places, sums.write(i, total)
 
     return tf.while_loop(lambda i, *_: i < count, step, (0, elements, places, sums))[3].stack()
 
 
-def as_if_changed(lags: tf.Tensor) -> tf.Tensor:
+def _as_if_changed(lags: tf.Tensor) -> tf.Tensor:
     """The same. A loop that hands on its lags as they are is compiled once for each value of them, not for any lags."""
     return tf.roll(lags, 0, 0)
 
@@ -274,7 +274,7 @@ def section_pair_means(
     own = {axis: [*dict.fromkeys(lag for owner, lag in owners.values() if owner == axis)] for axis in axes}
     joined = tf.concat(
         [
-            average_groups(pair_means(features, own[axis], transform, axis, _reach(lags)), None)
+            average_groups(pair_means(features, own[axis], transform, axis, reach_of(lags)), None)
             for axis in axes
             if own[axis]
         ],
@@ -319,7 +319,7 @@ def pair_means(
     """
     parts = features.parts(axis)
     shape, dtype, masked = tuple(int(n) for n in parts[0].shape), parts[0].dtype, features.mask is not None
-    kernel = _kernel(transform, shape, len(lags), reach or _reach(lags), masked, features.periodic, dtype)
+    kernel = _kernel(transform, shape, len(lags), reach or reach_of(lags), masked, features.periodic, dtype)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
     masks = in_parts(features.mask[None], axis) if masked else absent
@@ -374,7 +374,7 @@ def _kernel(
 
     def over_lags(function: Callable[..., Any], offsets: tf.Tensor, result: Any) -> Any:
         def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
-            return function(before[1][i], i), as_if_changed(before[1])
+            return function(before[1][i], i), _as_if_changed(before[1])
 
         return tf.scan(step, tf.range(count), (result, offsets))[0]
 
@@ -417,7 +417,7 @@ def _kernel(
             def summed(of_lag: Callable[..., tf.Tensor]) -> tf.Tensor:
                 def of_lags(i: tf.Tensor, lags: tf.Tensor, before: tf.Tensor) -> tuple[tf.Tensor, ...]:
                     slopes = [of_lag(lags[i + step], i + step) for step in range(steps)]
-                    return i + steps, as_if_changed(lags), before + tf.add_n(slopes)
+                    return i + steps, _as_if_changed(lags), before + tf.add_n(slopes)
 
                 return tf.while_loop(lambda i, *_: i < count, of_lags, (0, offsets, tf.zeros_like(here)))[2]
 
@@ -487,5 +487,6 @@ def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: boo
     return tf.tile(wide, [1, 1, 3, 1])[:, :, rows - reach[0] : 2 * rows + reach[0]]
 
 
-def _reach(lags: Sequence[Lag]) -> Lag:
+def reach_of(lags: Sequence[Lag]) -> Lag:
+    """Rows and columns that lags reach, in either direction."""
     return max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)

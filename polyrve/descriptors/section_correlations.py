@@ -23,6 +23,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 
+from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
+
 
 @dataclass(frozen=True)
 class SectionCorrelations:
@@ -49,24 +51,13 @@ class SectionCorrelations:
     @property
     def half(self) -> int:
         """Columns of half the spectrum."""
-        return self.shape[1] // 2 + 1
-
-    @property
-    def times(self) -> np.ndarray:
-        """How often each of these columns stands in the whole spectrum, (half,)."""
-        return np.where(np.isin(np.arange(self.half), (0, self.shape[1] / 2)), 1.0, 2.0)
+        return half_columns(self.shape[1])
 
     def row_lags(self) -> np.ndarray:
         """Cosines at lags 0 ... window and sines at 1 ... window of the rows of a spectrum, (2 window + 1, n)."""
         n, m = self.shape
         angle = 2 * np.pi / n * np.outer(np.arange(self.window + 1), np.arange(n))
         return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
-
-    def column_lags(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines at lags 0 ... window, sines at 1 ... window of the columns of half the spectrum, (half, ...)."""
-        m = self.shape[1]
-        angle = 2 * np.pi / m * np.outer(np.arange(self.half), np.arange(self.window + 1))
-        return self.times[:, None] * np.cos(angle), self.times[:, None] * np.sin(angle[:, 1:])
 
     def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
         """The four parts of correlations (C, C, window + 1, 2 window + 1) or (C, ...), in the order of the kernel.
@@ -81,9 +72,8 @@ class SectionCorrelations:
         forth, back = (target[first, second], target[second, first]) if self.cross else (target[None], target[None])
         ahead = slice(self.window, None), slice(self.window, None, -1)
         a, b, c, d = forth[..., ahead[0]], forth[..., ahead[1]], back[..., ahead[0]], back[..., ahead[1]]
-        ways = [a + b + c + d, -a + b - c + d, -a + b + c - d, -a - b + c + d]
-        starts = [(0, 0), (1, 1), (0, 1), (1, 0)]
-        whole = [np.swapaxes(way / 4, 1, 2)[:, i:, :, j:] for way, (i, j) in zip(ways, starts, strict=True)]
+        ways = [sum(sign * side for sign, side in zip(signs, (a, b, c, d), strict=True)) for signs in SIGNS.T]
+        whole = [np.swapaxes(way / 4, 1, 2)[:, i:, :, j:] for way, (i, j) in zip(ways, STARTS, strict=True)]
         return tuple(whole if self.cross else whole[:2])
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,12 +106,14 @@ def misfit_kernel(
     width = channels * half
     around = (layout.distances - 1) * half
     # Arguments of the kernel: compilers take products with constants and joined terms apart.
-    constants = (layout.times, layout.row_lags(), layout.row_lags().T, *layout.column_lags(), *layout.weights())
+    often = times(m)
+    of_columns = [often[:, None] * lags for lags in column_lags(m, window)]
+    constants = (often, layout.row_lags(), layout.row_lags().T, *of_columns, *layout.weights())
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, aims: list[tf.Tensor], matrices: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        times, row_lags, lag_rows, *rest = matrices
-        column_lags, weights, column_weights = rest[:2], rest[2], rest[3:]
+        often, row_lags, lag_rows, *rest = matrices
+        of_columns, weights, column_weights = rest[:2], rest[2], rest[3:]
 
         def transform(section: tf.Tensor) -> list[tf.Tensor]:
             """Real and imaginary parts of half the spectrum of (C, n, m), (n, C half) each."""
@@ -130,7 +122,7 @@ def misfit_kernel(
 
         def transposed(*slopes: tf.Tensor) -> tf.Tensor:
             """The transpose of :func:`transform`."""
-            parts = [tf.transpose(tf.reshape(slope, (n, channels, half)) / times, (1, 0, 2)) for slope in slopes]
+            parts = [tf.transpose(tf.reshape(slope, (n, channels, half)) / often, (1, 0, 2)) for slope in slopes]
             return tf.signal.irfft2d(tf.complex(*parts), (n, m)) * float(n * m)
 
         def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
@@ -141,12 +133,12 @@ def misfit_kernel(
             over_rows = tf.split(tf.matmul(row_lags, part), [window + 1, window])
             squares, slopes = {}, []
             for over, sine, aim in zip(over_rows, sines, aims, strict=True):
-                lags = tf.matmul(tf.reshape(over, (-1, half)), column_lags[sine])
+                lags = tf.matmul(tf.reshape(over, (-1, half)), of_columns[sine])
                 residual = tf.reshape(lags, aim.shape) - aim
                 weighted = residual * (weight * column_weights[sine])
                 squares[sine] = tf.reduce_sum(residual * weighted, 0)
                 slope = tf.reshape(2.0 * weighted, (-1, window + 1 - sine))
-                slopes.append(tf.reshape(tf.matmul(slope, column_lags[sine], transpose_b=True), (-1, width)))
+                slopes.append(tf.reshape(tf.matmul(slope, of_columns[sine], transpose_b=True), (-1, width)))
             return squares[0], squares[1], tf.matmul(lag_rows, tf.concat(slopes, 0))
 
         def of_section(i: tf.Tensor) -> tuple[tf.Tensor, ...]:

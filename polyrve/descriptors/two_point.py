@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
 from polyrve.descriptors.protocol import group_size
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
@@ -141,7 +142,7 @@ class _Layout:
     @property
     def half(self) -> int:
         """Columns of half the spectrum."""
-        return self.size[1] // 2 + 1
+        return half_columns(self.size[1])
 
     @property
     def even(self) -> int:
@@ -165,10 +166,9 @@ class _Layout:
 
         Weighted, a column counts as often as it stands in the whole spectrum.
         """
-        angle = 2 * np.pi / self.size[1] * np.outer(np.arange(self.half), np.arange(self.window + 1))
-        single = np.isin(np.arange(self.half), (0, self.size[1] / 2)) | (not weighted)
-        weight = np.where(single, 1.0, 2.0)[:, None]
-        return weight * np.cos(angle), weight * np.sin(angle[:, 1:])
+        weight = times(self.size[1])[:, None] if weighted else 1.0
+        cosines, sines = column_lags(self.size[1], self.window)
+        return weight * cosines, weight * sines
 
     def over_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines from rows of the spectrum to row lags, (window + 1, even) and (window, odd)."""
@@ -247,7 +247,7 @@ def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
             whole.append(tf.transpose(tf.pad(part, [(rows, 0), (0, 0), (0, 0), (columns, 0)]), (1, 2, 0, 3)))
         sides = [
             tf.add_n([sign * part for sign, part in zip(signs, whole, strict=True)])
-            for signs in _SIGNS[: 2 * (1 + layout.cross), : len(parts)]
+            for signs in SIGNS[: 2 * (1 + layout.cross), : len(parts)]
         ]
         pairs = zip(sides[::2], sides[1::2], strict=True)
         return tf.concat([tf.concat([tf.reverse(low[..., 1:], [3]), high], 3) for high, low in pairs], 1)
@@ -269,7 +269,7 @@ def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]
             low = tf.pad(tf.reverse(rows[..., :window], [3]), [(0, 0), (0, 0), (0, 0), (1, 0)])
             sides += [rows[..., window:], low]
         found = []
-        for (row, column), signs in zip(_STARTS[: 4 if layout.cross else 2], _SIGNS.T, strict=False):
+        for (row, column), signs in zip(STARTS[: 4 if layout.cross else 2], SIGNS.T, strict=False):
             terms = [sign * side for sign, side in zip(signs[: len(sides)], sides, strict=True)]
             found.append(tf.add_n(terms)[row:, ..., column:])
         return found
@@ -283,13 +283,6 @@ def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]
         return split([forth, back * tf.constant((first != second)[:, None, None], flat.dtype)])
 
     return gradient
-
-
-_SIGNS = np.array([[1, -1, -1, -1], [1, 1, 1, -1], [1, -1, 1, 1], [1, 1, -1, 1]], dtype=float)
-"""Of the four parts at lags (r, s), (r, -s), (-r, -s) and (-r, s), one row each, for r and s >= 0."""
-
-_STARTS = ((0, 0), (1, 1), (0, 1), (1, 0))
-"""First lag along rows and columns of each part: a sine is 0 at lag 0."""
 
 
 def _folded(ahead: tf.Tensor, behind: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

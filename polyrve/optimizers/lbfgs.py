@@ -325,8 +325,8 @@ class _Pairs:
         m = self._memory
         curved = slopes[1] - slopes[0] > np.finfo(direction.dtype.as_numpy_dtype).eps * abs(slopes[0])
         slot = (self.order[-1] + 1) % m if self.order else 0
-        rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
         if curved:
+            rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
             sizes, products = _take_in(
                 self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._by_sums
             )
