@@ -200,7 +200,7 @@ def fit_cells(
     CellFit
     """
     wanted = _measured(maps)
-    limits = np.min([_limits(maps[normal], normal, shape, rng) for normal in sorted(maps)], axis=0)
+    limits = np.min([_limits(field, size, rng) for field, size in _windows(maps, shape)], axis=0)
     chord = _mean_chords(wanted, float(np.max(np.array(shape) * np.array(spacing))))
     specks = float(np.mean([sections.specks for sections in wanted.values()]))
     seed = int(rng.integers(2**32))
@@ -238,7 +238,7 @@ def fit_cells(
                 best = found
         for step in _SCALE_STEPS:
             while True:
-                found = tried(best, scale * step)
+                found = tried(replace(best, lengths=_triple(step * np.array(best.lengths))), scale * step)
                 if _score(found) >= _score(best):
                     break
                 best, scale = found, scale * step
@@ -360,16 +360,25 @@ def _strewn(
     return _Sections.of(_Links(joined, known, np.ones(ids.shape, dtype=bool)), plane, periodic)
 
 
-def _limits(field: OrientationMap, normal: int, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """What 95 of 100 windows of a map, of a section's size, keep of the distances; 0 where it has too few grains."""
+def _windows(
+    maps: Mapping[int, OrientationMap], shape: Sequence[int]
+) -> list[tuple[OrientationMap, tuple[int, ...]]]:
+    """Maps and the size of the windows in them that are as large as sections, each pair once."""
+    found = {}
+    for normal, field in sorted(maps.items()):
+        plane = [shape[axis] for axis in range(3) if axis != normal]
+        sides = zip(plane, field.shape, strict=True)
+        size = tuple(min(side, max(4, int(_LARGEST_WINDOW * n))) for side, n in sides)
+        found[id(field), size] = field, size
+    return list(found.values())
+
+
+def _limits(field: OrientationMap, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """What 95 of 100 windows of a map keep of the distances; 0 where it has too few grains."""
     links = _Links.of(field)
     whole = _Sections.of(links, field.spacing, field.periodic)
     if whole.number < _FEWEST_GRAINS:
         return np.zeros(6)
-    size = [
-        min(shape[axis], max(4, int(_LARGEST_WINDOW * n)))
-        for axis, n in zip((i for i in range(3) if i != normal), field.shape, strict=True)
-    ]
     found = []
     for _ in range(_WINDOWS):
         corner = [int(rng.integers(n - length + 1)) for n, length in zip(field.shape, size, strict=True)]
