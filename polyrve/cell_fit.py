@@ -360,9 +360,7 @@ def _strewn(
     return _Sections.of(_Links(joined, known, np.ones(ids.shape, dtype=bool)), plane, periodic)
 
 
-def _windows(
-    maps: Mapping[int, OrientationMap], shape: Sequence[int]
-) -> list[tuple[OrientationMap, tuple[int, ...]]]:
+def _windows(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[tuple[OrientationMap, tuple[int, ...]]]:
     """Maps and the size of the windows in them that are as large as sections, each pair once."""
     found = {}
     for normal, field in sorted(maps.items()):

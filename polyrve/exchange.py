@@ -37,6 +37,8 @@ _IN_GRAIN = np.deg2rad(7.5)
 _SHARES = np.arange(0.08, 0.99, 0.08)
 _ACROSS = np.deg2rad(np.arange(7.5, 45.0, 1.85))
 _FEWEST_PAIRS = 50
+_CHUNK = 2048
+_CELLS = 4096
 
 Step = tuple[int, int, int]
 
@@ -70,14 +72,15 @@ def exchange(source: Exemplar, pixels: np.ndarray, shape: tuple[int, int, int], 
         (nz, ny, nx).
     rng : numpy.random.Generator
     """
-    matching = _Matching(source, pixels, shape)
     share, tried = 0.2, min(len(pixels), max(_FEWEST_TRIED, int(_TRIED * len(pixels))))
+    matching = _Matching(source, pixels, shape)
     for _ in range(max(_FEWEST_BATCHES, _TRIES_PER_VOXEL * len(pixels) // tried)):
         voxels, proposed = matching.proposals(tried, rng)
         change = matching.linear_change(voxels, proposed)
         better = np.flatnonzero(change < 0)
         share = max(share, 3 / len(voxels))
-        taken = better[np.argsort(change[better], kind="stable")][: max(1, int(share * len(voxels)))]
+        best = better[np.argsort(change[better], kind="stable")][: max(1, int(share * len(voxels)))]
+        taken = np.sort(best)
         accepted = taken.size > 0 and matching.accept(voxels[taken], proposed[taken])
         share = min(1.2 * share, 0.5) if accepted else 0.5 * share
 
@@ -93,7 +96,8 @@ class _Matching:
             for n, stride in zip(shape, (shape[1] * shape[2], shape[2], 1), strict=True)
         ]
         self.indexed = np.flatnonzero(source.indexed)
-        self.edges = self._edges()
+        self.cell = np.float32(_ACROSS[-1] / _CELLS)
+        self.classes = self._class_of_cells()
         longest = (min(n for n in shape if n > 1) - 1) // 2
         lags = dict.fromkeys((*half_plane(2), *rings(_RADII, 4)))
         long = [lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= longest]
@@ -110,19 +114,16 @@ class _Matching:
         self.like_counts = [self._like_count(cross, np.arange(self.size)) for cross in self.crosses]
         self.target = source.texture_target
         everywhere = np.arange(self.size)
-        self.sums = self._pair_sums(dict.fromkeys((*self.long, *self.short), everywhere)).plus(
-            _Statistics(
-                np.zeros_like(self.wanted_differences),
-                np.zeros_like(self.wanted_classes),
-                np.stack([np.bincount(count, minlength=5) for count in self.like_counts]).astype(np.float64),
-                source.texture[pixels].sum(axis=0, dtype=np.float64),
-            )
-        )
+        self.steps = [*dict.fromkeys((*self.long, *self.short))]
+        differences, classes = self._pair_sums(everywhere, self.values, np.ones(self.size, dtype=bool))
+        likes = np.stack([np.bincount(count, minlength=5) for count in self.like_counts]).astype(np.float64)
+        texture = source.texture[pixels].sum(axis=0, dtype=np.float64)
+        self.sums = _Statistics(differences, classes, likes, texture)
         self.energy = self._energy(self.sums)
 
     def proposals(self, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Voxels, each once, and a pixel for each."""
-        voxels = rng.permutation(self.size)[:number]
+        """Voxels, each once and in order, and a pixel for each."""
+        voxels = np.sort(rng.permutation(self.size)[:number])
         active = [axis for axis in range(3) if self.shape[axis] > 1]
         units = np.array([_unit(axis, sign) for axis in active for sign in (1, -1)])
         place = np.stack(np.unravel_index(voxels, self.shape), axis=1) + units[rng.integers(len(units), size=number)]
@@ -144,19 +145,27 @@ class _Matching:
 
     def linear_change(self, voxels: np.ndarray, proposed: np.ndarray) -> np.ndarray:
         """Change of energy by each proposal alone, to first order in the statistics."""
-        by_difference, by_class, by_like, by_texture = self._gradient()
+        gradient = self._gradient()
+        chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(voxels), _CHUNK)]
+        return np.concatenate([self._change(voxels[chunk], proposed[chunk], gradient) for chunk in chunks])
+
+    def _change(self, voxels: np.ndarray, proposed: np.ndarray, gradient: _Statistics) -> np.ndarray:
         old, new = self.values[voxels], self.source.features[proposed]
-        change = (self.source.texture[proposed] - self.source.texture[self.pixels[voxels]]) @ by_texture
+        change = (self.source.texture[proposed] - self.source.texture[self.pixels[voxels]]) @ gradient.texture
         place = self._place(voxels)
-        for step, weight in zip(self.long, by_difference.astype(np.float32), strict=True):
+        by_difference = dict(zip(self.long, gradient.differences.astype(np.float32), strict=True))
+        by_class = dict(zip(self.short, gradient.classes, strict=True))
+        for step in self.steps:
             for sign in (1, -1):
                 other = self.values.take(self._moved(place, step, sign), axis=0)
-                change += (np.abs(new - other) - np.abs(old - other)) @ weight
-        for step, weight in zip(self.short, by_class, strict=True):
-            for sign in (1, -1):
-                other = self.values.take(self._moved(place, step, sign), axis=0)
-                change += weight[self._class(new - other)] - weight[self._class(old - other)]
-        for cross, weight, count in zip(self.crosses, by_like, self.like_counts, strict=True):
+                after, before = new - other, old - other
+                if step in by_class:
+                    weight = by_class[step]
+                    change += weight.take(self._class(after)) - weight.take(self._class(before))
+                if step in by_difference:
+                    after, before = np.abs(after, out=after), np.abs(before, out=before)
+                    change += np.einsum("vc,c->v", np.subtract(after, before, out=after), by_difference[step])
+        for cross, weight, count in zip(self.crosses, gradient.likes, self.like_counts, strict=True):
             own = np.zeros(len(voxels), dtype=np.int64)
             for step in cross:
                 near = self._moved(place, step)
@@ -169,15 +178,13 @@ class _Matching:
 
     def accept(self, voxels: np.ndarray, proposed: np.ndarray) -> bool:
         """Make the changes if the energy falls, and tell whether it did."""
+        old, new = self.values[voxels], self.source.features[proposed]
+        changed = np.zeros(self.size, dtype=bool)
+        changed[voxels] = True
+        before = self._pair_sums(voxels, old, changed)
+        self.values[voxels] = new
+        after = self._pair_sums(voxels, new, changed)
         place = self._place(voxels)
-        starts = {
-            step: np.unique(np.concatenate([voxels, self._moved(place, step, -1)]))
-            for step in dict.fromkeys((*self.long, *self.short))
-        }
-        old = self.values[voxels]
-        before = self._pair_sums(starts)
-        self.values[voxels] = self.source.features[proposed]
-        after = self._pair_sums(starts)
         counts, likes = [], np.zeros_like(self.wanted_likes)
         for i, cross in enumerate(self.crosses):
             near = np.unique(np.concatenate([voxels, *(self._moved(place, step) for step in cross)]))
@@ -185,8 +192,7 @@ class _Matching:
             likes[i] = np.bincount(count, minlength=5) - np.bincount(self.like_counts[i][near], minlength=5)
             counts.append((near, count))
         texture = (self.source.texture[proposed] - self.source.texture[self.pixels[voxels]]).sum(axis=0, dtype=float)
-        change = _Statistics(after.differences - before.differences, after.classes - before.classes, likes, texture)
-        sums = self.sums.plus(change)
+        sums = self.sums.plus(_Statistics(after[0] - before[0], after[1] - before[1], likes, texture))
         energy = self._energy(sums)
         if energy >= self.energy:
             self.values[voxels] = old
@@ -197,8 +203,8 @@ class _Matching:
             kept[near] = count
         return True
 
-    def _residuals(self, sums: _Statistics) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        return (
+    def _residuals(self, sums: _Statistics) -> _Statistics:
+        return _Statistics(
             sums.differences / self.size - self.wanted_differences,
             sums.classes / self.size - self.wanted_classes,
             sums.likes / self.size - self.wanted_likes,
@@ -206,34 +212,44 @@ class _Matching:
         )
 
     def _energy(self, sums: _Statistics) -> float:
-        differences, classes, likes, texture = self._residuals(sums)
+        left = self._residuals(sums)
         return float(
-            ((differences / self.scale) ** 2).mean()
-            + (self.class_weights * classes**2 / (self.wanted_classes + _ROUNDING)).sum()
-            + (likes**2 / (self.wanted_likes + _ROUNDING)).sum(axis=1).mean()
-            + _TEXTURE_WEIGHT * (texture**2).sum()
+            ((left.differences / self.scale) ** 2).mean()
+            + (self.class_weights * left.classes**2 / (self.wanted_classes + _ROUNDING)).sum()
+            + (left.likes**2 / (self.wanted_likes + _ROUNDING)).sum(axis=1).mean()
+            + _TEXTURE_WEIGHT * (left.texture**2).sum()
         )
 
-    def _gradient(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        differences, classes, likes, texture = self._residuals(self.sums)
-        return (
-            2 * differences / self.scale**2 / differences.size / self.size,
-            2 * self.class_weights * classes / (self.wanted_classes + _ROUNDING) / self.size,
-            2 * likes / (self.wanted_likes + _ROUNDING) / len(likes) / self.size,
-            2 * _TEXTURE_WEIGHT * texture / self.size,
+    def _gradient(self) -> _Statistics:
+        """Derivative of the energy with respect to each sum."""
+        left = self._residuals(self.sums)
+        return _Statistics(
+            2 * left.differences / self.scale**2 / left.differences.size / self.size,
+            2 * self.class_weights * left.classes / (self.wanted_classes + _ROUNDING) / self.size,
+            2 * left.likes / (self.wanted_likes + _ROUNDING) / len(left.likes) / self.size,
+            2 * _TEXTURE_WEIGHT * left.texture / self.size,
         )
 
-    def _pair_sums(self, starts: dict[Step, np.ndarray]) -> _Statistics:
-        differences = np.zeros_like(self.wanted_differences)
-        classes = np.zeros_like(self.wanted_classes)
-        for i, step in enumerate(self.long):
-            apart = self._apart(starts[step], step)
-            differences[i] = np.abs(apart).sum(axis=0, dtype=np.float64)
-        for i, step in enumerate(self.short):
-            apart = self._apart(starts[step], step)
-            classes[i] = np.bincount(self._class(apart), minlength=len(self.edges) + 1)
-        texture = np.zeros(self.source.texture.shape[1])
-        return _Statistics(differences, classes, np.zeros((len(self.source.planes), 5)), texture)
+    def _pair_sums(self, voxels: np.ndarray, values: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over the pairs that voxels with some values are in, those between two of them once.
+
+        `among`, shape (size,), bool, tells the voxels from others.
+        """
+        place, everywhere = self._place(voxels), len(voxels) == self.size
+
+        differences, classes = {}, {}
+        for step in self.steps:
+            apart = values - self.values.take(self._moved(place, step), axis=0)
+            if not everywhere:
+                behind = self._moved(place, step, -1)
+                others = ~among.take(behind)
+                back = self.values.take(behind[others], axis=0) - values[others]
+                apart = np.concatenate([apart, back])
+            if step in self.short:
+                classes[step] = self._counts(apart)
+            if step in self.long:
+                differences[step] = _sum_of_rows(np.abs(apart, out=apart))
+        return np.stack([differences[step] for step in self.long]), np.stack([classes[step] for step in self.short])
 
     def _like_count(self, cross: Sequence[Step], voxels: np.ndarray) -> np.ndarray:
         count = np.zeros(len(voxels), dtype=np.int64)
@@ -277,21 +293,25 @@ class _Matching:
         return np.abs(apart).mean(axis=0, dtype=np.float64)
 
     def _classes(self, apart: np.ndarray) -> np.ndarray:
-        return np.bincount(self._class(apart), minlength=len(self.edges) + 1) / len(apart)
+        return self._counts(apart) / len(apart)
+
+    def _counts(self, apart: np.ndarray) -> np.ndarray:
+        return np.bincount(self._class(apart), minlength=self.classes[-1] + 1)
 
     def _class(self, apart: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.edges, _square(apart))
+        return self.classes.take((np.sqrt(_square(apart)) / self.cell).astype(np.intp), mode="clip")
 
-    def _edges(self) -> np.ndarray:
-        """Squares of the disorientations between classes: within grains as many neighbours of the map in each class."""
+    def _class_of_cells(self) -> np.ndarray:
+        """Class of each of some equal steps of disorientation: within grains as many neighbours of the map in each."""
         apart = [
             self.source.features[first] - self.source.features[second]
             for plane in self.source.planes.values()
             for first, second in (self._pairs(plane, lag) for lag in ((0, 1), (1, 0)))
         ]
         square = _square(np.concatenate(apart))
-        within = square[square < _IN_GRAIN**2]
-        return np.unique(np.concatenate([np.quantile(within, _SHARES) if len(within) else [], _ACROSS**2]))
+        within = np.sqrt(square[square < _IN_GRAIN**2])
+        edges = np.concatenate([np.quantile(within, _SHARES) if len(within) else [], _ACROSS])
+        return np.searchsorted(np.unique(np.ceil(edges / self.cell)), np.arange(_CELLS + 1), side="right")
 
     def _pairs(self, plane: Plane, lag: Lag) -> tuple[np.ndarray, np.ndarray]:
         """Indexed pixels of a map that are a lag apart."""
@@ -326,3 +346,10 @@ def _unit(axis: int, sign: int) -> Step:
 
 def _square(apart: np.ndarray) -> np.ndarray:
     return np.einsum("...c,...c->...", apart, apart)
+
+
+def _sum_of_rows(values: np.ndarray) -> np.ndarray:
+    """Sum of rows, shape (n, C), in float64; many at once, since short rows are slow to add one by one."""
+    many = len(values) // 32 * 32
+    total = values[:many].reshape(-1, 32 * values.shape[1]).sum(axis=0, dtype=np.float64)
+    return np.asarray(total.reshape(32, -1).sum(axis=0) + values[many:].sum(axis=0, dtype=np.float64))

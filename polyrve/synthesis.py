@@ -30,7 +30,7 @@ from polyrve.sections import at_voxel_size
 _SMALLEST_GRID = 16
 _SWEEPS_COARSE, _SWEEPS_FINE = 10, 4
 _SEARCHED = 6000
-_SEARCH_BLOCK, _UPDATE_BLOCK = 4096, 2048
+_SEARCH_BLOCK, _COMPARED_AT_ONCE, _UPDATE_BLOCK = 4096, 256, 2048
 _ALIKE = np.deg2rad(5.2)
 _SAME = np.deg2rad(2.9)
 _OTHER = np.deg2rad(7.4)
@@ -245,18 +245,19 @@ def _search(
     match, distance = np.empty(len(pixels), dtype=np.int64), np.empty(len(pixels), dtype=np.float32)
     used = np.zeros(plane.shape)
     surplus = np.zeros(len(plane.centres))
+    square = np.einsum("mr,mr->m", plane.reduced, plane.reduced) / 2
     scale = done = 0.0
     for block in np.array_split(rng.permutation(len(pixels)), max(4, len(pixels) // _SEARCH_BLOCK)):
         if done:
             smooth = uniform_filter(used, WINDOW).ravel()[plane.centres - plane.first]
             surplus = np.clip(smooth * len(plane.centres) / done - 1.0, -1.0, 2.0)
-        penalty = ((plane.reduced**2).sum(axis=1) / 2 + _BALANCE * scale * surplus).astype(np.float32)
+        penalty = (square + _BALANCE * scale * surplus).astype(np.float32)
         around = _around(block, grid, normal, plane.offsets)
         wanted = source.features[pixels[around]].reshape(len(block), -1) @ plane.basis
         rows = np.arange(len(plane.centres))
         if len(rows) > _SEARCHED:
             rows = rng.choice(rows, _SEARCHED, replace=False)
-        best = rows[np.argmin(penalty[rows] - wanted @ plane.reduced[rows].T, axis=1)]
+        best = rows[_most_alike(wanted, plane.reduced[rows], penalty[rows])]
         best = _coherent(plane, pixels[around], wanted, penalty, best)
         match[block] = plane.centres[best]
         distance[block] = np.sqrt(np.maximum(((wanted - plane.reduced[best]) ** 2).sum(axis=1), 0.0))
@@ -264,6 +265,14 @@ def _search(
         np.add.at(used.reshape(-1), match[block] - plane.first, 1.0)
         done += len(block)
     return match, distance
+
+
+def _most_alike(wanted: np.ndarray, neighbourhoods: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Row of the neighbourhood, (M, R), with the largest product less penalty, (M,), for each one wanted, (B, R)."""
+    with_penalty = np.concatenate([neighbourhoods, -penalty[:, None]], axis=1).T.copy()
+    with_one = np.concatenate([wanted, np.ones_like(wanted[:, :1])], axis=1)
+    parts = np.array_split(with_one, -(-len(wanted) // _COMPARED_AT_ONCE))
+    return np.concatenate([np.argmax(part @ with_penalty, axis=1) for part in parts])
 
 
 def _coherent(
