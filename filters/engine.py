@@ -238,6 +238,8 @@ def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[
             match = _LINE.match(line)
             if match is None:
                 others.append(line)
+                if line:
+                    say(line)
             else:
                 level, levels, iteration, iterations = map(int, match.groups()[:4])
                 show(level, levels, iteration, iterations, match[5])

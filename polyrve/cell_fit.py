@@ -17,11 +17,12 @@ from polyrve.grains import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_d
 from polyrve.orientation import OrientationMap
 from polyrve.shapes import SHAPED, SPECK, GrainShapes, chords, grain_shapes, kolmogorov_smirnov
 from polyrve.tessellation import Tessellation, laguerre, voxel_centres
+from polyrve.windows import QUANTILE, window_shape
 
 _FEWEST_GRAINS = 5
 _CELLS_PER_SIDE = 9
 _POINTS, _FEWEST_PLANES, _MOST_PLANES = 30_000, 2, 16
-_WINDOWS, _QUANTILE, _LARGEST_WINDOW = 30, 0.95, 0.7
+_WINDOWS = 30
 _FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
 _MARGIN, _SMALLEST_LIMIT, _LARGEST_DISTANCE = 1.5, 0.05, 0.2
@@ -364,9 +365,7 @@ def _windows(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[t
     """Maps and the size of the windows in them that are as large as sections, each pair once."""
     found = {}
     for normal, field in sorted(maps.items()):
-        plane = [shape[axis] for axis in range(3) if axis != normal]
-        sides = zip(plane, field.shape, strict=True)
-        size = tuple(min(side, max(4, int(_LARGEST_WINDOW * n))) for side, n in sides)
+        size = window_shape([shape[axis] for axis in range(3) if axis != normal], field.shape)
         found[id(field), size] = field, size
     return list(found.values())
 
@@ -385,4 +384,4 @@ def _limits(field: OrientationMap, size: tuple[int, ...], rng: np.random.Generat
         distances = whole.distances(window)
         if np.isfinite(distances).all():
             found.append(distances)
-    return np.quantile(found, _QUANTILE, axis=0) if found else np.zeros(6)
+    return np.quantile(found, QUANTILE, axis=0) if found else np.zeros(6)

@@ -24,6 +24,7 @@ from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
 from polyrve.shapes import SPECK
+from polyrve.windows import QUANTILE, window_shape
 
 FEWEST_GRAINS = 5
 """A map or volume with fewer grains, specks left out, is not judged by figures of grains."""
@@ -32,8 +33,6 @@ FEWEST_WINDOWS = 5
 """So many windows of the map, and half of them all, must give a figure; else it has no floor."""
 
 _WINDOWS = 40
-_QUANTILE = 0.95
-_LARGEST_WINDOW = 0.7
 
 
 @dataclass(frozen=True)
@@ -342,12 +341,7 @@ def _with_windows(
     settings: dict[str, Any],
     together: Orientations | None,
 ) -> Comparison:
-    shapes = {
-        name: tuple(
-            min(n, max(4, int(_LARGEST_WINDOW * total))) for n, total in zip(sample.shape, reference.shape, strict=True)
-        )
-        for name, (reference, sample) in pairs.items()
-    }
+    shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
     lag = min(reach(shape) for shape in shapes.values())
     drawn: dict[tuple[int, tuple[int, ...]], list[Sample]] = {}
     windows = {}
@@ -360,7 +354,7 @@ def _with_windows(
         **settings,
         "window_shapes": {name: list(shape) for name, shape in shapes.items()},
         "largest_lag_points": lag,
-        "quantile": _QUANTILE,
+        "quantile": QUANTILE,
     }
     return Comparison(volume, pairs, windows, lag, settings, together=together)
 
@@ -439,7 +433,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
             number = len(windows) - len(floor)
             reasons[name] = f"{number} of {len(windows)} windows of {what} have {lacks}: there is no floor"
         else:
-            limit = float(np.quantile(floor, 1.0 - _QUANTILE if figure.higher else _QUANTILE))
+            limit = float(np.quantile(floor, 1.0 - QUANTILE if figure.higher else QUANTILE))
             if figure.higher and limit <= 0.0:
                 reasons[name] = f"windows of {what} reach a share of 0: there is no floor, every volume would pass"
                 continue

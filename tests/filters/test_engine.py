@@ -51,6 +51,14 @@ def test_result_and_progress_come_back(play, scan):
     assert "--normals" not in grown.volume.provenance["arguments"]
 
 
+def test_what_has_no_iterations_is_shown_too(play, scan):
+    heard = Heard()
+    told = io.StringIO()
+    Reporter(Console(file=told, width=60)).say("putting the start together")
+    grow({"z": scan}, play(f"print({told.getvalue()!r})\n{LINES.replace('% i', '% 0')}\nvolume()"), heard=heard)
+    assert [text for _, text in heard[1:2]] == ["putting the start together"]
+
+
 def test_normals_are_named(play, scan):
     arguments = grow({"x": scan, "y": scan}, play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == "xy"
