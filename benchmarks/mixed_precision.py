@@ -4,9 +4,9 @@
     python benchmarks/mixed_precision.py --size 48 --seeds 1
 
 On a GPU TensorFlow rounds the factors of a product in float32 to TensorFloat-32, with 10 bits behind the point, unless
-it is told not to; sums stay in float32. Here the factors are rounded alike on the CPU, to 10 bits and to the 7 of
-bfloat16. Everything else, Fourier transforms and increments included, is left in float32. Each row is a run in a
-process of its own.
+it is told not to; sums stay in float32. Here the engine goes the ways of a GPU, on the CPU, and factors are rounded
+alike, to 10 bits and to the 7 of bfloat16. Everything else, Fourier transforms and increments included, is left in
+float32. Each row is a run in a process of its own.
 """
 
 from __future__ import annotations
@@ -44,17 +44,22 @@ def rounded(values: tf.Tensor, bits: int) -> tf.Tensor:
 
 @contextmanager
 def products_in(bits: int) -> Iterator[None]:
-    """Products of matrices with rounded factors, also in the derivatives that the descriptors form themselves."""
+    """The ways of a GPU, products of matrices with rounded factors, also in what descriptors form backwards."""
 
     def of_rounded(multiply: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-        def call(a: Any, b: Any, *rest: Any, **options: Any) -> tf.Tensor:
-            factors = (rounded(tf.convert_to_tensor(factor), bits) for factor in (a, b))
-            return multiply(*factors, *rest, **options)
+        def call(*arguments: Any, **options: Any) -> tf.Tensor:
+            factors = (x if isinstance(x, str) else rounded(tf.convert_to_tensor(x), bits) for x in arguments)
+            return multiply(*factors, **options)
 
         return call
 
+    devices = tf.config.list_logical_devices
     with (
+        mock.patch.object(
+            tf.config, "list_logical_devices", lambda kind=None: [kind] if kind == "GPU" else devices(kind)
+        ),
         mock.patch.object(tf, "matmul", of_rounded(tf.matmul)),
+        mock.patch.object(tf, "einsum", of_rounded(tf.einsum)),
         mock.patch.object(tf.linalg, "matmul", of_rounded(tf.linalg.matmul)),
         mock.patch.object(tf.linalg, "matvec", of_rounded(tf.linalg.matvec)),
     ):

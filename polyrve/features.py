@@ -9,8 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from polyrve.device import has_gpu
+
 PARTS = 8
-"""Parts that sections are cut into, each of which one thread takes at a time."""
+"""Parts that sections are cut into on a processor, each of which one thread takes at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
 def in_parts(values: tf.Tensor, axis: int) -> list[tf.Tensor]:
     """Sections of a field (C, nz, ny, nx) normal to an axis in equal parts, (sections, C, rows, columns) each."""
     sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in range(3) if i != axis)])
-    return tf.split(sections, divisor(int(sections.shape[0]), PARTS))
+    return tf.split(sections, divisor(int(sections.shape[0]), 1 if has_gpu() else PARTS))
 
 
 def divisor(n: int, most: int) -> int:

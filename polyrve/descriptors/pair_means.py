@@ -23,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Lag, average_groups
+from polyrve.device import bytes_at_once, sum_of_last
 from polyrve.features import Features, divisor, in_parts
 
 PARTS = 8
@@ -37,7 +38,8 @@ class Transform(Protocol):
     lags_at_once : int
         Number of lags that the backward pass takes in one step: more read the field less often and compile longer.
     block_bytes : int
-        Size of a block of sections: small enough for the cache, large enough for what a step of a loop costs besides.
+        Size of a block of sections on a processor: small enough for the cache, large enough for what a step of a loop
+        costs besides.
     """
 
     lags_at_once: ClassVar[int]
@@ -281,8 +283,7 @@ def section_pair_means(
         1,
     )
     rows = [(axis, lag) for axis in axes for lag in own[axis]]
-    selections = [np.array([[float(owners[axis, lag] == row) for row in rows] for lag in lags]) for axis in axes]
-    return tuple(tf.linalg.matmul(tf.constant(selection, joined.dtype)[None], joined) for selection in selections)
+    return tuple(tf.gather(joined, [rows.index(owners[axis, lag]) for lag in lags], axis=1) for axis in axes)
 
 
 def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
@@ -319,7 +320,10 @@ def pair_means(
     """
     parts = features.parts(axis)
     shape, dtype, masked = tuple(int(n) for n in parts[0].shape), parts[0].dtype, features.mask is not None
-    kernel = _kernel(transform, shape, len(lags), reach or reach_of(lags), masked, features.periodic, dtype)
+    reach = reach or reach_of(lags)
+    section_bytes = dtype.size * (shape[1] + masked) * (shape[2] + 2 * reach[0]) * (shape[3] + 2 * reach[1])
+    block = divisor(shape[0], max(1, bytes_at_once(transform.block_bytes) // section_bytes))
+    kernel = _kernel(transform, shape, block, len(lags), reach, masked, features.periodic, dtype)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
     masks = in_parts(features.mask[None], axis) if masked else absent
@@ -330,16 +334,15 @@ def pair_means(
 def _kernel(
     transform: Separable | Isotropic,
     shape: tuple[int, int, int, int],
+    block: int,
     count: int,
     reach: Lag,
     masked: bool,
     periodic: bool,
     dtype: tf.DType,
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
+    """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections), block by block."""
     sections, channels, rows, columns = shape
-    area = (rows + 2 * reach[0]) * (columns + 2 * reach[1])
-    block = divisor(sections, max(1, transform.block_bytes // (dtype.size * (channels + masked) * area)))
     steps = divisor(count, transform.lags_at_once)
     values_per_lag = transform.count(channels)
     strip = rows // divisor(rows, STRIPS)
@@ -365,7 +368,7 @@ def _kernel(
         return [tf.slice(part, tf.stack([0, 0, first + row, left]), size) for row in range(0, rows, strip)]
 
     def total(values: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.reduce_sum(values, -2), tf.ones([columns], dtype))
+        return sum_of_last(tf.reduce_sum(values, -2))
 
     def pairs(mask: tf.Tensor | None, lag: tf.Tensor) -> tf.Tensor:
         if mask is None:

@@ -2,7 +2,7 @@
 
 Where every section has a misfit of its own, its slope is known as soon as its estimate is, while all that led to the
 estimate is still in cache. Such descriptors hand out a misfit with its slope instead of estimates: nothing is formed
-again on the way back, and no estimates are kept.
+again on the way back, and no estimates are kept. A GPU takes many sections at once instead, by way of their estimates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Descriptor
+from polyrve.device import has_gpu
 from polyrve.features import Features
 
 Kernel = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -52,7 +53,8 @@ def misfits(
     ValueError
         If a target has another shape than the descriptor's estimate.
     """
-    if group == 1 and features.periodic and features.mask is None and isinstance(descriptor, ComparesSections):
+    alone = group == 1 and features.periodic and features.mask is None
+    if alone and isinstance(descriptor, ComparesSections) and not has_gpu():
         return [_in_one_pass(descriptor, features.parts(axis), target) for axis, target in targets.items()]
     found = []
     estimates = descriptor.estimate(features, tuple(targets), group)

@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.polynomial import chebyshev
 
-from polyrve.features import Features
+from polyrve.device import bytes_at_once
+from polyrve.features import Features, divisor
 from polyrve.harmonics import (
     SymmetrizedHarmonics,
     degrees_up_to,
@@ -79,7 +80,9 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     directions, coefficients = harmonics.moment_coefficients()
     highest = coefficients.shape[3] - 1
     voxels = int(np.prod(orientation.shape[1:]))
-    blocks = next(n for n in range(max(voxels // _BLOCK, 1), 0, -1) if voxels % n == 0)
+    voxel_bytes = orientation.dtype.size * len(directions) * (3 * highest + 2)
+    block = bytes_at_once(_BLOCK * voxel_bytes) // voxel_bytes
+    blocks = divisor(voxels, max(voxels // block, 1))
     axes = tf.constant(directions, orientation.dtype)
     derivative = tf.constant(_chebyshev_derivative(highest), orientation.dtype)
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 from polyrve.descriptors.increments import Increments
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.features import Features, in_parts
+from polyrve.device import bytes_at_once
+from polyrve.features import Features, divisor, in_parts
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -56,7 +57,9 @@ class ThreePoint:
         parts, masked = features.parts(axis), features.mask is not None
         shape = tuple(int(n) for n in parts[0].shape)
         increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
-        kernel = _means(increments, shape, masked)
+        plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
+        at_once = divisor(shape[0] * shape[1], max(1, bytes_at_once(plane_bytes) // plane_bytes))
+        kernel = _means(increments, shape, at_once, masked)
         absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
         masks = in_parts(features.mask[None], axis) if masked else absent
         return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
@@ -73,18 +76,20 @@ def _misfit(
     def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, dtype = float(np.prod(target.shape)), values.dtype
 
+        planes = tf.reshape(values, (sections * channels, *shape[2:]))
+
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
-            section, channel = i // channels, i % channels
-            here, around = increments.section(values, section, channel)
+            here = tf.slice(planes, tf.stack([i, 0, 0]), (1, *shape[2:]))
+            around = increments.around(here)
             sizes = increments.sizes(here, around, None, places)
-            residual = increments.products(sizes) * (0.5 / increments.area) - target[channel]
-            symmetric = 0.5 * (residual + tf.transpose(residual))
+            residual = increments.products(sizes) * (0.5 / increments.area) - target[i % channels]
+            symmetric = 0.5 * (residual + tf.linalg.matrix_transpose(residual))
             slope = increments.slope(here, around, sizes, symmetric / (increments.area * count), None)
-            return i + 1, squares + tf.reduce_sum(residual**2, 0), slopes.write(i, slope), sizes
+            return i + 1, squares + tf.reduce_sum(residual**2, (0, 1)), slopes.write(i, slope[0]), sizes
 
         squares = tf.zeros((len(increments.lags),), dtype)
         slopes = tf.TensorArray(dtype, sections * channels, element_shape=shape[2:])
-        start = (0, squares, slopes, increments.places(dtype))
+        start = (0, squares, slopes, increments.places(1, dtype))
         _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
         return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), shape)
 
@@ -92,48 +97,48 @@ def _misfit(
 
 
 @lru_cache(maxsize=64)
-def _means(increments: Increments, shape: tuple[int, ...], masked: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _means(
+    increments: Increments, shape: tuple[int, ...], at_once: int, masked: bool
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
 
-    One section of one channel at a time, whose increments stay in cache; the backward pass forms them again.
+    Some planes, sections of one channel each, are taken at once; the backward pass forms their increments again.
     """
-    sections, channels = shape[:2]
-
-    def pairs(mask: tf.Tensor, section: tf.Tensor) -> tuple[Any, Any]:
-        """Which pairs count, (K, rows, columns), and the number of points where two lags do, (K, K)."""
-        if not masked:
-            return None, float(increments.area)
-        both = increments.pairs(*increments.section(mask, section, 0))
-        return both, tf.maximum(increments.products(both), 1.0)
+    sections, channels, lags = *shape[:2], len(increments.lags)
+    blocks = sections * channels // at_once
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """A function of section, channel, counting pairs and their number, (sections, C, ...)."""
+        """A function of block, planes, what lies around, increments, pairs that count and their number."""
+        planes = tf.reshape(values, (blocks, at_once, *shape[2:]))
 
-        def of_section(section: tf.Tensor) -> tf.Tensor:
-            counted, counts = pairs(mask, section)
-            each = tf.range(channels)
-            return tf.map_fn(lambda c: function(section, c, counted, counts), each, fn_output_signature=values.dtype)
+        def of_block(i: tf.Tensor) -> tf.Tensor:
+            counted, counts = None, tf.constant(float(increments.area), values.dtype)
+            if masked:
+                inside = tf.gather(mask[:, 0], (i * at_once + tf.range(at_once)) // channels)
+                counted = increments.pairs(inside, increments.around(inside))
+                counts = tf.maximum(increments.products(counted), 1.0)
+            here, around = planes[i], increments.around(planes[i])
+            sizes = increments.sizes(here, around, counted, increments.places(at_once, values.dtype))
+            return function(i, here, around, sizes, counted, counts)
 
-        return tf.map_fn(of_section, tf.range(sections), fn_output_signature=values.dtype)
+        return tf.map_fn(of_block, tf.range(blocks), fn_output_signature=values.dtype)
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        def one(section: tf.Tensor, channel: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
-            here, around = increments.section(values, section, channel)
-            sizes = increments.sizes(here, around, counted, increments.places(values.dtype))
-            return 0.5 * increments.products(sizes) / counts
-
-        return of_all(one, values, mask)
+        means = of_all(
+            lambda i, here, around, sizes, counted, counts: 0.5 * increments.products(sizes) / counts, values, mask
+        )
+        return tf.reshape(means, (sections, channels, lags, lags))
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        def one(section: tf.Tensor, channel: tf.Tensor, counted: Any, counts: Any) -> tf.Tensor:
-            here, around = increments.section(values, section, channel)
-            sizes = increments.sizes(here, around, counted, increments.places(values.dtype))
-            g = upstream[section, channel]
-            return increments.slope(here, around, sizes, 0.25 * (g + tf.transpose(g)) / counts, counted)
+        of_means = tf.reshape(upstream, (blocks, at_once, lags, lags))
 
-        return of_all(one, values, mask)
+        def one(i: tf.Tensor, here: Any, around: Any, sizes: Any, counted: Any, counts: Any) -> tf.Tensor:
+            of_products = 0.25 * (of_means[i] + tf.linalg.matrix_transpose(of_means[i])) / counts
+            return increments.slope(here, around, sizes, of_products, counted)
+
+        return tf.reshape(of_all(one, values, mask), shape)
 
     @tf.custom_gradient
     def means(values: tf.Tensor, mask: tf.Tensor) -> Any:

@@ -32,6 +32,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from polyrve.device import has_gpu
 from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
@@ -251,7 +252,7 @@ class _Pairs:
         rows, length = like.shape
         self._memory = memory
         # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
-        self._by_sums = "GPU" in like.device
+        self._by_sums = has_gpu()
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))

@@ -52,7 +52,7 @@ def test_gradient_with_shared_displacements(make_features, slope_error, descript
 
 
 def test_equal_shapes_share_a_kernel_and_its_compiled_program():
-    arguments = ((2, 3, 4, 5), 2, (1, 1), False, True, tf.float32)
+    arguments = ((2, 3, 4, 5), 1, 2, (1, 1), False, True, tf.float32)
     kernel = _kernel(Power(1.0, 0.01), *arguments)
     assert _kernel(Power(1.0, 0.01), *arguments) is kernel
     assert _kernel(Power(2.0, 0.01), *arguments) is not kernel

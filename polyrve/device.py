@@ -1,0 +1,42 @@
+"""What the device of the engine works on at once: what stays in cache on a processor, as much as fits on a GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+_ON_GPU = 256_000_000
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow works on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def bytes_at_once(in_cache: int) -> int:
+    """Bytes that one step of a loop works on.
+
+    Each step starts kernels of its own, which on a GPU costs more than what they do for a few sections.
+
+    Parameters
+    ----------
+    in_cache : int
+        Where they are to stay in a processor's cache.
+    """
+    return _ON_GPU if has_gpu() else in_cache
+
+
+def sum_of_last(values: Any) -> Any:
+    """Sum over the last axis, in full precision.
+
+    On a processor a product with ones, which runs along vectors. A GPU may round the factors of a product to
+    TensorFloat-32; a loss with such steps in it cannot be minimised.
+
+    Parameters
+    ----------
+    values : tf.Tensor, shape (..., n)
+    """
+    if has_gpu():
+        return tf.reduce_sum(values, -1)
+    return tf.linalg.matvec(values, tf.ones([int(values.shape[-1])], values.dtype))

@@ -1,0 +1,59 @@
+"""The ways that a GPU takes, many sections at once, played on a processor: the same misfits and slopes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from polyrve.crystal import Phase
+from polyrve.descriptors import descriptor_set, three_point
+from polyrve.descriptors.section_by_section import misfits
+from polyrve.local_state import LocalState
+
+SHAPE = (12, 12, 12)
+EVERYTHING = {
+    "two_point": 1.0, "three_point": 1.0, "variation": 1.0, "disorientation": 1.0, "variogram": 1.0, "texture": 1.0,
+}  # fmt: skip
+STATE = LocalState.of((Phase("Al", "m-3m"),))
+DESCRIPTORS = descriptor_set(EVERYTHING, STATE, 4, SHAPE)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """TensorFlow tells of a GPU that is not there."""
+    devices = tf.config.list_logical_devices
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [kind] if kind == "GPU" else devices(kind))
+
+
+def value_and_slope(descriptor, features, targets, group):
+    with tf.GradientTape() as tape:
+        tape.watch((features.channels, features.orientation))
+        total = tf.add_n(misfits(descriptor, features, targets, group))
+    slopes = tape.gradient(total, (features.channels, features.orientation))
+    return [total.numpy(), *(slope.numpy() for slope in slopes if slope is not None)]
+
+
+@pytest.mark.parametrize("group", [None, 1, 3])
+@pytest.mark.parametrize("kind", ["periodic", "open with holes"])
+@pytest.mark.parametrize("descriptor", [kind for kind, _ in DESCRIPTORS], ids=lambda descriptor: descriptor.name)
+def test_same_misfit_and_slope(descriptor, kind, group, make_features, request):
+    features = make_features(kind, SHAPE)
+    channels = np.random.default_rng(3).standard_normal((STATE.count, *SHAPE))
+    features = dataclasses.replace(features, channels=tf.constant(channels))
+    shapes = [tuple(e.shape[1:]) for e in descriptor.estimate(features, (0, 1, 2), group)]
+    targets = {axis: np.random.default_rng(axis).standard_normal(shape) for axis, shape in enumerate(shapes)}
+    on_processor = value_and_slope(descriptor, features, targets, group)
+    request.getfixturevalue("gpu")
+    on_gpu = value_and_slope(descriptor, features, targets, group)
+    for a, b in zip(on_gpu, on_processor, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * max(1.0, np.abs(b).max()))
+
+
+def test_a_gpu_takes_all_sections_of_all_channels_at_once(gpu, make_features, monkeypatch):
+    asked = []
+    means = three_point._means
+    monkeypatch.setattr(three_point, "_means", lambda *arguments: asked.append(arguments) or means(*arguments))
+    features = make_features("periodic", SHAPE)
+    three_point.ThreePoint().estimate(features, (0,), None)
+    assert [at_once for _, _, at_once, _ in asked] == [SHAPE[0] * features.channels.shape[0]]
