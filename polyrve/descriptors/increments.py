@@ -17,6 +17,8 @@ from polyrve.descriptors.protocol import Lag
 class Increments:
     """Absolute increments, rounded as Huber does, and sums of their products, formed lag by lag in places used again.
 
+    All methods take one section of one channel, (rows, columns), or several such planes, (planes, rows, columns).
+
     Attributes
     ----------
     lags : tuple of (int, int)
@@ -39,21 +41,21 @@ class Increments:
         """Points of a section."""
         return self.shape[0] * self.shape[1]
 
-    def places(self, planes: int, dtype: tf.DType) -> tf.Tensor:
-        """Room for increments of some planes, sections of one channel each, at all lags, (K, planes, rows, columns)."""
-        return tf.zeros((len(self.lags), planes, *self.shape), dtype)
+    def places(self, like: tf.Tensor) -> tf.Tensor:
+        """Room for increments at all lags, (K, ..., rows, columns)."""
+        return tf.zeros((len(self.lags), *like.shape), like.dtype)
 
-    def around(self, planes: tf.Tensor) -> tf.Tensor:
-        """Planes (planes, rows, columns) with what lies around them."""
-        return extend(planes[:, None], self._reach, self.periodic, once=False)[:, 0]
+    def around(self, here: tf.Tensor) -> tf.Tensor:
+        """A section with what lies around it, (..., more rows, more columns)."""
+        extended = extend(tf.reshape(here, (-1, 1, *self.shape)), self._reach, self.periodic, once=False)
+        return tf.reshape(extended, (*here.shape[:-2], *extended.shape[2:]))
 
     def pairs(self, here: tf.Tensor, around: tf.Tensor) -> tf.Tensor:
-        """Products of planes with their values at all lags, (K, planes, rows, columns): pairs that a mask counts."""
-        into = self.places(int(here.shape[0]), here.dtype)
-        return self._over_lags(lambda k, lag, _: here * self._there(around, lag), into)
+        """Products of a section's values with those at all lags, (K, ..., rows, columns): pairs that a mask counts."""
+        return self._over_lags(lambda k, lag, _: here * self._there(around, lag), self.places(here))
 
     def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: tf.Tensor | None, into: tf.Tensor) -> tf.Tensor:
-        """Absolute increments, rounded, (K, planes, rows, columns); zero where a pair does not count."""
+        """Absolute increments, rounded, (K, ..., rows, columns); zero where a pair does not count."""
 
         def form(k: tf.Tensor, lag: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             difference = self._there(around, lag) - here
@@ -64,16 +66,15 @@ class Increments:
         return self._over_lags(form, into)
 
     def products(self, sizes: tf.Tensor) -> tf.Tensor:
-        """Sums over points of products at all pairs of lags, (planes, K, K)."""
+        """Sums over points of products at all pairs of lags, (..., K, K)."""
         flat = self._flat(sizes)
         return tf.matmul(flat, flat, transpose_b=True)
 
     def slope(
         self, here: tf.Tensor, around: tf.Tensor, sizes: tf.Tensor, of_products: tf.Tensor, counted: tf.Tensor | None
     ) -> tf.Tensor:
-        """Slope with respect to the values of planes from that of the products, (planes, K, K), symmetric."""
-        flat = tf.transpose(tf.matmul(2.0 * of_products, self._flat(sizes)), (1, 0, 2))
-        of_sizes = tf.reshape(flat, sizes.shape)
+        """Slope with respect to the values of a section from that of the products, (..., K, K), symmetric."""
+        of_sizes = tf.reshape(_swapped(tf.matmul(2.0 * of_products, self._flat(sizes))), sizes.shape)
 
         def form(k: tf.Tensor, lag: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
             one = of_size * self._near(self._there(around, lag) - here) * (1.0 / self.eps)
@@ -88,31 +89,32 @@ class Increments:
         return reach_of(self.lags)
 
     def _flat(self, sizes: tf.Tensor) -> tf.Tensor:
-        """Increments as (planes, K, points)."""
-        return tf.transpose(tf.reshape(sizes, (*sizes.shape[:2], self.area)), (1, 0, 2))
+        """Increments as (..., K, points)."""
+        return _swapped(tf.reshape(sizes, (*sizes.shape[:-2], self.area)))
 
     def _over_lags(self, form: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
-        """form(k, lag, what was there) in the places of an array, (K, planes, rows, columns)."""
-        lags = tf.constant(self.lags)
+        """form(k, lag, what was there) in the places of an array, (K, ..., rows, columns)."""
+        lags, zeros = tf.constant(self.lags), [0] * (into.shape.rank - 1)
 
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
-            at, one = tf.stack([k, 0, 0, 0]), (1, *into.shape[1:])
-            formed = form(k, lags[k], tf.slice(into, at, one)[0])[None]
+            at, one = tf.stack([k, *zeros]), (1, *into.shape[1:])
+            formed = tf.reshape(form(k, lags[k], tf.slice(into, at, one)), one)
             return k + 1, xla.dynamic_update_slice(into, formed, at)
 
         return tf.while_loop(lambda k, _: k < len(self.lags), step, (0, into))[1]
 
     def _there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
-        """Values at a lag, (planes, rows, columns)."""
-        begin = tf.stack([0, self._reach[0] + lag[0], self._reach[1] + lag[1]])
-        return tf.slice(around, begin, (around.shape[0], *self.shape))
+        """Values at a lag, (..., rows, columns)."""
+        planes = around.shape[:-2]
+        begin = tf.stack([*[0] * len(planes), self._reach[0] + lag[0], self._reach[1] + lag[1]])
+        return tf.slice(around, begin, (*planes, *self.shape))
 
     def _near(self, difference: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(difference, -self.eps, self.eps)
 
     def _moved(self, values: tf.Tensor, lag: Lag) -> tf.Tensor:
-        """Values of planes moved by a lag, across their edges or with zeros behind."""
-        for axis, step in enumerate(lag, start=1):
+        """Values of a section moved by a lag, across its edges or with zeros behind."""
+        for axis, step in zip((-2, -1), lag, strict=True):
             if step:
                 n = values.shape[axis]
                 head, tail = tf.split(values, [n - step, step] if step > 0 else [-step, n + step], axis)
@@ -120,3 +122,8 @@ class Increments:
                     head, tail = (head, tf.zeros_like(tail)) if step > 0 else (tf.zeros_like(head), tail)
                 values = tf.concat([tail, head], axis)
         return values
+
+
+def _swapped(values: tf.Tensor) -> tf.Tensor:
+    """(K, planes, points) as (planes, K, points), or back; (K, points) as it is."""
+    return values if values.shape.rank == 2 else tf.transpose(values, (1, 0, 2))

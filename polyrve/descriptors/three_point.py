@@ -79,17 +79,16 @@ def _misfit(
         planes = tf.reshape(values, (sections * channels, *shape[2:]))
 
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
-            here = tf.slice(planes, tf.stack([i, 0, 0]), (1, *shape[2:]))
-            around = increments.around(here)
+            here, around = planes[i], increments.around(planes[i])
             sizes = increments.sizes(here, around, None, places)
             residual = increments.products(sizes) * (0.5 / increments.area) - target[i % channels]
-            symmetric = 0.5 * (residual + tf.linalg.matrix_transpose(residual))
+            symmetric = 0.5 * (residual + tf.transpose(residual))
             slope = increments.slope(here, around, sizes, symmetric / (increments.area * count), None)
-            return i + 1, squares + tf.reduce_sum(residual**2, (0, 1)), slopes.write(i, slope[0]), sizes
+            return i + 1, squares + tf.reduce_sum(residual**2, 0), slopes.write(i, slope), sizes
 
         squares = tf.zeros((len(increments.lags),), dtype)
         slopes = tf.TensorArray(dtype, sections * channels, element_shape=shape[2:])
-        start = (0, squares, slopes, increments.places(1, dtype))
+        start = (0, squares, slopes, increments.places(planes[0]))
         _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
         return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), shape)
 
@@ -118,7 +117,7 @@ def _means(
                 counted = increments.pairs(inside, increments.around(inside))
                 counts = tf.maximum(increments.products(counted), 1.0)
             here, around = planes[i], increments.around(planes[i])
-            sizes = increments.sizes(here, around, counted, increments.places(at_once, values.dtype))
+            sizes = increments.sizes(here, around, counted, increments.places(here))
             return function(i, here, around, sizes, counted, counts)
 
         return tf.map_fn(of_block, tf.range(blocks), fn_output_signature=values.dtype)
