@@ -75,7 +75,6 @@ def _misfit(
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         count, dtype = float(np.prod(target.shape)), values.dtype
-
         planes = tf.reshape(values, (sections * channels, *shape[2:]))
 
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
@@ -105,15 +104,17 @@ def _means(
     """
     sections, channels, lags = *shape[:2], len(increments.lags)
     blocks = sections * channels // at_once
+    # One plane without an axis of its own: compilers make more of it.
+    block = (at_once, *shape[2:])[at_once == 1 :]
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """A function of block, planes, what lies around, increments, pairs that count and their number."""
-        planes = tf.reshape(values, (blocks, at_once, *shape[2:]))
+        planes = tf.reshape(values, (blocks, *block))
 
         def of_block(i: tf.Tensor) -> tf.Tensor:
             counted, counts = None, tf.constant(float(increments.area), values.dtype)
             if masked:
-                inside = tf.gather(mask[:, 0], (i * at_once + tf.range(at_once)) // channels)
+                inside = tf.reshape(tf.gather(mask, (i * at_once + tf.range(at_once)) // channels), block)
                 counted = increments.pairs(inside, increments.around(inside))
                 counts = tf.maximum(increments.products(counted), 1.0)
             here, around = planes[i], increments.around(planes[i])
@@ -131,7 +132,7 @@ def _means(
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        of_means = tf.reshape(upstream, (blocks, at_once, lags, lags))
+        of_means = tf.reshape(upstream, (blocks, *block[:-2], lags, lags))
 
         def one(i: tf.Tensor, here: Any, around: Any, sizes: Any, counted: Any, counts: Any) -> tf.Tensor:
             of_products = 0.25 * (of_means[i] + tf.linalg.matrix_transpose(of_means[i])) / counts
