@@ -27,16 +27,15 @@ def bytes_at_once(in_cache: int) -> int:
     return _ON_GPU if has_gpu() else in_cache
 
 
-def sum_of_last(values: Any) -> Any:
-    """Sum over the last axis, in full precision.
+def matvec(matrix: Any, vector: Any) -> Any:
+    """Product of a matrix and a vector, in full precision.
 
-    On a processor a product with ones, which runs along vectors. A GPU may round the factors of a product to
-    TensorFloat-32; a loss with such steps in it cannot be minimised.
+    A GPU may round the factors of a product to TensorFloat-32. Where few numbers stand for many voxels, that puts steps
+    into the loss, which cannot be minimised then; a sum does not round.
 
     Parameters
     ----------
-    values : tf.Tensor, shape (..., n)
+    matrix : tf.Tensor, shape (..., n)
+    vector : tf.Tensor, shape (n,)
     """
-    if has_gpu():
-        return tf.reduce_sum(values, -1)
-    return tf.linalg.matvec(values, tf.ones([int(values.shape[-1])], values.dtype))
+    return tf.reduce_sum(matrix * vector, -1) if has_gpu() else tf.linalg.matvec(matrix, vector)

@@ -24,7 +24,7 @@ from polyrve.descriptors.protocol import Lag, half_plane, rings
 from polyrve.exemplar import Exemplar, Plane
 
 _TRIED, _FEWEST_TRIED = 0.05, 128
-_TRIES_PER_VOXEL, _FEWEST_BATCHES = 32, 500
+_TRIES_PER_VOXEL, _FEWEST_BATCHES = 40, 500
 _ANY_PIXEL = 0.1
 _REACH = 2
 _ALIKE = np.deg2rad(5.2)

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Lag, average_groups
-from polyrve.device import bytes_at_once, sum_of_last
+from polyrve.device import bytes_at_once, matvec
 from polyrve.features import Features, divisor, in_parts
 
 PARTS = 8
@@ -368,7 +368,7 @@ def _kernel(
         return [tf.slice(part, tf.stack([0, 0, first + row, left]), size) for row in range(0, rows, strip)]
 
     def total(values: tf.Tensor) -> tf.Tensor:
-        return sum_of_last(tf.reduce_sum(values, -2))
+        return matvec(tf.reduce_sum(values, -2), tf.ones([columns], dtype))
 
     def pairs(mask: tf.Tensor | None, lag: tf.Tensor) -> tf.Tensor:
         if mask is None:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.polynomial import chebyshev
 
-from polyrve.device import bytes_at_once
+from polyrve.device import bytes_at_once, matvec
 from polyrve.features import Features, divisor
 from polyrve.harmonics import (
     SymmetrizedHarmonics,
@@ -134,7 +134,8 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
 
         return total, backward
 
-    return tf.einsum("cdmk,dmk->c", tf.constant(coefficients, orientation.dtype), sums(orientation, weight))
+    of_moments = tf.constant(coefficients.reshape(len(coefficients), -1), orientation.dtype)
+    return matvec(of_moments, tf.reshape(sums(orientation, weight), [-1]))
 
 
 @lru_cache(maxsize=64)

@@ -8,13 +8,14 @@ from polyrve import device
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
-def test_sums_do_not_round_their_terms(gpus, monkeypatch):
+def test_a_gpu_forms_no_product_that_may_be_rounded(gpus, monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * gpus)
-    values = np.random.default_rng(0).random((3, 4, 50))
+    rng = np.random.default_rng(0)
+    matrix, vector = rng.random((3, 4, 50)), rng.random(50)
     if gpus:
         monkeypatch.setattr(tf.linalg, "matvec", None)
-    found = device.sum_of_last(tf.constant(values, tf.float32)).numpy()
-    np.testing.assert_allclose(found, values.sum(axis=-1), rtol=1e-6)
+    found = device.matvec(tf.constant(matrix, tf.float32), tf.constant(vector, tf.float32)).numpy()
+    np.testing.assert_allclose(found, matrix @ vector, rtol=1e-6)
     assert device.has_gpu() is bool(gpus)
 
 
