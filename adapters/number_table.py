@@ -45,18 +45,23 @@ def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int
     FormatError
         If there is no line, a line has another number of columns than the first, or a field is not a number.
     """
-    if _RETURN.search(data, start) is not None:
-        data, start = bytes(data[start:]).replace(b"\r\n", b"\n"), 0
+    end = _LINE_END.search(data, start)
+    if end is not None and _RETURN.search(data, start, end.end()) is not None:
+        data, start = _with_newlines(data, start), 0
     if _PRINTED.search(data, start) is None:
         raise FormatError(path, "expected lines of numbers after the header; got none", f"line {first_line}")
     table = _fixed_width(data, start)
     if table is None:
-        body = bytes(data[start:])
+        body = _with_newlines(data, start)
         try:
             table = np.loadtxt(io.BytesIO(body), dtype=np.float64, comments=None, ndmin=2)
         except (ValueError, UnicodeDecodeError):
             raise _fault(body, path, first_line) from None
     return table
+
+
+def _with_newlines(data: bytes | memoryview, start: int) -> bytes:
+    return bytes(data[start:]).replace(b"\r\n", b"\n")
 
 
 def _fixed_width(data: bytes | memoryview, start: int) -> np.ndarray | None:
