@@ -8,6 +8,7 @@ correctly rounded number that ``float()`` gives. Everything else goes through :f
 from __future__ import annotations
 
 import io
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from polyrve.adapters.registry import FormatError
 
-_CHUNK, _BLOCK = 1 << 16, 1 << 8
+_CHUNK, _SAMPLE, _BLOCK = 1 << 17, 1 << 12, 1 << 8
 _MAX_WIDTH = 16
 _NEWLINE, _TAB, _SPACE, _MINUS, _POINT, _ZERO = (ord(c) for c in "\n\t -.0")
 _PRINTED, _RETURN, _LINE_END = re.compile(rb"\S"), re.compile(rb"\r"), re.compile(rb"\n")
@@ -73,7 +74,7 @@ def _fixed_width(data: bytes | memoryview, start: int) -> np.ndarray | None:
     if _PRINTED.search(data, start + rows * width) is not None:
         return None
     lines = np.frombuffer(data, dtype=np.uint8, count=rows * width, offset=start).reshape(rows, width)
-    columns = len(_fields(_characters(lines[:_CHUNK])))
+    columns = len(_fields(_characters(lines[:_SAMPLE])))
     table = np.empty((columns, rows))
 
     def convert(begin: int) -> bool:
@@ -81,7 +82,7 @@ def _fixed_width(data: bytes | memoryview, start: int) -> np.ndarray | None:
         fields = _fields(characters)
         return len(fields) == columns and _convert(characters, lines[0], fields, table[:, begin : begin + _CHUNK])
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         alike = all(pool.map(convert, range(0, rows, _CHUNK)))
     return table.T if alike and columns else None
 

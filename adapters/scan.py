@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -346,7 +347,7 @@ def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str 
         known = angles[block] if indexed[block].all() else np.where(indexed[block, None], angles[block], 0.0)
         quaternions[block] = rotation.from_euler(known)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(convert, _blocks(len(angles))))
     return quaternions
 
