@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyrve.device import has_gpu
+from polyrve.device import bytes_at_once, has_gpu
 
 PARTS = 8
 """Parts that sections are cut into on a processor, each of which one thread takes at a time."""
@@ -61,6 +61,14 @@ def in_parts(values: tf.Tensor, axis: int) -> list[tf.Tensor]:
     """Sections of a field (C, nz, ny, nx) normal to an axis in equal parts, (sections, C, rows, columns) each."""
     sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in range(3) if i != axis)])
     return tf.split(sections, divisor(int(sections.shape[0]), 1 if has_gpu() else PARTS))
+
+
+def at_once(count: int, item_bytes: int, in_cache: int) -> int:
+    """How many of some items of equal size a step of a loop takes, a divisor of their number.
+
+    As many as fit into so many bytes where they are to stay in a processor's cache, more on a GPU.
+    """
+    return divisor(count, max(1, bytes_at_once(in_cache) // item_bytes))
 
 
 def divisor(n: int, most: int) -> int:

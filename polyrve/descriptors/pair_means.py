@@ -23,10 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.protocol import Lag, average_groups
-from polyrve.device import bytes_at_once, matvec
-from polyrve.features import Features, divisor, in_parts
+from polyrve.device import matvec
+from polyrve.features import Features, at_once, divisor, in_parts
 
-PARTS = 8
 STRIPS = 4
 
 
@@ -322,7 +321,7 @@ def pair_means(
     shape, dtype, masked = tuple(int(n) for n in parts[0].shape), parts[0].dtype, features.mask is not None
     reach = reach or reach_of(lags)
     section_bytes = dtype.size * (shape[1] + masked) * (shape[2] + 2 * reach[0]) * (shape[3] + 2 * reach[1])
-    block = divisor(shape[0], max(1, bytes_at_once(transform.block_bytes) // section_bytes))
+    block = at_once(shape[0], section_bytes, transform.block_bytes)
     kernel = _kernel(transform, shape, block, len(lags), reach, masked, features.periodic, dtype)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)

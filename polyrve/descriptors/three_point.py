@@ -13,8 +13,7 @@ import tensorflow as tf
 from polyrve.descriptors.increments import Increments
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.device import bytes_at_once
-from polyrve.features import Features, divisor, in_parts
+from polyrve.features import Features, at_once, in_parts
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -58,8 +57,7 @@ class ThreePoint:
         shape = tuple(int(n) for n in parts[0].shape)
         increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
         plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
-        at_once = divisor(shape[0] * shape[1], max(1, bytes_at_once(plane_bytes) // plane_bytes))
-        kernel = _means(increments, shape, at_once, masked)
+        kernel = _means(increments, shape, at_once(shape[0] * shape[1], plane_bytes, plane_bytes), masked)
         absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
         masks = in_parts(features.mask[None], axis) if masked else absent
         return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
@@ -96,16 +94,16 @@ def _misfit(
 
 @lru_cache(maxsize=64)
 def _means(
-    increments: Increments, shape: tuple[int, ...], at_once: int, masked: bool
+    increments: Increments, shape: tuple[int, ...], together: int, masked: bool
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
 
     Some planes, sections of one channel each, are taken at once; the backward pass forms their increments again.
     """
     sections, channels, lags = *shape[:2], len(increments.lags)
-    blocks = sections * channels // at_once
+    blocks = sections * channels // together
     # One plane without an axis of its own: compilers make more of it.
-    block = (at_once, *shape[2:])[at_once == 1 :]
+    block = (together, *shape[2:])[together == 1 :]
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """A function of block, planes, what lies around, increments, pairs that count and their number."""
@@ -114,7 +112,7 @@ def _means(
         def of_block(i: tf.Tensor) -> tf.Tensor:
             counted, counts = None, tf.constant(float(increments.area), values.dtype)
             if masked:
-                inside = tf.reshape(tf.gather(mask, (i * at_once + tf.range(at_once)) // channels), block)
+                inside = tf.reshape(tf.gather(mask, (i * together + tf.range(together)) // channels), block)
                 counted = increments.pairs(inside, increments.around(inside))
                 counts = tf.maximum(increments.products(counted), 1.0)
             here, around = planes[i], increments.around(planes[i])

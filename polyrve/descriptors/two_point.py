@@ -23,8 +23,7 @@ from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_c
 from polyrve.descriptors.protocol import group_size
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
-from polyrve.device import bytes_at_once
-from polyrve.features import Features, divisor, sections_first
+from polyrve.features import Features, at_once, sections_first
 
 _BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
@@ -114,9 +113,8 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
     layout = _Layout(channels, window, cross, size, area=rows * columns)
     spectrum_bytes = 2 * values.dtype.size * channels * size[0] * layout.half
     pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
-    each = divisor(group, max(1, bytes_at_once(_POOLED_BYTES) // spectrum_bytes))
-    several = max(1, bytes_at_once(_BLOCK_BYTES) // (each * spectrum_bytes + pair_bytes))
-    block = each * divisor(sections // each, several)
+    each = at_once(group, spectrum_bytes, _POOLED_BYTES)
+    block = each * at_once(sections // each, each * spectrum_bytes + pair_bytes, _BLOCK_BYTES)
     means = _kernel(layout, each, block)(values)
     return tf.reduce_mean(tf.reshape(means, (sections // group, group // each, *means.shape[1:])), 1)
 
