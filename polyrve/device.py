@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -25,6 +27,30 @@ def bytes_at_once(in_cache: int) -> int:
         Where they are to stay in a processor's cache.
     """
     return _ON_GPU if has_gpu() else in_cache
+
+
+@contextmanager
+def enough_memory(shape: Sequence[int]) -> Iterator[None]:
+    """Say in one sentence that the memory of the device did not suffice; a GPU's own is not forecast.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the volume that is worked on within.
+
+    Raises
+    ------
+    MemoryError
+        Where TensorFlow had no more.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        device, instead = ("GPU", ", or hide the GPU (CUDA_VISIBLE_DEVICES=-1)") if has_gpu() else ("machine", "")
+        raise MemoryError(
+            f"shape {tuple(shape)}: expected a working set that fits into the memory of the {device}; "
+            f"got one that does not: choose a smaller shape{instead}"
+        ) from error
 
 
 def matvec(matrix: Any, vector: Any) -> Any:

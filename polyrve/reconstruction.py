@@ -16,6 +16,7 @@ from polyrve import __version__, multigrid
 from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
+from polyrve.device import enough_memory
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
 from polyrve.memory import forecast, require
@@ -136,7 +137,7 @@ def reconstruct(
     ValueError
         If maps, settings or the initial volume do not fit each other.
     MemoryError
-        If the working set will not fit into memory.
+        If the working set will not fit into memory, or does not fit into a GPU's.
 
     References
     ----------
@@ -192,16 +193,17 @@ def reconstruct(
                     save("minimisation", level, iteration.state)
                 return bool(progress(record)) if progress is not None else False
 
-            minimum = minimize(
-                objective,
-                None if resumed is not None else tf.constant(position),
-                method=settings.optimizer,
-                max_iterations=settings.iterations,
-                tolerance=settings.tolerance,
-                patience=settings.patience,
-                callback=report,
-                state=resumed,
-            )
+            with enough_memory(grid):
+                minimum = minimize(
+                    objective,
+                    None if resumed is not None else tf.constant(position),
+                    method=settings.optimizer,
+                    max_iterations=settings.iterations,
+                    tolerance=settings.tolerance,
+                    patience=settings.patience,
+                    callback=report,
+                    state=resumed,
+                )
             position, status, resumed = minimum.position.numpy(), minimum.status, None
             if status in _STOPPED:
                 break

@@ -24,3 +24,11 @@ def test_a_gpu_works_on_more_at_once(monkeypatch):
     assert device.bytes_at_once(1000) == 1000
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     assert device.bytes_at_once(1000) > 100_000_000
+
+
+@pytest.mark.parametrize(("gpus", "advice"), [(0, "of the machine;.*smaller shape$"), (1, "of the GPU;.*hide the GPU")])
+def test_memory_that_runs_out_is_told_in_one_sentence(gpus, advice, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * gpus)
+    with pytest.raises(MemoryError, match=rf"shape \(8, 8, 8\): expected a working set that fits.*{advice}"):
+        with device.enough_memory((8, 8, 8)):
+            tf.zeros((2**21, 2**21, 2**10))
