@@ -22,6 +22,7 @@ from polyrve.crystal import Phase
 from polyrve.features import Features
 from polyrve.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
 from polyrve.orientation import OrientationField
+from polyrve.tracing import with_gradient
 
 _LOGIT = 3.0
 
@@ -89,7 +90,7 @@ class LocalState:
         -------
         Features
         """
-        channels, orientation, indicators = _kernel(self.harmonics)(position)
+        channels, orientation, indicators = _kernel(self.harmonics, tuple(position.shape), position.dtype)(position)
         mask = None if periodic else tf.ones(position.shape[:3], position.dtype)
         return Features(channels, orientation, indicators if len(self.phases) > 1 else None, mask, periodic)
 
@@ -119,7 +120,9 @@ class LocalState:
 
 
 @lru_cache(maxsize=16)
-def _kernel(harmonics: tuple[SymmetrizedHarmonics | None, ...]) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+def _kernel(
+    harmonics: tuple[SymmetrizedHarmonics | None, ...], shape: tuple[int, ...], dtype: tf.DType
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     """Position to channels, orientation and indicators in one compiled pass; the backward pass recomputes."""
 
     @tf.function(jit_compile=True, autograph=False)
@@ -140,11 +143,7 @@ def _kernel(harmonics: tuple[SymmetrizedHarmonics | None, ...]) -> Callable[[tf.
             outputs = forward.python_function(p)
         return tape.gradient(outputs, p, list(upstream))
 
-    @tf.custom_gradient
-    def evaluate(p: tf.Tensor) -> Any:
-        return forward(p), lambda *upstream: backward(p, *upstream)
-
-    return evaluate
+    return with_gradient(lambda p: (forward(p), lambda *upstream: backward(p, *upstream)), tf.TensorSpec(shape, dtype))
 
 
 def _channels(

@@ -25,6 +25,7 @@ import tensorflow as tf
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.device import matvec
 from polyrve.features import Features, at_once, divisor, in_parts
+from polyrve.tracing import with_gradient
 
 STRIPS = 4
 
@@ -273,12 +274,9 @@ def section_pair_means(
         return tuple(average_groups(pair_means(features, lags, transform, axis), group) for axis in axes)
     owners = {(axis, lag): _owner(axis, lag, axes) for axis in axes for lag in lags}
     own = {axis: [*dict.fromkeys(lag for owner, lag in owners.values() if owner == axis)] for axis in axes}
+    reach = reach_of([lag for found in own.values() for lag in found])
     joined = tf.concat(
-        [
-            average_groups(pair_means(features, own[axis], transform, axis, reach_of(lags)), None)
-            for axis in axes
-            if own[axis]
-        ],
+        [average_groups(pair_means(features, own[axis], transform, axis, reach), None) for axis in axes if own[axis]],
         1,
     )
     rows = [(axis, lag) for axis in axes for lag in own[axis]]
@@ -400,12 +398,6 @@ def _kernel(
         means = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(means, (1, 2, 0, 3)), (count, -1, sections))
 
-    # Traced here, for its one shape: TensorFlow takes kernels of many shapes for one that is traced anew, and warns.
-    one_mask = (sections, 1, rows, columns) if masked else (1, 1, 1, 1)
-    traced = forward.get_concrete_function(
-        tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype), tf.TensorSpec((count, 2), tf.int32)
-    )
-
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, field_mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
         def of_block(i: tf.Tensor) -> tf.Tensor:
@@ -458,16 +450,16 @@ def _kernel(
         gradient = tf.map_fn(of_block, tf.range(sections // block), fn_output_signature=dtype)
         return tf.reshape(tf.transpose(gradient, (0, 2, 1, 3, 4)), shape)
 
-    @tf.custom_gradient
     def means(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> Any:
-        values, mask = tf.stop_gradient(values), tf.stop_gradient(mask)
-
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
             return backward(values, mask, offsets, upstream), None, None
 
-        return traced(values, mask, offsets), gradient
+        return forward(values, mask, offsets), gradient
 
-    return means
+    one_mask = (sections, 1, rows, columns) if masked else (1, 1, 1, 1)
+    return with_gradient(
+        means, tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype), tf.TensorSpec((count, 2), tf.int32)
+    )
 
 
 def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: bool = True) -> tf.Tensor:

@@ -8,7 +8,7 @@ again on the way back, and no estimates are kept. A GPU takes many sections at o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +17,8 @@ from polyrve.descriptors.protocol import Descriptor
 from polyrve.device import has_gpu
 from polyrve.features import Features
 
-Kernel = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""Values (sections, C, rows, columns) to the sum of the misfits of the sections and its slope, of the same shape."""
+Kernel = Callable[[tf.Tensor], tf.Tensor]
+"""Values (sections, C, rows, columns) to the sum of the misfits of the sections."""
 
 
 @runtime_checkable
@@ -74,10 +74,4 @@ def _in_one_pass(descriptor: ComparesSections, parts: list[tf.Tensor], target: n
     """Mean misfit of sections, in parts that run side by side."""
     shape = tuple(int(n) for n in parts[0].shape)
     kernel = descriptor.section_misfit(shape, target, parts[0].dtype)
-
-    @tf.custom_gradient
-    def misfit(values: tf.Tensor) -> Any:
-        value, slope = kernel(tf.stop_gradient(values))
-        return value, lambda upstream: slope * upstream
-
-    return tf.add_n([misfit(part) for part in parts]) / (len(parts) * shape[0])
+    return tf.add_n([kernel(part) for part in parts]) / (len(parts) * shape[0])

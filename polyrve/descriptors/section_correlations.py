@@ -24,6 +24,7 @@ import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
+from polyrve.tracing import with_slope
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class SectionCorrelations:
         whole = [np.swapaxes(way / 4, 1, 2)[:, i:, :, j:] for way, (i, j) in zip(ways, STARTS, strict=True)]
         return tuple(whole if self.cross else whole[:2])
 
+    def part_shapes(self) -> list[tuple[int, int, int, int]]:
+        """Shapes of :meth:`parts`."""
+        lags = self.window + 1
+        starts = STARTS if self.cross else STARTS[:2]
+        return [(self.distances, lags - row, self.channels, lags - column) for row, column in starts]
+
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """How often a square counts: by distance, by column lag >= 0 and by column lag > 0; the mean is taken."""
         of_distances = np.full(self.distances, 2.0)
@@ -97,10 +104,8 @@ class SectionCorrelations:
 
 
 @lru_cache(maxsize=64)
-def misfit_kernel(
-    layout: SectionCorrelations, sections: int, dtype: tf.DType
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals and its slope."""
+def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -> Callable[..., tf.Tensor]:
+    """Values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals."""
     channels, window, half = layout.channels, layout.window, layout.half
     n, m = layout.shape
     width = channels * half
@@ -171,4 +176,8 @@ def misfit_kernel(
         cosines, sines, slopes = tf.map_fn(of_section, tf.range(sections), fn_output_signature=(dtype,) * 3)
         return tf.reduce_sum(cosines) + tf.reduce_sum(sines), slopes
 
-    return lambda values, aims: kernel(values, aims, [tf.constant(constant, dtype) for constant in constants])
+    def misfit(values: tf.Tensor, *aims: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return kernel(values, list(aims), [tf.constant(constant, dtype) for constant in constants])
+
+    aims = [tf.TensorSpec(shape, dtype) for shape in layout.part_shapes()]
+    return with_slope(misfit, tf.TensorSpec((sections, channels, n, m), dtype), *aims)

@@ -15,13 +15,14 @@ import tensorflow as tf
 from numpy.polynomial import chebyshev
 
 from polyrve.device import bytes_at_once, matvec
-from polyrve.features import Features, divisor
+from polyrve.features import Features
 from polyrve.harmonics import (
     SymmetrizedHarmonics,
     degrees_up_to,
     number_of_invariants,
     symmetrized_harmonics,
 )
+from polyrve.tracing import with_gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,18 +76,32 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
     """Weighted sums of the harmonics, through the moments < (x + i y)^m T_k(z) > of the crystal directions.
 
     A spherical harmonic is a polynomial in z, here in the Chebyshev basis, times the real or imaginary part of
-    (x + i y)^m; its sum is linear in the moments, which are matrix products over blocks of voxels.
+    (x + i y)^m; its sum is linear in the moments, which are matrix products over blocks of voxels. The last block is
+    filled up with points of no weight.
     """
     directions, coefficients = harmonics.moment_coefficients()
-    highest = coefficients.shape[3] - 1
-    voxels = int(np.prod(orientation.shape[1:]))
-    voxel_bytes = orientation.dtype.size * len(directions) * (3 * highest + 2)
-    block = bytes_at_once(_BLOCK * voxel_bytes) // voxel_bytes
-    blocks = divisor(voxels, max(voxels // block, 1))
-    axes = tf.constant(directions, orientation.dtype)
-    derivative = tf.constant(_chebyshev_derivative(highest), orientation.dtype)
+    voxels, dtype = int(np.prod(weight.shape)), orientation.dtype
+    voxel_bytes = dtype.size * len(directions) * (3 * coefficients.shape[3] - 1)
+    blocks = -(-voxels // max(bytes_at_once(_BLOCK * voxel_bytes) // voxel_bytes, 1))
+    size = -(-voxels // blocks)
 
-    compiled = partial(_compiled, size=(len(directions), voxels // blocks), dtype=orientation.dtype)
+    def blocked(values: tf.Tensor) -> tf.Tensor:
+        filled = tf.pad(tf.reshape(values, (-1, voxels)), [(0, 0), (0, blocks * size - voxels)])
+        return tf.transpose(tf.reshape(filled, (-1, blocks, size)), (1, 0, 2))
+
+    moments = _moments(harmonics, blocks, size, dtype)(blocked(orientation), blocked(weight))
+    return matvec(tf.constant(coefficients.reshape(len(coefficients), -1), dtype), tf.reshape(moments, [-1]))
+
+
+@lru_cache(maxsize=64)
+def _moments(
+    harmonics: SymmetrizedHarmonics, blocks: int, size: int, dtype: tf.DType
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Quaternions (blocks, 4, size) and weights (blocks, 1, size) to moments (D, 2 L + 1, L + 1) of D directions."""
+    directions, coefficients = harmonics.moment_coefficients()
+    highest = coefficients.shape[3] - 1
+    axes, derivative = (a.astype(dtype.as_numpy_dtype) for a in (directions, _chebyshev_derivative(highest)))
+    compiled = partial(_compiled, size=(len(directions), size), dtype=dtype)
 
     def polynomials(z: tf.Tensor) -> tf.Tensor:
         values = [tf.ones_like(z), z]
@@ -94,7 +109,7 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
             values.append(2.0 * z * values[-1] - values[-2])
         return tf.stack(values[: highest + 1], 1)
 
-    def moments(q: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
+    def of_block(q: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
         x, y, z = tf.unstack(tf.matmul(axes, compiled(_in_sample)(q)))
         cosines, sines = [tf.ones_like(x), x], [y]
         for _ in range(1, highest):
@@ -110,32 +125,17 @@ def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weig
         dq = compiled(_turned_back)(q, tf.matmul(axes, tf.stack(by_direction), transpose_a=True))
         return dq, tf.reduce_sum(value, 0, keepdims=True)
 
-    def blocked(values: tf.Tensor) -> tf.Tensor:
-        return tf.transpose(tf.reshape(values, (-1, blocks, voxels // blocks)), (1, 0, 2))
-
-    def unblocked(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(tf.transpose(values, (1, 0, 2)), like.shape)
-
-    @tf.custom_gradient
-    def sums(q: tf.Tensor, w: tf.Tensor) -> Any:
-        q, w = tf.stop_gradient(q), tf.stop_gradient(w)
-        q_blocks, w_blocks = blocked(q), blocked(w)
-        shape = (len(directions), 2 * highest + 1, highest + 1)
-        total = tf.foldl(
-            lambda a, b: a + moments(*b), (q_blocks, w_blocks), tf.zeros(shape, q.dtype), parallel_iterations=1
-        )
+    def moments(q: tf.Tensor, w: tf.Tensor) -> Any:
+        nothing = tf.zeros((len(directions), 2 * highest + 1, highest + 1), dtype)
+        total = tf.foldl(lambda a, b: a + of_block(*b), (q, w), nothing, parallel_iterations=1)
 
         def backward(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             factors = tf.concat([upstream, tf.matmul(upstream, derivative)], 1)
-            dq, dw = tf.map_fn(
-                lambda block: slopes(block, factors), (q_blocks, w_blocks), fn_output_signature=(q.dtype, w.dtype)
-            )
-            return unblocked(dq, q), unblocked(dw, w)
+            return tf.map_fn(lambda block: slopes(block, factors), (q, w), fn_output_signature=(dtype, dtype))
 
         return total, backward
 
-    of_moments = tf.constant(coefficients.reshape(len(coefficients), -1), orientation.dtype)
-    return matvec(of_moments, tf.reshape(sums(orientation, weight), [-1]))
+    return with_gradient(moments, tf.TensorSpec((blocks, 4, size), dtype), tf.TensorSpec((blocks, 1, size), dtype))
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from polyrve.descriptors.increments import Increments
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.features import Features, at_once, in_parts
+from polyrve.tracing import with_gradient, with_slope
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -48,7 +49,7 @@ class ThreePoint:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
         require_shape(self.name, target, (shape[1], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
-        kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape)
+        kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape, dtype)
         return lambda values: kernel(values, aim)
 
     def _per_section(self, features: Features, axis: int) -> tf.Tensor:
@@ -57,7 +58,8 @@ class ThreePoint:
         shape = tuple(int(n) for n in parts[0].shape)
         increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
         plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
-        kernel = _means(increments, shape, at_once(shape[0] * shape[1], plane_bytes, plane_bytes), masked)
+        together = at_once(shape[0] * shape[1], plane_bytes, plane_bytes)
+        kernel = _means(increments, shape, together, masked, parts[0].dtype)
         absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
         masks = in_parts(features.mask[None], axis) if masked else absent
         return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
@@ -65,14 +67,15 @@ class ThreePoint:
 
 @lru_cache(maxsize=64)
 def _misfit(
-    increments: Increments, shape: tuple[int, int, int, int]
-) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Values (sections, C, rows, columns) and target (C, K, K) to the sum of misfits and its slope."""
+    increments: Increments, shape: tuple[int, int, int, int], dtype: tf.DType
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Values (sections, C, rows, columns) and target (C, K, K) to the sum of misfits."""
     sections, channels = shape[:2]
+    target_shape = (channels, len(increments.lags), len(increments.lags))
+    count = float(np.prod(target_shape))
 
     @tf.function(jit_compile=True, autograph=False)
     def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        count, dtype = float(np.prod(target.shape)), values.dtype
         planes = tf.reshape(values, (sections * channels, *shape[2:]))
 
         def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
@@ -89,12 +92,12 @@ def _misfit(
         _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
         return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), shape)
 
-    return kernel
+    return with_slope(kernel, tf.TensorSpec(shape, dtype), tf.TensorSpec(target_shape, dtype))
 
 
 @lru_cache(maxsize=64)
 def _means(
-    increments: Increments, shape: tuple[int, ...], together: int, masked: bool
+    increments: Increments, shape: tuple[int, ...], together: int, masked: bool, dtype: tf.DType
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
 
@@ -138,9 +141,8 @@ def _means(
 
         return tf.reshape(of_all(one, values, mask), shape)
 
-    @tf.custom_gradient
     def means(values: tf.Tensor, mask: tf.Tensor) -> Any:
-        values, mask = tf.stop_gradient(values), tf.stop_gradient(mask)
         return forward(values, mask), lambda upstream: (backward(values, mask, upstream), None)
 
-    return means
+    one_mask = (sections, 1, *shape[2:]) if masked else (1, 1, 1, 1)
+    return with_gradient(means, tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype))

@@ -24,6 +24,7 @@ from polyrve.descriptors.protocol import group_size
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
 from polyrve.features import Features, at_once, sections_first
+from polyrve.tracing import with_gradient
 
 _BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
@@ -65,12 +66,7 @@ class TwoPoint:
         target = np.asarray(target, dtype=np.float64)
         aims, beyond = [tf.constant(part, dtype) for part in layout.parts(target)], sections * layout.beyond(target)
         kernel = misfit_kernel(layout, sections, dtype)
-
-        def of_sections(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            misfit, slope = kernel(values, aims)
-            return misfit + tf.constant(beyond, dtype), slope
-
-        return of_sections
+        return lambda values: kernel(values, *aims) + tf.constant(beyond, dtype)
 
     def _require_room(self, rows: int, columns: int, *, periodic: bool) -> None:
         for n in (rows, columns):
@@ -115,7 +111,7 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
     pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
     each = at_once(group, spectrum_bytes, _POOLED_BYTES)
     block = each * at_once(sections // each, each * spectrum_bytes + pair_bytes, _BLOCK_BYTES)
-    means = _kernel(layout, each, block)(values)
+    means = _kernel(layout, each, block, tuple(values.shape), values.dtype)(values)
     return tf.reduce_mean(tf.reshape(means, (sections // group, group // each, *means.shape[1:])), 1)
 
 
@@ -178,8 +174,10 @@ class _Layout:
 
 
 @lru_cache(maxsize=64)
-def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Values (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections."""
+def _kernel(
+    layout: _Layout, each: int, block: int, shape: tuple[int, int, int, int], dtype: tf.DType
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Values of shape (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections."""
     channels, count = layout.channels, len(layout.pairs[0])
     products, products_gradient = _of_each(layout) if each == 1 else _of_several(layout, each)
 
@@ -215,20 +213,18 @@ def _kernel(layout: _Layout, each: int, block: int) -> Callable[[tf.Tensor], tf.
     def joined(function: Callable[[tf.Tensor], tf.Tensor], blocks: int, dtype: tf.DType) -> tf.Tensor:
         return tf.map_fn(function, tf.range(blocks), fn_output_signature=dtype)
 
-    @tf.custom_gradient
     def means(values: tf.Tensor) -> Any:
-        values = tf.stop_gradient(values)
-        blocks = int(values.shape[1]) // block
+        blocks = shape[1] // block
         found = joined(lambda i: forward(cut(values, i)), blocks, values.dtype)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             upstream = tf.reshape(upstream, found.shape)
             parts = joined(lambda i: backward(cut(values, i), upstream[i]), blocks, values.dtype)
-            return tf.reshape(tf.transpose(parts, (1, 0, 2, 3, 4)), values.shape)
+            return tf.reshape(tf.transpose(parts, (1, 0, 2, 3, 4)), shape)
 
         return tf.reshape(found, (-1, *found.shape[2:])), gradient
 
-    return means
+    return with_gradient(means, tf.TensorSpec(shape, dtype))
 
 
 @lru_cache(maxsize=64)

@@ -56,4 +56,4 @@ def test_a_gpu_takes_all_sections_of_all_channels_at_once(gpu, make_features, mo
     monkeypatch.setattr(three_point, "_means", lambda *arguments: asked.append(arguments) or means(*arguments))
     features = make_features("periodic", SHAPE)
     three_point.ThreePoint().estimate(features, (0,), None)
-    assert [at_once for _, _, at_once, _ in asked] == [SHAPE[0] * features.channels.shape[0]]
+    assert [at_once for _, _, at_once, *_ in asked] == [SHAPE[0] * features.channels.shape[0]]

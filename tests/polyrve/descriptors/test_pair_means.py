@@ -26,7 +26,7 @@ def test_a_lag_and_its_owner_are_one_displacement(axes):
     assert len(set(owners.values())) == len({displacement(axis, lag) for axis, lag in owners})
 
 
-@pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: d.name)
+@pytest.mark.parametrize("descriptor", [*DESCRIPTORS, Variogram(((0, 1), (3, 0)))], ids=lambda d: d.name)
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2)])
 def test_shared_displacements_give_the_mean_over_sections(make_features, descriptor, axes):
     features = make_features("periodic")
