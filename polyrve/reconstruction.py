@@ -365,6 +365,7 @@ class Problem:
         digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
         for axis, field in sorted(self.sections.items()):
             digest.update(bytes([axis]) + field.quaternions.tobytes() + field.phase_ids.tobytes())
+            digest.update(repr((field.spacing, field.periodic, field.frame)).encode())
         for axis, values in sorted(self.known.values.items() if self.known else ()):
             digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
         if initial is not None:

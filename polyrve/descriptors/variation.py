@@ -34,9 +34,9 @@ class Variation:
         return tuple(average_groups(sections, group) for sections in self._per_section(features, axes))
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared relative residual."""
+        """Mean squared relative residual; relative to eps where the target is smaller."""
         target = tf.cast(target, estimate.dtype)
-        return tf.reduce_mean((estimate / tf.maximum(target, 1e-12) - 1.0) ** 2)
+        return tf.reduce_mean(((estimate - target) / tf.maximum(target, self.eps)) ** 2)
 
     def _per_section(self, features: Features, axes: tuple[int, ...]) -> list[tf.Tensor]:
         return _kernel(axes, self.eps, features.periodic)(features.channels, features.mask)

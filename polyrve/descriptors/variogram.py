@@ -25,7 +25,8 @@ class Variogram:
     eps : float
         Rounding of the absolute value, small against the unit variance of the harmonics.
     floor : float
-        Share of the largest target value below which residuals are no longer divided by the target.
+        Share of the largest target value, or of eps if that is larger, below which residuals are no longer divided by
+        the target: the target of a single crystal is zero.
     """
 
     lags: tuple[Lag, ...]
@@ -41,5 +42,5 @@ class Variogram:
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
         """Mean squared relative residual."""
         target = tf.cast(target, estimate.dtype)
-        scale = tf.maximum(target, self.floor * tf.reduce_max(target))
-        return tf.reduce_mean(((estimate - target) / tf.maximum(scale, 1e-12)) ** 2)
+        scale = tf.maximum(target, self.floor * tf.maximum(tf.reduce_max(target), self.eps))
+        return tf.reduce_mean(((estimate - target) / scale) ** 2)

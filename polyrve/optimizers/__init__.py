@@ -93,8 +93,8 @@ def minimize(
     Raises
     ------
     ValueError
-        If the method is unknown, the start or the loss there is not finite, the loss does not depend on the
-        position, a limit is out of its range, or the state is of another method.
+        If the method is unknown, the start, or the loss or its gradient there is not finite, the loss does not depend
+        on the position, a limit is out of its range, or the state is of another method.
     TypeError
         If the objective is neither of the two forms, or the method does not have an option.
 
@@ -130,6 +130,8 @@ def minimize(
         result = traced(position)
         if watch.evaluations == 1 and not np.isfinite(float(result.value)):
             raise ValueError(f"objective: expected a finite loss at the start; got {float(result.value)}")
+        if watch.evaluations == 1 and not bool(tf.reduce_all(tf.math.is_finite(result.gradient))):
+            raise ValueError("objective: expected a finite gradient at the start; got one that is not")
         return result
 
     try:

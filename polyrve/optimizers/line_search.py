@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -79,14 +79,14 @@ def strong_wolfe(
             and trial.slope <= (2.0 * decrease - 1.0) * start.slope
         )
         if not (finite and enough) or (trial.value >= low.value and low is not start):
-            high = trial
+            high = replace(trial, point=None)
         elif abs(trial.slope) <= -curvature * start.slope:
             return trial
         else:
             outwards = 1.0 if high is None or high.step > low.step else -1.0
-            before = low
+            before = replace(low, point=None)
             if trial.slope * outwards >= 0.0:
-                high = low
+                high = before
             low = trial
         step = _beyond(before, low) if high is None else _between(low, high)
         if step == low.step:

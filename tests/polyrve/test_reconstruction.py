@@ -80,9 +80,19 @@ def test_stopped_and_resumed_is_uninterrupted(scan, tmp_path):
     for other in ({"seed": 9}, {"weights": {**CHEAP, "variation": 0.2}}, {"descriptors": [(Variation(), 1.0)]}):
         with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
             reconstruct(scan, checkpoint=Checkpoint(path), **{**options, **other})
-    renamed = scan.evolve(phases=(Phase("Copper", "m-3m"),))
-    with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
-        reconstruct(renamed, checkpoint=Checkpoint(path), **options)
+    renamed, finer = scan.evolve(phases=(Phase("Copper", "m-3m"),)), scan.evolve(spacing=(0.5, 0.5))
+    for other, more in ((renamed, {}), (finer, {"spacing": (1.0, 1.0, 1.0)})):
+        with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
+            reconstruct(other, checkpoint=Checkpoint(path), **{**options, **more})
+
+
+@pytest.mark.parametrize("descriptors", ["paper", "default"])
+def test_a_map_of_one_orientation_is_approached_from_noise(scan, descriptors):
+    crystal = scan.evolve(quaternions=np.broadcast_to([1.0, 0.0, 0.0, 0.0], scan.quaternions.shape))
+    options = {"shape": (1, 16, 18), "descriptors": descriptors, "start": "random", "iterations": 4, "sharpen": False}
+    found = losses(reconstruct(crystal, **options))
+    assert np.isfinite(found).all()
+    assert found[-1] < 0.9 * found[0]
 
 
 def test_interrupt_keeps_the_best_state(scan):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from polyrve import rotation
 from polyrve.crystal import LAUE_GROUPS
 from polyrve.descriptors import Texture
+from polyrve.descriptors import texture as texture_module
 from polyrve.harmonics import symmetrized_harmonics
 
 
@@ -47,6 +48,25 @@ def test_stride_takes_a_part_of_a_periodic_field(make_features):
     part = dataclasses.replace(features, orientation=features.orientation[:, ::2, ::2, ::2])
     whole = dataclasses.replace(texture, stride=1)
     np.testing.assert_array_equal(texture.estimate(features, (0,), None)[0], whole.estimate(part, (0,), None)[0])
+
+
+@pytest.mark.parametrize("block", [7, 16, 10**6])
+def test_blocks_that_do_not_divide_the_points_are_filled_up(make_features, slope_error, monkeypatch, block):
+    features, texture = make_features("open with holes"), Texture.up_to(("m-3m",), 8)
+    weights = np.random.default_rng(0).standard_normal(sum(h.count for h in texture.harmonics))
+
+    def combination(orientation):
+        (estimate,) = texture.estimate(dataclasses.replace(features, orientation=orientation), (0,), None)
+        return tf.reduce_sum(estimate * weights)
+
+    whole = texture.estimate(features, (0,), None)[0].numpy()
+    monkeypatch.setattr(texture_module, "_BLOCK", block)
+    asked, moments = [], texture_module._moments
+    monkeypatch.setattr(texture_module, "_moments", lambda *a: asked.append(a[1:3]) or moments(*a))
+    np.testing.assert_allclose(texture.estimate(features, (0,), None)[0], whole, atol=1e-12)
+    assert slope_error(combination, features.orientation) < 1e-7
+    voxels = int(np.prod(features.mask.shape))
+    assert all(size <= block and voxels <= blocks * size < voxels + blocks for blocks, size in asked)
 
 
 def test_terms_reach_the_degree_and_hold_the_default_set():

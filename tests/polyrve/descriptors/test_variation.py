@@ -26,3 +26,7 @@ def test_gradient(descriptor_slope_error, kind, group):
 
 def test_misfit_is_relative():
     assert float(Variation().misfit(np.array([2.2, 1.8]), 2.0)) == pytest.approx(0.01)
+
+
+def test_misfit_of_a_single_crystal_is_finite():
+    assert float(Variation(eps=1e-3).misfit(np.array([2e-3, 0.0]), 0.0)) == pytest.approx(2.0)

@@ -205,6 +205,8 @@ def test_not_finite_start(method):
         minimize(bowl, start, method=method)
     with pytest.raises(ValueError, match="expected a finite loss at the start; got nan"):
         minimize(lambda x: tf.reduce_sum(tf.math.log(x)), -np.ones(3), method=method)
+    with pytest.raises(ValueError, match="expected a finite gradient at the start"):
+        minimize(lambda x: tf.reduce_sum(tf.sqrt(x)), np.zeros(3), method=method)
 
 
 @pytest.mark.parametrize("graph", [True, False])
