@@ -11,6 +11,7 @@ from rich.console import Console
 from polyrve.filters import engine, forecast
 from polyrve.progress import Reporter
 from polyrve.reconstruction import Progress
+from polyrve.sections import around
 from polyrve.settings import ReconstructionSettings
 from polyrve.specimen import make_specimen, measure
 
@@ -63,6 +64,13 @@ def test_normals_are_named(play, scan):
     arguments = grow({"x": scan, "y": scan}, play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == "xy"
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["x.dream3d", "y.dream3d"]
+
+
+@pytest.mark.parametrize(("axis", "normals"), [("x", "zy"), ("y", "zx")])
+def test_a_map_around_an_axis_goes_by_its_normals(play, scan, axis, normals):
+    arguments = grow(around(scan, axis), play("volume()")).volume.provenance["arguments"]
+    assert arguments[arguments.index("--normals") + 1] == normals
+    assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == [f"{normal}.dream3d" for normal in normals]
 
 
 def test_a_failure_is_one_sentence(play, scan):

@@ -90,6 +90,7 @@ def test_choices_that_pipelines_store_by_index():
     assert structure.FRAMES[:10] == (
         "as it is", "none", "edax-1", "edax-2", "edax-3", "edax-4", "oxford-cs0", "oxford-cs1", "bruker", "bruker-5",
     )  # fmt: skip
+    assert structure.AXES[:3] == ("none", "x", "y")
     assert set(LOADS) == set(LOAD_CASES)
 
 
@@ -112,7 +113,7 @@ def test_figures_as_a_table():
 
 def test_normals_of_maps():
     def normals(used):
-        return structure.normals_of({f"use_{normal}_map": normal in used for normal in "xyz"})
+        return structure.normals_of({"axis": 0} | {f"use_{normal}_map": normal in used for normal in "xyz"})
 
     assert [normals(used) for used in ("z", "zx", "yx", "zyx")] == ["z", "xz", "xy", "xyz"]
     for used in ("", "x", "y"):
