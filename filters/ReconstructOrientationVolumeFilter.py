@@ -138,16 +138,13 @@ class ReconstructOrientationVolumeFilter(Filter):
         maps = structure.read_maps(data, args)
         phases = next(iter(maps.values())).phases
         used = arrays.used_phases(maps)
-        try:
-            grown = engine.grow(
-                {normal: arrays.with_phases(field, used) for normal, field in maps.items()},
-                settings.model_copy(update={"spacing": spacing}),
-                python=engine.other_python(bool(args["engine"]), args["python"], os.environ),
-                say=say,
-                cancelled=cancelled,
-            )
-        except engine.Cancelled:
-            return
+        grown = engine.grow(
+            {normal: arrays.with_phases(field, used) for normal, field in maps.items()},
+            settings.model_copy(update={"spacing": spacing}),
+            python=engine.other_python(bool(args["engine"]), args["python"], os.environ),
+            say=say,
+            cancelled=cancelled,
+        )
         say(grown.status)
         grains = arrays.among_phases(
             segment(grown.volume, args["threshold"], min_points=args["smallest"]), used, phases

@@ -9,7 +9,7 @@ from polyrve.adapters.damask import LOAD_CASES
 from polyrve.adapters.registry import FormatError
 from polyrve.filters import get_plugin, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import VERDICTS, table
-from polyrve.filters.filter import error_code, error_sentence, warning_code
+from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence, warning_code
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
 from polyrve.statistics import Judgement, Row
@@ -78,6 +78,15 @@ def test_error_codes(error, kind):
         assert code % 256, "nxrunner's exit code would be 0"
         assert warning_code(item.number) != code
     assert ("fault of polyrve" in error_sentence(error)) == (kind == 9)
+
+
+def test_a_cancelled_filter_has_no_error(simplnx):
+    class Patient(Filter):
+        def run(self, data, args, say, cancelled):
+            raise Cancelled("cancelled")
+
+    Patient().execute_impl({}, {}, None, True)
+    simplnx.Result.assert_called_once_with(warnings=None)
 
 
 def test_sentences_have_one_line():
