@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyrve.filters import structure
+from polyrve.filters.files import check_file
 from polyrve.filters.filter import Filter, Say
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class ComputeRVEStatisticsFilter(Filter):
             raise ValueError(f"windows: expected at least 1; got {args['windows']}")
         if args["seed"] < 0:
             raise ValueError(f"seed: expected 0 or more; got {args['seed']}")
+        if args["write_report"]:
+            check_file(Path(args["report"]), ".html", ".json")
         matrix = args["geometry"].create_child_path(args["output_matrix"])
         structure.plan_rows(actions, matrix, len(figures()) + 1, columns_of(), TEXTS)
         return {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from polyrve.filters import structure
-from polyrve.filters.filter import Filter, Say
+from polyrve.filters.files import check_file
+from polyrve.filters.filter import Filter, Say, error_sentence
 
 
 class ReconstructOrientationVolumeFilter(Filter):
@@ -101,6 +103,8 @@ class ReconstructOrientationVolumeFilter(Filter):
             raise ValueError(f"threshold: expected degrees between 0 and 180; got {args['threshold']}")
         if args["smallest"] < 1:
             raise ValueError(f"smallest grain: expected at least 1 cell; got {args['smallest']}")
+        if args["save"]:
+            check_file(Path(args["file"]), ".dream3d", ".xdmf")
         python = engine.other_python(bool(args["engine"]), args["python"], os.environ)
         spacing = settings.spacing or structure.spacing_of_maps(data, args)
         phases = structure.number_of_phases(data, args)
@@ -155,5 +159,11 @@ class ReconstructOrientationVolumeFilter(Filter):
         )
         structure.fill_rows(data, geometry.create_child_path(args["feature_matrix"]), arrays.feature_arrays(grains))
         if args["save"]:
-            dream3d.write(grains, Path(args["file"]), force=True)
+            try:
+                dream3d.write(grains, Path(args["file"]), force=True)
+            except OSError as error:
+                warnings.warn(
+                    f"{error_sentence(error)}: not written; the volume is in {structure.text_of(geometry)}",
+                    stacklevel=1,
+                )
         say(f"{grains.number_of_grains} grains")

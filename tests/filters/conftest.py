@@ -101,6 +101,25 @@ def data():
 
 
 @pytest.fixture
+def map_arguments(data):
+    """Put maps, by their normal, into the stand-in; the arguments of a filter that takes them."""
+
+    def put(**maps):
+        args = {"frame": 0, "axis": 0, "drop_phase": ""} | {f"use_{normal}_map": normal in maps for normal in "xyz"}
+        for normal, field in maps.items():
+            args |= {f"{normal}_{key}": value for key, value in data.add_map(normal, field).items()}
+        return args
+
+    return put
+
+
+@pytest.fixture
+def data_path():
+    """The stand-in's data path."""
+    return DataPath
+
+
+@pytest.fixture
 def simplnx(monkeypatch):
     """A stand-in for simplnx itself that takes every call and remembers it."""
     module = MagicMock()

@@ -19,17 +19,9 @@ def scan():
     return OrientationMap(q, rng.integers(1, 3, (6, 9)), PHASES, (0.5, 2.0))
 
 
-def arguments(data, **maps):
-    """Arguments of a filter that takes maps, with defaults for the others."""
-    args = {"frame": 0, "axis": 0, "drop_phase": ""} | {f"use_{normal}_map": normal in maps for normal in "xyz"}
-    for normal, field in maps.items():
-        args |= {f"{normal}_{key}": value for key, value in data.add_map(normal, field).items()}
-    return args
-
-
 @pytest.mark.parametrize("axis", ["x", "y"])
-def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, scan, axis):
-    args = arguments(data, z=scan) | {"axis": structure.AXES.index(axis)}
+def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_arguments, scan, axis):
+    args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
     expected, found = around(scan, axis), structure.read_maps(data, args)
     assert list(found) == list(expected)
     for normal, field in expected.items():
@@ -39,22 +31,22 @@ def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, scan,
 
 
 @pytest.mark.parametrize(("axis", "size"), [("none", (2.0, 2.0, 2.0)), ("x", (0.5, 0.5, 2.0)), ("y", (2.0, 0.5, 2.0))])
-def test_voxel_size_at_preflight_is_that_of_the_run(data, scan, axis, size):
-    args = arguments(data, z=scan) | {"axis": structure.AXES.index(axis)}
+def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis, size):
+    args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
     assert structure.spacing_of_maps(data, args) == size
     maps = structure.read_maps(data, args)
     assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == size
 
 
 @pytest.mark.parametrize("normals", ["xz", "xyz"])
-def test_an_axis_is_refused_with_other_maps(data, scan, normals):
-    args = arguments(data, **dict.fromkeys(normals, scan)) | {"axis": 1}
+def test_an_axis_is_refused_with_other_maps(data, map_arguments, scan, normals):
+    args = map_arguments(**dict.fromkeys(normals, scan)) | {"axis": 1}
     with pytest.raises(ValueError, match=f"around x: expected the map normal to z alone; got {', '.join(normals)}$"):
         structure.check_maps(data, args)
 
 
-def test_phases_are_left_out_and_keep_their_place(data, scan):
-    args = arguments(data, z=scan) | {"drop_phase": " Mg, "}
+def test_phases_are_left_out_and_keep_their_place(data, map_arguments, scan):
+    args = map_arguments(z=scan) | {"drop_phase": " Mg, "}
     found = structure.read_maps(data, args)["z"]
     assert [phase.name for phase in found.phases] == ["Al", "Mg"]
     np.testing.assert_array_equal(found.phase_ids, np.where(scan.phase_ids == 2, 0, scan.phase_ids))
