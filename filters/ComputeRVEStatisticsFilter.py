@@ -10,7 +10,7 @@ import numpy as np
 
 from polyrve.filters import structure
 from polyrve.filters.files import check_file
-from polyrve.filters.filter import Filter, Say
+from polyrve.filters.filter import Cancelled, Filter, Say
 
 if TYPE_CHECKING:
     from polyrve.statistics import Judgement
@@ -96,9 +96,13 @@ class ComputeRVEStatisticsFilter(Filter):
         maps = structure.read_maps(data, args)
         against = maps["z"] if set(maps) == {"z"} else maps
         volume = structure.read_grains(data, args)
-        options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"]}
-        if cancelled():
-            return
+
+        def heed() -> None:
+            if cancelled():
+                raise Cancelled("cancelled before the last figure")
+
+        heed()
+        options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"], "between": heed}
         judgement = None
         if args["write_report"]:
             from polyrve.reporting import report

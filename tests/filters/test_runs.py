@@ -1,5 +1,6 @@
 """Filters planned and run on a stand-in for simplnx."""
 
+import itertools
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -9,7 +10,9 @@ from polyrve.adapters import dream3d
 from polyrve.filters import ReadEBSDFilter as reading
 from polyrve.filters import engine, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
+from polyrve.filters.filter import Cancelled
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
+from polyrve.grains import segment
 from polyrve.specimen import make_specimen, measure
 
 pytestmark = pytest.mark.usefixtures("simplnx")
@@ -61,6 +64,17 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(data, args, tmp_
     (tmp_path / "report.json").mkdir()
     with pytest.raises(IsADirectoryError, match=r"report\.json"):
         ComputeRVEStatisticsFilter().plan(data, args | {"report": tmp_path / "report.html"}, MagicMock())
+
+
+@pytest.mark.parametrize("write_report", [False, True])
+def test_statistics_ask_for_cancel_between_figures(data, args, volume, tmp_path, monkeypatch, write_report):
+    asked = itertools.count(1)
+    monkeypatch.setattr(structure, "read_grains", lambda *_: segment(volume))
+    args |= {"write_report": write_report, "report": tmp_path / "report.html"}
+    with pytest.raises(Cancelled):
+        ComputeRVEStatisticsFilter().run(data, args, pytest.fail, lambda: next(asked) > 4)
+    assert next(asked) == 6
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_write_that_fails_loses_nothing(data, args, volume, monkeypatch):
