@@ -86,7 +86,7 @@ class ComputeRVEStatisticsFilter(Filter):
         structure.plan_rows(actions, matrix, len(figures()) + 1, columns_of(), TEXTS)
         return {
             "Volume": f"{nx} x {ny} x {nz} cells",
-            "Maps": "; ".join(f"normal to {n}: {shape[2]} x {shape[1]} points" for n, shape in shapes.items()),
+            "Maps": structure.maps_text(args, shapes),
         }
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:

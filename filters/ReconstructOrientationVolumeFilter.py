@@ -124,7 +124,7 @@ class ReconstructOrientationVolumeFilter(Filter):
         structure.plan_rows(actions, matrix, 1, arrays.FEATURE_COLUMNS)
         nz, ny, nx = settings.shape
         return {
-            "Maps": "; ".join(f"normal to {n}: {shape[2]} x {shape[1]} points" for n, shape in shapes.items()),
+            "Maps": structure.maps_text(args, shapes),
             "Volume": f"{nx} x {ny} x {nz} voxels of " + " x ".join(f"{step:.4g}" for step in spacing[::-1]) + " um",
             "Engine": "this process" if python is None else str(python),
             **forecast.as_text(needed, seconds),

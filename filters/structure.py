@@ -203,6 +203,12 @@ def check_maps(data: Any, args: Mapping[str, Any]) -> dict[str, tuple[int, int, 
     return shapes
 
 
+def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
+    """The maps of :func:`check_maps` as the user should know them."""
+    points = "; ".join(f"normal to {normal}: {nx} x {ny} points" for normal, (_, ny, nx) in shapes.items())
+    return f"{points}, alike around {AXES[args['axis']]}" if args["axis"] else points
+
+
 def check_field(data: Any, args: Mapping[str, Any], prefix: str = "") -> tuple[int, int, int]:
     """Shape (nz, ny, nx) of a geometry whose arrays fit it, without touching values."""
     nx, ny, nz = (int(n) for n in data[args[f"{prefix}geometry"]].dimensions)

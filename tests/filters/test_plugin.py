@@ -1,3 +1,4 @@
+import inspect
 import re
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from polyrve.adapters import damask
 from polyrve.adapters.damask import LOAD_CASES
 from polyrve.adapters.registry import FormatError
 from polyrve.filters import get_plugin, structure
@@ -92,6 +94,14 @@ def test_a_cancelled_filter_has_no_error(simplnx):
 def test_sentences_have_one_line():
     assert error_sentence(ValueError("a\n  b")) == "a b"
     assert error_sentence(OSError(28, "No space left", "out.vti")) == "out.vti: No space left"
+
+
+def test_options_on_the_page_of_damask_are_those_of_its_writer():
+    page = (FOLDER / "docs" / "WriteDAMASKFilesFilter.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)=", row)}
+    assert {"load", "axes", "increments", "resolution", "columns", "mirror", "buffer"} <= named
+    assert named <= set(inspect.signature(damask.write).parameters)
 
 
 def test_choices_that_pipelines_store_by_index():

@@ -34,6 +34,8 @@ def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_a
 def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis, size):
     args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
     assert structure.spacing_of_maps(data, args) == size
+    around_it = "" if axis == "none" else f", alike around {axis}"
+    assert structure.maps_text(args, structure.check_maps(data, args)) == f"normal to z: 9 x 6 points{around_it}"
     maps = structure.read_maps(data, args)
     assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == size
 
