@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyrve.filters import structure
-from polyrve.filters.filter import Filter, Say
+from polyrve.filters.files import check_file
+from polyrve.filters.filter import Cancelled, Filter, Say
 
 if TYPE_CHECKING:
     from polyrve.statistics import Judgement
@@ -79,11 +80,13 @@ class ComputeRVEStatisticsFilter(Filter):
             raise ValueError(f"windows: expected at least 1; got {args['windows']}")
         if args["seed"] < 0:
             raise ValueError(f"seed: expected 0 or more; got {args['seed']}")
+        if args["write_report"]:
+            check_file(Path(args["report"]), ".html", ".json")
         matrix = args["geometry"].create_child_path(args["output_matrix"])
         structure.plan_rows(actions, matrix, len(figures()) + 1, columns_of(), TEXTS)
         return {
             "Volume": f"{nx} x {ny} x {nz} cells",
-            "Maps": "; ".join(f"normal to {n}: {shape[2]} x {shape[1]} points" for n, shape in shapes.items()),
+            "Maps": structure.maps_text(args, shapes),
         }
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
@@ -93,9 +96,13 @@ class ComputeRVEStatisticsFilter(Filter):
         maps = structure.read_maps(data, args)
         against = maps["z"] if set(maps) == {"z"} else maps
         volume = structure.read_grains(data, args)
-        options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"]}
-        if cancelled():
-            return
+
+        def heed() -> None:
+            if cancelled():
+                raise Cancelled("cancelled before the last figure")
+
+        heed()
+        options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"], "between": heed}
         judgement = None
         if args["write_report"]:
             from polyrve.reporting import report

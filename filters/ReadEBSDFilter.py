@@ -92,19 +92,22 @@ class ReadEBSDFilter(Filter):
         }
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
-        """Fill the geometry."""
+        """Fill the geometry; nothing of the file is kept any longer."""
         from polyrve.filters import arrays
 
-        field, _ = read(Path(args["file"]), int(args["frame"]))
-        cells = arrays.cell_arrays(field)
-        cells |= {column.name: values for column, values in _further(field, args)}
-        structure.fill_field(data, args["output_geometry"], structure.names_of(args), field, cells)
+        try:
+            field, _ = read(Path(args["file"]), int(args["frame"]))
+            cells = arrays.cell_arrays(field)
+            cells |= {column.name: values for column, values in _further(field, args)}
+            structure.fill_field(data, args["output_geometry"], structure.names_of(args), field, cells)
+        finally:
+            _read.cache_clear()
 
 
 def read(path: Path, frame: int) -> tuple[OrientationVolume, tuple[str, ...]]:
     """A file as a volume, a map with one layer, and the warnings that reading it gave.
 
-    A file is read once as long as it does not change: preflight and run share what was read.
+    A file is read once as long as it does not change: preflight and run share what was read, until the run has ended.
 
     Parameters
     ----------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from polyrve.filters import structure
-from polyrve.filters.filter import Filter, Say
+from polyrve.filters.files import check_file
+from polyrve.filters.filter import Filter, Say, error_sentence
 
 
 class ReconstructOrientationVolumeFilter(Filter):
@@ -101,6 +103,8 @@ class ReconstructOrientationVolumeFilter(Filter):
             raise ValueError(f"threshold: expected degrees between 0 and 180; got {args['threshold']}")
         if args["smallest"] < 1:
             raise ValueError(f"smallest grain: expected at least 1 cell; got {args['smallest']}")
+        if args["save"]:
+            check_file(Path(args["file"]), ".dream3d", ".xdmf")
         python = engine.other_python(bool(args["engine"]), args["python"], os.environ)
         spacing = settings.spacing or structure.spacing_of_maps(data, args)
         phases = structure.number_of_phases(data, args)
@@ -120,7 +124,7 @@ class ReconstructOrientationVolumeFilter(Filter):
         structure.plan_rows(actions, matrix, 1, arrays.FEATURE_COLUMNS)
         nz, ny, nx = settings.shape
         return {
-            "Maps": "; ".join(f"normal to {n}: {shape[2]} x {shape[1]} points" for n, shape in shapes.items()),
+            "Maps": structure.maps_text(args, shapes),
             "Volume": f"{nx} x {ny} x {nz} voxels of " + " x ".join(f"{step:.4g}" for step in spacing[::-1]) + " um",
             "Engine": "this process" if python is None else str(python),
             **forecast.as_text(needed, seconds),
@@ -138,16 +142,13 @@ class ReconstructOrientationVolumeFilter(Filter):
         maps = structure.read_maps(data, args)
         phases = next(iter(maps.values())).phases
         used = arrays.used_phases(maps)
-        try:
-            grown = engine.grow(
-                {normal: arrays.with_phases(field, used) for normal, field in maps.items()},
-                settings.model_copy(update={"spacing": spacing}),
-                python=engine.other_python(bool(args["engine"]), args["python"], os.environ),
-                say=say,
-                cancelled=cancelled,
-            )
-        except engine.Cancelled:
-            return
+        grown = engine.grow(
+            {normal: arrays.with_phases(field, used) for normal, field in maps.items()},
+            settings.model_copy(update={"spacing": spacing}),
+            python=engine.other_python(bool(args["engine"]), args["python"], os.environ),
+            say=say,
+            cancelled=cancelled,
+        )
         say(grown.status)
         grains = arrays.among_phases(
             segment(grown.volume, args["threshold"], min_points=args["smallest"]), used, phases
@@ -158,5 +159,11 @@ class ReconstructOrientationVolumeFilter(Filter):
         )
         structure.fill_rows(data, geometry.create_child_path(args["feature_matrix"]), arrays.feature_arrays(grains))
         if args["save"]:
-            dream3d.write(grains, Path(args["file"]), force=True)
+            try:
+                dream3d.write(grains, Path(args["file"]), force=True)
+            except OSError as error:
+                warnings.warn(
+                    f"{error_sentence(error)}: not written; the volume is in {structure.text_of(geometry)}",
+                    stacklevel=1,
+                )
         say(f"{grains.number_of_grains} grains")

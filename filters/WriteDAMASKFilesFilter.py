@@ -62,7 +62,16 @@ class WriteDAMASKFilesFilter(Filter):
             nx.BoolParameter("fill", "Fill Vacant Cells", "Give cells in no grain to the nearest grain.", False)
         )
         parameters.insert(nx.Parameters.Separator("Load"))
-        parameters.insert(nx.ChoicesParameter("load", "Load Case", "Written to load.yaml.", 0, list(LOADS)))
+        parameters.insert(
+            nx.ChoicesParameter(
+                "load",
+                "Load Case",
+                "Written to load.yaml. Write Orientation Volume with format damask takes several, their directions and "
+                "increments, as options.",
+                0,
+                list(LOADS),
+            )
+        )
         parameters.insert_linkable_parameter(
             nx.BoolParameter("set_strain", "Set Strain", "Change the usual strain of the load case.", False)
         )

@@ -9,19 +9,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from polyrve import rotation
+from polyrve import cleaning, rotation
 from polyrve.adapters.dream3d import CRYSTAL_STRUCTURES
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.crystal import Phase
 from polyrve.frames import Frame
 from polyrve.grains import GrainVolume, measure
 from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sections import NORMALS, voxel_size
+from polyrve.sections import around, by_normal, voxel_size
 
 AS_IT_IS = Frame("none", source="file")
 """The orientations refer to the axes of the geometry already."""
@@ -181,18 +180,26 @@ def map_of(volume: OrientationVolume) -> OrientationMap:
     return volume.section(0, 0)
 
 
-def voxel_size_of(steps: Mapping[str, Sequence[float]]) -> tuple[float, float, float]:
-    """Voxel size (dz, dy, dx) in um that the steps (dy, dx) of maps by normal give; one map serves all directions.
+def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> tuple[float, float, float]:
+    """Voxel size (dz, dy, dx) in um that maps give, from their steps (dy, dx) by normal alone.
+
+    Parameters
+    ----------
+    steps : mapping of str to sequence of float, um
+        The one normal to z alone serves all directions.
+    axis : str
+        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.sections.around`.
 
     Raises
     ------
     ValueError
         If two maps have different steps along one axis.
     """
-    fields: dict[str, Any] = {normal: SimpleNamespace(spacing=tuple(step)) for normal, step in steps.items()}
-    if set(fields) == {"z"}:
-        return voxel_size(dict.fromkeys(range(3), fields["z"]))
-    return voxel_size({NORMALS[normal]: field for normal, field in fields.items()})
+    point = OrientationMap(np.array([[[1.0, 0.0, 0.0, 0.0]]]), np.ones((1, 1)), (Phase("any", "-1"),), (1.0, 1.0))
+    maps = {normal: point.evolve(spacing=tuple(step)) for normal, step in steps.items()}
+    if axis != "none":
+        maps = around(maps["z"], axis)
+    return voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps))
 
 
 def used_phases(maps: Mapping[str, OrientationMap]) -> list[int]:
@@ -227,6 +234,20 @@ def with_phases(field: OrientationMap, used: Sequence[int]) -> OrientationMap:
     new_ids = np.zeros(len(field.phases) + 1, dtype=np.int32)
     new_ids[list(used)] = np.arange(1, len(used) + 1)
     return field.evolve(phase_ids=new_ids[field.phase_ids], phases=tuple(field.phases[i - 1] for i in used))
+
+
+def without_phases(field: OrientationMap, names: Sequence[str]) -> OrientationMap:
+    """A map whose points of some phases are not indexed; the phases stay listed.
+
+    Raises
+    ------
+    ValueError
+        As :func:`polyrve.cleaning.drop_phase`.
+    """
+    kept = field
+    for name in names:
+        kept = cleaning.drop_phase(kept, name)
+    return kept.evolve(phase_ids=np.where(kept.indexed, field.phase_ids, 0), phases=field.phases)
 
 
 def among_phases(grains: GrainVolume, used: Sequence[int], phases: tuple[Phase, ...]) -> GrainVolume:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from polyrve.adapters import dream3d
-from polyrve.filters.filter import Say
+from polyrve.filters.filter import Cancelled, Say
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.settings import ReconstructionSettings
 
@@ -35,10 +35,6 @@ _START = (
 _LINE = re.compile(r"grid (\d+)/(\d+), .*iteration (\d+)/(\d+): (loss .*?)(?: \(.*\))?$")
 _SECONDS_BETWEEN_MESSAGES = 0.5
 _INTERRUPTED = 130
-
-
-class Cancelled(Exception):
-    """The user cancelled before there was anything to return."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +109,8 @@ def grow(
     say : callable
         Shows messages and progress.
     cancelled : callable
-        Says whether the user cancelled; asked once per iteration. The best state so far is returned then.
+        Says whether the user cancelled; asked once per iteration, and between the sweeps of start and sharpening. The
+        best state so far is returned then.
 
     Returns
     -------
@@ -122,20 +119,20 @@ def grow(
     Raises
     ------
     Cancelled
-        If the user cancelled before the first iteration of another Python.
+        If the user cancelled before the first iteration.
     RuntimeError
         If the other Python failed; the message is its last line.
     ValueError, MemoryError
         As :func:`polyrve.reconstruct`.
     """
-    run = _here if python is None else _elsewhere
-    return run(maps, settings, python, say, cancelled)
+    if python is None:
+        return _here(maps, settings, say, cancelled)
+    return _elsewhere(maps, settings, python, say, cancelled)
 
 
 def _here(
     maps: Mapping[str, OrientationMap],
     settings: ReconstructionSettings,
-    python: Path | None,
     say: Say,
     cancelled: Callable[[], bool],
 ) -> Grown:
@@ -149,14 +146,28 @@ def _here(
         show(record.level, record.levels, record.iteration, record.iterations, f"loss {record.loss:.3e}")
         return cancelled()
 
-    result = reconstruct(maps["z"] if set(maps) == {"z"} else maps, settings, progress=report, say=say)
+    def heed() -> None:
+        if cancelled():
+            raise KeyboardInterrupt
+
+    def tell(text: str) -> None:
+        heed()
+        say(text)
+
+    given = maps["z"] if set(maps) == {"z"} else maps
+    try:
+        result = reconstruct(given, settings, progress=report, say=tell, between=heed)
+    except KeyboardInterrupt:
+        if not cancelled():
+            raise
+        raise Cancelled("cancelled before the first iteration") from None
     return Grown(result.volume, result.status)
 
 
 def _elsewhere(
     maps: Mapping[str, OrientationMap],
     settings: ReconstructionSettings,
-    python: Path | None,
+    python: Path,
     say: Say,
     cancelled: Callable[[], bool],
 ) -> Grown:

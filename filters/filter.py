@@ -16,6 +16,10 @@ class Say(Protocol):
         """Show it."""
 
 
+class Cancelled(Exception):
+    """The user cancelled before there was anything to return; DREAM3D-NX tells it by itself."""
+
+
 PARAMETERS_VERSION = 1
 
 _KINDS: tuple[tuple[type[BaseException], int], ...] = (
@@ -156,6 +160,8 @@ class Filter:
             warnings.simplefilter("always")
             try:
                 self.run(data_structure, args, say, lambda: bool(should_cancel))
+            except Cancelled:
+                pass
             except Exception as error:
                 return nx.Result(errors=[self._error(error)], warnings=self._warnings(caught))
         return nx.Result(warnings=self._warnings(caught))

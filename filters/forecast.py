@@ -18,7 +18,7 @@ def sizes(settings: ReconstructionSettings, phases: int) -> tuple[int, float]:
 
     The number of channels is that of cubic phases, for the Laue group is not known before a map is read; others have
     more. The time is what two cores of a busy server take, measured at 32^3 with the default descriptors and one phase:
-    100 iterations in 61 s, 19 us per voxel and iteration. It is rough: idle cores are faster, a GPU far faster.
+    100 iterations in 61 s, 19 us per voxel and iteration. It is rough: idle cores are faster.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def as_text(needed: int, seconds: float) -> dict[str, str]:
     beside = "" if free is None else f" of {free / _GIB:.1f} GiB free"
     return {
         "Memory (forecast)": f"about {needed / _GIB:.2f} GiB{beside}, beside what TensorFlow itself takes",
-        "Time (rough forecast)": f"at most about {clock(seconds)} on two processor cores, far less on a GPU",
+        "Time (rough forecast)": f"at most about {clock(seconds)} on two processor cores",
     }
 
 

@@ -16,12 +16,15 @@ from polyrve.filters.arrays import Column
 from polyrve.frames import Frame
 from polyrve.grains import GrainVolume
 from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
+from polyrve.sections import around
 
 FRAMES: tuple[str, ...] = ("as it is", *frames.PRESETS)
 """Choices of a frame; new ones are appended, for pipelines store the index."""
 
+AXES: tuple[str, ...] = ("none", "x", "y")
+"""Choices of the axis that a material is alike around; new ones are appended, for pipelines store the index."""
 
-_AXES = {"z": "xy", "x": "yz", "y": "xz"}
+_ALONG = {"z": "xy", "x": "yz", "y": "xz"}
 
 
 def text_of(path: Any) -> str:
@@ -56,6 +59,24 @@ def insert_maps(parameters: Any) -> None:
 
     parameters.insert(nx.Parameters.Separator("Input Maps"))
     insert_frame(parameters)
+    parameters.insert(
+        nx.ChoicesParameter(
+            "axis",
+            "Material Alike Around",
+            "With the map normal to z alone: the axis within it that the material is alike around, as a wire, an "
+            "extrusion or a build; x along its columns, y down its rows. None: the map stands for all directions.",
+            0,
+            list(AXES),
+        )
+    )
+    parameters.insert(
+        nx.StringParameter(
+            "drop_phase",
+            "Leave Phases Out",
+            "Names, separated by commas: points of these phases count as not indexed. Empty: all phases are kept.",
+            "",
+        )
+    )
     for normal in "zxy":
         alone = ", or for All Directions" if normal == "z" else ""
         parameters.insert(nx.Parameters.Separator(f"Map Normal to {normal}{alone}"))
@@ -63,8 +84,8 @@ def insert_maps(parameters: Any) -> None:
             nx.BoolParameter(
                 f"use_{normal}_map",
                 f"Use Map Normal to {normal}",
-                f"Given in its own frame: x along its columns is {_AXES[normal][0]} of the volume, y down its rows is "
-                f"{_AXES[normal][1]}. The map normal to z alone stands for all directions.",
+                f"Given in its own frame: x along its columns is {_ALONG[normal][0]} of the volume, y down its rows is "
+                f"{_ALONG[normal][1]}. The map normal to z alone stands for all directions.",
                 normal == "z",
             )
         )
@@ -147,13 +168,17 @@ def normals_of(args: Mapping[str, Any]) -> str:
     Raises
     ------
     ValueError
-        If none is, or a single one that is not normal to z.
+        If none is, or a single one that is not normal to z, or others than that one with an axis.
     """
     normals = "".join(normal for normal in "xyz" if args[f"use_{normal}_map"])
     if normals in ("", "x", "y"):
         raise ValueError(
             f"maps: expected the one normal to z, which stands for all directions alone, or several; got "
             f"{f'the one normal to {normals} alone' if normals else 'none'}"
+        )
+    if args["axis"] and normals != "z":
+        raise ValueError(
+            f"material alike around {AXES[args['axis']]}: expected the map normal to z alone; got {', '.join(normals)}"
         )
     return normals
 
@@ -176,6 +201,12 @@ def check_maps(data: Any, args: Mapping[str, Any]) -> dict[str, tuple[int, int, 
             )
         shapes[normal] = shape
     return shapes
+
+
+def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
+    """The maps of :func:`check_maps` as the user should know them."""
+    points = "; ".join(f"normal to {normal}: {nx} x {ny} points" for normal, (_, ny, nx) in shapes.items())
+    return f"{points}, alike around {AXES[args['axis']]}" if args["axis"] else points
 
 
 def check_field(data: Any, args: Mapping[str, Any], prefix: str = "") -> tuple[int, int, int]:
@@ -214,7 +245,7 @@ def spacing_of_maps(data: Any, args: Mapping[str, Any]) -> tuple[float, float, f
     for normal in normals_of(args):
         dx, dy, _ = (float(step) for step in data[args[f"{normal}_geometry"]].spacing)
         steps[normal] = (dy, dx)
-    return arrays.voxel_size_of(steps)
+    return arrays.voxel_size_of(steps, AXES[args["axis"]])
 
 
 def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:
@@ -234,10 +265,14 @@ def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:
 
 
 def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap]:
-    """The maps by normal."""
+    """The maps by normal; one of a material that is alike around an axis as those of both normals across it."""
     check_maps(data, args)
-    frame = frame_of(args["frame"])
-    return {normal: arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)) for normal in normals_of(args)}
+    frame, dropped = frame_of(args["frame"]), [*filter(None, map(str.strip, args["drop_phase"].split(",")))]
+    maps = {
+        normal: arrays.without_phases(arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)), dropped)
+        for normal in normals_of(args)
+    }
+    return around(maps["z"], AXES[args["axis"]]) if args["axis"] else maps
 
 
 def insert_names(parameters: Any, *, features: bool = False) -> None:

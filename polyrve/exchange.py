@@ -60,7 +60,13 @@ class _Statistics:
         return _Statistics(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def exchange(source: Exemplar, pixels: np.ndarray, shape: tuple[int, int, int], rng: np.random.Generator) -> None:
+def exchange(
+    source: Exemplar,
+    pixels: np.ndarray,
+    shape: tuple[int, int, int],
+    rng: np.random.Generator,
+    between: Callable[[], object] = lambda: None,
+) -> None:
     """Exchange pixels of a periodic volume, in place.
 
     Parameters
@@ -71,10 +77,13 @@ def exchange(source: Exemplar, pixels: np.ndarray, shape: tuple[int, int, int], 
     shape : tuple of int
         (nz, ny, nx).
     rng : numpy.random.Generator
+    between : callable, optional
+        Called before each batch; what it raises ends the exchange.
     """
     share, tried = 0.2, min(len(pixels), max(_FEWEST_TRIED, int(_TRIED * len(pixels))))
     matching = _Matching(source, pixels, shape)
     for _ in range(max(_FEWEST_BATCHES, _TRIES_PER_VOXEL * len(pixels) // tried)):
+        between()
         voxels, proposed = matching.proposals(tried, rng)
         change = matching.linear_change(voxels, proposed)
         better = np.flatnonzero(change < 0)

@@ -99,6 +99,7 @@ def reconstruct(
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     progress: Callable[[Progress], Any] | None = None,
     say: Callable[[str], Any] = lambda _: None,
+    between: Callable[[], object] = lambda: None,
     checkpoint: Checkpoint | None = None,
     **overrides: Any,
 ) -> Reconstruction:
@@ -119,6 +120,9 @@ def reconstruct(
         Receives a :class:`Progress` after each iteration; the run ends when it returns True.
     say : callable, optional
         Receives a line of text before each step that has no iterations: the start and the sharpening.
+    between : callable, optional
+        Called between the sweeps of those steps. KeyboardInterrupt, raised by it or by `say`, ends the run as from the
+        keyboard.
     checkpoint : Checkpoint, optional
         Where the start of each grid, the running state at intervals and the minimum before it is sharpened are saved,
         and continued if one is there.
@@ -173,7 +177,7 @@ def reconstruct(
             if resumed is None:
                 if position is None:
                     say("putting the start together")
-                    name, position = problem.start(sections, grid)
+                    name, position = problem.start(sections, grid, between)
                     begun = position if name == "polycrystal" and len(grids) == 1 else None
                     say(f"starting from: {name}")
                 position = np.asarray(multigrid.refine(position, grid), dtype=np.float32)
@@ -212,7 +216,7 @@ def reconstruct(
         volume = problem.volume(multigrid.refine(position, settings.shape), history, status, name)
         if settings.sharpen and problem.sections and status not in _STOPPED:
             say("sharpening")
-            volume = problem.sharpened(volume, begun)
+            volume = problem.sharpened(volume, begun, between)
     except KeyboardInterrupt:
         if position is None or not history:
             raise
@@ -402,7 +406,12 @@ class Problem:
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
-    def start(self, sections: Mapping[int, OrientationMap], grid: tuple[int, int, int]) -> tuple[str, np.ndarray]:
+    def start(
+        self,
+        sections: Mapping[int, OrientationMap],
+        grid: tuple[int, int, int],
+        between: Callable[[], object] = lambda: None,
+    ) -> tuple[str, np.ndarray]:
         """What the settings start from, by name, and its unknowns, shape (*grid, unknowns)."""
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.start, self._step(grid)
@@ -414,7 +423,7 @@ class Problem:
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
-            quaternions, phase_ids = synthesize(sections, grid, step, self.settings.periodic, rng)
+            quaternions, phase_ids = synthesize(sections, grid, step, self.settings.periodic, rng, between)
         else:
             name = "polycrystal"
             quaternions, phase_ids = polycrystal(sections, grid, step, self.settings.periodic, rng, cells)
@@ -454,7 +463,9 @@ class Problem:
             },
         )
 
-    def sharpened(self, volume: OrientationVolume, begun: np.ndarray | None) -> OrientationVolume:
+    def sharpened(
+        self, volume: OrientationVolume, begun: np.ndarray | None, between: Callable[[], object]
+    ) -> OrientationVolume:
         """The optimised volume with sharp grains, and scatter within them as measured.
 
         Grains of a polycrystal are turned as a whole by what the optimisation did to them; other volumes are drawn back
@@ -465,6 +476,8 @@ class Problem:
         volume : OrientationVolume
         begun : ndarray or None
             Unknowns of the polycrystal that the optimisation started from on this grid.
+        between : callable
+            As for :func:`reconstruct`.
         """
         if begun is not None:
             return turn_grains(self.volume(begun, (), Status.ITERATIONS, "polycrystal"), volume)
@@ -472,7 +485,7 @@ class Problem:
         if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)
-        quaternions, phase_ids = sharpen(sections, volume.quaternions, volume.phase_ids, rng)
+        quaternions, phase_ids = sharpen(sections, volume.quaternions, volume.phase_ids, rng, between)
         return volume.evolve(quaternions=quaternions, phase_ids=phase_ids)
 
     def sources(self) -> dict[str, Any]:

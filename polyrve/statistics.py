@@ -12,7 +12,7 @@ with the points of all maps together, and windows of all maps give the floor.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -176,6 +176,7 @@ def judge(
     threshold: float = DEFAULT_THRESHOLD,
     windows: int = _WINDOWS,
     seed: int = 0,
+    between: Callable[[], object] = lambda: None,
 ) -> Judgement:
     """Compare the sections of a volume with the map that it was made from.
 
@@ -194,6 +195,8 @@ def judge(
         Number of random windows of the map that give the floor.
     seed : int
         Of the windows.
+    between : callable, optional
+        Called before each figure; what it raises ends the judgement.
 
     Returns
     -------
@@ -204,7 +207,7 @@ def judge(
     ValueError
         If the maps are not those of :func:`polyrve.sections.by_normal`, or their phases are not the volume's.
     """
-    return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed))
+    return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,12 +362,14 @@ def _with_windows(
     return Comparison(volume, pairs, windows, lag, settings, together=together)
 
 
-def judgement_of(comparison: Comparison) -> Judgement:
+def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Judgement:
     """Judge all figures of a comparison, each against its floor.
 
     Parameters
     ----------
     comparison : Comparison
+    between : callable, optional
+        As for :func:`judge`.
 
     Returns
     -------
@@ -380,6 +385,7 @@ def judgement_of(comparison: Comparison) -> Judgement:
     for figure in figures(comparison.lag):
         if figure.group == "correlation" and "volume" in comparison.pairs:
             continue
+        between()
         rows.append(_not_judged(figure, few) if figure.of_grains and few else _row(figure, comparison))
     rows.append(seam(comparison.volume))
     return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings)

@@ -15,7 +15,7 @@ of a volume. J. Chen, B. Wang, The Visual Computer 26 (2010) 253: pixels in plac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
@@ -54,6 +54,7 @@ def synthesize(
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
+    between: Callable[[], object] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A volume of measured pixels whose sections look like some maps.
 
@@ -68,6 +69,8 @@ def synthesize(
     periodic : bool
         Whether the volume repeats; if not, a part of a larger one that does is returned.
     rng : numpy.random.Generator
+    between : callable, optional
+        Called before each sweep and each batch of exchanges; what it raises ends the synthesis.
 
     Returns
     -------
@@ -92,13 +95,13 @@ def synthesize(
     step = tuple(length * n / m for length, n, m in zip(spacing, full, grid, strict=True))
     cells = cells_of_chords(maps, grid, step)
     pixels = _nearest(source, *polycrystal(maps, grid, step, True, rng, cells))
-    _grow(source, pixels, grid, not finer, rng)
+    _grow(source, pixels, grid, not finer, rng, between)
     for factor, fine_grid in finer:
         fine = exemplar(_coarse(maps, spacing, factor), rng)
         pixels = _refined(pixels, source, grid, fine, fine_grid, rng)
         source, grid = fine, fine_grid
-        _grow(source, pixels, grid, factor == 1, rng)
-    exchange(source, pixels, full, rng)
+        _grow(source, pixels, grid, factor == 1, rng, between)
+    exchange(source, pixels, full, rng, between)
     kept = tuple(slice(n) for n in shape)
     return (
         source.quaternions[pixels].reshape(*full, 4)[kept].copy(),
@@ -111,6 +114,7 @@ def sharpen(
     quaternions: np.ndarray,
     phase_ids: np.ndarray,
     rng: np.random.Generator,
+    between: Callable[[], object] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a periodic volume back to measured pixels.
 
@@ -124,6 +128,8 @@ def sharpen(
     quaternions : ndarray, shape (nz, ny, nx, 4)
     phase_ids : ndarray, shape (nz, ny, nx), int
     rng : numpy.random.Generator
+    between : callable, optional
+        Called before each batch of exchanges; what it raises ends them.
 
     Returns
     -------
@@ -138,7 +144,7 @@ def sharpen(
     shape = _triple(phase_ids.shape)
     source = exemplar(maps, rng)
     pixels = _nearest(source, quaternions, phase_ids)
-    exchange(source, pixels, shape, rng)
+    exchange(source, pixels, shape, rng, between)
     return source.quaternions[pixels].reshape(*shape, 4), source.phase_ids[pixels].reshape(shape).astype(np.int32)
 
 
@@ -148,11 +154,17 @@ def _triple(values: Iterable[int]) -> tuple[int, int, int]:
 
 
 def _grow(
-    source: Exemplar, pixels: np.ndarray, grid: tuple[int, int, int], finest: bool, rng: np.random.Generator
+    source: Exemplar,
+    pixels: np.ndarray,
+    grid: tuple[int, int, int],
+    finest: bool,
+    rng: np.random.Generator,
+    between: Callable[[], object],
 ) -> None:
     """Sweeps of search and update on one grid; in place."""
     sweeps = _SWEEPS_FINE if finest else _SWEEPS_COARSE
     for sweep in range(sweeps):
+        between()
         last = sweep == sweeps - 1
         progress = 1.0 if last else min(1.0, sweep / max(1, sweeps - 2))
         other = _OTHER_AT_FIRST * (_OTHER / _OTHER_AT_FIRST) ** progress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from importlib.resources import files
@@ -45,6 +45,7 @@ def report(
     windows: int = 40,
     seed: int = 0,
     title: str = "Report of a reconstructed volume",
+    between: Callable[[], object] = lambda: None,
 ) -> Judgement | None:
     """Judge a volume and write the report.
 
@@ -64,6 +65,8 @@ def report(
     windows, seed : int
         Of the acceptance floor.
     title : str
+    between : callable, optional
+        As for :func:`polyrve.statistics.judge`.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def report(
     comparison = judgement = None
     if against is not None:
         comparison = compare(against, volume, threshold=threshold, windows=windows, seed=seed)
-        judgement = judgement_of(comparison)
+        judgement = judgement_of(comparison, between)
     provenance = _plain(dict(volume.provenance))
     history = volume.provenance.get("history") if history is None else history
     record = {

@@ -1,6 +1,7 @@
 """The engine in another Python, played by a script that obeys the command line's contract."""
 
 import io
+import itertools
 import os
 import sys
 import time
@@ -9,8 +10,10 @@ import pytest
 from rich.console import Console
 
 from polyrve.filters import engine, forecast
+from polyrve.filters.filter import Cancelled
 from polyrve.progress import Reporter
 from polyrve.reconstruction import Progress
+from polyrve.sections import around
 from polyrve.settings import ReconstructionSettings
 from polyrve.specimen import make_specimen, measure
 
@@ -65,6 +68,13 @@ def test_normals_are_named(play, scan):
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["x.dream3d", "y.dream3d"]
 
 
+@pytest.mark.parametrize(("axis", "normals"), [("x", "zy"), ("y", "zx")])
+def test_a_map_around_an_axis_goes_by_its_normals(play, scan, axis, normals):
+    arguments = grow(around(scan, axis), play("volume()")).volume.provenance["arguments"]
+    assert arguments[arguments.index("--normals") + 1] == normals
+    assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == [f"{normal}.dream3d" for normal in normals]
+
+
 def test_a_failure_is_one_sentence(play, scan):
     python = play('print("polyrve: window: expected less", file=sys.stderr); sys.exit(2)')
     with pytest.raises(RuntimeError, match=r"exit code 2: window: expected less$"):
@@ -89,6 +99,42 @@ def test_cancel_interrupts_and_brings_the_best_state(play, scan):
     assert grown.volume.shape == (8, 9, 10)
 
 
+CHEAP = {"window": 3, "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0}}
+
+
+@pytest.mark.parametrize("asks", [1, 3, 40])
+def test_cancel_is_answered_within_the_start_in_this_process(scan, asks):
+    """At once, between two sweeps, between two batches of exchanges."""
+    heard, asked = Heard(), itertools.count(1)
+    with pytest.raises(Cancelled):
+        grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, start="exemplar")
+    assert [text for _, text in heard] == ["loading TensorFlow", "putting the start together"][:asks]
+    assert next(asked) <= asks + 3
+
+
+def test_cancel_while_sharpening_keeps_the_minimum(scan):
+    heard, asked = Heard(), itertools.count(1)
+
+    def cancelled():
+        return heard[-1][1] == "sharpening" and next(asked) >= 3
+
+    settings = {"shape": (1, 12, 14), "start": "random", "iterations": 0, **CHEAP}
+    grown = grow({"z": scan}, None, cancelled=cancelled, heard=heard, **settings)
+    blunt = grow({"z": scan}, None, **settings, sharpen=False)
+    assert grown.volume.quaternions.tobytes() == blunt.volume.quaternions.tobytes()
+    assert grown.status.startswith("Interrupted")
+    assert next(asked) <= 5
+
+
+def test_an_interrupt_from_the_keyboard_is_no_cancel(scan):
+    def interrupt(text, percent=None, /):
+        if percent is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grow({"z": scan}, None, heard=interrupt)
+
+
 def test_cancel_before_there_is_a_state(play, scan):
     body = """
         try:
@@ -97,7 +143,7 @@ def test_cancel_before_there_is_a_state(play, scan):
             sys.exit(130)
     """
     start = time.monotonic()
-    with pytest.raises(engine.Cancelled):
+    with pytest.raises(Cancelled):
         grow({"z": scan}, play(body), cancelled=lambda: time.monotonic() - start > 5)
     assert time.monotonic() - start < 30
 

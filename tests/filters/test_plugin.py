@@ -1,3 +1,4 @@
+import inspect
 import re
 import subprocess
 import sys
@@ -5,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from polyrve.adapters import damask
 from polyrve.adapters.damask import LOAD_CASES
 from polyrve.adapters.registry import FormatError
 from polyrve.filters import get_plugin, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import VERDICTS, table
-from polyrve.filters.filter import error_code, error_sentence, warning_code
+from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence, warning_code
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
 from polyrve.statistics import Judgement, Row
@@ -80,9 +82,26 @@ def test_error_codes(error, kind):
     assert ("fault of polyrve" in error_sentence(error)) == (kind == 9)
 
 
+def test_a_cancelled_filter_has_no_error(simplnx):
+    class Patient(Filter):
+        def run(self, data, args, say, cancelled):
+            raise Cancelled("cancelled")
+
+    Patient().execute_impl({}, {}, None, True)
+    simplnx.Result.assert_called_once_with(warnings=None)
+
+
 def test_sentences_have_one_line():
     assert error_sentence(ValueError("a\n  b")) == "a b"
     assert error_sentence(OSError(28, "No space left", "out.vti")) == "out.vti: No space left"
+
+
+def test_options_on_the_page_of_damask_are_those_of_its_writer():
+    page = (FOLDER / "docs" / "WriteDAMASKFilesFilter.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)=", row)}
+    assert {"load", "axes", "increments", "resolution", "columns", "mirror", "buffer"} <= named
+    assert named <= set(inspect.signature(damask.write).parameters)
 
 
 def test_choices_that_pipelines_store_by_index():
@@ -90,6 +109,7 @@ def test_choices_that_pipelines_store_by_index():
     assert structure.FRAMES[:10] == (
         "as it is", "none", "edax-1", "edax-2", "edax-3", "edax-4", "oxford-cs0", "oxford-cs1", "bruker", "bruker-5",
     )  # fmt: skip
+    assert structure.AXES[:3] == ("none", "x", "y")
     assert set(LOADS) == set(LOAD_CASES)
 
 
@@ -112,7 +132,7 @@ def test_figures_as_a_table():
 
 def test_normals_of_maps():
     def normals(used):
-        return structure.normals_of({f"use_{normal}_map": normal in used for normal in "xyz"})
+        return structure.normals_of({"axis": 0} | {f"use_{normal}_map": normal in used for normal in "xyz"})
 
     assert [normals(used) for used in ("z", "zx", "yx", "zyx")] == ["z", "xz", "xy", "xyz"]
     for used in ("", "x", "y"):

@@ -28,6 +28,7 @@ except ImportError as error:
 PIPELINES = Path(__file__).resolve().parents[2] / "examples" / "pipelines"
 VOLUME = "Reconstructed Volume"
 MAP_ALONE = {"use_z_map": True, "use_x_map": False, "use_y_map": False, "z_use_mask": False}
+MAP_ALONE |= {"axis": 0, "drop_phase": ""}
 
 
 @pytest.fixture(scope="module", autouse=True)

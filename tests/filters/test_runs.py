@@ -1,0 +1,104 @@
+"""Filters planned and run on a stand-in for simplnx."""
+
+import itertools
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+from polyrve.adapters import dream3d
+from polyrve.filters import ReadEBSDFilter as reading
+from polyrve.filters import engine, structure
+from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
+from polyrve.filters.filter import Cancelled
+from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
+from polyrve.grains import segment
+from polyrve.specimen import make_specimen, measure
+
+pytestmark = pytest.mark.usefixtures("simplnx")
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return make_specimen((8, 9, 10), grain_size=5.0, seed=1).field
+
+
+@pytest.fixture
+def args(data, map_arguments, data_path):
+    scan = measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
+    names = {"cell_matrix": "Cells", "ensemble_matrix": "Ensemble", "feature_matrix": "Features"}
+    return map_arguments(z=scan) | names | {
+        "output_geometry": data_path("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1, "engine": 0,
+        "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0, "write_report": False,
+        "report": Path("report.html"), "shape": [10, 9, 8],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "words"),
+    [
+        ("grown.vti", ValueError, "expected a file name that ends in .dream3d; got .vti"),
+        ("grown", ValueError, "got no suffix"),
+        ("folder.dream3d", IsADirectoryError, "it is a folder"),
+        ("a_file/grown.dream3d", OSError, "a_file: cannot be written: Not a directory"),
+    ],
+)
+def test_a_result_file_that_cannot_be_written_is_told_before_the_run(data, args, tmp_path, file, kind, words):
+    (tmp_path / "folder.dream3d").mkdir()
+    (tmp_path / "a_file").touch()
+    wrong = args | {"save": True, "file": tmp_path / file}
+    with pytest.raises(kind, match=words):
+        ReconstructOrientationVolumeFilter().plan(data, wrong, MagicMock())
+    ReconstructOrientationVolumeFilter().plan(
+        data, args | {"save": True, "file": tmp_path / "new/grown.dream3d"}, MagicMock()
+    )
+    ReconstructOrientationVolumeFilter().plan(data, wrong | {"save": False}, MagicMock())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_run(data, args, tmp_path):
+    args |= {"geometry": args["z_geometry"], **{key.removeprefix("z_"): value for key, value in args.items()}}
+    args |= {"write_report": True, "report": tmp_path}
+    with pytest.raises(ValueError, match=r"ends in \.html"):
+        ComputeRVEStatisticsFilter().plan(data, args, MagicMock())
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"report\.json"):
+        ComputeRVEStatisticsFilter().plan(data, args | {"report": tmp_path / "report.html"}, MagicMock())
+
+
+@pytest.mark.parametrize("write_report", [False, True])
+def test_statistics_ask_for_cancel_between_figures(data, args, volume, tmp_path, monkeypatch, write_report):
+    asked = itertools.count(1)
+    monkeypatch.setattr(structure, "read_grains", lambda *_: segment(volume))
+    args |= {"write_report": write_report, "report": tmp_path / "report.html"}
+    with pytest.raises(Cancelled):
+        ComputeRVEStatisticsFilter().run(data, args, pytest.fail, lambda: next(asked) > 4)
+    assert next(asked) == 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_loses_nothing(data, args, volume, monkeypatch):
+    filled = []
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "grown.dream3d")
+
+    monkeypatch.setattr(engine, "grow", lambda *_, **__: engine.Grown(volume, "played"))
+    monkeypatch.setattr(structure, "fill_field", lambda *given: filled.append(given[1]))
+    monkeypatch.setattr(structure, "fill_rows", lambda *given: filled.append(given[1]))
+    monkeypatch.setattr(dream3d, "write", full)
+    with pytest.warns(
+        UserWarning, match=r"grown.dream3d: No space left on device: not written; the volume is in Grown"
+    ):
+        ReconstructOrientationVolumeFilter().run(data, args | {"save": True}, lambda *_: None, lambda: False)
+    assert filled == ["Grown", "Grown/Features"]
+
+
+def test_a_map_that_was_read_is_not_kept(data, args, tmp_path, monkeypatch):
+    dream3d.write(measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1), tmp_path / "map.dream3d")
+    args |= {"file": tmp_path / "map.dream3d", "properties": True}
+    monkeypatch.setattr(structure, "fill_field", lambda *_: None)
+    reading.ReadEBSDFilter().plan(data, args, MagicMock())
+    assert reading._read.cache_info().currsize == 1
+    reading.ReadEBSDFilter().run(data, args, lambda *_: None, lambda: False)
+    assert reading._read.cache_info().currsize == 0

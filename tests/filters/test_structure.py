@@ -1,0 +1,64 @@
+"""Maps out of a DataStructure, which a stand-in plays."""
+
+import numpy as np
+import pytest
+
+from polyrve import rotation
+from polyrve.crystal import Phase
+from polyrve.filters import structure
+from polyrve.orientation import OrientationMap
+from polyrve.sections import around, by_normal, voxel_size
+
+PHASES = (Phase("Al", "m-3m"), Phase("Mg", "6/mmm"))
+
+
+@pytest.fixture
+def scan():
+    rng = np.random.default_rng(0)
+    q = rotation.random_orientations((6, 9), rng)
+    return OrientationMap(q, rng.integers(1, 3, (6, 9)), PHASES, (0.5, 2.0))
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_arguments, scan, axis):
+    args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
+    expected, found = around(scan, axis), structure.read_maps(data, args)
+    assert list(found) == list(expected)
+    for normal, field in expected.items():
+        assert found[normal].spacing == field.spacing
+        np.testing.assert_array_equal(found[normal].phase_ids, field.phase_ids)
+        np.testing.assert_allclose(found[normal].quaternions, field.quaternions, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("axis", "size"), [("none", (2.0, 2.0, 2.0)), ("x", (0.5, 0.5, 2.0)), ("y", (2.0, 0.5, 2.0))])
+def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis, size):
+    args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
+    assert structure.spacing_of_maps(data, args) == size
+    around_it = "" if axis == "none" else f", alike around {axis}"
+    assert structure.maps_text(args, structure.check_maps(data, args)) == f"normal to z: 9 x 6 points{around_it}"
+    maps = structure.read_maps(data, args)
+    assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == size
+
+
+@pytest.mark.parametrize("normals", ["xz", "xyz"])
+def test_an_axis_is_refused_with_other_maps(data, map_arguments, scan, normals):
+    args = map_arguments(**dict.fromkeys(normals, scan)) | {"axis": 1}
+    with pytest.raises(ValueError, match=f"around x: expected the map normal to z alone; got {', '.join(normals)}$"):
+        structure.check_maps(data, args)
+
+
+def test_phases_are_left_out_and_keep_their_place(data, map_arguments, scan):
+    args = map_arguments(z=scan) | {"drop_phase": " Mg, "}
+    found = structure.read_maps(data, args)["z"]
+    assert [phase.name for phase in found.phases] == ["Al", "Mg"]
+    np.testing.assert_array_equal(found.phase_ids, np.where(scan.phase_ids == 2, 0, scan.phase_ids))
+    assert structure.number_of_phases(data, args) == 2
+    for names, words in (("Ti", "expected one of Al, Mg; got 'Ti'"), ("Al, Mg", "only phase")):
+        with pytest.raises(ValueError, match=words):
+            structure.read_maps(data, args | {"drop_phase": names})
+
+
+def test_the_choice_of_an_axis_is_a_parameter(simplnx):
+    structure.insert_maps(simplnx.Parameters())
+    (call,) = (call for call in simplnx.ChoicesParameter.call_args_list if call.args[0] == "axis")
+    assert call.args[3:] == (0, ["none", "x", "y"])
