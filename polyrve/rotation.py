@@ -187,6 +187,10 @@ def to_euler(q: np.ndarray) -> np.ndarray:
     return angles
 
 
+_AT_ONCE = 2048
+"""Pairs whose products stay in cache, and are too few for a matrix product to start threads."""
+
+
 def disorientation_angle(a: np.ndarray, b: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
     """Smallest rotation angle between symmetrically equivalent orientations of one phase.
 
@@ -202,11 +206,14 @@ def disorientation_angle(a: np.ndarray, b: np.ndarray, symmetry: np.ndarray) -> 
     ndarray, shape (...)
         Angle in rad.
     """
-    misorientation = multiply(np.asarray(b, dtype=np.float64), conjugate(a))
-    cosine = np.zeros(misorientation.shape[:-1])
-    for s in symmetry:
-        np.maximum(cosine, np.abs(misorientation @ conjugate(s)), out=cosine)
-    return 2.0 * np.arccos(np.minimum(cosine, 1.0))
+    a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    shape, a, b, operations = a.shape[:-1], a.reshape(-1, 4), b.reshape(-1, 4), conjugate(symmetry)
+    cosine = np.empty(len(a))
+    for start in range(0, len(a), _AT_ONCE):
+        block = slice(start, start + _AT_ONCE)
+        dots = operations @ multiply(b[block], conjugate(a[block])).T
+        np.abs(dots, out=dots).max(axis=0, out=cosine[block])
+    return 2.0 * np.arccos(np.minimum(cosine, 1.0)).reshape(shape)
 
 
 def nearest_equivalent(q: np.ndarray, reference: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
