@@ -32,6 +32,13 @@ FEWEST_GRAINS = 5
 FEWEST_WINDOWS = 5
 """So many windows of the map, and half of them all, must give a figure; else it has no floor."""
 
+FEWEST_TO_STAND = 20
+"""A volume with fewer grains, specks left out, stands for no map, whatever its figures are."""
+
+DECISIVE_SHARE = 2.0 / 3.0
+"""So many of all figures must be judged by limits that tell volumes apart; else the judgement is inconclusive."""
+
+_PASSING = 0.9
 _WINDOWS = 40
 
 
@@ -60,6 +67,9 @@ class Row:
     unit : str
         Of the two.
     higher_is_better : bool
+    decisive : bool
+        Whether the verdict tells something: False where it is not judged, and for a pass within a limit that hardly
+        any volume fails (:meth:`Figure.decides`).
     """
 
     key: str
@@ -75,6 +85,7 @@ class Row:
     measured: float | None = None
     unit: str = ""
     higher_is_better: bool = False
+    decisive: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,11 +99,14 @@ class Judgement:
         What a reader should know: a small map, few grains, another spacing.
     settings : dict
         Threshold, windows, seed, shapes; JSON types.
+    grains : int or None
+        Of the volume, specks left out; None where nothing could be compared.
     """
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    grains: int | None = None
 
     def __getitem__(self, key: str) -> Row:
         for row in self.rows:
@@ -110,6 +124,42 @@ class Judgement:
         """Number of figures within their limit."""
         return sum(row.verdict == "pass" for row in self.rows)
 
+    @property
+    def hardly_failed(self) -> int:
+        """Number of figures that pass within a limit that hardly any volume fails."""
+        return sum(row.verdict == "pass" and not row.decisive for row in self.rows)
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether two thirds of all figures are judged decisively, of a volume of at least 20 grains."""
+        decisive = sum(row.decisive for row in self.rows)
+        few = self.grains is not None and self.grains < FEWEST_TO_STAND
+        return decisive >= DECISIVE_SHARE * len(self.rows) and not few
+
+    @property
+    def convincing(self) -> bool:
+        """Whether nine figures of ten pass and the judgement is conclusive."""
+        return self.conclusive and self._passes
+
+    @property
+    def _passes(self) -> bool:
+        return self.passed >= _PASSING * self.judged
+
+    @property
+    def conclusion(self) -> str:
+        """How many figures pass, and what makes that worth less, in one line."""
+        hardly, missing = self.hardly_failed, len(self.rows) - self.judged
+        parts = [f"{self.passed - hardly} of {self.judged} figures pass{' decisively' * bool(hardly)}"]
+        if hardly:
+            shapes = self.settings.get("reference_shapes", {}).values()
+            what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
+            parts.append(f"{hardly} can hardly fail with a {what} this small")
+        if missing:
+            parts.append(f"{missing} could not be judged")
+        if self.grains is not None and self.grains < FEWEST_TO_STAND:
+            parts.append(f"the volume holds {_counted(self.grains)}")
+        return f"{'Inconclusive: ' * (self._passes and not self.conclusive)}{', '.join(parts)}"
+
     def to_json(self) -> str:
         """The record as JSON text, without NaN."""
         return json.dumps(asdict(self), indent=2, allow_nan=False)
@@ -118,9 +168,10 @@ class Judgement:
         lines = [f"{'figure':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
         for row in self.rows:
             numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
-            lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{': ' * bool(row.reason)}{row.reason}")
-        lines.append(f"{self.passed} of {self.judged} figures pass")
-        return "\n".join([*lines, *self.notes])
+            doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
+            reason = f"{': ' * bool(row.reason)}{row.reason}"
+            lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
+        return "\n".join([*lines, *self.notes, self.conclusion])
 
 
 def seam(volume: OrientationVolume) -> Row:
@@ -141,7 +192,7 @@ def seam(volume: OrientationVolume) -> Row:
     title, key = "seam across the faces, relative deviation", "seam"
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason)
+        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
     per_axis: dict[str, float | None] = {}
     inside: list[float] = []
     means = []
@@ -160,12 +211,15 @@ def seam(volume: OrientationVolume) -> Row:
             inside.extend(deviation[:-1])
             means.append((mean, fraction[-1]))
     if not per_axis:
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", "the volume has no boundaries")
+        reason = "the volume has no boundaries"
+        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
     value, limit = max(x for x in per_axis.values() if x is not None), float(max(inside))
     expected, measured = np.mean(means, axis=0)
+    passed, largest = value <= limit, 1.0 / expected - 1.0
     return Row(
         key, title, "boundaries", value, per_axis, float(np.median(inside)), limit,
-        "pass" if value <= limit else "warn", reference=float(expected), measured=float(measured),
+        "pass" if passed else "warn", reference=float(expected), measured=float(measured),
+        decisive=bool(limit < largest or not passed),
     )  # fmt: skip
 
 
@@ -382,7 +436,7 @@ def judgement_of(comparison: Comparison) -> Judgement:
             continue
         rows.append(_not_judged(figure, few) if figure.of_grains and few else _row(figure, comparison))
     rows.append(seam(comparison.volume))
-    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings)
+    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
 def _grains(grain_ids: np.ndarray) -> int:
@@ -405,7 +459,7 @@ def _few_grains(comparison: Comparison, grains: int) -> str:
 def _not_judged(figure: Figure, reason: str) -> Row:
     return Row(
         figure.key, figure.title, figure.group, None, {}, None, None, "not judged", reason, unit=figure.unit,
-        higher_is_better=figure.higher,
+        higher_is_better=figure.higher, decisive=False,
     )  # fmt: skip
 
 
@@ -445,6 +499,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
         numbers = [[figure.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
         expected, measured = (_number(x) for x in np.mean(numbers, axis=0))
     passed = all(sign * (known[name] - limit) <= 1e-12 for name, limit in limits.items())
+    decisive = bool(limits) and (not passed or figure.decides(limits[worst]))
     return Row(
         key=figure.key,
         title=figure.title,
@@ -459,6 +514,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
         measured=measured,
         unit=figure.unit,
         higher_is_better=figure.higher,
+        decisive=decisive,
     )
 
 

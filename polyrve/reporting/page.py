@@ -234,13 +234,8 @@ def _summary(judgement: Judgement | None) -> str:
         return "The volume alone: there is no map to judge it against."
     if all(row.verdict == "not judged" for row in judgement.rows if row.key != "seam"):
         return '<b class="warn">Nothing could be compared.</b>'
-    kind = "pass" if judgement.passed >= 0.9 * judgement.judged else "warn"
-    missing = len(judgement.rows) - judgement.judged
-    rest = f"; {missing} could not be judged" if missing else ""
-    return (
-        f'<b class="{kind}">{judgement.passed} of {judgement.judged} figures</b> lie within what the map gives against '
-        f"itself{rest}."
-    )
+    kind = "pass" if judgement.convincing else "warn"
+    return f'<b class="{kind}">{escape(judgement.conclusion)}.</b>'
 
 
 def _notes(judgement: Judgement | None) -> str:
@@ -298,9 +293,10 @@ def _table(judgement: Judgement) -> str:
         _explain(
             "Each figure compares the volume's sections with the map; the worst of the section normals counts. "
             "<b>Floor</b> is the median, <b>limit</b> the 95 % bound of what random windows of the map, of the "
-            "sections' size, give against the whole map. Where there are several maps, each serves the sections of its "
-            "normal, and the figures of texture compare with all of them together. The bar shows the value against the "
-            "limit (mark)."
+            "sections' size, give against the whole map. A pass is <b>not decisive</b> where the limit is so wide that "
+            "hardly any volume fails it: a distance of more than 0.6, an error of more than 1, a share of lags that "
+            "chance gives. Where there are several maps, each serves the sections of its normal, and the figures of "
+            "texture compare with all of them together. The bar shows the value against the limit (mark)."
         ),
         "<table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
         "<th class='number'>Floor</th><th class='number'>Limit</th><th>By normal</th><th>Verdict</th></tr>"
@@ -320,7 +316,8 @@ def _table_row(row: Row) -> str:
     if row.reference is not None and row.measured is not None:
         change = f"{row.reference:.3g} → {row.measured:.3g} {row.unit}"
     axes = " ".join(f"{name}&nbsp;{_format(value)}" for name, value in row.per_axis.items() if len(row.per_axis) > 1)
-    kind = {"pass": "pass", "warn": "warn"}.get(row.verdict, "none")
+    weak = row.verdict == "pass" and not row.decisive
+    kind = "none" if weak else row.verdict
     if row.reason:
         return (
             f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small' colspan='6'>"
@@ -330,7 +327,7 @@ def _table_row(row: Row) -> str:
         f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small'>{escape(change)}</td>"
         f"<td class='number'>{numbers[0]}</td><td>{_bar(row)}</td><td class='number'>{numbers[1]}</td>"
         f"<td class='number'>{numbers[2]}</td><td class='small'>{axes}</td>"
-        f"<td><span class='verdict {kind}'>{row.verdict}</span></td></tr>"
+        f"<td><span class='verdict {kind}'>{row.verdict}{', not decisive' * weak}</span></td></tr>"
     )
 
 
@@ -340,7 +337,7 @@ def _bar(row: Row) -> str:
     width, scale = 90.0, max(row.value, 1.5 * row.limit, 1e-12)
     if row.higher_is_better:
         scale = 1.0
-    color = "#7cb58f" if row.verdict == "pass" else "#e39a4b"
+    color = "#e39a4b" if row.verdict == "warn" else "#7cb58f" if row.decisive else "#aab4c0"
     length, mark = width * row.value / scale, width * min(row.limit / scale, 1.0)
     return (
         f"<svg class='bar' width='{width:.0f}' height='12'><rect width='{width:.0f}' height='12' fill='#eef1f4'/>"

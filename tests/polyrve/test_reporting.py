@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -238,6 +239,20 @@ def test_a_volume_alone_is_shown_and_not_judged(specimen, tmp_path):
     assert "there is no map to judge it against" in text
     assert 'id="loss"' not in text
     assert json.loads((tmp_path / "new" / "alone.json").read_text())["judgement"] is None
+
+
+def test_the_headline_is_green_for_decisive_figures_alone(written):
+    text = written[0].read_text(encoding="utf-8")
+    judgement = written[1]
+    assert judgement.conclusion in text
+    assert text.count("pass, not decisive</span>") == judgement.hardly_failed
+    rows = tuple(replace(row, verdict="pass", value=0.0, reason="", decisive=True) for row in judgement.rows)
+    assert 'class="pass"' in page._summary(replace(judgement, rows=rows, grains=50))
+    for other in (
+        replace(judgement, rows=rows, grains=3),
+        replace(judgement, rows=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
+    ):
+        assert 'class="warn">Inconclusive: ' in page._summary(other)
 
 
 def test_map_without_indexed_points_says_why_nothing_is_judged(specimen, tmp_path):
