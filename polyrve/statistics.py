@@ -12,6 +12,7 @@ with the points of all maps together, and windows of all maps give the floor.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
 from polyrve.shapes import SPECK
+from polyrve.sources import differences
 from polyrve.windows import QUANTILE, window_shape
 
 FEWEST_GRAINS = 5
@@ -257,6 +259,11 @@ def judge(
     ------
     ValueError
         If the maps are not those of :func:`polyrve.sections.by_normal`, or their phases are not the volume's.
+
+    Warns
+    -----
+    UserWarning
+        If the maps, their frames or their normals are not those that the volume was made with.
     """
     return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed))
 
@@ -280,6 +287,8 @@ class Comparison:
         Why there is nothing to compare; empty otherwise.
     together : Orientations or None
         The points of all maps, where there are several.
+    remarks : tuple of str
+        How the maps differ from those that the volume was made from (:func:`polyrve.sources.differences`).
     """
 
     volume: OrientationVolume
@@ -289,6 +298,7 @@ class Comparison:
     settings: dict[str, Any]
     reason: str = ""
     together: Orientations | None = None
+    remarks: tuple[str, ...] = ()
 
     def sides(self, figure: Figure) -> dict[str, tuple[Orientations, Sample, list[Sample]]]:
         """What a figure compares: reference, sections and the windows that give the floor, by the normal."""
@@ -327,10 +337,13 @@ def compare(
     references = {0: reference} if isinstance(reference, OrientationVolume) else by_normal(reference)
     for other in references.values():
         if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
-            raise ValueError(
-                f"phases: expected those of the map, {[(p.name, p.laue) for p in other.phases]}; "
-                f"got {[(p.name, p.laue) for p in volume.phases]} in the volume"
-            )
+            of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))
+            dropped = " ".join(f"--drop-phase {phase[0]!r}" for phase in of_map if phase not in of_volume)
+            hint = f": {dropped} (cleaning.drop_phase) leaves it out of the map" if set(of_volume) < set(of_map) else ""
+            raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
+    remarks = differences(volume, {i: field for i, field in references.items() if isinstance(field, OrientationMap)})
+    for sentence in remarks:
+        warnings.warn(sentence, stacklevel=3)
     settings: dict[str, Any] = {
         "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
         "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),
@@ -339,14 +352,15 @@ def compare(
     }  # fmt: skip
     for name, fields in (("map", [*references.values()]), ("volume", [volume])):
         if not all(other.indexed.any() for other in fields):
-            return Comparison(volume, {}, {}, 0, settings, f"the {name} has no indexed points")
+            reason = f"the {name} has no indexed points"
+            return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
     pairs = _pairs(references, volume, threshold)
     if not pairs or any(min(side.shape) < 4 for pair in pairs.values() for side in pair):
         reason = "a map or section with fewer than 4 points on a side has no statistics"
-        return Comparison(volume, {}, {}, 0, settings, reason)
+        return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
     several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
     together = pooled([source for source, _ in pairs.values()]) if several else None
-    return _with_windows(pairs, volume, settings, together)
+    return _with_windows(pairs, volume, settings, together, remarks)
 
 
 def _pairs(
@@ -394,6 +408,7 @@ def _with_windows(
     volume: OrientationVolume,
     settings: dict[str, Any],
     together: Orientations | None,
+    remarks: tuple[str, ...],
 ) -> Comparison:
     shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
     lag = min(reach(shape) for shape in shapes.values())
@@ -410,7 +425,7 @@ def _with_windows(
         "largest_lag_points": lag,
         "quantile": QUANTILE,
     }
-    return Comparison(volume, pairs, windows, lag, settings, together=together)
+    return Comparison(volume, pairs, windows, lag, settings, together=together, remarks=remarks)
 
 
 def judgement_of(comparison: Comparison) -> Judgement:
@@ -427,7 +442,8 @@ def judgement_of(comparison: Comparison) -> Judgement:
     if comparison.reason:
         rows = [_not_judged(figure, comparison.reason) for figure in figures()]
         note = f"Nothing can be compared: {comparison.reason}."
-        return Judgement((*rows, seam(comparison.volume)), (note,), comparison.settings)
+        notes = (*map(_sentence, comparison.remarks), note)
+        return Judgement((*rows, seam(comparison.volume)), notes, comparison.settings)
     grains = _grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
@@ -523,7 +539,7 @@ def _number(value: float) -> float | None:
 
 
 def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str]:
-    pairs, notes = comparison.pairs, []
+    pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
     windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
@@ -556,6 +572,10 @@ def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str
     ):
         notes.append("Chords are shorter than 4 points on average: grains are hardly resolved.")
     return notes
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _extent(shape: tuple[int, ...]) -> str:
