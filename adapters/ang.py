@@ -358,7 +358,7 @@ def _assemble(
     quaternions = scan.from_angles(path, angles, indexed)
     shape, spacing, cells, origin = _grid(path, header, x, y, steps)
     default = "edax-2" if header.flavour in ("TSL", "EMsoft") else "none"
-    frame = frames.choose(asked, header.frame, default, str(path))
+    frame = scan.choose_frame(path, asked, header.frame, default)
     field = scan.assemble(
         path, "ang", quaternions=quaternions, phase_ids=phase_ids,
         phases=tuple(header.phases[i] for i in sorted(header.phases)), shape=shape, spacing=spacing,

@@ -82,7 +82,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
     angles = np.deg2rad(np.stack([columns.pop(name) for name in ("Euler1", "Euler2", "Euler3")], axis=1))
     quaternions = scan.from_angles(path, angles, phase_ids > 0)
     shape, spacing, cells, origin = _grid(path, values, columns)
-    chosen = frames.choose(frame, stated, "oxford-cs0", str(path), specimen)
+    chosen = scan.choose_frame(path, frame, stated, "oxford-cs0", specimen)
     return scan.assemble(
         path, "ctf", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=shape, spacing=spacing,
         origin=origin, frame=chosen, x_axis="a*", properties=columns, cells=cells, content=content,

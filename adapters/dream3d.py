@@ -97,7 +97,8 @@ def read(
     path : path-like
     frame : str or Frame, optional
         Relation of the Euler frame to the map, a name of :data:`polyrve.frames.PRESETS`. DREAM.3D's own readers bring
-        both into one frame; so none is applied by default.
+        both into one frame; so none is applied by default. A file that polyrve wrote holds orientations in the map
+        frame: its own frame is not applied again, another comes on top of it, with a warning.
     geometry : str, optional
         Name or path of the geometry (data container); needed where several hold orientations.
     cell_data, ensemble : str, optional
@@ -404,13 +405,18 @@ def _read_field(
             provenance["pipeline"] = hdf5.strings(Path(path), pipeline)[0]
     if scale != 1.0:
         provenance["length scale to um"] = scale
-    if frame is not None:
-        chosen = frames.choose(frame, None, "none", Path(path).name)
-        q = chosen.apply(q)
-    elif "frame" in note:
+    chosen = Frame("none", source="file")
+    if "frame" in note:
         chosen = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
-    else:
-        chosen = Frame("none", source="file")
+    asked = chosen if frame is None else frames.choose(frame, None, "none", Path(path).name)
+    if frame is not None and not ("frame" in note and asked.name == chosen.name != "custom"):
+        if "frame" in note:
+            warnings.warn(
+                f"{path}: its orientations were brought from frame {chosen.name!r} into that of the map when polyrve "
+                f"wrote it; frame {asked.name!r} is applied on top of that",
+                stacklevel=4,
+            )
+        q, chosen = asked.apply(q), asked
     try:
         whole = OrientationVolume(
             quaternions=q,

@@ -467,6 +467,23 @@ def noted_frame(path: Path, text: str) -> frames.Frame:
         raise FormatError(path, f"expected a frame name and a unit quaternion; got {text[:80]!r}") from None
 
 
+def choose_frame(
+    path: Path,
+    asked: str | frames.Frame | None,
+    noted: frames.Frame | None,
+    default: str,
+    specimen_orientation: np.ndarray | None = None,
+) -> frames.Frame:
+    """As :func:`polyrve.frames.choose`, for a file with a :func:`frame_note` or none; warns if another is asked for."""
+    chosen = frames.choose(asked, noted, default, str(path), specimen_orientation)
+    if noted is not None and abs(np.dot(noted.map_to_euler, chosen.map_to_euler)) < 1.0 - 1e-9:
+        warnings.warn(
+            f"{path}: polyrve wrote its angles in frame {noted.name!r}; they are read in {chosen.name!r}, as asked for",
+            stacklevel=4,
+        )
+    return chosen
+
+
 UNKNOWN_LATTICE = "polyrve: lattice unknown"
 """Remark on a phase whose lattice in the file is but a :func:`unit_cell`."""
 

@@ -1,4 +1,4 @@
-"""Time and memory of the exports, beside files of the same bytes and damask's writer: python benchmarks/exports.py [n]."""
+"""Time and memory of the exports, beside plain files of the same bytes: python benchmarks/exports.py [n]."""
 
 import sys
 import tempfile

@@ -115,7 +115,7 @@ def info(
 
     warnings.simplefilter("ignore", FrameWarning)
     field = registry.read(path, frame=frame)
-    found = inspect(field)
+    found = inspect(field, path)
     width = max(map(len, found.facts))
     for name, value in found.facts.items():
         typer.echo(f"{name:<{width}}  {value}")

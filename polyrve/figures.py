@@ -15,6 +15,12 @@ _REACH = 12
 _ROUNDING = 1e-4
 """Degrees. A mean below it is rounding: equal orientations come out up to 2 sqrt(2 eps) = 2.4e-6 degrees apart."""
 
+WIDEST_DISTANCE = 0.6
+"""Half L1 and Kolmogorov-Smirnov distances are at most 1; within a wider limit hardly two samples differ enough."""
+
+WIDEST_ERROR = 1.0
+"""Relative errors: that of a sample that has nothing of what is counted."""
+
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
 NEIGHBOUR_BINS = np.arange(0.0, 180.1, 2.5)
 Difference = Callable[[Any, Any], float]
@@ -48,6 +54,9 @@ class Figure:
     one_point : bool
         Whether it asks for orientations alone, not where they lie: then the sections of a homogeneous material agree
         whatever their normal.
+    widest : float
+        The widest limit that tells volumes apart. For a share of lags within p % it is p %, the share where errors lie
+        evenly between 0 and 1.
     """
 
     key: str
@@ -60,6 +69,11 @@ class Figure:
     higher: bool = False
     of_grains: bool = False
     one_point: bool = False
+    widest: float = WIDEST_DISTANCE
+
+    def decides(self, limit: float) -> bool:
+        """Whether a limit is one that a volume unlike the map would fail."""
+        return limit >= self.widest if self.higher else limit <= self.widest
 
 
 def half_l1(first: np.ndarray, second: np.ndarray) -> float:
@@ -305,10 +319,18 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
                     _within(error, lag, percent / 100),
                     lacks,
                     higher=True,
+                    widest=percent / 100,
                 )
             )
         correlation.append(
-            Figure(f"{key}_largest", f"{name}, largest relative error", "correlation", _largest(error, lag), lacks)
+            Figure(
+                f"{key}_largest",
+                f"{name}, largest relative error",
+                "correlation",
+                _largest(error, lag),
+                lacks,
+                widest=WIDEST_ERROR,
+            )
         )
     return (
         Figure(
@@ -343,6 +365,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_orientations,
             lambda s: s.texture_index,
             one_point=True,
+            widest=WIDEST_ERROR,
         ),
         Figure(
             "random_disorientation",
@@ -380,6 +403,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _relative(_boundary_fraction),
             _no_steep_boundaries,
             _boundary_fraction,
+            widest=WIDEST_ERROR,
         ),
         Figure(
             "boundary_length",
@@ -389,6 +413,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_boundaries,
             lambda s: s.boundary_per_size,
             "1/um",
+            widest=WIDEST_ERROR,
         ),
         Figure(
             "number_of_grains",
@@ -399,6 +424,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             lambda s: s.grains_per_size,
             "1/um^2",
             of_grains=True,
+            widest=WIDEST_ERROR,
         ),
         Figure(
             "grain_size_number",
@@ -435,6 +461,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_scatter,
             _in_grain_spread,
             "deg",
+            widest=WIDEST_ERROR,
         ),
         Figure("kernel_average", "KAM, KS", "in-grain", _kernel_average, _no_links, _mean_kernel_average, "deg"),
         Figure(

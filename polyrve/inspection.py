@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +33,7 @@ class Inspection:
     suspicions: tuple[str, ...]
 
 
-def inspect(field: OrientationMap | OrientationVolume) -> Inspection:
+def inspect(field: OrientationMap | OrientationVolume, path: str | Path | None = None) -> Inspection:
     """Look at a map or volume before it is used.
 
     Grains are counted, and single points that differ from all their neighbours, in a central window of at most
@@ -39,13 +42,21 @@ def inspect(field: OrientationMap | OrientationVolume) -> Inspection:
     Parameters
     ----------
     field : OrientationMap or OrientationVolume
+    path : path-like, optional
+        The file that it was read from: where that is not the one that its frame was applied to, as after a conversion,
+        no frame is asked for.
 
     Returns
     -------
     Inspection
     """
-    facts = _facts(field)
+    earlier = _earlier(field, path)
+    facts = {**_facts(field), **earlier}
     suspicions = [*_phase_suspicions(field), *_point_suspicions(field)]
+    if field.frame.source == "vendor default" and not earlier:
+        suspicions.append(
+            f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
+        )
     window = _central_window(field)
     if window.indexed.any():
         segmented = grains.segment(window)
@@ -88,6 +99,23 @@ def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:
     for name, values in field.properties.items():
         facts[name] = _range(values, len(field.shape))
     return facts
+
+
+def _earlier(field: OrientationMap | OrientationVolume, path: str | Path | None) -> dict[str, str]:
+    """The maps that orientations come from and the frames applied to them then; empty where the file is the first."""
+    made, source = field.provenance.get("maps"), field.provenance.get("source")
+    if isinstance(made, Mapping) and made and all(isinstance(record, Mapping) for record in made.values()):
+        read = [f"{normal}: " * (normal != "all") + _read_in(record) for normal, record in made.items()]
+        return {"made from": f"{', '.join(read)}; another frame needs another reconstruction"}
+    if path is not None and source is not None and source != Path(path).name and "frame" in field.provenance:
+        return {"read from": f"{_read_in(field.provenance)}; another frame needs that file to be read again"}
+    return {}
+
+
+def _read_in(record: Mapping[str, Any]) -> str:
+    frame = record.get("frame")
+    told = f" in frame {frame['name']} ({frame['source']})" if frame else ""
+    return f"{record.get('source', 'a map without a name')}{told}"
 
 
 def _times(values: object) -> str:
@@ -139,10 +167,6 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
         found.append("all points have the same orientation")
     if max(field.spacing) > 1.001 * min(field.spacing):
         found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
-    if field.frame.source == "vendor default":
-        found.append(
-            f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
-        )
     confidence = field.properties.get("CI")
     if confidence is not None and np.median(confidence[indexed]) < 0.1:
         found.append("the median confidence index is below 0.1")

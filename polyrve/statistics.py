@@ -12,6 +12,7 @@ with the points of all maps together, and windows of all maps give the floor.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
 from polyrve.shapes import SPECK
+from polyrve.sources import differences
 from polyrve.windows import QUANTILE, window_shape
 
 FEWEST_GRAINS = 5
@@ -32,6 +34,13 @@ FEWEST_GRAINS = 5
 FEWEST_WINDOWS = 5
 """So many windows of the map, and half of them all, must give a figure; else it has no floor."""
 
+FEWEST_TO_STAND = 20
+"""A volume with fewer grains, specks left out, stands for no map, whatever its figures are."""
+
+DECISIVE_SHARE = 2.0 / 3.0
+"""So many of all figures must be judged by limits that tell volumes apart; else the judgement is inconclusive."""
+
+_PASSING = 0.9
 _WINDOWS = 40
 
 
@@ -60,6 +69,9 @@ class Row:
     unit : str
         Of the two.
     higher_is_better : bool
+    decisive : bool
+        Whether the verdict tells something: False where it is not judged, and for a pass within a limit that hardly
+        any volume fails (:meth:`Figure.decides`).
     """
 
     key: str
@@ -75,6 +87,7 @@ class Row:
     measured: float | None = None
     unit: str = ""
     higher_is_better: bool = False
+    decisive: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,11 +101,14 @@ class Judgement:
         What a reader should know: a small map, few grains, another spacing.
     settings : dict
         Threshold, windows, seed, shapes; JSON types.
+    grains : int or None
+        Of the volume, specks left out; None where nothing could be compared.
     """
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    grains: int | None = None
 
     def __getitem__(self, key: str) -> Row:
         for row in self.rows:
@@ -110,6 +126,42 @@ class Judgement:
         """Number of figures within their limit."""
         return sum(row.verdict == "pass" for row in self.rows)
 
+    @property
+    def hardly_failed(self) -> int:
+        """Number of figures that pass within a limit that hardly any volume fails."""
+        return sum(row.verdict == "pass" and not row.decisive for row in self.rows)
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether two thirds of all figures are judged decisively, of a volume of at least 20 grains."""
+        decisive = sum(row.decisive for row in self.rows)
+        few = self.grains is not None and self.grains < FEWEST_TO_STAND
+        return decisive >= DECISIVE_SHARE * len(self.rows) and not few
+
+    @property
+    def convincing(self) -> bool:
+        """Whether nine figures of ten pass and the judgement is conclusive."""
+        return self.conclusive and self._passes
+
+    @property
+    def _passes(self) -> bool:
+        return self.passed >= _PASSING * self.judged
+
+    @property
+    def conclusion(self) -> str:
+        """How many figures pass, and what makes that worth less, in one line."""
+        hardly, missing = self.hardly_failed, len(self.rows) - self.judged
+        parts = [f"{self.passed - hardly} of {self.judged} figures pass{' decisively' * bool(hardly)}"]
+        if hardly:
+            shapes = self.settings.get("reference_shapes", {}).values()
+            what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
+            parts.append(f"{hardly} can hardly fail with a {what} this small")
+        if missing:
+            parts.append(f"{missing} could not be judged")
+        if self.grains is not None and self.grains < FEWEST_TO_STAND:
+            parts.append(f"the volume holds {_counted(self.grains)}")
+        return f"{'Inconclusive: ' * (self._passes and not self.conclusive)}{', '.join(parts)}"
+
     def to_json(self) -> str:
         """The record as JSON text, without NaN."""
         return json.dumps(asdict(self), indent=2, allow_nan=False)
@@ -118,9 +170,10 @@ class Judgement:
         lines = [f"{'figure':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
         for row in self.rows:
             numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
-            lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{': ' * bool(row.reason)}{row.reason}")
-        lines.append(f"{self.passed} of {self.judged} figures pass")
-        return "\n".join([*lines, *self.notes])
+            doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
+            reason = f"{': ' * bool(row.reason)}{row.reason}"
+            lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
+        return "\n".join([*lines, *self.notes, self.conclusion])
 
 
 def seam(volume: OrientationVolume) -> Row:
@@ -141,7 +194,7 @@ def seam(volume: OrientationVolume) -> Row:
     title, key = "seam across the faces, relative deviation", "seam"
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason)
+        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
     per_axis: dict[str, float | None] = {}
     inside: list[float] = []
     means = []
@@ -160,12 +213,15 @@ def seam(volume: OrientationVolume) -> Row:
             inside.extend(deviation[:-1])
             means.append((mean, fraction[-1]))
     if not per_axis:
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", "the volume has no boundaries")
+        reason = "the volume has no boundaries"
+        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
     value, limit = max(x for x in per_axis.values() if x is not None), float(max(inside))
     expected, measured = np.mean(means, axis=0)
+    passed, largest = value <= limit, 1.0 / expected - 1.0
     return Row(
         key, title, "boundaries", value, per_axis, float(np.median(inside)), limit,
-        "pass" if value <= limit else "warn", reference=float(expected), measured=float(measured),
+        "pass" if passed else "warn", reference=float(expected), measured=float(measured),
+        decisive=bool(limit < largest or not passed),
     )  # fmt: skip
 
 
@@ -206,6 +262,11 @@ def judge(
     ------
     ValueError
         If the maps are not those of :func:`polyrve.sections.by_normal`, or their phases are not the volume's.
+
+    Warns
+    -----
+    UserWarning
+        If the maps, their frames or their normals are not those that the volume was made with.
     """
     return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
 
@@ -229,6 +290,8 @@ class Comparison:
         Why there is nothing to compare; empty otherwise.
     together : Orientations or None
         The points of all maps, where there are several.
+    remarks : tuple of str
+        How the maps differ from those that the volume was made from (:func:`polyrve.sources.differences`).
     """
 
     volume: OrientationVolume
@@ -238,6 +301,7 @@ class Comparison:
     settings: dict[str, Any]
     reason: str = ""
     together: Orientations | None = None
+    remarks: tuple[str, ...] = ()
 
     def sides(self, figure: Figure) -> dict[str, tuple[Orientations, Sample, list[Sample]]]:
         """What a figure compares: reference, sections and the windows that give the floor, by the normal."""
@@ -276,10 +340,13 @@ def compare(
     references = {0: reference} if isinstance(reference, OrientationVolume) else by_normal(reference)
     for other in references.values():
         if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
-            raise ValueError(
-                f"phases: expected those of the map, {[(p.name, p.laue) for p in other.phases]}; "
-                f"got {[(p.name, p.laue) for p in volume.phases]} in the volume"
-            )
+            of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))
+            dropped = " ".join(f"--drop-phase {phase[0]!r}" for phase in of_map if phase not in of_volume)
+            hint = f": {dropped} (cleaning.drop_phase) leaves it out of the map" if set(of_volume) < set(of_map) else ""
+            raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
+    remarks = differences(volume, {i: field for i, field in references.items() if isinstance(field, OrientationMap)})
+    for sentence in remarks:
+        warnings.warn(sentence, stacklevel=3)
     settings: dict[str, Any] = {
         "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
         "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),
@@ -288,14 +355,15 @@ def compare(
     }  # fmt: skip
     for name, fields in (("map", [*references.values()]), ("volume", [volume])):
         if not all(other.indexed.any() for other in fields):
-            return Comparison(volume, {}, {}, 0, settings, f"the {name} has no indexed points")
+            reason = f"the {name} has no indexed points"
+            return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
     pairs = _pairs(references, volume, threshold)
     if not pairs or any(min(side.shape) < 4 for pair in pairs.values() for side in pair):
         reason = "a map or section with fewer than 4 points on a side has no statistics"
-        return Comparison(volume, {}, {}, 0, settings, reason)
+        return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
     several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
     together = pooled([source for source, _ in pairs.values()]) if several else None
-    return _with_windows(pairs, volume, settings, together)
+    return _with_windows(pairs, volume, settings, together, remarks)
 
 
 def _pairs(
@@ -343,6 +411,7 @@ def _with_windows(
     volume: OrientationVolume,
     settings: dict[str, Any],
     together: Orientations | None,
+    remarks: tuple[str, ...],
 ) -> Comparison:
     shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
     lag = min(reach(shape) for shape in shapes.values())
@@ -359,7 +428,7 @@ def _with_windows(
         "largest_lag_points": lag,
         "quantile": QUANTILE,
     }
-    return Comparison(volume, pairs, windows, lag, settings, together=together)
+    return Comparison(volume, pairs, windows, lag, settings, together=together, remarks=remarks)
 
 
 def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Judgement:
@@ -378,7 +447,8 @@ def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda:
     if comparison.reason:
         rows = [_not_judged(figure, comparison.reason) for figure in figures()]
         note = f"Nothing can be compared: {comparison.reason}."
-        return Judgement((*rows, seam(comparison.volume)), (note,), comparison.settings)
+        notes = (*map(_sentence, comparison.remarks), note)
+        return Judgement((*rows, seam(comparison.volume)), notes, comparison.settings)
     grains = _grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
@@ -388,7 +458,7 @@ def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda:
         between()
         rows.append(_not_judged(figure, few) if figure.of_grains and few else _row(figure, comparison))
     rows.append(seam(comparison.volume))
-    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings)
+    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
 def _grains(grain_ids: np.ndarray) -> int:
@@ -411,7 +481,7 @@ def _few_grains(comparison: Comparison, grains: int) -> str:
 def _not_judged(figure: Figure, reason: str) -> Row:
     return Row(
         figure.key, figure.title, figure.group, None, {}, None, None, "not judged", reason, unit=figure.unit,
-        higher_is_better=figure.higher,
+        higher_is_better=figure.higher, decisive=False,
     )  # fmt: skip
 
 
@@ -451,6 +521,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
         numbers = [[figure.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
         expected, measured = (_number(x) for x in np.mean(numbers, axis=0))
     passed = all(sign * (known[name] - limit) <= 1e-12 for name, limit in limits.items())
+    decisive = bool(limits) and (not passed or figure.decides(limits[worst]))
     return Row(
         key=figure.key,
         title=figure.title,
@@ -465,6 +536,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
         measured=measured,
         unit=figure.unit,
         higher_is_better=figure.higher,
+        decisive=decisive,
     )
 
 
@@ -473,7 +545,7 @@ def _number(value: float) -> float | None:
 
 
 def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str]:
-    pairs, notes = comparison.pairs, []
+    pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
     windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
@@ -506,6 +578,10 @@ def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str
     ):
         notes.append("Chords are shorter than 4 points on average: grains are hardly resolved.")
     return notes
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _extent(shape: tuple[int, ...]) -> str:

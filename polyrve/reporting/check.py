@@ -16,10 +16,11 @@ from polyrve.adapters.replacing import replacing
 from polyrve.crystal import Phase
 from polyrve.grains import GrainMap, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.texture import pole_density, pole_directions
+from polyrve.reporting.directions import HEMISPHERE, color_key, pole_figure
+from polyrve.texture import pole_directions
 
 _MOST_POINTS = 200_000
-_MOST_POLES = 20_000
+_MOST_PHASES = 2
 _MOST_SHAPES = 60
 _SIX_SIDED = ("-3", "-3m", "6/m", "6/mmm")
 
@@ -27,14 +28,15 @@ _SIX_SIDED = ("-3", "-3m", "6/m", "6/mmm")
 def draw_check(field: OrientationMap | OrientationVolume, path: str | Path, *, force: bool = False) -> None:
     """Draw a map so that its frame can be judged.
 
-    IPF-X, IPF-Y and IPF-Z maps, crystal shapes on the largest grains and pole figures, all seen with row 0 on top: x to
-    the right, y down, z away from the viewer. A wrong frame shows as traces of twins, slip or
+    IPF-X, IPF-Y and IPF-Z maps, crystal shapes on the largest grains, and pole figures (:mod:`.directions`) and the key
+    of the colours of the one or two phases with most points, all seen with row 0 on top: x to the right, y down, z away
+    from the viewer. A wrong frame shows as traces of twins, slip or
     elongated grains that do not fit the crystal shapes drawn on them, or as a texture that lies wrong in the sample.
 
     Parameters
     ----------
     field : OrientationMap or OrientationVolume
-        Of a volume the middle section normal to z is drawn.
+        Of a volume the middle section normal to z is drawn, and pole figures of all points.
     path : path-like
         Of the image, e.g. ``"check.png"``; any suffix that matplotlib writes.
     force : bool
@@ -47,28 +49,42 @@ def draw_check(field: OrientationMap | OrientationVolume, path: str | Path, *, f
     FileExistsError
         If the file exists and `force` is not given.
     """
-    shown = field.section(0, field.shape[0] // 2) if isinstance(field, OrientationVolume) else field
-    if not shown.indexed.any():
+    if not field.indexed.any():
         raise ValueError("field: expected indexed points; got none")
-    number = int(np.bincount(shown.phase_ids[shown.indexed]).argmax())
-    poles = pole_directions(shown.phases[number - 1].laue)
-    height = shown.shape[0] * shown.spacing[0] / (shown.shape[1] * shown.spacing[1])
-    drawing = Drawing(figsize=(15.0, 3.9 * min(max(height, 0.4), 2.0) + 4.6), layout="constrained")
-    halves: Any = drawing.subfigures(2, 1, height_ratios=(min(max(height, 0.4), 2.0) * 3.9 + 0.6, 4.0))
-    top, bottom = halves
+    drawing = check_drawing(field)
+    with replacing(path, force=force) as partial:
+        drawing.savefig(partial, dpi=110)
+
+
+def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
+    """The drawing that :func:`draw_check` saves, of a field with indexed points."""
+    shown = field.section(0, field.shape[0] // 2) if isinstance(field, OrientationVolume) else field
+    count = np.bincount(field.phase_ids[field.indexed], minlength=len(field.phases) + 1)
+    most = [int(i) for i in np.argsort(-count, kind="stable") if count[i]][:_MOST_PHASES]
+    height = 3.9 * min(max(shown.shape[0] * shown.spacing[0] / (shown.shape[1] * shown.spacing[1]), 0.4), 2.0) + 0.6
+    drawing = Drawing(figsize=(15.0, height + 4.0 * len(most)), layout="constrained")
+    halves: Any = drawing.subfigures(1 + len(most), 1, height_ratios=(height, *(4.0 for _ in most)))
+    top, *below = np.atleast_1d(halves)
     for axis, (name, direction) in zip(top.subplots(1, 4), _PANELS, strict=True):
         colors = ipf_colors(shown.quaternions, shown.phase_ids, shown.phases, direction)
         _map(axis, shown, colors if name != "crystal shapes" else colors // 2 + 128)
         axis.set_title(name)
         if name == "crystal shapes":
             _crystal_shapes(axis, shown)
-    for axis, (name, directions) in zip(bottom.subplots(1, len(poles), squeeze=False)[0], poles.items(), strict=True):
-        _pole_figure(axis, shown, number, directions)
-        axis.set_title(f"{{{name}}} {shown.phases[number - 1].name}")
+    for part, number in zip(below, most, strict=True):
+        phase, q = field.phases[number - 1], field.quaternions[field.phase_ids == number]
+        families = pole_directions(phase.laue)
+        grid = part.add_gridspec(1, len(families) + 1)
+        for place, (name, directions) in zip(grid, families.items(), strict=False):
+            axis = part.add_subplot(place)
+            part.colorbar(pole_figure(axis, q, directions), ax=axis, shrink=0.7, label="m.r.d.")
+            axis.set_title(f"{{{name}}}")
+        color_key(grid[len(families)], phase.laue).set_title("IPF key", pad=24.0)
+        points = f"{count[number]} points, {100 * count[number] / field.phase_ids.size:.2f} %"
+        part.suptitle(f"{phase.name} ({phase.laue}), {points}: pole figures, stereographic, {HEMISPHERE}")
     source, frame = shown.provenance.get("source", ""), shown.frame
     drawing.suptitle(f"{source}   frame {frame.name} ({frame.source})   x right, y down, z away")
-    with replacing(path, force=force) as partial:
-        drawing.savefig(partial, dpi=110)
+    return drawing
 
 
 _PANELS = (
@@ -142,24 +158,3 @@ def _unit_cell(phase: Phase) -> list[np.ndarray]:
         ]  # fmt: skip
     size = max(float(np.linalg.norm(face, axis=1).max()) for face in faces)
     return [face / size for face in faces]
-
-
-def _pole_figure(axis: Axes, field: OrientationMap, number: int, directions: np.ndarray) -> None:
-    """Stereographic pole figure seen as the map is: x right, y down; in multiples of a random distribution."""
-    q = field.quaternions[field.phase_ids == number]
-    q = q[:: max(1, len(q) * len(directions) // _MOST_POLES)]
-    poles = np.concatenate([rotation.rotate(rotation.conjugate(q), direction) for direction in directions])
-    edge = np.linspace(-1.0, 1.0, 121)
-    x, y = np.meshgrid(edge, edge)
-    square = x**2 + y**2
-    inside = square <= 1.0
-    seen = np.stack([2 * x, 2 * y, square - 1.0], axis=-1) / (1.0 + square)[..., None]
-    density = np.full(x.shape, np.nan)
-    density[inside] = pole_density(poles, seen[inside])
-    image = axis.imshow(density, extent=(-1.0, 1.0, 1.0, -1.0), cmap="viridis", vmin=0.0)
-    circle = np.linspace(0.0, 2 * np.pi, 200)
-    axis.plot(np.cos(circle), np.sin(circle), color="black", linewidth=1.0)
-    axis.text(1.06, 0.0, "x", va="center")
-    axis.text(0.0, 1.06, "y", ha="center", va="top")
-    axis.set_axis_off()
-    axis.figure.colorbar(image, ax=axis, shrink=0.7, label="m.r.d.")

@@ -1,4 +1,4 @@
-"""Drawings of the report, each as PNG bytes; pole figures by orix, the rest by matplotlib."""
+"""Drawings of the report, each as PNG bytes; inverse pole figures by orix, the rest by matplotlib."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Circle, PathPatch
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from polyrve import rotation
 from polyrve.adapters.ipf_colors import ipf_colors
@@ -21,6 +22,8 @@ from polyrve.figures import (
 )
 from polyrve.grains import neighbour_disorientation
 from polyrve.orientation import OrientationMap
+from polyrve.reporting import directions
+from polyrve.reporting.directions import point_group, pole_figure
 from polyrve.sample import Sample, half_window
 from polyrve.shapes import SHAPED, SPECK
 from polyrve.statistics import Comparison
@@ -28,13 +31,13 @@ from polyrve.texture import pole_density, pole_directions
 
 REFERENCE = "#1f4e79"
 MEASURED = "#d1603d"
-_MOST_POLES = 20_000
+_MOST_POINTS = 20_000
 
 
-def png(drawing: Drawing, dpi: int = 110) -> bytes:
+def png(drawing: Drawing, dpi: int = 110, **options: Any) -> bytes:
     """A drawing as PNG."""
     buffer = io.BytesIO()
-    drawing.savefig(buffer, format="png", dpi=dpi)
+    drawing.savefig(buffer, format="png", dpi=dpi, **options)
     return buffer.getvalue()
 
 
@@ -114,20 +117,13 @@ def _with_boundaries(field: OrientationMap, colors: np.ndarray, threshold: float
 
 def color_key(laue: str) -> bytes:
     """Key of the IPF colours of a Laue group, drawn by orix."""
-    import orix.plot  # noqa: F401 the projections
-
-    drawing = Drawing(figsize=(2.6, 2.2), layout="constrained")
-    axis: Any = drawing.add_subplot(projection="ipf", symmetry=_point_group(laue))
-    axis.plot_ipf_color_key(show_title=False)
-    for text in axis.texts:
-        text.set_fontsize(9)
-        if laue == "2/m":  # coloured with b in the middle of the key, see polyrve.adapters.ipf_colors
-            text.set_text("-z" if "bar" in text.get_text() else "z")
-    return png(drawing)
+    drawing = Drawing(figsize=(2.4, 2.0))
+    directions.color_key(drawing.add_gridspec(1, 1)[0], laue)
+    return png(drawing, bbox_inches="tight", pad_inches=0.05)
 
 
 def pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> bytes:
-    """Pole figures of the families of planes of a phase, one row for each sample, drawn by orix.
+    """Pole figures of the families of planes of a phase, one row for each sample.
 
     Parameters
     ----------
@@ -140,27 +136,17 @@ def pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> bytes:
     bytes
         PNG; densities in multiples of a random distribution, one scale for a column.
     """
-    import orix.plot  # noqa: F401 the projections
-
     families = pole_directions(sides[0][1].phases[phase_id - 1].laue)
     drawing = Drawing(figsize=(3.3 * len(families) + 0.6, 2.9 * len(sides)), layout="constrained")
-    grid = drawing.add_gridspec(len(sides), len(families))
-    for column, (name, directions) in enumerate(families.items()):
-        meshes, axes = [], []
+    axes = drawing.subplots(len(sides), len(families), squeeze=False)
+    for column, (name, family) in enumerate(families.items()):
+        images = []
         for row, (title, sample) in enumerate(sides):
-            axis: Any = drawing.add_subplot(grid[row, column], projection="stereographic")
-            x, y, positions = _plane(axis)
-            sample_of_crystal = rotation.conjugate(_drawn(sample, phase_id))
-            poles = np.concatenate([rotation.rotate(sample_of_crystal, direction) for direction in directions])
-            meshes.append(_density(axis, x, y, pole_density(poles, positions)))
-            meshes[-1].set_clip_path(Circle((0.0, 0.0), 1.0, transform=axis.transData))
-            axis.set_labels("x", "y", None)
-            if row == 0:
-                axis.set_title(f"{{{name}}}", fontsize=10, pad=14)
+            images.append(pole_figure(axes[row, column], _of_phase(sample, phase_id), family))
             if column == 0:
-                _beside(axis, title)
-            axes.append(axis)
-        _one_scale(drawing, meshes, axes)
+                _beside(axes[row, column], title)
+        axes[0, column].set_title(f"{{{name}}}", fontsize=10)
+        _one_scale(drawing, images, list(axes[:, column]))
     return png(drawing)
 
 
@@ -169,7 +155,7 @@ def inverse_pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> 
     import orix.plot  # noqa: F401 the projections
 
     phase = sides[0][1].phases[phase_id - 1]
-    group = _point_group("-1" if phase.laue == "2/m" else phase.laue)
+    group = point_group("-1" if phase.laue == "2/m" else phase.laue)
     drawing = Drawing(figsize=(10.2, 2.5 * len(sides)), layout="constrained")
     grid = drawing.add_gridspec(len(sides), 3)
     for column, (name, direction) in enumerate((("x", (1, 0, 0)), ("y", (0, 1, 0)), ("z", (0, 0, 1)))):
@@ -177,7 +163,8 @@ def inverse_pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> 
         for row, (title, sample) in enumerate(sides):
             axis: Any = drawing.add_subplot(grid[row, column], projection="ipf", symmetry=group)
             x, y, positions = _plane(axis)
-            crystal = rotation.rotate(_drawn(sample, phase_id), np.array(direction, dtype=float))
+            q = _of_phase(sample, phase_id)
+            crystal = rotation.rotate(q[:: -(-len(q) // _MOST_POINTS)], np.array(direction, dtype=float))
             meshes.append(_density(axis, x, y, pole_density(crystal, positions, phase.symmetry)))
             sector = [patch for patch in axis.patches if isinstance(patch, PathPatch)]
             meshes[-1].set_clip_path(sector[0] if sector else Circle((0.0, 0.0), 1.0, transform=axis.transData))
@@ -216,20 +203,9 @@ def _one_scale(drawing: Drawing, meshes: Sequence[Any], axes: Sequence[Any]) -> 
     drawing.colorbar(meshes[0], ax=list(axes), shrink=0.7, label="m.r.d.")
 
 
-def _drawn(sample: Sample, phase_id: int) -> np.ndarray:
-    """Orientations of a phase, at most 20 000 of them drawn evenly, shape (n, 4)."""
-    q = sample.quaternions[sample.phase_ids == phase_id]
-    return q[:: -(-len(q) // _MOST_POLES)]
-
-
-def _point_group(laue: str) -> Any:
-    from orix.quaternion import symmetry
-
-    return {
-        "-1": symmetry.Ci, "2/m": symmetry.C2h, "mmm": symmetry.D2h, "4/m": symmetry.C4h, "4/mmm": symmetry.D4h,
-        "-3": symmetry.S6, "-3m": symmetry.D3d, "6/m": symmetry.C6h, "6/mmm": symmetry.D6h, "m-3": symmetry.Th,
-        "m-3m": symmetry.Oh,
-    }[laue]  # fmt: skip
+def _of_phase(sample: Sample, phase_id: int) -> np.ndarray:
+    """Orientations of a phase, shape (n, 4)."""
+    return sample.quaternions[sample.phase_ids == phase_id]
 
 
 def distributions(comparison: Comparison, normals: Sequence[str]) -> bytes:
@@ -423,7 +399,11 @@ def loss_history(history: Sequence[Sequence[float]]) -> bytes:
         at = np.flatnonzero(levels == level)
         axis.semilogy(at, loss[at], label=f"grid {level}", lw=1.5)
     axis.set(xlabel="iteration, all grids", ylabel="loss")
-    axis.grid(alpha=0.3)
+    narrow = loss.max() < 100.0 * loss.min()
+    if narrow:
+        axis.yaxis.set_minor_locator(LogLocator(subs=(2.0, 3.0, 5.0)))
+        axis.yaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
+    axis.grid(alpha=0.3, which="both" if narrow else "major")
     if len(np.unique(levels)) > 1:
         axis.legend(fontsize=8)
     return png(drawing)

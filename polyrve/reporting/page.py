@@ -10,7 +10,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,9 +21,11 @@ from polyrve.rotation import to_euler
 
 if TYPE_CHECKING:
     from polyrve.reporting.drawings import Panel
+    from polyrve.sample import Sample
     from polyrve.sections import Maps
     from polyrve.statistics import Comparison, Judgement, Row
 
+_Value = TypeVar("_Value")
 _MOST_SHOWN = 160
 _GROUPS = {
     "texture": "Texture",
@@ -134,33 +136,37 @@ def _sections(
     pictures: Mapping[str, bytes],
 ) -> Iterator[tuple[str, str]]:
     from polyrve.reporting import drawings
+    from polyrve.reporting.directions import HEMISPHERE
 
     if judgement is not None:
         yield "Figures", _table(judgement)
-    pairs = comparison.pairs if comparison is not None else {}
+    pairs = _ordered(comparison.pairs) if comparison is not None else {}
     maps = "volume" not in pairs
     several = comparison is not None and comparison.together is not None
     keys = "".join(
         f"<figure>{_image(drawings.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
         for laue, names in _phases_by_laue(volume).items()
     )
-    yield "Maps", (
-        _explain(f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries "
-                 f"above {threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x.")
-        + _image(drawings.ipf_maps(_panels(volume, comparison), threshold), "IPF maps")
-        + f'<div class="keys">{keys}</div>'
-    )  # fmt: skip
+    said = _explain(
+        f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries above "
+        f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
+    )
+    yield (
+        "Maps",
+        f'<div class="with-keys">{said}<div class="keys">{keys}</div></div>'
+        + _image(drawings.ipf_maps(_panels(volume, comparison), threshold), "IPF maps"),
+    )
     yield "Volume", _viewer_markup(volume, pictures)
     if comparison is not None and pairs:
         sides = _sides(comparison)
         body = _explain(
-            "Densities in multiples of a random distribution, kernel of 5°, equal-angle projection of the upper "
-            "hemisphere in orix's convention: x to the right, y upwards; in the maps above y points down."
+            "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
+            f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF colours do."
         )
         for phase_id, phase in enumerate(volume.phases, start=1):
             shown = [(title, sample) for title, sample in sides if (sample.phase_ids == phase_id).any()]
             if len(shown) > 1:
-                body += f"<h3>{escape(phase.name)}</h3>" if len(volume.phases) > 1 else ""
+                body += f"<h3>{escape(phase.name)}: {_points(shown, phase_id)}</h3>"
                 body += _image(drawings.pole_figures(shown, phase_id), "pole figures")
                 body += _image(drawings.inverse_pole_figures(shown, phase_id), "inverse pole figures")
         yield "Texture", body
@@ -198,6 +204,12 @@ def _sections(
         yield "Loss", _image(drawings.loss_history(history), "loss history")
 
 
+def _points(sides: Sequence[tuple[str, Sample]], phase_id: int) -> str:
+    """How many points of a phase each side has, since few of them make sharp poles."""
+    found = [(title, sample.phase_ids == phase_id) for title, sample in sides]
+    return ", ".join(f"{title} {here.sum()} points ({100 * here.mean():.3g} %)" for title, here in found)
+
+
 def _phases_by_laue(volume: OrientationVolume) -> dict[str, str]:
     names: dict[str, list[str]] = {}
     for phase in volume.phases:
@@ -220,16 +232,22 @@ def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[li
     return [[*first, *middle.values()]]
 
 
+def _ordered(by_normal: Mapping[str, _Value]) -> dict[str, _Value]:
+    """By the normals z, y, x in this order, as everything on the page is."""
+    return dict(sorted(by_normal.items(), reverse=True))
+
+
 def _of_normal(name: str, several: bool) -> str:
     return f"<h3>Normal to {name}</h3>" if several else ""
 
 
-def _sides(comparison: Comparison) -> list[tuple[str, Any]]:
-    first = next(iter(comparison.pairs.values()))
+def _sides(comparison: Comparison) -> list[tuple[str, Sample]]:
+    pairs = _ordered(comparison.pairs)
+    first = next(iter(pairs.values()))
     if comparison.together is not None:
-        maps = [(f"map normal to {name}", reference) for name, (reference, _) in comparison.pairs.items()]
+        maps = [(f"map normal to {name}", reference) for name, (reference, _) in pairs.items()]
         return [*maps, ("RVE", first[1])]
-    return [("map" if "volume" not in comparison.pairs else "truth", first[0]), ("RVE", first[1])]
+    return [("map" if "volume" not in pairs else "truth", first[0]), ("RVE", first[1])]
 
 
 def _summary(judgement: Judgement | None) -> str:
@@ -237,13 +255,8 @@ def _summary(judgement: Judgement | None) -> str:
         return "The volume alone: there is no map to judge it against."
     if all(row.verdict == "not judged" for row in judgement.rows if row.key != "seam"):
         return '<b class="warn">Nothing could be compared.</b>'
-    kind = "pass" if judgement.passed >= 0.9 * judgement.judged else "warn"
-    missing = len(judgement.rows) - judgement.judged
-    rest = f"; {missing} could not be judged" if missing else ""
-    return (
-        f'<b class="{kind}">{judgement.passed} of {judgement.judged} figures</b> lie within what the map gives against '
-        f"itself{rest}."
-    )
+    kind = "pass" if judgement.convincing else "warn"
+    return f'<b class="{kind}">{escape(judgement.conclusion)}.</b>'
 
 
 def _notes(judgement: Judgement | None) -> str:
@@ -264,7 +277,7 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
     elif not isinstance(references, dict):
         references = {} if references is None else {"z": references}
-    for normal, reference in references.items():
+    for normal, reference in _ordered(references).items():
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
         name = f"{kind} normal to {normal}" if len(references) > 1 else kind
@@ -301,11 +314,12 @@ def _table(judgement: Judgement) -> str:
         _explain(
             "Each figure compares the volume's sections with the map; the worst of the section normals counts. "
             "<b>Floor</b> is the median, <b>limit</b> the 95 % bound of what random windows of the map, of the "
-            "sections' size, give against the whole map. Where there are several maps, each serves the sections of its "
-            "normal, and the figures of texture compare with all of them together. The bar shows the value against the "
-            "limit (mark)."
+            "sections' size, give against the whole map. A pass is <b>not decisive</b> where the limit is so wide that "
+            "hardly any volume fails it: a distance of more than 0.6, an error of more than 1, a share of lags that "
+            "chance gives. Where there are several maps, each serves the sections of its normal, and the figures of "
+            "texture compare with all of them together. The bar shows the value against the limit (mark)."
         ),
-        "<table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
+        "<div class='scroll'><table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
         "<th class='number'>Floor</th><th class='number'>Limit</th><th>By normal</th><th>Verdict</th></tr>"
         "</thead><tbody>",
     ]
@@ -314,7 +328,7 @@ def _table(judgement: Judgement) -> str:
         if rows:
             lines.append(f"<tr class='group'><td colspan='8'>{name}</td></tr>")
         lines.extend(_table_row(row) for row in rows)
-    return "".join([*lines, "</tbody></table>"])
+    return "".join([*lines, "</tbody></table></div>"])
 
 
 def _table_row(row: Row) -> str:
@@ -322,8 +336,11 @@ def _table_row(row: Row) -> str:
     change = ""
     if row.reference is not None and row.measured is not None:
         change = f"{row.reference:.3g} → {row.measured:.3g} {row.unit}"
-    axes = " ".join(f"{name}&nbsp;{_format(value)}" for name, value in row.per_axis.items() if len(row.per_axis) > 1)
-    kind = {"pass": "pass", "warn": "warn"}.get(row.verdict, "none")
+    axes = " ".join(
+        f"{name}&nbsp;{_format(value)}" for name, value in _ordered(row.per_axis).items() if len(row.per_axis) > 1
+    )
+    weak = row.verdict == "pass" and not row.decisive
+    kind = "none" if weak else row.verdict
     if row.reason:
         return (
             f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small' colspan='6'>"
@@ -333,7 +350,7 @@ def _table_row(row: Row) -> str:
         f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small'>{escape(change)}</td>"
         f"<td class='number'>{numbers[0]}</td><td>{_bar(row)}</td><td class='number'>{numbers[1]}</td>"
         f"<td class='number'>{numbers[2]}</td><td class='small'>{axes}</td>"
-        f"<td><span class='verdict {kind}'>{row.verdict}</span></td></tr>"
+        f"<td><span class='verdict {kind}'>{'not decisive' if weak else row.verdict}</span></td></tr>"
     )
 
 
@@ -343,7 +360,7 @@ def _bar(row: Row) -> str:
     width, scale = 90.0, max(row.value, 1.5 * row.limit, 1e-12)
     if row.higher_is_better:
         scale = 1.0
-    color = "#7cb58f" if row.verdict == "pass" else "#e39a4b"
+    color = "#e39a4b" if row.verdict == "warn" else "#7cb58f" if row.decisive else "#aab4c0"
     length, mark = width * row.value / scale, width * min(row.limit / scale, 1.0)
     return (
         f"<svg class='bar' width='{width:.0f}' height='12'><rect width='{width:.0f}' height='12' fill='#eef1f4'/>"

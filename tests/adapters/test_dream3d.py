@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
+from polyrve import frames, rotation
 from polyrve.adapters import dream3d
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import LAUE_GROUPS, Phase
@@ -41,6 +41,20 @@ def assert_same_field(a, b):
     assert sorted(a.properties) == sorted(b.properties)
     for name, values in a.properties.items():
         np.testing.assert_array_equal(values, b.properties[name])
+
+
+def test_another_frame_than_its_own_turns_a_written_volume_with_a_warning(tmp_path, two_phase_grains):
+    path, own = tmp_path / "rve.dream3d", frames.named("edax-2", "vendor default")
+    dream3d.write(two_phase_grains.field.evolve(frame=own), path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plain, same = polyrve.read(path), polyrve.read(path, frame="edax-2")
+    np.testing.assert_array_equal(plain.quaternions, same.quaternions)
+    assert same.frame == own
+    with pytest.warns(UserWarning, match=r"brought from frame .edax-2.* frame .edax-3. is applied on top of that"):
+        other = polyrve.read(path, frame="edax-3")
+    expected = frames.named("edax-3").apply(plain.quaternions)
+    np.testing.assert_allclose(other.quaternions[plain.indexed], expected[plain.indexed], atol=1e-12)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

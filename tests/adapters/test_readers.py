@@ -157,6 +157,10 @@ def test_writers_note_their_frame(crystals, tmp_path, writer, frame):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         back = polyrve.read(path)
+        assert polyrve.read(path, frame=frame).frame.name == frame
+    other = "edax-1" if frame != "edax-1" else "none"
+    with pytest.warns(UserWarning, match=f"polyrve wrote its angles in frame '{frame}'; they are read in '{other}'"):
+        polyrve.read(path, frame=other)
     assert_same_crystals(back, truth, 1e-6)
     assert (back.frame.name, back.frame.source) == (frame, "file")
 

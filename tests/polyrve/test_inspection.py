@@ -35,6 +35,27 @@ def test_vendor_default_frame(good):
     assert "does not say its frame" in suspicions(good.evolve(frame=frames.named("edax-2", "vendor default")))
 
 
+def test_a_frame_that_was_applied_before_is_told_and_not_asked_for_again(good):
+    frame = frames.named("oxford-cs0", "vendor default")
+    map_ = good.evolve(frame=frame, provenance={"source": "a.ctf", "frame": frame.record()})
+    assert "does not say its frame" in " | ".join(inspect(map_, "in/a.ctf").suspicions)
+    found = inspect(map_, "a.dream3d")
+    assert found.suspicions == ()
+    assert found.facts["read from"] == (
+        "a.ctf in frame oxford-cs0 (vendor default); another frame needs that file to be read again"
+    )
+    volume = make_specimen((12, 14, 16), grain_size=4.0).field
+    volume = volume.evolve(frame=frame, provenance={"program": "polyrve 1", "maps": {"all": dict(map_.provenance)}})
+    assert "frame" not in suspicions(volume)
+    assert inspect(volume).facts["made from"] == (
+        "a.ctf in frame oxford-cs0 (vendor default); another frame needs another reconstruction"
+    )
+    others = {"z": {**map_.provenance, "source": "b.ctf"}, "x": dict(map_.provenance), "y": {"steps": []}}
+    told = inspect(volume.evolve(provenance={"maps": others})).facts["made from"]
+    assert told.startswith("z: b.ctf in frame oxford-cs0 (vendor default), x: a.ctf in frame oxford-cs0")
+    assert ", y: a map without a name; another" in told
+
+
 def test_holes_and_lone_points(good):
     truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
     assert "20 % of the points are not indexed" in suspicions(measure(truth, 0, 1, unindexed=0.2))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -240,6 +241,20 @@ def test_a_volume_alone_is_shown_and_not_judged(specimen, tmp_path):
     assert json.loads((tmp_path / "new" / "alone.json").read_text())["judgement"] is None
 
 
+def test_the_headline_is_green_for_decisive_figures_alone(written):
+    text = written[0].read_text(encoding="utf-8")
+    judgement = written[1]
+    assert judgement.conclusion in text
+    assert text.count("not decisive</span>") == judgement.hardly_failed
+    rows = tuple(replace(row, verdict="pass", value=0.0, reason="", decisive=True) for row in judgement.rows)
+    assert 'class="pass"' in page._summary(replace(judgement, rows=rows, grains=50))
+    for other in (
+        replace(judgement, rows=rows, grains=3),
+        replace(judgement, rows=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
+    ):
+        assert 'class="warn">Inconclusive: ' in page._summary(other)
+
+
 def test_map_without_indexed_points_says_why_nothing_is_judged(specimen, tmp_path):
     volume, map_ = specimen
     empty = OrientationMap(np.array(map_.quaternions), np.zeros(map_.shape, dtype=int), map_.phases, map_.spacing)
@@ -259,9 +274,10 @@ def three_maps():
 
 def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(drawings, "png", lambda drawing, dpi=40: drawn.append(drawing) or png(drawing, 40))
+    monkeypatch.setattr(drawings, "png", lambda drawing, **options: drawn.append(drawing) or png(drawing, 40))
     path = tmp_path / "three.html"
-    judgement = polyrve.report(specimen[0], against=three_maps, path=path, windows=5)
+    turned = dict(reversed(three_maps.items()))
+    judgement = polyrve.report(specimen[0], against=turned, path=path, windows=5)
     text = path.read_text(encoding="utf-8")
     alternatives = [attrs.get("alt") for tag, attrs in Tags(text).tags if tag == "img"]
     assert alternatives.count("distributions") == 3
@@ -271,6 +287,9 @@ def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps,
         assert f"<dt>Map normal to {name}</dt>" in text
     titles = [[axis.get_title() for axis in drawing.axes] for drawing in drawn]
     (maps,) = [names for names in titles if "map normal to z" in names]
+    facts = [text.index(f"<dt>Map normal to {name}</dt>") for name in "zyx"]
+    assert facts == sorted(facts)
+    assert re.search(r"z&nbsp;\S+ y&nbsp;\S+ x&nbsp;", text)
     above, below = [f"map normal to {name}" for name in "zyx"], [f"RVE, normal to {name}" for name in "zyx"]
     assert maps == 2 * [*above, *below]
     beside = [[text.get_text() for axis in drawing.axes for text in axis.texts] for drawing in drawn]
@@ -307,6 +326,31 @@ def test_a_report_that_fails_leaves_the_old_one(specimen, tmp_path, monkeypatch)
         polyrve.report(specimen[0], path=path)
     assert [path.read_text(), path.with_suffix(".json").read_text()] == ["old", "old"]
     assert sorted(found.name for found in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_points_of_each_phase_are_told(tmp_path):
+    phases = (Phase("Al"), Phase("Mg", "6/mmm"))
+    other = make_specimen((16, 40, 44), grain_size=6.0, phases=phases, phase_fractions=(0.7, 0.3), seed=1).field
+    volume = make_specimen((16, 18, 20), grain_size=6.0, phases=phases, phase_fractions=(0.7, 0.3), seed=2).field
+    map_ = other.section(0, 3).evolve(periodic=False)
+    polyrve.report(volume, against=map_, path=tmp_path / "two.html", windows=5)
+    text = (tmp_path / "two.html").read_text(encoding="utf-8")
+    for number, name in enumerate(("Al", "Mg"), start=1):
+        counts = [(field.phase_ids == number).sum() for field in (map_, volume)]
+        assert re.search(rf"<h3>{name}: map {counts[0]} points \(\S+ %\), RVE {counts[1]} points", text)
+    assert "hemisphere towards the viewer (-z), x right, y down" in text
+    assert text.index("<div class='scroll'><table>") > 0
+
+
+@pytest.mark.parametrize("decades", [0.3, 1.0, 5.0])
+def test_the_loss_axis_has_several_labels(decades, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawings, "png", lambda drawing: drawn.append(drawing) or png(drawing))
+    drawings.loss_history([[1, i, 4e-3 * 10 ** (decades * (1 - i / 20))] for i in range(21)])
+    axis = drawn[0].axes[0]
+    low, high = axis.get_ylim()
+    ticks = [*axis.yaxis.get_major_ticks(), *axis.yaxis.get_minor_ticks()]
+    assert sum(bool(tick.label1.get_text()) and low <= tick.get_loc() <= high for tick in ticks) >= 2
 
 
 @pytest.mark.parametrize("laue", ["2/m", "6/mmm"])

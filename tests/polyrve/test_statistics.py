@@ -10,7 +10,7 @@ from polyrve.harmonics import symmetrized_harmonics
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.sample import at_spacing, half_window, pooled, sections, whole
 from polyrve.specimen import Component, make_specimen, measure
-from polyrve.statistics import compare, judge, judgement_of, seam
+from polyrve.statistics import FEWEST_TO_STAND, Judgement, Row, compare, judge, judgement_of, seam
 from polyrve.texture import orientation_cells, pole_density, pole_directions, to_fundamental_zone
 
 
@@ -299,10 +299,77 @@ def test_the_record_is_json_and_the_text_tells_all(specimen, large_map):
     assert [row["key"] for row in record["rows"]] == [row.key for row in judgement.rows]
     assert record["settings"]["windows"] == 5
     assert record["settings"]["window_shapes"]["x"] == [30, 32]
-    assert f"{judgement.passed} of {judgement.judged} figures pass" in str(judgement)
+    assert judgement.conclusion in str(judgement)
+    assert record["grains"] == judgement.grains > 20
+    assert [row["decisive"] for row in record["rows"]] == [row.decisive for row in judgement.rows]
     assert judge(large_map, specimen, windows=5).to_json() == judgement.to_json()
     with pytest.raises(KeyError, match="odf_5"):
         judgement["nonsense"]
+
+
+def row_of(key, verdict="pass", limit=0.1, decisive=True):
+    value = None if verdict == "not judged" else 0.05
+    return Row(key, key, "grains", value, {}, 0.05, limit, verdict, decisive=decisive)
+
+
+def test_a_count_of_decisive_figures_alone_is_the_plain_one():
+    judgement = Judgement((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
+    assert judgement.conclusion == str(judgement).splitlines()[-1] == "2 of 3 figures pass"
+    assert judgement.conclusive
+    assert not judgement.convincing
+    assert Judgement(tuple(row_of(str(i)) for i in range(3)), grains=50).convincing
+
+
+def test_limits_that_hardly_any_volume_fails_are_told_from_decisive_ones():
+    rows = (*(row_of(f"a{i}") for i in range(3)), *(row_of(f"b{i}", limit=0.9, decisive=False) for i in range(4)))
+    judgement = Judgement((*rows, row_of("c", "not judged", None, decisive=False)), grains=50)
+    assert (judgement.passed, judgement.judged) == (7, 7)
+    assert judgement.conclusion == (
+        "Inconclusive: 3 of 7 figures pass decisively, 4 can hardly fail with a map this small, 1 could not be judged"
+    )
+    assert str(judgement).count("pass, not decisive") == 4
+    assert not judgement.convincing
+
+
+def test_a_volume_of_few_grains_convinces_nobody():
+    rows = tuple(row_of(str(i)) for i in range(9))
+    assert Judgement(rows, grains=FEWEST_TO_STAND).convincing
+    judgement = Judgement(rows, grains=3)
+    assert judgement.conclusion == "Inconclusive: 9 of 9 figures pass, the volume holds 3 grains"
+    assert Judgement(rows, grains=1).conclusion.endswith("the volume holds 1 grain")
+    assert not judgement.convincing
+    unlike = Judgement(tuple(row_of(str(i), "warn") for i in range(9)), grains=3)
+    assert unlike.conclusion == "0 of 9 figures pass, the volume holds 3 grains"
+
+
+def test_one_grain_against_a_narrow_map_tells_little():
+    truth = make_specimen((12, 24, 40), grain_size=16.0, seed=3).field
+    section = truth.section(0, 2)
+    narrow = section.evolve(
+        quaternions=section.quaternions[:5], phase_ids=section.phase_ids[:5], properties={}, periodic=False
+    )
+    grain = np.broadcast_to(narrow.quaternions[2, 5], (8, 9, 10, 4))
+    volume = OrientationVolume(grain, np.ones((8, 9, 10), dtype=int), truth.phases, (1.0, 1.0, 1.0), periodic=True)
+    judgement = judge(narrow, volume, windows=12)
+    assert judgement.grains == 1
+    assert not judgement.conclusive
+    assert judgement.conclusion.endswith("13 could not be judged, the volume holds 1 grain")
+    assert judgement.hardly_failed == 5
+    assert not judgement["texture_index"].decisive
+    assert not judgement["aspect_ratio"].decisive
+
+
+@pytest.mark.parametrize(
+    ("key", "limit", "decisive"),
+    [
+        ("odf_5", 0.6, True), ("aspect_ratio", 0.923, False), ("texture_index", 2.15, False),
+        ("boundary_fraction", 0.99, True), ("two_point_within_2", 0.012, False), ("two_point_within_2", 0.08, True),
+        ("madogram_largest", 1.1, False), ("specks", 0.075, True),
+    ],
+)  # fmt: skip
+def test_the_limit_says_what_is_decisive(key, limit, decisive):
+    figure = next(figure for figure in figures(3) if figure.key == key)
+    assert figure.decides(limit) == decisive
 
 
 def test_elongated_grains_in_the_wrong_direction_warn(large_map):
