@@ -129,6 +129,8 @@ def write(
         If the disk is full.
     """
     cases = [load] if isinstance(load, str) else list(load)
+    if not cases:
+        raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
     loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
     whole = solver_cells.cells(data, by=by, fill=fill)
     if resolution is not None:

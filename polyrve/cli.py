@@ -147,7 +147,7 @@ def formats(
     typer.echo(f"{row.name}: {row.description}")
     for can, verb in ((row.reads, "read"), (row.writes, "write")):
         if can:
-            options = _options_of(getattr(row.load(), verb))
+            options = registry.options_of(getattr(row.load(), verb))
             shown = ", ".join(f"{option}={default!r}" for option, default in options.items())
             typer.echo(f"{verb}: {shown or 'no options'}")
 
@@ -165,7 +165,7 @@ def convert(
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _writer_options(row, options)
+    chosen = _options(row.load().write, options)
     data = registry.read(source, frame=frame)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {_times(data.shape)} points as {row.name}")
@@ -338,7 +338,7 @@ def export(
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _writer_options(row, [*(options or []), *([f"phase={phase}"] if phase else [])])
+    chosen = _options(row.load().write, [*(options or []), *([f"phase={phase}"] if phase else [])])
     data = _read_grains(source, threshold)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {_times(data.field.shape)} voxels, {data.number_of_grains} grains as {row.name}")
@@ -523,25 +523,10 @@ def _check_writable(folder: Path) -> None:
         raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
-def _writer_options(row: Format, given: list[str] | None) -> dict[str, Any]:
-    known = _options_of(row.load().write)
-    chosen = {}
-    for text in given or []:
-        name, value = _assignment(text)
-        if name not in known:
-            raise ValueError(f"option of {row.name}: expected one of {', '.join(known) or 'none'}; got {name!r}")
-        chosen[name] = value
-    return chosen
+def _options(function: Any, given: list[str] | None) -> dict[str, Any]:
+    from polyrve.adapters import registry
 
-
-def _options_of(function: Any) -> dict[str, Any]:
-    import inspect
-
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in ("force", "frame")
-    }
+    return registry.checked_options(function, dict(map(_assignment, given or [])))
 
 
 def _assignment(text: str) -> tuple[str, Any]:

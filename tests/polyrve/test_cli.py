@@ -100,6 +100,29 @@ def test_export_passes_options_on(run, volume, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_export_takes_false_for_false(run, volume, tmp_path):
+    import h5py
+
+    assert run("export", volume, tmp_path / "plain.dream3d", "--set", "compress=False")[0] == 0
+    with h5py.File(tmp_path / "plain.dream3d") as file:
+        assert file["DataStructure/DataContainer/CellData/Quats"].compression is None
+
+
+@pytest.mark.parametrize(("target", "option", "words"), [
+    ("job", "strain=a", "option strain"), ("job", "rate=x", "option rate"), ("job", "columns=two", "option columns"),
+    ("job", "columns=2.5", "option columns"), ("job", "resolution=5", "option resolution"), ("job", "axes=1", "axes"),
+    ("job", "buffer=x", "option buffer"), ("job", "mirror=1", "mirror: expected axes"), ("job", "load=3", "load: "),
+    ("job", "load=[]", "load: expected one or more of tension"), ("a.vtp", "smooth=abc", "option smooth"),
+    ("a.ang", "section=3", "section: "), ("a.vti", "direction=[0,0,0]", "direction: expected three numbers"),
+    ("a.vti", "direction=[1,0]", "direction: expected three numbers"),
+])  # fmt: skip
+def test_export_refuses_options_of_another_type(run, volume, tmp_path, target, option, words):
+    target = tmp_path / target
+    to = ("--to", "damask") if not target.suffix else ()
+    assert words in refused(run("export", volume, target, *to, "--set", option))
+    assert not target.exists()
+
+
 def truncated(tmp_path, scan, volume):
     path = tmp_path / "short.ang"
     path.write_bytes(scan.read_bytes()[: scan.stat().st_size * 2 // 3])
