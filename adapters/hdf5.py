@@ -285,7 +285,9 @@ def choose(path: Path, groups: Sequence[h5py.Group], asked: str | None, option: 
     if asked is None:
         if len(groups) == 1:
             return groups[0]
-        raise FormatError(path, f"expected one data set; got {len(groups)}: set {option}= to one of {', '.join(names)}")
+        raise FormatError(
+            path, f"expected one data set; got {len(groups)} ({', '.join(names)}); name one by the option {option}"
+        )
     for item, name in zip(groups, names, strict=True):
         if asked.strip("/") in (name, name.split("/")[0]) or name.endswith("/" + asked.strip("/")):
             return item
