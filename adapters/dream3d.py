@@ -159,11 +159,12 @@ def read_grains(
     volume : bool
         Whether one layer is returned as a volume with nz = 1, too.
     **options
-        As in :func:`read`.
+        As in :func:`read`. `frame` and `degrees` hold for the grains' means, too.
 
     Returns
     -------
     GrainMap or GrainVolume
+        Points that are not indexed, by the mask too, are in no grain.
 
     Raises
     ------
@@ -192,13 +193,17 @@ def read_grains(
         elif (name := _find(matrix, _USUAL["grain_quaternions"])) is not None:
             mean = _scalar_first(matrix[name][1:])
         elif found is not None:
-            mean = rotation.from_euler(np.asarray(matrix[found][1:], dtype=np.float64))
+            angles = np.asarray(matrix[found][1:], dtype=np.float64)
+            mean = rotation.from_euler(np.deg2rad(angles) if options.get("degrees") else angles)
         else:
             raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
         name = _find(matrix, _USUAL["phases"])
         if name is None:
             raise FormatError(path, "expected the array Phases; got none", where)
         phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
+    if options.get("frame") is not None:
+        mean = field.frame.apply(mean)
+    grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
     properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
     field = field.evolve(properties=properties)
     try:

@@ -350,6 +350,47 @@ def test_grains_of_another_program(version):
         assert np.rad2deg(angle).max() < 0.1
 
 
+def degrees_from_means(grains):
+    """Largest angle in degrees between a point and the mean of its grain."""
+    inside = grains.grain_ids > 0
+    ids, q = grains.grain_ids[inside], grains.field.quaternions[inside]
+    return np.rad2deg(rotation.disorientation_angle(q, grains.quaternions[ids - 1], np.eye(1, 4)).max())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_means_are_turned_with_the_field(tmp_path, two_phase_grains, version):
+    dream3d.write(two_phase_grains, tmp_path / "a.dream3d", version=version)
+    turned = dream3d.read_grains(tmp_path / "a.dream3d", frame="edax-2")
+    assert degrees_from_means(turned) == pytest.approx(degrees_from_means(two_phase_grains), abs=1e-6)
+
+
+def test_means_in_degrees(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path, exact=False)
+    with h5py.File(path, "r+") as file:
+        for group in (file[CELLS["8.0"]], file["DataStructure/DataContainer/CellFeatureData"]):
+            for name in ("Quats", "AvgQuats", "EulerAngles", "AvgEulerAngles"):
+                if name.endswith("Quats") and name in group:
+                    del group[name]
+                elif name in group:
+                    group[name][...] = np.rad2deg(group[name][()])
+    back = dream3d.read_grains(path, degrees=True)
+    assert degrees_from_means(back) == pytest.approx(degrees_from_means(two_phase_grains), abs=1e-3)
+
+
+def test_masked_points_are_in_no_grain(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    largest = np.bincount(two_phase_grains.grain_ids.ravel()).argmax()
+    out = tuple(np.argwhere(two_phase_grains.grain_ids == largest)[0])
+    with h5py.File(path, "r+") as file:
+        file[CELLS["8.0"]]["Mask"][(*out, 0)] = 0
+    back = dream3d.read_grains(path)
+    assert back.grain_ids[out] == back.field.phase_ids[out] == 0
+    assert (back.grain_ids == 0).sum() == 1
+    assert (dream3d.read_grains(path, mask=False).grain_ids == two_phase_grains.grain_ids).all()
+
+
 def test_missing_crystal_structures_warn_and_can_be_set():
     with pytest.warns(UserWarning, match="no crystal structures"):
         dream3d.read(sample(SAMPLES[1]))
