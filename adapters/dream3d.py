@@ -18,7 +18,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ _METRE = 10
 
 @dataclass(frozen=True)
 class _Image:
-    """An image geometry in a file; shape, spacing and origin in the order z, y, x."""
+    """An image geometry in a file; shape, spacing and origin in the order z, y, x; `others`: paths of further ones."""
 
     path: str
     shape: tuple[int, int, int]
@@ -69,6 +69,7 @@ class _Image:
     origin: tuple[float, float, float]
     units: int | None
     cells: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def read(
@@ -305,6 +306,7 @@ def _choose(
     images = _images(file, path)
     if not images:
         raise FormatError(path, "expected an image geometry; got none")
+    paths = [image.path for image in images]
     if geometry is not None:
         images = [image for image in images if geometry in (image.path, image.path.rsplit("/", 1)[1])
                   or image.path.endswith("/" + geometry.strip("/"))]  # fmt: skip
@@ -328,7 +330,8 @@ def _choose(
     if len({image.path for image, _ in found}) > 1:
         names = ", ".join(image.path.rsplit("/", 1)[1] for image, _ in found)
         raise FormatError(path, f"several geometries hold orientations ({names}); name one by the option geometry")
-    return found[0]
+    image, matrix = found[0]
+    return replace(image, others=tuple(path for path in paths if path != image.path)), matrix
 
 
 def _read_field(
@@ -424,7 +427,7 @@ def _read_field(
             spacing=spacing,
             origin=origin,
             frame=chosen,
-            periodic=bool(note.get("periodic", False)),
+            periodic=bool(note.get("periodic", False)) and _fits(note, image.shape),
             properties=properties,
             provenance=provenance,
         )
@@ -540,14 +543,14 @@ def _same_single(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def _matrices(file: h5py.File, image: _Image) -> Iterator[h5py.Group]:
-    """Groups that may be attribute matrices, those of the geometry first."""
+    """Groups that may be attribute matrices, those of the geometry first, those of other geometries left out."""
     yield from (item for item in file[image.path].values() if isinstance(item, h5py.Group))
-    others: list[h5py.Group] = []
+    found: list[h5py.Group] = []
     root = file["DataStructure"] if "DataStructure" in file else file["DataContainers"]
-    root.visititems(
-        lambda _, item: others.append(item) if isinstance(item, h5py.Group) and item.name != image.path else None
-    )
-    yield from others
+    root.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
+    for group in found:
+        if group.name != image.path and not any(f"{group.name}/".startswith(f"{other}/") for other in image.others):
+            yield group
 
 
 def _phases(
@@ -562,7 +565,7 @@ def _phases(
     given = None if laue is None else [laue] * max(needed, 1) if isinstance(laue, str) else list(laue)
     known = [
         group
-        for group in _matrices(file, image)
+        for group in _matrices(file, image if ensemble is None else replace(image, others=()))
         if "CrystalStructures" in group and (ensemble is None or group.name.rsplit("/", 1)[1] == ensemble)
     ]
     matrix = next((group for group in known if len(group["CrystalStructures"]) > needed), None)
@@ -574,7 +577,7 @@ def _phases(
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
         if given is None:
             warnings.warn(
-                f"{path}: no crystal structures; m-3m taken for all phases (the option laue sets them)",
+                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases (the option laue sets them)",
                 stacklevel=2,
             )
             given = ["m-3m"] * max(needed, 1)
@@ -613,7 +616,8 @@ def _phases(
 
 
 def _note(file: h5py.File, path: str | Path, image: _Image) -> dict[str, Any]:
-    """What polyrve wrote beside the arrays, empty for files of other programs."""
+    """What polyrve wrote beside the arrays of this geometry, empty for those of other programs."""
+    name = image.path.rsplit("/", 1)[1]
     for group in _matrices(file, image):
         if group.name.endswith("/" + NOTE_GROUP) and isinstance(group.get(NOTE), h5py.Dataset):
             texts = hdf5.strings(Path(path), group[NOTE])
@@ -621,8 +625,15 @@ def _note(file: h5py.File, path: str | Path, image: _Image) -> dict[str, Any]:
                 note = json.loads(texts[0])
             except (ValueError, IndexError):
                 return {}
-            return note if isinstance(note, dict) else {}
+            inside = group.parent.name == image.path
+            return note if isinstance(note, dict) and (inside or note.get("geometry", name) == name) else {}
     return {}
+
+
+def _fits(note: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
+    """Whether a note was written for this number of points; notes of earlier versions do not say it."""
+    written = tuple(note.get("shape", shape))
+    return written == shape[-len(written) :]
 
 
 def _feature_matrix(file: h5py.File, path: str | Path, image: _Image, count: int, given: str | None) -> h5py.Group:

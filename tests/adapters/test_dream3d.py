@@ -484,6 +484,55 @@ def test_several_geometries_need_a_choice(tmp_path):
         dream3d.read(tmp_path / "old.dream3d", geometry="Third")
 
 
+def add_foreign_map(path):
+    """Another program's map beside a volume, without crystal structures."""
+    q = np.float32(np.roll(rotation.random_orientations((1, 4, 5), np.random.default_rng(3)), -1, axis=-1))
+    with h5py.File(path, "r+") as file:
+        group = file.create_group("DataStructure/Foreign")
+        group.attrs["ObjectType"] = np.bytes_("ImageGeom")
+        group.attrs["_DIMENSIONS"] = np.uint64([5, 4, 1])
+        group.attrs["_SPACING"], group.attrs["_ORIGIN"] = np.float32([1, 1, 1]), np.float32([0, 0, 0])
+        group["Cells/Quats"] = q
+        group["Cells/Phases"] = np.ones((1, 4, 5, 1), dtype=np.int32)
+
+
+def test_a_foreign_geometry_has_nothing_of_polyrves_note(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    add_foreign_map(path)
+    with pytest.warns(UserWarning, match="no crystal structures of /DataStructure/Foreign"):
+        foreign = dream3d.read(path, geometry="Foreign")
+    assert not foreign.periodic
+    assert foreign.frame.source == "file"
+    assert foreign.provenance["geometry"] == "/DataStructure/Foreign"
+    assert foreign.phases == (Phase("Phase 1"),)
+    named = dream3d.read(path, geometry="Foreign", ensemble="CellEnsembleData")
+    assert [phase.name for phase in named.phases] == ["Al", "Mg (alpha)"]
+    assert_same_field(dream3d.read_grains(path, geometry="DataContainer").field, two_phase_grains.field)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_cropped_volume_is_not_periodic(tmp_path, two_phase_grains, version):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains.field, path, version=version)
+    with h5py.File(path, "r+") as file:
+        cells = file[CELLS[version]]
+        for name in list(cells):
+            cropped, attributes = cells[name][:, :, :4], dict(cells[name].attrs)
+            del cells[name]
+            cells[name] = cropped
+            cells[name].attrs.update(attributes)
+        if version == "8.0":
+            cells.parent.attrs["_DIMENSIONS"] = np.uint64([4, 4, 3])
+        else:
+            cells.parent["_SIMPL_GEOMETRY/DIMENSIONS"][...] = [4, 4, 3]
+    cropped = dream3d.read(path)
+    assert cropped.shape == (3, 4, 4)
+    assert not cropped.periodic
+    assert cropped.phases == two_phase_grains.field.phases
+    assert cropped.spacing == two_phase_grains.field.spacing
+
+
 def damage(file, case):
     cells = file[CELLS["8.0"]]
     if case == "version":
