@@ -46,7 +46,7 @@ NUMBER_OF_LAUE: dict[str, int] = {
     "-1": 1, "2/m": 20, "mmm": 22, "4/m": 4, "4/mmm": 42, "-3": 3, "-3m": 32, "6/m": 6, "6/mmm": 62, "m-3": 23,
     "m-3m": 43,
 }  # fmt: skip
-"""TSL's symmetry number of every Laue group."""
+"""TSL's symmetry number of every Laue group; that of 2/m has b as the two-fold axis (2: c, 21: a)."""
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "TSL": ("phi1", "PHI", "phi2", "x", "y", "IQ", "CI", "Phase", "SEM", "Fit"),

@@ -375,7 +375,7 @@ def _read_field(
     phase_ids = (
         np.ones(image.shape, dtype=np.int32) if name_p is None else _scalars(cells[name_p], image.shape, np.int32)
     )
-    field_phases = _phases(file, path, image, int(phase_ids.max()), ensemble, laue, note)
+    field_phases = _phases(file, path, image, phase_ids, ensemble, laue, note)
     if phase_ids.min() < 0 or phase_ids.max() > len(field_phases):
         raise FormatError(
             path,
@@ -557,11 +557,12 @@ def _phases(
     file: h5py.File,
     path: str | Path,
     image: _Image,
-    needed: int,
+    phase_ids: np.ndarray,
     ensemble: str | None,
     laue: str | Sequence[str] | None,
     note: Mapping[str, Any],
 ) -> tuple[Phase, ...]:
+    needed = int(phase_ids.max())
     given = None if laue is None else [laue] * max(needed, 1) if isinstance(laue, str) else list(laue)
     known = [
         group
@@ -596,6 +597,8 @@ def _phases(
             group = given[i]
         elif number < len(CRYSTAL_STRUCTURES):
             group = CRYSTAL_STRUCTURES[number]
+        elif i < needed and not (phase_ids == i + 1).any():
+            group = "-1"
         elif i < needed:
             raise FormatError(
                 path,

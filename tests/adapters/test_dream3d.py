@@ -427,6 +427,24 @@ def test_version_6(tmp_path):
     np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-12)
 
 
+def test_a_phase_without_structure_is_refused_only_where_a_point_has_it(tmp_path):
+    path = tmp_path / "old.dream3d"
+    make_old(path)
+    with h5py.File(path, "r+") as file:
+        container = file["DataContainers/ImageDataContainer"]
+        container["CellData/Phases"][...] = 2
+        del container["CellEnsembleData"]
+        container["CellEnsembleData/CrystalStructures"] = np.uint32([[999], [999], [1]])
+        container["CellEnsembleData/PhaseName"] = np.array([b"Unknown", b"Void", b"Nickel"])
+    field = dream3d.read(path)
+    assert [phase.name for phase in field.phases] == ["Void", "Nickel"]
+    assert (field.phase_ids == 2).all()
+    with h5py.File(path, "r+") as file:
+        file["DataContainers/ImageDataContainer/CellData/Phases"][0, 0, 0] = 1
+    with pytest.raises(FormatError, match=r"crystal structure 0 \.\.\. 10 of phase 1; got 999"):
+        dream3d.read(path)
+
+
 def test_degrees_are_refused_unless_told(tmp_path):
     angles = make_old(tmp_path / "old.dream3d")
     with h5py.File(tmp_path / "old.dream3d", "r+") as file:
