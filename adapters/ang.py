@@ -5,7 +5,7 @@ Bunge's in rad, the crystal has x || a, coordinates are in um (ASTAR: nm).
 
 Not indexed are points with CI < 0, with an angle of 4 pi, of a negative phase, of phase 0 where the header has several
 phases and none of the number 0, and the all-zero rows that MTEX writes for points without data. A hexagonal grid comes
-as the square grid of its nearest points. Points that the file leaves out are not indexed.
+as the square grid of its nearest points. Points that the file leaves out are not indexed. Decimal commas are accepted.
 
 Why not orix: its reader takes several times as long, knows no frames, hexagonal grids, missing rows or the columns of
 versions 6 to 8, and takes phase 0 of multi-phase files for a phase.
@@ -22,7 +22,7 @@ from typing import cast
 import numpy as np
 
 from polyrve import __version__, frames, rotation
-from polyrve.adapters import scan
+from polyrve.adapters import scan, text_lines
 from polyrve.adapters.number_table import read_table
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
@@ -46,7 +46,7 @@ NUMBER_OF_LAUE: dict[str, int] = {
     "-1": 1, "2/m": 20, "mmm": 22, "4/m": 4, "4/mmm": 42, "-3": 3, "-3m": 32, "6/m": 6, "6/mmm": 62, "m-3": 23,
     "m-3m": 43,
 }  # fmt: skip
-"""TSL's symmetry number of every Laue group."""
+"""TSL's symmetry number of every Laue group; that of 2/m has b as the two-fold axis (2: c, 21: a)."""
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "TSL": ("phi1", "PHI", "phi2", "x", "y", "IQ", "CI", "Phase", "SEM", "Fit"),
@@ -114,14 +114,15 @@ def read(
     """
     path = Path(path)
     content = scan.Content.of(path)
-    data = content.data
+    data = text_lines.without_tail(content.data)
     lines, start = _header_lines(data)
     header = _parse_header(path, lines)
     names = columns or header.columns
     if _has_names(data, start):
         table = read_table(_numbers_for_names(bytes(data[start:]), header.phases), path, len(lines) + 1)
     else:
-        table = read_table(data, path, len(lines) + 1, start)
+        body, begin = _with_points(data, start)
+        table = read_table(body, path, len(lines) + 1, begin)
     if header.columns is None and columns is None:
         names = _guess_columns(path, table, header)
     columns_by_name = _by_name(path, table, names or (), header)
@@ -207,14 +208,15 @@ def write(
 
 def _header_lines(data: memoryview) -> tuple[list[str], int]:
     lines: list[str] = []
-    start = 0
+    mark = len(text_lines.BYTE_ORDER_MARK)
+    start = mark if bytes(data[:mark]) == text_lines.BYTE_ORDER_MARK else 0
     while len(lines) < _MAX_HEADER_LINES:
         found = _LINE_END.search(data, start)
         end = len(data) if found is None else found.start()
         line = bytes(data[start:end]).strip()
         if start >= len(data) or (line and not line.startswith(b"#")):
             break
-        lines.append(line.decode("latin-1").lstrip("#").strip())
+        lines.append(text_lines.decoded(line).lstrip("#").strip())
         start = end + 1
     return lines, start
 
@@ -278,7 +280,7 @@ def _parse_phase(path: Path, number: int, block: Mapping[str, tuple[str, int]]) 
         ) from None
     text, line = block.get("LatticeConstants", ("0 0 0 90 90 90", 0))
     try:
-        lattice = [float(value) for value in text.split()]
+        lattice = [float(value) for value in text.replace(",", ".").split()]
     except ValueError:
         lattice = []
     if len(lattice) < 6:
@@ -293,9 +295,19 @@ def _has_names(data: memoryview, start: int) -> bool:
     return re.search(rb"[A-Za-z]{3}", re.sub(rb"(?i)nan|inf", b"", first)) is not None
 
 
+def _with_points(data: memoryview, start: int) -> tuple[bytes | memoryview, int]:
+    """The data and where it begins, with decimal points where the first line has decimal commas alone."""
+    end = _LINE_END.search(data, start)
+    first = bytes(data[start : len(data) if end is None else end.start()])
+    if b"," not in first or b"." in first:
+        return data, start
+    return bytes(data[start:]).replace(b",", b"."), 0
+
+
 def _numbers_for_names(body: bytes, phases: Mapping[int, Phase]) -> bytes:
     """The data with the phase names that some files have in the phase column replaced by their numbers."""
-    names = {phase.name.encode("latin-1", "replace"): number for number, phase in phases.items()}
+    codings = ("utf-8", "latin-1")
+    names = {phase.name.encode(code, "replace"): number for number, phase in phases.items() for code in codings}
     for name in sorted(names, key=len, reverse=True):
         body = body.replace(name, str(names[name]).encode())
     return re.sub(rb"(?i)not[ _]?indexed", b"-1", body)
@@ -433,8 +445,10 @@ def _grid(
         return shape, step, cells, origin
     if kind not in ("SqrGrid", "HexGrid"):
         raise FormatError(path, f"expected a header line GRID: SqrGrid or HexGrid; got {kind or 'none'}")
-    dx, dy = _number(path, header, "XSTEP"), _number(path, header, "YSTEP")
     odd, rows = int(_number(path, header, "NCOLS_ODD")), int(_number(path, header, "NROWS"))
+    dx = _number(path, header, "XSTEP", zero=odd == 1 and kind == "SqrGrid")
+    dy = _number(path, header, "YSTEP", zero=rows == 1 and kind == "SqrGrid")
+    dx, dy = dx or dy or 1.0, dy or dx or 1.0
     even = int(_number(path, header, "NCOLS_EVEN")) if "NCOLS_EVEN" in header.values else odd
     if kind == "SqrGrid":
         cells, origin = scan.place(path, (y, x), (rows, odd), (dy, dx))
@@ -444,14 +458,16 @@ def _grid(
     return (cells.shape[0], cells.shape[1]), (dy, dy), cells, origin
 
 
-def _number(path: Path, header: _Header, key: str) -> float:
+def _number(path: Path, header: _Header, key: str, zero: bool = False) -> float:
     text, line = header.values.get(key, ("", 0))
     if not line:
         raise FormatError(path, f"expected a header line {key}; got none")
     try:
-        value = float(text.split()[0]) if text else float("nan")
+        value = float(text.split()[0].replace(",", ".")) if text else float("nan")
     except ValueError:
         value = float("nan")
+    if value == 0 and zero:
+        return 0.0
     if not 0 < value < 1e9:
         raise FormatError(path, f"expected a positive number for {key}; got {text!r}", f"line {line}")
     return value

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve import frames, rotation
-from polyrve.adapters import scan
+from polyrve.adapters import scan, text_lines
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import LAUE_GROUPS, Phase, laue_group, laue_group_of_space_group
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -106,7 +106,7 @@ def _beside(path: Path, suffix: str) -> Path:
 def _sections(path: Path) -> _Sections:
     sections: _Sections = {}
     section: dict[str, str] = {}
-    text = path.read_bytes().decode("latin-1").removeprefix("\xef\xbb\xbf")
+    text = text_lines.decoded(path.read_bytes().removeprefix(text_lines.BYTE_ORDER_MARK))
     if "[" not in text:
         raise FormatError(path, "expected sections such as [General] and [Job]; got none")
     for line in text.splitlines():

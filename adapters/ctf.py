@@ -2,9 +2,9 @@
 
 Specification: the header's own keywords; Laue groups 1 ... 11 in the order of :data:`polyrve.crystal.LAUE_GROUPS`.
 Angles are Bunge's in degrees and refer to the sample frame CS0, to which the angles AcqE1 ... AcqE3 lead from the
-acquisition surface CS1. The crystal has x || a* (:mod:`polyrve.frames`). Decimal commas, text in Latin-1, further
-columns and a Z that the header names but the lines do not have are accepted. A grid with ZCells layers is read as a
-volume.
+acquisition surface CS1. The crystal has x || a* (:mod:`polyrve.frames`). Decimal commas, text in UTF-8 or Latin-1,
+further columns and a Z that the header names but the lines do not have are accepted. A grid with ZCells layers is read
+as a volume.
 
 Not indexed are the points of phase 0. The column Error is kept, not applied: software that fills in points leaves its
 mark there (:func:`polyrve.cleaning.unindex` can act on it).
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve import __version__, frames, rotation
-from polyrve.adapters import scan
+from polyrve.adapters import scan, text_lines
 from polyrve.adapters.number_table import read_table
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
@@ -65,7 +65,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
     """
     path = Path(path)
     content = scan.Content.of(path)
-    lines, body = _split(path, bytes(content.data))
+    lines, body = _split(path, bytes(text_lines.without_tail(content.data)))
     values = _values(lines)
     phases = _phases(path, lines, values)
     table = read_table(body, path, len(lines) + 1)
@@ -170,7 +170,7 @@ def _split(path: Path, data: bytes) -> tuple[list[str], bytes]:
     while start < len(data) and len(lines) < _MAX_HEADER_LINES:
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        lines.append(data[start:end].decode("latin-1").rstrip("\r"))
+        lines.append(text_lines.decoded(data[start:end]).rstrip("\r"))
         start = end + 1
         if lines[-1].split("\t")[0].strip() == "Phase" and "Euler1" in lines[-1]:
             body = data[start:]

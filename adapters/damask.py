@@ -129,6 +129,8 @@ def write(
         If the disk is full.
     """
     cases = [load] if isinstance(load, str) else list(load)
+    if not cases:
+        raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
     loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
     whole = solver_cells.cells(data, by=by, fill=fill)
     if resolution is not None:
@@ -284,7 +286,8 @@ def _definition(phase: Phase, wanted: str | None) -> str:
     if not lattices:
         raise ValueError(f"DAMASK has no lattice for Laue group {phase.laue} of phase {phase.name!r}")
     if wanted == "template":
-        return damask_phases.template(phase.name, lattices[0])
+        a, _, c = phase.lattice[:3]
+        return damask_phases.template(phase.name, lattices[0], c / a if min(a, c) > 0 else None)
     if wanted is not None and Path(wanted).suffix.lower() in (".yaml", ".yml"):
         try:
             text = Path(wanted).read_text(encoding="utf-8")

@@ -335,7 +335,7 @@ def find(name: str) -> Definition | None:
     return next((d for d in _ALL if wanted == d.name.lower() or wanted in d.aliases), None)
 
 
-def template(name: str, lattice: str) -> str:
+def template(name: str, lattice: str, c_over_a: float | None = None) -> str:
     """A definition to be completed: every ``???`` is a value to fill in.
 
     Parameters
@@ -344,6 +344,8 @@ def template(name: str, lattice: str) -> str:
         Of the phase.
     lattice : str
         cF, cI, hP or tI.
+    c_over_a : float, optional
+        Of hP and tI; to be filled in where it is not known.
 
     Returns
     -------
@@ -366,7 +368,7 @@ def template(name: str, lattice: str) -> str:
         f"lattice: {lattice}",
     ]
     if lattice in ("hP", "tI"):
-        lines.append("c/a: ???")
+        lines.append("c/a: ???" if c_over_a is None else f"c/a: {c_over_a:.6f}  # of the lattice constants of the map")
     lines += ["mechanical:", "  output: [F, P, F_e, F_p, L_p, O]", "  elastic:", "    type: Hooke"]
     lines += [f"    {constant}: ???" for constant in constants]
     lines += [

@@ -18,7 +18,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ _METRE = 10
 
 @dataclass(frozen=True)
 class _Image:
-    """An image geometry in a file; shape, spacing and origin in the order z, y, x."""
+    """An image geometry in a file; shape, spacing and origin in the order z, y, x; `others`: paths of further ones."""
 
     path: str
     shape: tuple[int, int, int]
@@ -69,6 +69,7 @@ class _Image:
     origin: tuple[float, float, float]
     units: int | None
     cells: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def read(
@@ -160,11 +161,12 @@ def read_grains(
     volume : bool
         Whether one layer is returned as a volume with nz = 1, too.
     **options
-        As in :func:`read`.
+        As in :func:`read`. `frame` and `degrees` hold for the grains' means, too.
 
     Returns
     -------
     GrainMap or GrainVolume
+        Points that are not indexed, by the mask too, are in no grain.
 
     Raises
     ------
@@ -193,13 +195,17 @@ def read_grains(
         elif (name := _find(matrix, _USUAL["grain_quaternions"])) is not None:
             mean = _scalar_first(matrix[name][1:])
         elif found is not None:
-            mean = rotation.from_euler(np.asarray(matrix[found][1:], dtype=np.float64))
+            angles = np.asarray(matrix[found][1:], dtype=np.float64)
+            mean = rotation.from_euler(np.deg2rad(angles) if options.get("degrees") else angles)
         else:
             raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
         name = _find(matrix, _USUAL["phases"])
         if name is None:
             raise FormatError(path, "expected the array Phases; got none", where)
         phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
+    if options.get("frame") is not None:
+        mean = field.frame.apply(mean)
+    grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
     properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
     field = field.evolve(properties=properties)
     try:
@@ -301,6 +307,7 @@ def _choose(
     images = _images(file, path)
     if not images:
         raise FormatError(path, "expected an image geometry; got none")
+    paths = [image.path for image in images]
     if geometry is not None:
         images = [image for image in images if geometry in (image.path, image.path.rsplit("/", 1)[1])
                   or image.path.endswith("/" + geometry.strip("/"))]  # fmt: skip
@@ -324,7 +331,8 @@ def _choose(
     if len({image.path for image, _ in found}) > 1:
         names = ", ".join(image.path.rsplit("/", 1)[1] for image, _ in found)
         raise FormatError(path, f"several geometries hold orientations ({names}); name one by the option geometry")
-    return found[0]
+    image, matrix = found[0]
+    return replace(image, others=tuple(path for path in paths if path != image.path)), matrix
 
 
 def _read_field(
@@ -368,7 +376,7 @@ def _read_field(
     phase_ids = (
         np.ones(image.shape, dtype=np.int32) if name_p is None else _scalars(cells[name_p], image.shape, np.int32)
     )
-    field_phases = _phases(file, path, image, int(phase_ids.max()), ensemble, laue, note)
+    field_phases = _phases(file, path, image, phase_ids, ensemble, laue, note)
     if phase_ids.min() < 0 or phase_ids.max() > len(field_phases):
         raise FormatError(
             path,
@@ -425,7 +433,7 @@ def _read_field(
             spacing=spacing,
             origin=origin,
             frame=chosen,
-            periodic=bool(note.get("periodic", False)),
+            periodic=bool(note.get("periodic", False)) and _fits(note, image.shape),
             properties=properties,
             provenance=provenance,
         )
@@ -541,29 +549,30 @@ def _same_single(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def _matrices(file: h5py.File, image: _Image) -> Iterator[h5py.Group]:
-    """Groups that may be attribute matrices, those of the geometry first."""
+    """Groups that may be attribute matrices, those of the geometry first, those of other geometries left out."""
     yield from (item for item in file[image.path].values() if isinstance(item, h5py.Group))
-    others: list[h5py.Group] = []
+    found: list[h5py.Group] = []
     root = file["DataStructure"] if "DataStructure" in file else file["DataContainers"]
-    root.visititems(
-        lambda _, item: others.append(item) if isinstance(item, h5py.Group) and item.name != image.path else None
-    )
-    yield from others
+    root.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
+    for group in found:
+        if group.name != image.path and not any(f"{group.name}/".startswith(f"{other}/") for other in image.others):
+            yield group
 
 
 def _phases(
     file: h5py.File,
     path: str | Path,
     image: _Image,
-    needed: int,
+    phase_ids: np.ndarray,
     ensemble: str | None,
     laue: str | Sequence[str] | None,
     note: Mapping[str, Any],
 ) -> tuple[Phase, ...]:
+    needed = int(phase_ids.max())
     given = None if laue is None else [laue] * max(needed, 1) if isinstance(laue, str) else list(laue)
     known = [
         group
-        for group in _matrices(file, image)
+        for group in _matrices(file, image if ensemble is None else replace(image, others=()))
         if "CrystalStructures" in group and (ensemble is None or group.name.rsplit("/", 1)[1] == ensemble)
     ]
     matrix = next((group for group in known if len(group["CrystalStructures"]) > needed), None)
@@ -575,7 +584,7 @@ def _phases(
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
         if given is None:
             warnings.warn(
-                f"{path}: no crystal structures; m-3m taken for all phases (the option laue sets them)",
+                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases (the option laue sets them)",
                 stacklevel=2,
             )
             given = ["m-3m"] * max(needed, 1)
@@ -594,6 +603,8 @@ def _phases(
             group = given[i]
         elif number < len(CRYSTAL_STRUCTURES):
             group = CRYSTAL_STRUCTURES[number]
+        elif i < needed and not (phase_ids == i + 1).any():
+            group = "-1"
         elif i < needed:
             raise FormatError(
                 path,
@@ -614,7 +625,8 @@ def _phases(
 
 
 def _note(file: h5py.File, path: str | Path, image: _Image) -> dict[str, Any]:
-    """What polyrve wrote beside the arrays, empty for files of other programs."""
+    """What polyrve wrote beside the arrays of this geometry, empty for those of other programs."""
+    name = image.path.rsplit("/", 1)[1]
     for group in _matrices(file, image):
         if group.name.endswith("/" + NOTE_GROUP) and isinstance(group.get(NOTE), h5py.Dataset):
             texts = hdf5.strings(Path(path), group[NOTE])
@@ -622,8 +634,15 @@ def _note(file: h5py.File, path: str | Path, image: _Image) -> dict[str, Any]:
                 note = json.loads(texts[0])
             except (ValueError, IndexError):
                 return {}
-            return note if isinstance(note, dict) else {}
+            inside = group.parent.name == image.path
+            return note if isinstance(note, dict) and (inside or note.get("geometry", name) == name) else {}
     return {}
+
+
+def _fits(note: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
+    """Whether a note was written for this number of points; notes of earlier versions do not say it."""
+    written = tuple(note.get("shape", shape))
+    return written == shape[-len(written) :]
 
 
 def _feature_matrix(file: h5py.File, path: str | Path, image: _Image, count: int, given: str | None) -> h5py.Group:

@@ -101,16 +101,17 @@ def write(
             if grains is not None:
                 _write_features(tree, field, grains, exact, shapes)
             derived = (*_DERIVED, *_DERIVED_WITH_GRAINS) if grains is not None else _DERIVED
-            tree.finish(note_of(field, derived), str(field.provenance.get("pipeline", "")))
+            tree.finish(note_of(field, derived, _GEOMETRY), str(field.provenance.get("pipeline", "")))
             description = _xdmf(path.name, field, tree.cells.name, tree.cell_arrays)
         if xdmf:
             partial.with_suffix(".xdmf").write_text(description, encoding="utf-8")
 
 
-def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED) -> str:
-    """JSON text of what a field carries beside its arrays: provenance, frame, phases, spacing, periodicity.
+def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED, geometry: str | None = None) -> str:
+    """JSON text of what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
 
-    `derived` names the cell arrays that follow from the others, which reading leaves out.
+    `derived` names the cell arrays that follow from the others, which reading leaves out; `geometry` names the
+    geometry, for a note that lies beside it.
     """
     provenance = {name: value for name, value in field.provenance.items() if name != "pipeline"}
     return json.dumps(
@@ -122,7 +123,9 @@ def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED) -> str:
             "phases": [asdict(phase) for phase in field.phases],
             "spacing": field.spacing,
             "origin": field.origin,
+            "shape": field.shape,
             "derived": list(derived),
+            **({} if geometry is None else {"geometry": geometry}),
         },
         default=_plain,
     )

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from polyrve.adapters import text_lines
 from polyrve.adapters.registry import FormatError
 
 _UNPACKED_FLOOR = 1 << 26
@@ -246,10 +247,7 @@ def _stated_lengths(path: Path, dataset: h5py.Dataset) -> list[int]:
 def decoded(value: Any) -> str:
     """Text of an HDF5 string value."""
     if isinstance(value, bytes):
-        try:
-            value = value.decode("utf-8")
-        except UnicodeDecodeError:
-            value = value.decode("latin-1")
+        value = text_lines.decoded(value)
     return str(value).rstrip("\0").strip() if isinstance(value, str) else ""
 
 
@@ -285,7 +283,9 @@ def choose(path: Path, groups: Sequence[h5py.Group], asked: str | None, option: 
     if asked is None:
         if len(groups) == 1:
             return groups[0]
-        raise FormatError(path, f"expected one data set; got {len(groups)}: set {option}= to one of {', '.join(names)}")
+        raise FormatError(
+            path, f"expected one data set; got {len(groups)} ({', '.join(names)}); name one by the option {option}"
+        )
     for item, name in zip(groups, names, strict=True):
         if asked.strip("/") in (name, name.split("/")[0]) or name.endswith("/" + asked.strip("/")):
             return item

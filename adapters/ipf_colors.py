@@ -39,6 +39,11 @@ def ipf_colors(
     ndarray, shape (..., 3), uint8
         Red, green, blue.
 
+    Raises
+    ------
+    ValueError
+        If the direction is not three finite numbers, or zero.
+
     References
     ----------
     G. Nolze, R. Hielscher, J. Appl. Cryst. 49 (2016) 1786-1802, doi:10.1107/S1600576716012942.
@@ -46,6 +51,8 @@ def ipf_colors(
     phase_ids = np.asarray(phase_ids)
     flat, ids = np.asarray(quaternions).reshape(-1, 4), phase_ids.ravel()
     v = np.asarray(direction, dtype=np.float64)
+    if v.shape != (3,) or not np.isfinite(v).all() or not v.any():
+        raise ValueError(f"direction: expected three numbers x, y, z, not all zero; got {list(direction)}")
     v = v / np.linalg.norm(v)
     colors = np.zeros((len(flat), 3), dtype=np.uint8)
     tables = {i: _table(phases[i - 1].laue) for i in np.unique(ids) if i > 0}

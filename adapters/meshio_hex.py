@@ -70,6 +70,8 @@ def write(
     mesh = to_mesh(cells(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
     if (file_format or "").startswith("gmsh"):
         mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
+    if file_format == "nastran":
+        mesh.cell_data["nastran:ref"] = mesh.cell_data["grain"]
     with replacing(path, force=force) as partial:
         try:
             meshio.write(partial, mesh, file_format=file_format, **options)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve.adapters import hexahedra
+from polyrve.adapters.ang import NUMBER_OF_LAUE
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_rows
@@ -17,10 +18,6 @@ from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler
 
-_TSL_SYMMETRY = {
-    "-1": 1, "2/m": 2, "mmm": 22, "4/m": 4, "4/mmm": 42, "-3": 3, "-3m": 32, "6/m": 6, "6/mmm": 62, "m-3": 23,
-    "m-3m": 43,
-}  # fmt: skip
 _EXODUS = (".e", ".exo", ".ex2")
 
 
@@ -62,7 +59,7 @@ def write(
 def _write_text(path: Path, whole: Cells) -> None:
     ids = whole.ids.ravel()
     angles = to_euler(whole.quaternions)
-    symmetry = np.array([_TSL_SYMMETRY[phase.laue] for phase in whole.phases])[whole.phase_ids - 1]
+    symmetry = np.array([NUMBER_OF_LAUE[phase.laue] for phase in whole.phases])[whole.phase_ids - 1]
     steps, low = whole.spacing[::-1], whole.origin[::-1]
     number = list(whole.shape[::-1])
     if number[2] == 1:
@@ -74,7 +71,7 @@ def _write_text(path: Path, whole: Cells) -> None:
     lines += [f"# {axis}_DIM: {value}" for axis, value in zip("XYZ", number, strict=True)]
     for i, phase in enumerate(whole.phases, start=1):
         features = int((whole.phase_ids == i).sum())
-        lines += [f"# Phase_{i}: {phase.name}", f"# Symmetry_{i}: {_TSL_SYMMETRY[phase.laue]}"]
+        lines += [f"# Phase_{i}: {phase.name}", f"# Symmetry_{i}: {NUMBER_OF_LAUE[phase.laue]}"]
         lines.append(f"# Features_{i}: {features}")
     lines += [f"# Num_Features: {len(whole.quaternions)}", "# phi1 PHI phi2 x y z FeatureId PhaseId Symmetry"]
     axes = [o + d * (np.arange(n) + 0.5) for o, d, n in zip(whole.origin, whole.spacing, whole.shape, strict=True)]

@@ -1,16 +1,22 @@
-"""Orientation maps to and from orix, whose orientations have the same sign, order and crystal frame."""
+"""Orientation maps to and from orix, whose orientations have the same sign, order and crystal frame.
+
+But for monoclinic phases: orix's two-fold axis is z, that of :mod:`polyrve.crystal` is y (b).
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from polyrve import rotation
 from polyrve.adapters import scan
 from polyrve.crystal import Phase
-from polyrve.frames import Frame
+from polyrve.frames import Frame, standard_setting
 from polyrve.orientation import OrientationMap, OrientationVolume
 
 if TYPE_CHECKING:
@@ -29,12 +35,19 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
     -------
     orix.crystal_map.CrystalMap
         Points that are not indexed have the phase id -1, others their place in ``data.phases``, from 0. Properties of
-        one number per point are taken over.
+        one number per point are taken over. Monoclinic phases have c as the two-fold axis, as orix's symmetry asks:
+        a, b, c are polyrve's c, a, b, and the orientations are turned accordingly; :func:`from_orix` turns both back.
 
     Raises
     ------
     ValueError
         If the data is no map.
+
+    Warns
+    -----
+    UserWarning
+        If the lattice of a monoclinic phase is not known or has right angles only, which does not tell the two-fold
+        axis: its orientations stay as they are, and orix applies another symmetry to them.
     """
     from diffpy.structure import Lattice, Structure
     from orix.crystal_map import CrystalMap, PhaseList
@@ -42,8 +55,11 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
     from orix.quaternion import Rotation
 
     field = scan.planar(data)
-    phases = {}
+    phases, quaternions = {}, field.quaternions.reshape(-1, 4).copy()
     for number, phase in enumerate(field.phases):
+        if phase.laue == "2/m":
+            points = field.phase_ids.ravel() == number + 1
+            phase, quaternions[points] = _with_c_unique(phase, quaternions[points])
         structure = Structure(title=phase.name, lattice=Lattice(*scan.unit_cell(phase)))
         phases[number] = OrixPhase(
             name=phase.name, space_group=phase.space_group or None, structure=structure,
@@ -55,7 +71,7 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
     rows, columns = field.shape
     y, x = np.divmod(np.arange(rows * columns), columns)
     return CrystalMap(
-        rotations=Rotation(field.quaternions.reshape(-1, 4)),
+        rotations=Rotation(quaternions),
         phase_id=field.phase_ids.ravel() - 1,
         x=x * field.spacing[1] + field.origin[1],
         y=y * field.spacing[0] + field.origin[0],
@@ -63,6 +79,21 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
         prop={name: np.ravel(values) for name, values in field.properties.items() if values.shape == field.shape},
         scan_unit="um",
     )
+
+
+def _with_c_unique(phase: Phase, quaternions: np.ndarray) -> tuple[Phase, np.ndarray]:
+    """A monoclinic phase and its orientations with c as the two-fold axis; the inverse of `standard_setting`."""
+    a, b, c, alpha, beta, gamma = phase.lattice
+    turned = replace(phase, lattice=(c, a, b, gamma, alpha, beta))
+    turn = standard_setting(turned)[1]
+    if turn is None:
+        warnings.warn(
+            f"phase {phase.name!r}: its lattice does not tell the two-fold axis, which is y here and z in orix: "
+            "orix applies another symmetry",
+            stacklevel=3,
+        )
+        return phase, quaternions
+    return turned, rotation.multiply(rotation.conjugate(turn), quaternions)
 
 
 def from_orix(crystal_map: CrystalMap, frame: Frame | None = None, path: Path | None = None) -> OrientationMap:

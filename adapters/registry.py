@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -185,6 +187,32 @@ def read(
     >>> import polyrve
     >>> scan = polyrve.read("scan.ang", frame="edax-2")  # doctest: +SKIP
     """
+    row = reader(path, format)
+    if frame is not None:
+        options["frame"] = frame
+    return row.load().read(Path(path), **options)
+
+
+def reader(path: str | Path, format: str | None = None) -> Format:
+    """The format that :func:`read` takes for a file.
+
+    Parameters
+    ----------
+    path : path-like
+    format : str, optional
+        As in :func:`read`.
+
+    Returns
+    -------
+    Format
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is a folder or empty, or the format is not known or cannot be read.
+    """
     path = Path(path)
     if path.is_dir():
         raise FormatError(path, "expected a file; it is a folder")
@@ -195,9 +223,7 @@ def read(
     row = _named(path, format) if format else _of_content(path)
     if not row.reads:
         raise FormatError(path, f"format {row.name!r} can be written, not read")
-    if frame is not None:
-        options["frame"] = frame
-    return row.load().read(path, **options)
+    return row
 
 
 def write(data: Any, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
@@ -249,6 +275,53 @@ def writer(path: str | Path, format: str | None = None) -> Format:
     if row is None:
         raise FormatError(path, f"format {rows[0].name!r} can be read, not written")
     return row
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Options of a format's ``read`` or ``write`` with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "force"
+    }
+
+
+def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a user wrote them, in the types that a format's ``read`` or ``write`` asks for.
+
+    Parameters
+    ----------
+    function : callable
+        ``read`` or ``write`` of a format's module; its annotations say the types.
+    given : mapping of str to object
+        Texts, numbers, booleans, lists and tables, as of a command line or a TOML file; the text ``"False"`` will do
+        for a boolean.
+
+    Returns
+    -------
+    dict of str to object
+
+    Raises
+    ------
+    ValueError
+        If the function has no such option, or the value is not of its type.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    known = options_of(function)
+    hints = typing.get_type_hints(function) if given else {}
+    checked = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"options: expected some of {', '.join(known) or 'none'}; got {name!r}")
+        adapter = TypeAdapter(hints.get(name, Any), config=ConfigDict(coerce_numbers_to_str=True))
+        try:
+            checked[name] = adapter.validate_python(value)
+        except ValidationError as error:
+            kinds = dict.fromkeys(item["msg"].split(",")[0].removeprefix("Input should be ") for item in error.errors())
+            expected = " or ".join(kinds).replace("an instance of Sequence", "a list").replace("dictionary", "table")
+            raise ValueError(f"option {name}: expected {expected}; got {value!r}") from None
+    return checked
 
 
 def _named(path: Path, name: str) -> Format:

@@ -13,6 +13,7 @@ import numpy as np
 
 from polyrve.filters import structure
 from polyrve.filters.filter import Filter, Say
+from polyrve.filters.parameters import assignments
 from polyrve.orientation import OrientationField, OrientationVolume
 
 AS_THE_FILE_SAYS = "as the file says"
@@ -58,6 +59,14 @@ class ReadEBSDFilter(Filter):
                 "properties", "Read Further Arrays", "Confidence index, band contrast and what else the file has.", True
             )
         )
+        parameters.insert(
+            nx.StringParameter(
+                "options",
+                "Options",
+                "Options of the format as name=value, name=value (polyrve formats NAME), such as slice_name=2.",
+                "",
+            )
+        )
         parameters.insert(nx.Parameters.Separator("Output Data Objects"))
         parameters.insert(
             nx.DataGroupCreationParameter(
@@ -69,7 +78,7 @@ class ReadEBSDFilter(Filter):
 
     def plan(self, data: Any, args: Mapping[str, Any], actions: Any) -> Mapping[str, str]:
         """Read the file, which is kept for the run, and plan a geometry of its shape."""
-        field, texts = read(Path(args["file"]), int(args["frame"]))
+        field, texts = read(Path(args["file"]), int(args["frame"]), args["options"])
         for text in texts:
             warnings.warn(text, stacklevel=1)
         structure.plan_field(
@@ -96,7 +105,7 @@ class ReadEBSDFilter(Filter):
         from polyrve.filters import arrays
 
         try:
-            field, _ = read(Path(args["file"]), int(args["frame"]))
+            field, _ = read(Path(args["file"]), int(args["frame"]), args["options"])
             cells = arrays.cell_arrays(field)
             cells |= {column.name: values for column, values in _further(field, args)}
             structure.fill_field(data, args["output_geometry"], structure.names_of(args), field, cells)
@@ -104,7 +113,7 @@ class ReadEBSDFilter(Filter):
             _read.cache_clear()
 
 
-def read(path: Path, frame: int) -> tuple[OrientationVolume, tuple[str, ...]]:
+def read(path: Path, frame: int, options: str = "") -> tuple[OrientationVolume, tuple[str, ...]]:
     """A file as a volume, a map with one layer, and the warnings that reading it gave.
 
     A file is read once as long as it does not change: preflight and run share what was read, until the run has ended.
@@ -114,26 +123,33 @@ def read(path: Path, frame: int) -> tuple[OrientationVolume, tuple[str, ...]]:
     path : Path
     frame : int
         Index of the choice of frames; 0 is what the file says.
+    options : str
+        Options of the format's reader as name=value, name=value.
 
     Raises
     ------
     FileNotFoundError, FormatError
         As :func:`polyrve.read`.
+    ValueError
+        If the format has no such option, or the value is not of its type.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     state = path.stat()
-    return _read(str(path.absolute()), frame, state.st_mtime_ns, state.st_size)
+    return _read(str(path.absolute()), frame, options, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=2)
-def _read(path: str, frame: int, changed: int, size: int) -> tuple[OrientationVolume, tuple[str, ...]]:
+def _read(path: str, frame: int, options: str, changed: int, size: int) -> tuple[OrientationVolume, tuple[str, ...]]:
     from polyrve.adapters import registry
     from polyrve.adapters.cells import as_volume
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        field = registry.read(path, frame=None if frame == 0 else structure.FRAMES[frame])
+        row = registry.reader(path)
+        chosen: dict[str, Any] = {} if frame == 0 else {"frame": structure.FRAMES[frame]}
+        chosen |= registry.checked_options(row.load().read, dict(assignments(options, "options")))
+        field = registry.read(path, format=row.name, **chosen)
     texts = dict.fromkeys(str(item.message) for item in caught if issubclass(item.category, UserWarning))
     return as_volume(field), tuple(texts)
 

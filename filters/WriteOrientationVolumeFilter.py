@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -92,18 +91,6 @@ def _format(args: Mapping[str, Any]) -> Any:
 
 
 def _options(row: Any, text: str) -> dict[str, Any]:
-    """Options of a format's writer.
+    from polyrve.adapters import registry
 
-    Raises
-    ------
-    ValueError
-        If the text is no list of name=value, or names an option that the format does not have.
-    """
-    chosen = dict(assignments(text, "options"))
-    if chosen:
-        parameters = inspect.signature(row.load().write).parameters.values()
-        known = [item.name for item in parameters if item.kind is item.KEYWORD_ONLY and item.name != "force"]
-        for name in chosen:
-            if name not in known:
-                raise ValueError(f"option of {row.name}: expected one of {', '.join(known) or 'none'}; got {name!r}")
-    return chosen
+    return registry.checked_options(row.load().write, dict(assignments(text, "options")))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from polyrve.adapters.registry import Format
     from polyrve.checkpoint import Checkpoint
     from polyrve.grains import GrainMap, GrainVolume
-    from polyrve.orientation import OrientationMap
+    from polyrve.orientation import OrientationMap, OrientationVolume
     from polyrve.reconstruction import Reconstruction
     from polyrve.sections import Maps
     from polyrve.settings import ReconstructionSettings
@@ -62,6 +62,15 @@ WriterOptions = Annotated[
         "--set", metavar="NAME=VALUE", help="Option of the target's writer (polyrve formats NAME); may be repeated."
     ),
 ]
+ReadOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="NAME=VALUE",
+        help="Option of the source's reader (polyrve formats NAME), such as slice_name=2, geometry=Small or "
+        "laue=6/mmm; may be repeated.",
+    ),
+]
 
 
 def main() -> None:
@@ -102,6 +111,7 @@ def _start(
 def info(
     path: Annotated[Path, typer.Argument(help="An EBSD map or a volume.")],
     frame: FrameOption = None,
+    read: ReadOptions = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="PNG", help="Draw IPF maps, pole figures and crystal shapes, to check the frame by eye."),
@@ -109,12 +119,11 @@ def info(
     force: ForceOption = False,
 ) -> None:
     """Say what is in a file, in which frame, and what looks wrong."""
-    from polyrve.adapters import registry
     from polyrve.frames import FrameWarning
     from polyrve.inspection import inspect
 
     warnings.simplefilter("ignore", FrameWarning)
-    field = registry.read(path, frame=frame)
+    field = _read(path, frame, read)
     found = inspect(field, path)
     width = max(map(len, found.facts))
     for name, value in found.facts.items():
@@ -147,7 +156,7 @@ def formats(
     typer.echo(f"{row.name}: {row.description}")
     for can, verb in ((row.reads, "read"), (row.writes, "write")):
         if can:
-            options = _options_of(getattr(row.load(), verb))
+            options = registry.options_of(getattr(row.load(), verb))
             shown = ", ".join(f"{option}={default!r}" for option, default in options.items())
             typer.echo(f"{verb}: {shown or 'no options'}")
 
@@ -158,6 +167,7 @@ def convert(
     target: Annotated[Path, typer.Argument(help="The file to write; its suffix says the format.")],
     to: Annotated[str | None, typer.Option(help="Format of the target, where the suffix does not say it.")] = None,
     frame: FrameOption = None,
+    read: ReadOptions = None,
     force: ForceOption = False,
     options: WriterOptions = None,
 ) -> None:
@@ -165,8 +175,8 @@ def convert(
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _writer_options(row, options)
-    data = registry.read(source, frame=frame)
+    chosen = _options(row.load().write, options)
+    data = _read(source, frame, read)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {_times(data.shape)} points as {row.name}")
 
@@ -196,6 +206,7 @@ def reconstruct(
         typer.Option("--set", metavar="NAME=VALUE", help="Any other setting (polyrve settings); may be repeated."),
     ] = None,
     frame: FrameOption = None,
+    read: ReadOptions = None,
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
@@ -225,7 +236,7 @@ def reconstruct(
     if seeds is not None and resume:
         raise ValueError("--resume: expected a single run; got --seeds")
     checkpoint = _checkpoint(output, resume, force)
-    scans = _by_normal([_read_map(path, frame, drop_phase) for path in maps], normals, axis)
+    scans = _by_normal([_read_map(path, frame, read, drop_phase) for path in maps], normals, axis)
 
     if seeds is None:
         result, interrupted = _run(scans, settings, checkpoint)
@@ -257,6 +268,7 @@ def validate(
     against: Annotated[list[Path], typer.Option(help="The map it was made from; --against again for each map more.")],
     report: Annotated[Path | None, typer.Option(metavar="REPORT.HTML", help="Write a report, and its JSON.")] = None,
     frame: FrameOption = None,
+    read: ReadOptions = None,
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
@@ -269,7 +281,7 @@ def validate(
     if report is not None:
         _check_report(report, force)
     rve = _read_volume(path, threshold)
-    scans = _by_normal([_read_map(scan, frame, drop_phase) for scan in against], normals, axis)
+    scans = _by_normal([_read_map(scan, frame, read, drop_phase) for scan in against], normals, axis)
     if report is None:
         typer.echo(str(statistics.judge(scans, rve, threshold=threshold)))
         return
@@ -284,13 +296,14 @@ def show(
     path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
     threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
+    read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
     """Draw a volume as an HTML page; polyrve validate --report judges it as well."""
     from polyrve.reporting import report
 
     _check_report(output, force)
-    report(_read_volume(path, threshold), path=output, threshold=threshold)
+    report(_read_volume(path, threshold, read), path=output, threshold=threshold)
     typer.echo(f"{output}: written, and {output.with_suffix('.json').name} beside it")
 
 
@@ -331,6 +344,7 @@ def export(
     threshold: Annotated[
         float, typer.Option(help="Degrees between neighbours of a grain, for a source that has no grains yet.")
     ] = 5.0,
+    read: ReadOptions = None,
     force: ForceOption = False,
     options: WriterOptions = None,
 ) -> None:
@@ -338,8 +352,8 @@ def export(
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _writer_options(row, [*(options or []), *([f"phase={phase}"] if phase else [])])
-    data = _read_grains(source, threshold)
+    chosen = _options(row.load().write, [*(options or []), *([f"phase={phase}"] if phase else [])])
+    data = _read_grains(source, threshold, read)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {_times(data.field.shape)} voxels, {data.number_of_grains} grains as {row.name}")
 
@@ -374,12 +388,19 @@ def _checkpoint(output: Path, resume: bool, force: bool) -> Checkpoint:
     return checkpoint
 
 
-def _read_map(path: Path, frame: str | None, drop_phase: list[str] | None) -> OrientationMap:
-    from polyrve import cleaning
+def _read(path: Path, frame: str | None, options: list[str] | None) -> OrientationMap | OrientationVolume:
     from polyrve.adapters import registry
+
+    row = registry.reader(path)
+    chosen = {"frame": frame, **_options(row.load().read, options, "--read")}
+    return registry.read(path, format=row.name, **chosen)
+
+
+def _read_map(path: Path, frame: str | None, options: list[str] | None, drop_phase: list[str] | None) -> OrientationMap:
+    from polyrve import cleaning
     from polyrve.orientation import OrientationMap
 
-    field = registry.read(path, frame=frame)
+    field = _read(path, frame, options)
     if not isinstance(field, OrientationMap):
         raise ValueError(f"{path}: expected a planar map; got a volume of {_times(field.shape)} voxels")
     for name in drop_phase or ():
@@ -453,25 +474,29 @@ def _load_tensorflow() -> None:
     tensorflow.get_logger().setLevel("ERROR")
 
 
-def _read_grains(source: Path, threshold: float) -> GrainMap | GrainVolume:
+def _read_grains(source: Path, threshold: float, options: list[str] | None = None) -> GrainMap | GrainVolume:
+    """The grains of the file, by its feature data or else its feature ids; a segmentation where it has none."""
     from polyrve import grains
-    from polyrve.adapters import registry
+    from polyrve.adapters import cells, dream3d, registry
 
-    field = registry.read(source)
-    if source.suffix.lower() == ".dream3d" and "FeatureIds" in field.properties:
-        from polyrve.adapters import dream3d
-
+    field = _read(source, None, options)
+    if "FeatureIds" in field.properties:
         try:
-            return dream3d.read_grains(source)
-        except registry.FormatError as error:
+            if source.suffix.lower() == ".dream3d":
+                return dream3d.read_grains(source, **_options(dream3d.read, options, "--read"))
+        except registry.FormatError:
+            pass
+        try:
+            return cells.by_feature_ids(field)
+        except ValueError as error:
             warnings.warn(f"grains are found anew: {error}", stacklevel=2)
     return grains.segment(field, threshold)
 
 
-def _read_volume(source: Path, threshold: float) -> GrainVolume:
+def _read_volume(source: Path, threshold: float, options: list[str] | None = None) -> GrainVolume:
     from polyrve.grains import GrainVolume
 
-    found = _read_grains(source, threshold)
+    found = _read_grains(source, threshold, options)
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {_times(found.field.shape)} points")
     return found
@@ -523,28 +548,13 @@ def _check_writable(folder: Path) -> None:
         raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
-def _writer_options(row: Format, given: list[str] | None) -> dict[str, Any]:
-    known = _options_of(row.load().write)
-    chosen = {}
-    for text in given or []:
-        name, value = _assignment(text)
-        if name not in known:
-            raise ValueError(f"option of {row.name}: expected one of {', '.join(known) or 'none'}; got {name!r}")
-        chosen[name] = value
-    return chosen
+def _options(function: Any, given: list[str] | None, flag: str = "--set") -> dict[str, Any]:
+    from polyrve.adapters import registry
+
+    return registry.checked_options(function, dict(_assignment(text, flag) for text in given or []))
 
 
-def _options_of(function: Any) -> dict[str, Any]:
-    import inspect
-
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in ("force", "frame")
-    }
-
-
-def _assignment(text: str) -> tuple[str, Any]:
+def _assignment(text: str, flag: str = "--set") -> tuple[str, Any]:
     """Name and value of ``name=value``; the value as in TOML, and any other text as a string."""
     if sys.version_info >= (3, 11):
         import tomllib
@@ -552,7 +562,7 @@ def _assignment(text: str) -> tuple[str, Any]:
         import tomli as tomllib
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise ValueError(f"--set: expected name=value; got {text!r}")
+        raise ValueError(f"{flag}: expected name=value; got {text!r}")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

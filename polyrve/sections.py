@@ -172,26 +172,29 @@ def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
 def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, float]:
     """Voxel size (dz, dy, dx) in um that the maps' steps give.
 
+    Maps of the same two steps, as one map that stands for several normals, give cubes of the larger step. Others give
+    the steps along their axes, and an axis that no map has takes the largest one.
+
     Raises
     ------
     ValueError
         If two maps have different steps along one axis.
     """
+    pairs = np.array([sorted(field.spacing) for field in sections.values()])
+    if (pairs.max(axis=0) <= pairs.min(axis=0) * (1 + 1e-6)).all():
+        coarsest = float(pairs.max())
+        return (coarsest, coarsest, coarsest)
     found: dict[int, list[float]] = {0: [], 1: [], 2: []}
     for normal, field in sections.items():
         for axis, step in zip((axis for axis in range(3) if axis != normal), field.spacing, strict=True):
             found[axis].append(step)
-    if len({id(field) for field in sections.values()}) == 1:
-        coarsest = max(next(iter(sections.values())).spacing)
-        return (coarsest, coarsest, coarsest)
-    known = [step for steps in found.values() for step in steps]
     for axis, steps in found.items():
         if steps and max(steps) > min(steps) * (1 + 1e-6):
             raise ValueError(
                 f"maps: expected one step along {'zyx'[axis]}; got {', '.join(f'{step:.6g}' for step in steps)} um: "
                 "name a voxel size with spacing"
             )
-    return tuple(steps[0] if steps else max(known) for steps in found.values())  # type: ignore[return-value]
+    return tuple(steps[0] if steps else float(pairs.max()) for steps in found.values())  # type: ignore[return-value]
 
 
 def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> dict[int, OrientationMap]:

@@ -311,6 +311,43 @@ def test_errors_tell_the_line(tmp_path):
         )
 
 
+@pytest.mark.parametrize("change", [
+    lambda text: b"\xef\xbb\xbf" + text,
+    lambda text: text + b"\x1a",
+    lambda text: text + b"\0" * 5000,
+    lambda text: text.replace(b".", b","),
+], ids=["byte order mark", "end of file", "NULs", "decimal commas"])  # fmt: skip
+def test_what_editors_and_copying_do_to_a_file(tmp_path, change):
+    path = written(tmp_path, header(), points())
+    before = read(path)
+    path.write_bytes(change(path.read_bytes()))
+    after = read(path)
+    np.testing.assert_array_equal(after.quaternions, before.quaternions)
+    assert (after.shape, after.spacing, after.phases) == (before.shape, before.spacing, before.phases)
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_names_in_utf_8_and_latin_1(tmp_path, coding):
+    name = {"utf-8": "α-Iron", "latin-1": "µ-Iron"}[coding]
+    path = tmp_path / "map.ang"
+    path.write_bytes("\n".join([*header(((1, name, 43),)), *points(phase=name)]).encode(coding))
+    scan = read(path)
+    assert scan.phases[0].name == name
+    assert scan.indexed.all()
+
+
+@pytest.mark.parametrize(("rows", "columns", "axis"), [(3, 1, "X"), (1, 3, "Y")])
+def test_a_single_column_or_row_needs_no_step(tmp_path, rows, columns, axis):
+    step = {"X": "0.500000", "Y": "0.250000"}[axis]
+    head = [line.replace(f"{axis}STEP: {step}", f"{axis}STEP: 0.0") for line in header(rows=rows, columns=columns)]
+    scan = read(written(tmp_path, head, points(rows, columns)))
+    assert scan.shape == (rows, columns)
+    assert scan.spacing == {"X": (0.25, 0.25), "Y": (0.5, 0.5)}[axis]
+    wide = [line.replace("NCOLS_ODD: 1", "NCOLS_ODD: 2").replace("NROWS: 1", "NROWS: 2") for line in head]
+    with pytest.raises(FormatError, match=f"expected a positive number for {axis}STEP; got '0.0'"):
+        read(written(tmp_path, wide, points(rows, columns)))
+
+
 def test_symmetry_numbers():
     assert set(ang.LAUE_OF_NUMBER.values()) == set(LAUE_GROUPS)
     for laue, number in ang.NUMBER_OF_LAUE.items():

@@ -73,6 +73,14 @@ def test_latin_1_names(samples, crystals, tmp_path):
     assert read(path).phases[1].name == "Quartz µ-?"
 
 
+def test_utf_8_names_and_marks_after_the_end(samples, crystals, tmp_path):
+    truth, path = changed(samples, crystals, tmp_path, (b"Quartz", "α-Quartz".encode()))
+    path.write_bytes(path.read_bytes() + b"\x1a" + b"\0" * 100)
+    scan = read(path)
+    assert scan.phases[1].name == "α-Quartz"
+    np.testing.assert_array_equal(scan.phase_ids, truth.phase_ids)
+
+
 def test_a_z_column_that_the_lines_do_not_have(samples, crystals, tmp_path):
     replacements = ((b"X\tY\tBands", b"X\tY\tZ\tBands"), (b"YStep\t0.25", b"YStep\t0.25\r\nZCells\t1\r\nZStep\t0"))
     truth, path = changed(samples, crystals, tmp_path, *replacements)

@@ -180,6 +180,7 @@ def test_definition_from_a_file_and_template(tmp_path, two_phase_grains):
     adapter.write(two_phase_grains, tmp_path / "job", phase={"Mg (alpha)": "template"})
     text = (tmp_path / "job/material.yaml").read_text()
     assert "C_33: ???" in text
+    assert "c/a: 1.625000 " in text
     own = tmp_path / "own.yaml"
     own.write_text(damask_phases.LIBRARY["Mg"].yaml())
     adapter.write(two_phase_grains, tmp_path / "job2", phase={"Mg (alpha)": str(own)})

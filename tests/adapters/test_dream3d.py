@@ -364,6 +364,47 @@ def test_grains_of_another_program(version):
         assert np.rad2deg(angle).max() < 0.1
 
 
+def degrees_from_means(grains):
+    """Largest angle in degrees between a point and the mean of its grain."""
+    inside = grains.grain_ids > 0
+    ids, q = grains.grain_ids[inside], grains.field.quaternions[inside]
+    return np.rad2deg(rotation.disorientation_angle(q, grains.quaternions[ids - 1], np.eye(1, 4)).max())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_means_are_turned_with_the_field(tmp_path, two_phase_grains, version):
+    dream3d.write(two_phase_grains, tmp_path / "a.dream3d", version=version)
+    turned = dream3d.read_grains(tmp_path / "a.dream3d", frame="edax-2")
+    assert degrees_from_means(turned) == pytest.approx(degrees_from_means(two_phase_grains), abs=1e-6)
+
+
+def test_means_in_degrees(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path, exact=False)
+    with h5py.File(path, "r+") as file:
+        for group in (file[CELLS["8.0"]], file["DataStructure/DataContainer/CellFeatureData"]):
+            for name in ("Quats", "AvgQuats", "EulerAngles", "AvgEulerAngles"):
+                if name.endswith("Quats") and name in group:
+                    del group[name]
+                elif name in group:
+                    group[name][...] = np.rad2deg(group[name][()])
+    back = dream3d.read_grains(path, degrees=True)
+    assert degrees_from_means(back) == pytest.approx(degrees_from_means(two_phase_grains), abs=1e-3)
+
+
+def test_masked_points_are_in_no_grain(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    largest = np.bincount(two_phase_grains.grain_ids.ravel()).argmax()
+    out = tuple(np.argwhere(two_phase_grains.grain_ids == largest)[0])
+    with h5py.File(path, "r+") as file:
+        file[CELLS["8.0"]]["Mask"][(*out, 0)] = 0
+    back = dream3d.read_grains(path)
+    assert back.grain_ids[out] == back.field.phase_ids[out] == 0
+    assert (back.grain_ids == 0).sum() == 1
+    assert (dream3d.read_grains(path, mask=False).grain_ids == two_phase_grains.grain_ids).all()
+
+
 def test_missing_crystal_structures_warn_and_can_be_set():
     with pytest.warns(UserWarning, match="no crystal structures"):
         dream3d.read(sample(SAMPLES[1]))
@@ -398,6 +439,24 @@ def test_version_6(tmp_path):
     assert field.phases == (Phase("Nickel"),)
     expected = rotation.to_matrix(rotation.from_euler(angles.astype(float)))
     np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-12)
+
+
+def test_a_phase_without_structure_is_refused_only_where_a_point_has_it(tmp_path):
+    path = tmp_path / "old.dream3d"
+    make_old(path)
+    with h5py.File(path, "r+") as file:
+        container = file["DataContainers/ImageDataContainer"]
+        container["CellData/Phases"][...] = 2
+        del container["CellEnsembleData"]
+        container["CellEnsembleData/CrystalStructures"] = np.uint32([[999], [999], [1]])
+        container["CellEnsembleData/PhaseName"] = np.array([b"Unknown", b"Void", b"Nickel"])
+    field = dream3d.read(path)
+    assert [phase.name for phase in field.phases] == ["Void", "Nickel"]
+    assert (field.phase_ids == 2).all()
+    with h5py.File(path, "r+") as file:
+        file["DataContainers/ImageDataContainer/CellData/Phases"][0, 0, 0] = 1
+    with pytest.raises(FormatError, match=r"crystal structure 0 \.\.\. 10 of phase 1; got 999"):
+        dream3d.read(path)
 
 
 def test_degrees_are_refused_unless_told(tmp_path):
@@ -455,6 +514,55 @@ def test_several_geometries_need_a_choice(tmp_path):
     np.testing.assert_allclose(rotation.to_matrix(field.quaternions), expected, atol=1e-6)
     with pytest.raises(FormatError, match="'Third'"):
         dream3d.read(tmp_path / "old.dream3d", geometry="Third")
+
+
+def add_foreign_map(path):
+    """Another program's map beside a volume, without crystal structures."""
+    q = np.float32(np.roll(rotation.random_orientations((1, 4, 5), np.random.default_rng(3)), -1, axis=-1))
+    with h5py.File(path, "r+") as file:
+        group = file.create_group("DataStructure/Foreign")
+        group.attrs["ObjectType"] = np.bytes_("ImageGeom")
+        group.attrs["_DIMENSIONS"] = np.uint64([5, 4, 1])
+        group.attrs["_SPACING"], group.attrs["_ORIGIN"] = np.float32([1, 1, 1]), np.float32([0, 0, 0])
+        group["Cells/Quats"] = q
+        group["Cells/Phases"] = np.ones((1, 4, 5, 1), dtype=np.int32)
+
+
+def test_a_foreign_geometry_has_nothing_of_polyrves_note(tmp_path, two_phase_grains):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains, path)
+    add_foreign_map(path)
+    with pytest.warns(UserWarning, match="no crystal structures of /DataStructure/Foreign"):
+        foreign = dream3d.read(path, geometry="Foreign")
+    assert not foreign.periodic
+    assert foreign.frame.source == "file"
+    assert foreign.provenance["geometry"] == "/DataStructure/Foreign"
+    assert foreign.phases == (Phase("Phase 1"),)
+    named = dream3d.read(path, geometry="Foreign", ensemble="CellEnsembleData")
+    assert [phase.name for phase in named.phases] == ["Al", "Mg (alpha)"]
+    assert_same_field(dream3d.read_grains(path, geometry="DataContainer").field, two_phase_grains.field)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_cropped_volume_is_not_periodic(tmp_path, two_phase_grains, version):
+    path = tmp_path / "a.dream3d"
+    dream3d.write(two_phase_grains.field, path, version=version)
+    with h5py.File(path, "r+") as file:
+        cells = file[CELLS[version]]
+        for name in list(cells):
+            cropped, attributes = cells[name][:, :, :4], dict(cells[name].attrs)
+            del cells[name]
+            cells[name] = cropped
+            cells[name].attrs.update(attributes)
+        if version == "8.0":
+            cells.parent.attrs["_DIMENSIONS"] = np.uint64([4, 4, 3])
+        else:
+            cells.parent["_SIMPL_GEOMETRY/DIMENSIONS"][...] = [4, 4, 3]
+    cropped = dream3d.read(path)
+    assert cropped.shape == (3, 4, 4)
+    assert not cropped.periodic
+    assert cropped.phases == two_phase_grains.field.phases
+    assert cropped.spacing == two_phase_grains.field.spacing
 
 
 def damage(file, case):

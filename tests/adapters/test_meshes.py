@@ -86,6 +86,16 @@ def test_gmsh_has_physical_groups(tmp_path, two_phase_grains):
         np.testing.assert_array_equal(grain, two_phase_grains.grain_ids[voxel_of(mesh.points, block.data)])
 
 
+def test_nastran_has_a_property_per_grain(tmp_path, two_phase_grains):
+    field = two_phase_grains.field.evolve(origin=(0.0, 0.0, 0.0))
+    grains = GrainVolume(field, two_phase_grains.grain_ids, two_phase_grains.quaternions, two_phase_grains.phase_ids)
+    meshio_hex.write(grains, tmp_path / "a.bdf")
+    mesh = meshio.read(tmp_path / "a.bdf")
+    [block] = mesh.cells
+    at = voxel_of(mesh.points + LOW, block.data)
+    np.testing.assert_array_equal(mesh.cell_data["nastran:ref"][0], grains.grain_ids[at])
+
+
 def test_cell_sets(two_phase_grains):
     mesh = meshio_hex.to_mesh(cells(two_phase_grains))
     ids = two_phase_grains.grain_ids.ravel()

@@ -62,6 +62,14 @@ def test_moose_text(tmp_path, two_phase_grains):
     assert seen == set(X_FASTEST)
 
 
+def test_moose_has_tsl_s_number_of_the_monoclinic_axis_b(tmp_path):
+    q = rotation.random_orientations((1, 2, 3), np.random.default_rng(0))
+    field = OrientationVolume(q, np.ones((1, 2, 3), dtype=int), (Phase("Diopside", "2/m"),), (1.0, 1.0, 1.0))
+    moose.write(field, tmp_path / "a.txt")
+    assert header((tmp_path / "a.txt").read_text(), "symmetry_1") == 20
+    assert (np.loadtxt(tmp_path / "a.txt")[:, 8] == 20).all()
+
+
 def test_moose_text_of_a_map_is_two_dimensional(tmp_path, two_phase_grains):
     layer = two_phase_grains.field.section(0, 0).evolve(properties={"FeatureIds": two_phase_grains.grain_ids[0]})
     moose.write(layer, tmp_path / "a.txt")

@@ -85,6 +85,35 @@ def test_export_takes_the_grains_of_the_file(run, volume, truth, tmp_path):
     assert (tmp_path / "job" / "material.yaml").exists()
 
 
+@pytest.mark.parametrize("case", ["skipping", "without feature data"])
+def test_export_takes_feature_ids_that_have_no_feature_data(run, volume, truth, tmp_path, case):
+    import h5py
+
+    with h5py.File(volume, "r+") as file:
+        container = file["DataStructure/DataContainer"]
+        if case == "skipping":
+            ids = container["CellData/FeatureIds"]
+            ids[...] = np.where(ids[()] == 2, truth.number_of_grains + 3, ids[()])
+        else:
+            del container["CellFeatureData"]
+    code, out, err = run("export", volume, tmp_path / "job", "--to", "damask", "--threshold", "60")
+    assert code == 0
+    assert "anew" not in err
+    assert f"{truth.number_of_grains} grains" in out
+
+
+def test_export_finds_grains_anew_where_a_feature_has_several_phases(run, tmp_path):
+    from polyrve.crystal import Phase
+
+    phases = (Phase("a", "m-3m"), Phase("b", "6/mmm"))
+    rve = make_specimen((4, 10, 12), grain_size=5.0, seed=2, phases=phases, phase_fractions=(0.5, 0.5))
+    ids = np.ones(rve.field.shape, dtype=np.int32)
+    registry.write(rve.field.evolve(properties={"FeatureIds": ids}), tmp_path / "mixed.dream3d")
+    code, _, err = run("export", tmp_path / "mixed.dream3d", tmp_path / "rve.vti")
+    assert code == 0
+    assert "grains are found anew: FeatureIds: expected one phase per grain" in err
+
+
 def test_export_finds_grains_where_there_are_none(run, truth, tmp_path):
     registry.write(truth.field, tmp_path / "bare.dream3d")
     code, _, err = run("export", tmp_path / "bare.dream3d", tmp_path / "rve.vti", "--threshold", "3")
@@ -98,6 +127,71 @@ def test_export_passes_options_on(run, volume, tmp_path):
     assert "colour" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour=red"))
     assert "name=value" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour"))
     assert not (tmp_path / "other").exists()
+
+
+def test_export_takes_false_for_false(run, volume, tmp_path):
+    import h5py
+
+    assert run("export", volume, tmp_path / "plain.dream3d", "--set", "compress=False")[0] == 0
+    with h5py.File(tmp_path / "plain.dream3d") as file:
+        assert file["DataStructure/DataContainer/CellData/Quats"].compression is None
+
+
+@pytest.mark.parametrize(("target", "option", "words"), [
+    ("job", "strain=a", "option strain"), ("job", "rate=x", "option rate"), ("job", "columns=two", "option columns"),
+    ("job", "columns=2.5", "option columns"), ("job", "resolution=5", "option resolution"), ("job", "axes=1", "axes"),
+    ("job", "buffer=x", "option buffer"), ("job", "mirror=1", "mirror: expected axes"), ("job", "load=3", "load: "),
+    ("job", "load=[]", "load: expected one or more of tension"), ("a.vtp", "smooth=abc", "option smooth"),
+    ("a.ang", "section=3", "section: "), ("a.vti", "direction=[0,0,0]", "direction: expected three numbers"),
+    ("a.vti", "direction=[1,0]", "direction: expected three numbers"),
+])  # fmt: skip
+def test_export_refuses_options_of_another_type(run, volume, tmp_path, target, option, words):
+    target = tmp_path / target
+    to = ("--to", "damask") if not target.suffix else ()
+    assert words in refused(run("export", volume, target, *to, "--set", option))
+    assert not target.exists()
+
+
+@pytest.fixture
+def two_volumes(volume):
+    """A file with another, smaller geometry beside the first."""
+    import h5py
+
+    with h5py.File(volume, "r+") as file:
+        first = file["DataStructure/DataContainer"]
+        file.copy(first, "DataStructure/Small")
+        small = file["DataStructure/Small"]
+        small.attrs["_DIMENSIONS"] = np.array([5, 20, 6], dtype=np.uint64)
+        for name, item in list(small["CellData"].items()):
+            cropped, attributes = item[:, :, :5], dict(item.attrs)
+            del small["CellData"][name]
+            small["CellData"][name] = cropped
+            small[f"CellData/{name}"].attrs.update(attributes)
+    return volume
+
+
+def test_one_of_several_geometries_is_named_by_read(run, two_volumes, tmp_path):
+    assert "name one by the option geometry" in refused(run("info", two_volumes))
+    assert "6 x 20 x 5" in run("info", two_volumes, "--read", "geometry=Small")[1]
+    code, out, err = run("convert", two_volumes, tmp_path / "a.dream3d", "--read", "geometry=Small")
+    assert (code, out) == (0, f"{tmp_path / 'a.dream3d'}: 6 x 20 x 5 points as dream3d\n"), err
+    code, out, err = run("export", two_volumes, tmp_path / "a.vti", "--read", "geometry=DataContainer")
+    assert code == 0, err
+    assert "6 x 20 x 24 voxels" in out
+    assert "option volume" in refused(run("info", two_volumes, "--read", "volume=perhaps"))
+    assert "--read: expected name=value" in refused(run("info", two_volumes, "--read", "geometry"))
+    assert "got 'colour'" in refused(run("reconstruct", two_volumes, "--read", "colour=1", "--shape", 8, 8, 8,
+                                         "-o", tmp_path / "b.dream3d"))  # fmt: skip
+
+
+def test_laue_group_of_the_maps_is_set_by_read(run, scan, volume, tmp_path):
+    import h5py
+
+    registry.write(registry.read(scan), tmp_path / "map.dream3d")
+    with h5py.File(tmp_path / "map.dream3d", "r+") as file:
+        del file["DataStructure/DataContainer/CellEnsembleData"]
+    said = run("validate", volume, "--against", tmp_path / "map.dream3d", "--read", "laue=6/mmm")
+    assert "6/mmm" in refused(said)
 
 
 def truncated(tmp_path, scan, volume):

@@ -89,6 +89,14 @@ def test_steps_give_the_voxel_size(volume):
     assert sections.voxel_size(two) == (1.5, 1.0, 0.5)
 
 
+@pytest.mark.parametrize("steps", [(1.0, 0.5), (0.5, 1.0)])
+def test_one_map_gives_cubes_whichever_normals_it_stands_for(volume, steps):
+    field = volume.section(0, 0).evolve(spacing=steps)
+    copies = [field, field.evolve(spacing=steps), field.evolve(spacing=steps)]
+    for maps in (field, copies, {"z": field}, sections.around(field, "x"), sections.around(field, "y")):
+        assert sections.voxel_size(sections.by_normal(maps)) == (1.0, 1.0, 1.0)
+
+
 def test_maps_are_brought_to_the_voxels(volume):
     three = sections.by_normal([in_own_frame(volume, axis, 0) for axis in (2, 1, 0)])
     found = sections.at_voxel_size(three, (3.0, 1.0, 1.0))
