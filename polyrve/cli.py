@@ -453,16 +453,16 @@ def _load_tensorflow() -> None:
     tensorflow.get_logger().setLevel("ERROR")
 
 
-def _read_grains(source: Path, threshold: float) -> GrainMap | GrainVolume:
+def _read_grains(source: Path, threshold: float, **options: Any) -> GrainMap | GrainVolume:
     from polyrve import grains
     from polyrve.adapters import registry
 
-    field = registry.read(source)
+    field = registry.read(source, **options)
     if source.suffix.lower() == ".dream3d" and "FeatureIds" in field.properties:
         from polyrve.adapters import dream3d
 
         try:
-            return dream3d.read_grains(source)
+            return dream3d.read_grains(source, **options)
         except registry.FormatError as error:
             warnings.warn(f"grains are found anew: {error}", stacklevel=2)
     return grains.segment(field, threshold)
@@ -471,7 +471,8 @@ def _read_grains(source: Path, threshold: float) -> GrainMap | GrainVolume:
 def _read_volume(source: Path, threshold: float) -> GrainVolume:
     from polyrve.grains import GrainVolume
 
-    found = _read_grains(source, threshold)
+    options = {"volume": True} if source.suffix.lower() == ".dream3d" else {}
+    found = _read_grains(source, threshold, **options)
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {_times(found.field.shape)} points")
     return found

@@ -358,6 +358,18 @@ def test_validate_and_report(run, truth, scan, tmp_path):
     assert run("report", volume, "-o", tmp_path / "page.txt")[0] == 2
 
 
+def test_a_planar_reconstruction_is_judged_and_drawn(run, scan, tmp_path):
+    target = tmp_path / "rve.dream3d"
+    arguments = ["reconstruct", scan, "--shape", 1, 24, 26, "-o", target, "--iterations", 0, "--set", "start=random"]
+    code, _, err = run(*arguments, *QUICK)
+    assert code == 0, err
+    code, out, err = run("validate", target, "--against", scan, "--report", tmp_path / "judged.html")
+    assert code == 0, err
+    assert "figures pass" in out
+    code, _, err = run("report", target, "-o", tmp_path / "drawn.html")
+    assert code == 0, err
+
+
 def test_demo_runs_the_whole_chain(run, tmp_path):
     import damask
 
