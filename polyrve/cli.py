@@ -32,6 +32,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _check_threshold(degrees: float) -> float:
+    if not 0.0 < degrees < 180.0:
+        raise ValueError(f"--threshold: expected degrees between 0 and 180; got {degrees:g}")
+    return degrees
+
+
 FrameOption = Annotated[
     str | None,
     typer.Option(
@@ -54,6 +61,9 @@ AxisOption = Annotated[
         metavar="x|y",
         help="One map alone: the axis within it that the material is alike around, as a wire, an extrusion or a build.",
     ),
+]
+ThresholdOption = Annotated[
+    float, typer.Option(callback=_check_threshold, help="Degrees between neighbours of a grain.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 WriterOptions = Annotated[
@@ -199,7 +209,7 @@ def reconstruct(
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain, for its grains.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs polyrve[ensemble]).")
     ] = None,
@@ -217,9 +227,10 @@ def reconstruct(
     from polyrve import grains
     from polyrve.adapters import registry
 
-    _check_target(output, None, force or resume)
+    row = _check_target(output, None, force or resume)
     given = {"shape": shape, "spacing": spacing, "seed": seed, "iterations": iterations}
     settings = _settings(config, {name: value for name, value in given.items() if value is not None}, options)
+    _check_holds_volume(row, output, settings.shape)
     if seeds is None and scheduler is not None:
         raise ValueError("--scheduler: expected --seeds with it; got none")
     if seeds is not None and resume:
@@ -260,7 +271,7 @@ def validate(
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     force: ForceOption = False,
 ) -> None:
     """Compare a volume with the map that it was made from, figure by figure, each with pass or warn."""
@@ -283,7 +294,7 @@ def validate(
 def show(
     path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     force: ForceOption = False,
 ) -> None:
     """Draw a volume as an HTML page; polyrve validate --report judges it as well."""
@@ -329,7 +340,11 @@ def export(
         str | None, typer.Option(help="Phase definition of the target, e.g. Al for DAMASK; by default from the names.")
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="Degrees between neighbours of a grain, for a source that has no grains yet.")
+        float,
+        typer.Option(
+            callback=_check_threshold,
+            help="Degrees between neighbours of a grain, for a source that has no grains yet.",
+        ),
     ] = 5.0,
     force: ForceOption = False,
     options: WriterOptions = None,
@@ -490,6 +505,19 @@ def _check_target(target: Path, to: str | None, force: bool) -> Format:
     else:
         _check_folder(target, force)
     return row
+
+
+def _check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) -> None:
+    if row.maps_only and shape[0] > 1:
+        raise ValueError(
+            f"{target}: expected a file that holds a volume of {_times(shape)} voxels, such as a .dream3d; "
+            f"format {row.name!r} holds maps only"
+        )
+    if row.maps_only or not row.reads:
+        warnings.warn(
+            f"{target}: polyrve cannot open it as a volume again, to validate or export it; a .dream3d it can",
+            stacklevel=2,
+        )
 
 
 def _check_file(target: Path, force: bool) -> None:

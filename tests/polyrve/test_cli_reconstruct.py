@@ -279,6 +279,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--set", "window=40"], "window"),
         (["--shape", 16, 16, 16, "--spacing", -1, 1, 1], "spacing"),
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
+        (["--shape", 16, 16, 16, "--threshold", -5], "--threshold: expected degrees between 0 and 180; got -5"),
         (["--config", "none.toml"], "none.toml: no such file"),
     ],
 )
@@ -289,6 +290,24 @@ def test_bad_settings_are_refused_in_one_sentence(run, scan, tmp_path, arguments
     assert len(sentences) == 1, err
     assert message in sentences[0]
     assert not (tmp_path / "rve.dream3d").exists()
+
+
+def test_a_target_that_cannot_hold_the_volume_is_refused_before_the_run(run, tmp_path):
+    missing, target = tmp_path / "missing.ang", tmp_path / "rve.ang"
+    code, _, err = run("reconstruct", missing, "--shape", 8, 9, 10, "-o", target)
+    assert code == 2
+    assert err == (
+        f"polyrve: {target}: expected a file that holds a volume of 8 x 9 x 10 voxels, such as a .dream3d; "
+        "format 'ang' holds maps only\n"
+    )
+
+
+@pytest.mark.parametrize(("shape", "name"), [((8, 9, 10), "rve.vti"), ((1, 9, 10), "rve.ctf")])
+def test_a_target_that_cannot_be_validated_is_warned_of_before_the_run(run, tmp_path, shape, name):
+    _, _, err = run("reconstruct", tmp_path / "missing.ang", "--shape", *shape, "-o", tmp_path / name)
+    warning, refusal = err.splitlines()
+    assert f"{name}: polyrve cannot open it as a volume again" in warning
+    assert "no such file" in refusal
 
 
 def test_broken_config_is_refused(run, scan, tmp_path):
