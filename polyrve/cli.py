@@ -6,6 +6,7 @@ that need them.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -244,7 +245,9 @@ def reconstruct(
         result, interrupted = _run_many(scans, settings, seeds, scheduler)
     rve = grains.segment(result.volume, threshold)
     registry.write(rve, output, force=force or resume)
-    typer.echo(f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations")
+    typer.echo(
+        f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations, {_written(result)}"
+    )
     typer.echo(f"{output}: {_times(rve.field.shape)} voxels, {rve.number_of_grains} grains")
     if interrupted:
         raise typer.Exit(130)
@@ -452,6 +455,11 @@ def _run_many(
     if made.interrupted:
         typer.echo(f"interrupted: the best of {len(done)} runs of {seeds} is written", err=True)
     return made.best, made.interrupted
+
+
+def _written(result: Reconstruction) -> str:
+    loss = result.volume_loss
+    return "not sharpened" if math.isnan(loss) else f"{loss:.3e} as written"
 
 
 def _load_tensorflow() -> None:

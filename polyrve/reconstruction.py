@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -77,18 +78,20 @@ class Reconstruction:
     status : str
         Why it ended, with a remedy.
     settings : ReconstructionSettings
+    volume_loss : float
+        Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
     """
 
     volume: OrientationVolume
     history: tuple[Progress, ...]
     status: str
     settings: ReconstructionSettings
+    volume_loss: float
 
     @property
     def loss(self) -> float:
-        """Lowest loss on the finest grid."""
-        finest = self.history[-1].level
-        return min(record.loss for record in self.history if record.level == finest)
+        """Lowest loss on the finest grid, as minimised."""
+        return _lowest(self.history)
 
 
 def reconstruct(
@@ -152,6 +155,7 @@ def reconstruct(
     position: Any = None if initial is None else problem.given(initial)
     begun = None if saved is None else saved.state.get("begun")
     name = "a given volume" if saved is None else str(saved.state["started"])
+    objective, volume_loss = None, math.nan
     status, resumed, first = Status.ITERATIONS, None, 1
     if saved is not None and saved.stage == "minimisation":
         position, first = saved.state["best/position"], saved.level
@@ -213,12 +217,18 @@ def reconstruct(
         if settings.sharpen and problem.sections and status not in _STOPPED:
             say("sharpening")
             volume = problem.sharpened(volume, begun)
+        if status not in _STOPPED:
+            if objective is None:
+                objective = problem.objective(problem.on_grid(settings.shape), settings.shape)
+            volume_loss = problem.loss(volume, objective)
+            loss = {"minimised": _lowest(history), "volume": volume_loss}
+            volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
     except KeyboardInterrupt:
         if position is None or not history:
             raise
         status = Status.INTERRUPTED
         volume = problem.volume(multigrid.refine(position, settings.shape), history, status, name)
-    return Reconstruction(volume, tuple(history), str(status), settings)
+    return Reconstruction(volume, tuple(history), str(status), settings, volume_loss)
 
 
 def prepare(
@@ -453,6 +463,10 @@ class Problem:
             },
         )
 
+    def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
+        """Loss of a volume as it is, not of the unknowns that it was made from."""
+        return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
+
     def sharpened(self, volume: OrientationVolume, begun: np.ndarray | None) -> OrientationVolume:
         """The optimised volume with sharp grains, and scatter within them as measured.
 
@@ -485,6 +499,12 @@ class Problem:
     def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
         dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))
         return (dz, dy, dx)
+
+
+def _lowest(history: Sequence[Progress]) -> float:
+    """Lowest loss on the finest grid."""
+    finest = history[-1].level
+    return min(record.loss for record in history if record.level == finest)
 
 
 def _planar_axes(shape: Sequence[int]) -> list[int]:

@@ -59,6 +59,8 @@ def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_
     assert (settings["seed"], settings["iterations"], settings["shape"]) == (5, 3, [9, 10, 12])
     assert f"{rve.number_of_grains} grains" in out
     assert "iteration 3/3: loss" in err
+    loss = rve.field.provenance["loss"]
+    assert f"loss {loss['minimised']:.3e} after 3 iterations, {loss['volume']:.3e} as written" in out
     assert not list(target.parent.glob("*checkpoint*"))
 
 
