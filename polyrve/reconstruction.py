@@ -18,6 +18,7 @@ from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.device import enough_memory
+from polyrve.extent import check_voxel_size, warn_of_few_grains
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
 from polyrve.memory import forecast, require
@@ -324,6 +325,9 @@ class Problem:
                 )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
+        check_voxel_size(sections, spacing)
+        if settings.orientations:
+            warn_of_few_grains(sections, shape, spacing)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(sections, settings, state, spacing, descriptors, None)
 

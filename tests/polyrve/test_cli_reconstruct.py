@@ -60,6 +60,7 @@ def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_
     assert f"{rve.number_of_grains} grains" in out
     assert "iteration 3/3: loss" in err
     loss = rve.field.provenance["loss"]
+    assert "shape: 9 x 10 x 12 voxels have room for about" in err
     assert f"loss {loss['minimised']:.3e} after 3 iterations, {loss['volume']:.3e} as written" in out
     assert not list(target.parent.glob("*checkpoint*"))
 
@@ -280,6 +281,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--set", "iterations=many"], "iterations"),
         (["--shape", 16, 16, 16, "--set", "window=40"], "window"),
         (["--shape", 16, 16, 16, "--spacing", -1, 1, 1], "spacing"),
+        (["--shape", 16, 16, 16, "--spacing", 1e-6, 1e-6, 1e-6], "spacing: expected at least 0.1 along z"),
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
         (["--shape", 16, 16, 16, "--threshold", -5], "--threshold: expected degrees between 0 and 180; got -5"),
         (["--config", "none.toml"], "none.toml: no such file"),
