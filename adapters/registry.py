@@ -52,6 +52,8 @@ class Format:
         One line for ``polyrve formats``.
     recognises : callable or None
         For a suffix that several formats share (.h5): takes the path, says whether the file is of this format.
+    maps_only : bool
+        Whether it holds one section and no volume.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Format:
     writes: bool
     description: str
     recognises: Callable[[Path], bool] | None = None
+    maps_only: bool = False
 
     def load(self) -> Any:
         """The format's module."""
@@ -88,9 +91,15 @@ def _hdf5_with(*marks: str) -> Callable[[Path], bool]:
 _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
-    Format("ang", (".ang",), "polyrve.adapters.ang", True, True, "EDAX OIM text, square and hexagonal grids"),
-    Format("ctf", (".ctf",), "polyrve.adapters.ctf", True, True, "Oxford/HKL Channel text"),
-    Format("cpr", (".cpr", ".crc"), "polyrve.adapters.cpr_crc", True, False, "Oxford/HKL Channel 5 project"),
+    Format(
+        "ang", (".ang",), "polyrve.adapters.ang", True, True, "EDAX OIM text, square and hexagonal grids",
+        maps_only=True,
+    ),
+    Format("ctf", (".ctf",), "polyrve.adapters.ctf", True, True, "Oxford/HKL Channel text", maps_only=True),
+    Format(
+        "cpr", (".cpr", ".crc"), "polyrve.adapters.cpr_crc", True, False, "Oxford/HKL Channel 5 project",
+        maps_only=True,
+    ),
     Format(
         "h5oina", (".h5oina", *_HDF5), "polyrve.adapters.h5oina", True, False, "Oxford Instruments AZtec HDF5",
         _hdf5_with("oxford"),

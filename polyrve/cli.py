@@ -6,6 +6,7 @@ that need them.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -32,6 +33,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _check_threshold(degrees: float) -> float:
+    if not 0.0 < degrees < 180.0:
+        raise ValueError(f"--threshold: expected degrees between 0 and 180; got {degrees:g}")
+    return degrees
+
+
 FrameOption = Annotated[
     str | None,
     typer.Option(
@@ -54,6 +62,9 @@ AxisOption = Annotated[
         metavar="x|y",
         help="One map alone: the axis within it that the material is alike around, as a wire, an extrusion or a build.",
     ),
+]
+ThresholdOption = Annotated[
+    float, typer.Option(callback=_check_threshold, help="Degrees between neighbours of a grain.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 WriterOptions = Annotated[
@@ -210,7 +221,7 @@ def reconstruct(
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain, for its grains.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs polyrve[ensemble]).")
     ] = None,
@@ -228,9 +239,10 @@ def reconstruct(
     from polyrve import grains
     from polyrve.adapters import registry
 
-    _check_target(output, None, force or resume)
+    row = _check_target(output, None, force or resume)
     given = {"shape": shape, "spacing": spacing, "seed": seed, "iterations": iterations}
     settings = _settings(config, {name: value for name, value in given.items() if value is not None}, options)
+    _check_holds_volume(row, output, settings.shape)
     if seeds is None and scheduler is not None:
         raise ValueError("--scheduler: expected --seeds with it; got none")
     if seeds is not None and resume:
@@ -244,7 +256,9 @@ def reconstruct(
         result, interrupted = _run_many(scans, settings, seeds, scheduler)
     rve = grains.segment(result.volume, threshold)
     registry.write(rve, output, force=force or resume)
-    typer.echo(f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations")
+    typer.echo(
+        f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations, {_written(result)}"
+    )
     typer.echo(f"{output}: {_times(rve.field.shape)} voxels, {rve.number_of_grains} grains")
     if interrupted:
         raise typer.Exit(130)
@@ -272,7 +286,7 @@ def validate(
     drop_phase: DropPhaseOption = None,
     normals: NormalsOption = None,
     axis: AxisOption = None,
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     force: ForceOption = False,
 ) -> None:
     """Compare a volume with the map that it was made from, figure by figure, each with pass or warn."""
@@ -295,7 +309,7 @@ def validate(
 def show(
     path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
-    threshold: Annotated[float, typer.Option(help="Degrees between neighbours of a grain.")] = 5.0,
+    threshold: ThresholdOption = 5.0,
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
@@ -342,7 +356,11 @@ def export(
         str | None, typer.Option(help="Phase definition of the target, e.g. Al for DAMASK; by default from the names.")
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="Degrees between neighbours of a grain, for a source that has no grains yet.")
+        float,
+        typer.Option(
+            callback=_check_threshold,
+            help="Degrees between neighbours of a grain, for a source that has no grains yet.",
+        ),
     ] = 5.0,
     read: ReadOptions = None,
     force: ForceOption = False,
@@ -388,11 +406,11 @@ def _checkpoint(output: Path, resume: bool, force: bool) -> Checkpoint:
     return checkpoint
 
 
-def _read(path: Path, frame: str | None, options: list[str] | None) -> OrientationMap | OrientationVolume:
+def _read(path: Path, frame: str | None, options: list[str] | None, **more: Any) -> OrientationMap | OrientationVolume:
     from polyrve.adapters import registry
 
     row = registry.reader(path)
-    chosen = {"frame": frame, **_options(row.load().read, options, "--read")}
+    chosen = {"frame": frame, **more, **_options(row.load().read, options, "--read")}
     return registry.read(path, format=row.name, **chosen)
 
 
@@ -460,6 +478,11 @@ def _run_many(
     return made.best, made.interrupted
 
 
+def _written(result: Reconstruction) -> str:
+    loss = result.volume_loss
+    return "not sharpened" if math.isnan(loss) else f"{loss:.3e} as written"
+
+
 def _load_tensorflow() -> None:
     """Import TensorFlow without what its libraries print to stderr while they load."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -474,16 +497,18 @@ def _load_tensorflow() -> None:
     tensorflow.get_logger().setLevel("ERROR")
 
 
-def _read_grains(source: Path, threshold: float, options: list[str] | None = None) -> GrainMap | GrainVolume:
+def _read_grains(
+    source: Path, threshold: float, options: list[str] | None = None, **more: Any
+) -> GrainMap | GrainVolume:
     """The grains of the file, by its feature data or else its feature ids; a segmentation where it has none."""
     from polyrve import grains
     from polyrve.adapters import cells, dream3d, registry
 
-    field = _read(source, None, options)
+    field = _read(source, None, options, **more)
     if "FeatureIds" in field.properties:
         try:
             if source.suffix.lower() == ".dream3d":
-                return dream3d.read_grains(source, **_options(dream3d.read, options, "--read"))
+                return dream3d.read_grains(source, **_options(dream3d.read, options, "--read"), **more)
         except registry.FormatError:
             pass
         try:
@@ -496,7 +521,8 @@ def _read_grains(source: Path, threshold: float, options: list[str] | None = Non
 def _read_volume(source: Path, threshold: float, options: list[str] | None = None) -> GrainVolume:
     from polyrve.grains import GrainVolume
 
-    found = _read_grains(source, threshold, options)
+    more = {"volume": True} if source.suffix.lower() == ".dream3d" else {}
+    found = _read_grains(source, threshold, options, **more)
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {_times(found.field.shape)} points")
     return found
@@ -514,6 +540,19 @@ def _check_target(target: Path, to: str | None, force: bool) -> Format:
     else:
         _check_folder(target, force)
     return row
+
+
+def _check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) -> None:
+    if row.maps_only and shape[0] > 1:
+        raise ValueError(
+            f"{target}: expected a file that holds a volume of {_times(shape)} voxels, such as a .dream3d; "
+            f"format {row.name!r} holds maps only"
+        )
+    if row.maps_only or not row.reads:
+        warnings.warn(
+            f"{target}: polyrve cannot open it as a volume again, to validate or export it; a .dream3d it can",
+            stacklevel=2,
+        )
 
 
 def _check_file(target: Path, force: bool) -> None:

@@ -39,7 +39,7 @@ class Member:
     ----------
     seed : int
     loss : float
-        Lowest loss; nan where the run failed.
+        Loss of its volume, :attr:`polyrve.reconstruction.Reconstruction.volume_loss`; NaN where the run failed.
     status : str
         Why it ended.
     seconds : float
@@ -62,7 +62,7 @@ class Ensemble:
     Attributes
     ----------
     best : Reconstruction
-        The one of lowest loss; its volume's provenance lists all members.
+        The one whose volume has the lowest loss; its volume's provenance lists all members.
     members : tuple of Member
         All of them, in the order of their seeds.
     interrupted : bool
@@ -227,9 +227,9 @@ class _Runs:
             except asyncio.TimeoutError:  # The worker is lost with its result: so the next look will find.
                 return None
             del self._running[future]
-            if self.best is None or result.loss < self.best.loss:
+            if self.best is None or result.volume_loss < self.best.volume_loss:
                 self.best = result
-            self._record(Member(seed, result.loss, result.status, seconds, attempts))
+            self._record(Member(seed, result.volume_loss, result.status, seconds, attempts))
         return None
 
     def _record(self, member: Member) -> None:

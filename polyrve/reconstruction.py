@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.device import enough_memory
+from polyrve.extent import check_voxel_size, warn_of_few_grains
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
 from polyrve.memory import forecast, require
@@ -77,18 +79,20 @@ class Reconstruction:
     status : str
         Why it ended, with a remedy.
     settings : ReconstructionSettings
+    volume_loss : float
+        Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
     """
 
     volume: OrientationVolume
     history: tuple[Progress, ...]
     status: str
     settings: ReconstructionSettings
+    volume_loss: float
 
     @property
     def loss(self) -> float:
-        """Lowest loss on the finest grid."""
-        finest = self.history[-1].level
-        return min(record.loss for record in self.history if record.level == finest)
+        """Lowest loss on the finest grid, as minimised."""
+        return _lowest(self.history)
 
 
 def reconstruct(
@@ -156,6 +160,7 @@ def reconstruct(
     position: Any = None if initial is None else problem.given(initial)
     begun = None if saved is None else saved.state.get("begun")
     name = "a given volume" if saved is None else str(saved.state["started"])
+    objective, volume_loss = None, math.nan
     status, resumed, first = Status.ITERATIONS, None, 1
     if saved is not None and saved.stage == "minimisation":
         position, first = saved.state["best/position"], saved.level
@@ -217,12 +222,18 @@ def reconstruct(
         if settings.sharpen and problem.sections and status not in _STOPPED:
             say("sharpening")
             volume = problem.sharpened(volume, begun, between)
+        if status not in _STOPPED:
+            if objective is None:
+                objective = problem.objective(problem.on_grid(settings.shape), settings.shape)
+            volume_loss = problem.loss(volume, objective)
+            loss = {"minimised": _lowest(history), "volume": volume_loss}
+            volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
     except KeyboardInterrupt:
         if position is None or not history:
             raise
         status = Status.INTERRUPTED
         volume = problem.volume(multigrid.refine(position, settings.shape), history, status, name)
-    return Reconstruction(volume, tuple(history), str(status), settings)
+    return Reconstruction(volume, tuple(history), str(status), settings, volume_loss)
 
 
 def prepare(
@@ -318,6 +329,9 @@ class Problem:
                 )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
+        check_voxel_size(sections, spacing)
+        if settings.orientations:
+            warn_of_few_grains(sections, shape, spacing)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(sections, settings, state, spacing, descriptors, None)
 
@@ -463,6 +477,10 @@ class Problem:
             },
         )
 
+    def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
+        """Loss of a volume as it is, not of the unknowns that it was made from."""
+        return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
+
     def sharpened(
         self, volume: OrientationVolume, begun: np.ndarray | None, between: Callable[[], object]
     ) -> OrientationVolume:
@@ -499,6 +517,12 @@ class Problem:
     def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
         dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))
         return (dz, dy, dx)
+
+
+def _lowest(history: Sequence[Progress]) -> float:
+    """Lowest loss on the finest grid."""
+    finest = history[-1].level
+    return min(record.loss for record in history if record.level == finest)
 
 
 def _planar_axes(shape: Sequence[int]) -> list[int]:

@@ -59,6 +59,9 @@ def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_
     assert (settings["seed"], settings["iterations"], settings["shape"]) == (5, 3, [9, 10, 12])
     assert f"{rve.number_of_grains} grains" in out
     assert "iteration 3/3: loss" in err
+    loss = rve.field.provenance["loss"]
+    assert "shape: 9 x 10 x 12 voxels have room for about" in err
+    assert f"loss {loss['minimised']:.3e} after 3 iterations, {loss['volume']:.3e} as written" in out
     assert not list(target.parent.glob("*checkpoint*"))
 
 
@@ -278,7 +281,9 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--set", "iterations=many"], "iterations"),
         (["--shape", 16, 16, 16, "--set", "window=40"], "window"),
         (["--shape", 16, 16, 16, "--spacing", -1, 1, 1], "spacing"),
+        (["--shape", 16, 16, 16, "--spacing", 1e-6, 1e-6, 1e-6], "spacing: expected at least 0.1 along z"),
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
+        (["--shape", 16, 16, 16, "--threshold", -5], "--threshold: expected degrees between 0 and 180; got -5"),
         (["--config", "none.toml"], "none.toml: no such file"),
     ],
 )
@@ -289,6 +294,24 @@ def test_bad_settings_are_refused_in_one_sentence(run, scan, tmp_path, arguments
     assert len(sentences) == 1, err
     assert message in sentences[0]
     assert not (tmp_path / "rve.dream3d").exists()
+
+
+def test_a_target_that_cannot_hold_the_volume_is_refused_before_the_run(run, tmp_path):
+    missing, target = tmp_path / "missing.ang", tmp_path / "rve.ang"
+    code, _, err = run("reconstruct", missing, "--shape", 8, 9, 10, "-o", target)
+    assert code == 2
+    assert err == (
+        f"polyrve: {target}: expected a file that holds a volume of 8 x 9 x 10 voxels, such as a .dream3d; "
+        "format 'ang' holds maps only\n"
+    )
+
+
+@pytest.mark.parametrize(("shape", "name"), [((8, 9, 10), "rve.vti"), ((1, 9, 10), "rve.ctf")])
+def test_a_target_that_cannot_be_validated_is_warned_of_before_the_run(run, tmp_path, shape, name):
+    _, _, err = run("reconstruct", tmp_path / "missing.ang", "--shape", *shape, "-o", tmp_path / name)
+    warning, refusal = err.splitlines()
+    assert f"{name}: polyrve cannot open it as a volume again" in warning
+    assert "no such file" in refusal
 
 
 def test_broken_config_is_refused(run, scan, tmp_path):
@@ -356,6 +379,18 @@ def test_validate_and_report(run, truth, scan, tmp_path):
     assert code == 2
     assert "expected a volume" in err
     assert run("report", volume, "-o", tmp_path / "page.txt")[0] == 2
+
+
+def test_a_planar_reconstruction_is_judged_and_drawn(run, scan, tmp_path):
+    target = tmp_path / "rve.dream3d"
+    arguments = ["reconstruct", scan, "--shape", 1, 24, 26, "-o", target, "--iterations", 0, "--set", "start=random"]
+    code, _, err = run(*arguments, *QUICK)
+    assert code == 0, err
+    code, out, err = run("validate", target, "--against", scan, "--report", tmp_path / "judged.html")
+    assert code == 0, err
+    assert "figures pass" in out
+    code, _, err = run("report", target, "-o", tmp_path / "drawn.html")
+    assert code == 0, err
 
 
 def test_demo_runs_the_whole_chain(run, tmp_path):

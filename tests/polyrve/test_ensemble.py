@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import types
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -49,13 +50,24 @@ def test_best_is_kept_and_all_are_recorded(scan, client):
     assert [member.seed for member in made.members] == [4, 7]
     assert set(seen) == set(made.members)
     best = min(made.members, key=lambda member: member.loss)
-    assert made.best.loss == best.loss
+    assert made.best.volume_loss == best.loss
     assert made.best.settings.seed == best.seed
     assert all(member.seconds > 0 and member.status for member in made.members)
     recorded = made.best.volume.provenance["ensemble"]
     assert [(row["seed"], row["loss"]) for row in recorded] == [(m.seed, m.loss) for m in made.members]
     alone = reconstruct(scan, seed=best.seed, **SETTINGS)
-    np.testing.assert_allclose(alone.loss, best.loss, rtol=1e-3)
+    np.testing.assert_allclose(alone.volume_loss, best.loss, rtol=1e-3)
+
+
+def test_runs_are_ranked_by_the_volume_as_it_is_written():
+    runs = ensemble._Runs(None, None, 0, None)
+    for seed, (minimised, written) in enumerate([(1.0, 3.0), (2.0, 2.5)]):
+        result = types.SimpleNamespace(loss=minimised, volume_loss=written, status="")
+        future = Mock(status="finished", **{"cancelled.return_value": False, "result.return_value": (result, 0.0)})
+        runs._running[future] = (seed, "worker")
+        runs._look(future, {"worker"})
+    assert runs.best.volume_loss == 2.5
+    assert [member.loss for member in runs.members] == [3.0, 2.5]
 
 
 def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):

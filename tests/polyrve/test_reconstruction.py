@@ -64,6 +64,17 @@ def test_result_carries_what_it_was_made_with(scan):
     assert result.status == str(Status.ITERATIONS)
 
 
+@pytest.mark.parametrize("sharpen", [False, True])
+def test_loss_of_the_volume_is_that_of_what_is_handed_out(scan, sharpen):
+    result = reconstruct(scan, **{**PLANE, "sharpen": sharpen})
+    problem = prepare(scan, **PLANE)
+    objective = problem.objective(problem.on_grid(PLANE["shape"]), PLANE["shape"])
+    value, _, _ = objective.value_and_gradient(tf.constant(problem.state.position(result.volume)))
+    assert result.volume_loss == pytest.approx(float(value), rel=1e-4)
+    assert (result.volume_loss == pytest.approx(result.loss, rel=1e-3)) != sharpen
+    assert result.volume.provenance["loss"] == {"minimised": result.loss, "volume": result.volume_loss}
+
+
 def test_stopped_and_resumed_is_uninterrupted(scan, tmp_path):
     options = {**PLANE, "shape": (1, 32, 36), "levels": 2, "iterations": 5}
     whole = reconstruct(scan, **options)
@@ -143,6 +154,7 @@ def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, tmp_path, monkey
     assert made[:1] == ([] if fresh is None else [fresh])
     assert losses(resumed) == losses(whole)
     assert resumed.status == whole.status
+    assert resumed.volume_loss == whole.volume_loss
     assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
 
 
@@ -182,6 +194,7 @@ def test_interrupt_while_sharpening_keeps_the_minimum(scan, tmp_path, monkeypatc
         result = reconstruct(scan, **WHOLE, checkpoint=checkpoint)
     assert result.status == result.volume.provenance["status"] == str(Status.INTERRUPTED)
     assert losses(result) == losses(blunt)
+    assert np.isnan(result.volume_loss)
     assert result.volume.quaternions.tobytes() == blunt.volume.quaternions.tobytes()
     resumed = reconstruct(scan, **WHOLE, checkpoint=checkpoint)
     assert resumed.status == str(Status.ITERATIONS)
