@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from polyrve import frames, rotation
+from polyrve import frames, processors, rotation
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import OTHER_SETTINGS, Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -347,7 +346,7 @@ def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str 
         known = angles[block] if indexed[block].all() else np.where(indexed[block, None], angles[block], 0.0)
         quaternions[block] = rotation.from_euler(known)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors.count()) as pool:
         list(pool.map(convert, _blocks(len(angles))))
     return quaternions
 
