@@ -125,8 +125,7 @@ def read(
         table = read_table(body, path, len(lines) + 1, begin)
     if header.columns is None and columns is None:
         names = _guess_columns(path, table, header)
-    columns_by_name = _by_name(path, table, names or (), header)
-    return _assemble(path, header, columns_by_name, frame, content)
+    return _assemble(path, header, table, _places(path, table, names or (), header), frame, content)
 
 
 def write(
@@ -333,31 +332,35 @@ def _guess_columns(path: Path, table: np.ndarray, header: _Header) -> tuple[str,
     return tuple(names)
 
 
-def _by_name(path: Path, table: np.ndarray, names: tuple[str, ...], header: _Header) -> dict[str, np.ndarray]:
+def _places(path: Path, table: np.ndarray, names: tuple[str, ...], header: _Header) -> dict[str, int]:
+    """Place of every column in the table, by name."""
     if len(names) != table.shape[1]:
         line = header.values.get("COLUMN_HEADERS", ("", 0))[1]
         raise FormatError(
             path, f"expected {len(names)} columns ({', '.join(names)}); got {table.shape[1]}", f"line {line}"
         )
-    columns: dict[str, np.ndarray] = {}
-    for name, values in zip(names, table.T, strict=True):
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
         known = _ALIASES.get(re.sub(r"[^a-z0-9]", "", name.lower()), name)
-        known = known if known not in columns else f"{known} ({len(columns) + 1})"
-        columns[known] = values
-    missing = [name for name in ("phi1", "PHI", "phi2", "x", "y", "Phase") if name not in columns]
+        places[known if known not in places else f"{known} ({place + 1})"] = place
+    missing = [name for name in ("phi1", "PHI", "phi2", "x", "y", "Phase") if name not in places]
     if missing:
         raise FormatError(path, f"expected the columns phi1, PHI, phi2, x, y, Phase; got none named {missing[0]}")
-    return columns
+    return places
 
 
 def _assemble(
     path: Path,
     header: _Header,
-    columns: dict[str, np.ndarray],
+    table: np.ndarray,
+    places: dict[str, int],
     asked: str | frames.Frame | None,
     content: scan.Content,
 ) -> OrientationMap:
-    angles = np.stack([columns.pop(name) for name in ("phi1", "PHI", "phi2")]).T
+    of_angles = [places.pop(name) for name in ("phi1", "PHI", "phi2")]
+    beside = slice(of_angles[0], of_angles[0] + 3)
+    angles = table[:, beside if of_angles == list(range(beside.start, beside.stop)) else of_angles]
+    columns = {name: table[:, place] for name, place in places.items()}
     x, y, phase = columns.pop("x"), columns.pop("y"), columns.pop("Phase")
     if header.flavour == "ASTAR":
         x, y = x / 1000.0, y / 1000.0
@@ -411,6 +414,8 @@ def phase_numbers(path: Path, phase: np.ndarray, phases: Mapping[int, Phase], in
     not indexed (also in a file of one phase that has points of that phase's own number beside those of 0).
     """
     number = np.where(indexed, phase, -1.0)
+    if len(number) and number.min() == number.max():
+        number = number[:1]
     if not (np.abs(number) < 1e6).all() or (number != np.rint(number)).any():
         at = int(np.argmax(~(np.abs(number) < 1e6) | (number != np.rint(number))))
         raise FormatError(path, f"expected a whole phase number; got {phase[at]:g} at point {at}", "phase column")
@@ -432,7 +437,7 @@ def phase_numbers(path: Path, phase: np.ndarray, phases: Mapping[int, Phase], in
                 "phase column",
             )
         result[number == value] = place[value]
-    return result
+    return np.broadcast_to(result, phase.shape).copy()
 
 
 def _grid(

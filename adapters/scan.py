@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from polyrve import frames, rotation
+from polyrve import frames, processors, rotation
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import OTHER_SETTINGS, Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -260,7 +259,7 @@ def assemble(
     path, format_name
         For provenance and errors.
     quaternions : ndarray, shape (n, 4), float64
-        In the Euler frame of the file; overwritten.
+        In the Euler frame of the file; overwritten, and read-only afterwards.
     phase_ids : ndarray, shape (n,), int
         0 where not indexed, else i for ``phases[i - 1]``.
     phases : sequence of Phase
@@ -319,6 +318,8 @@ def assemble(
             if not found.all():
                 array[~found] = np.nan if array.dtype.kind == "f" else 0
             values[name] = array
+    quaternions[phase_ids == 0] = (1.0, 0.0, 0.0, 0.0)
+    quaternions.setflags(write=False)
     kind = OrientationVolume if len(shape) == 3 else OrientationMap
     try:
         return kind(
@@ -337,17 +338,19 @@ def assemble(
 
 def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str = "") -> np.ndarray:
     """Orientations of Bunge angles in rad, shape (n, 3), with those of points not indexed left out of the check."""
-    wrong = indexed & ~(np.abs(angles) < 1e4).all(axis=1)
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise FormatError(path, f"expected finite Euler angles; got {angles[at].tolist()} at point {at}", where)
     quaternions = np.empty((len(angles), 4))
 
     def convert(block: slice) -> None:
-        known = angles[block] if indexed[block].all() else np.where(indexed[block, None], angles[block], 0.0)
-        quaternions[block] = rotation.from_euler(known)
+        part, known = angles[block], indexed[block]
+        wrong = known & ~(np.abs(part) < 1e4).all(axis=1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise FormatError(
+                path, f"expected finite Euler angles; got {part[at].tolist()} at point {block.start + at}", where
+            )
+        quaternions[block] = rotation.from_euler(part if known.all() else np.where(known[:, None], part, 0.0))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors.count()) as pool:
         list(pool.map(convert, _blocks(len(angles))))
     return quaternions
 

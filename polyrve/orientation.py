@@ -14,11 +14,14 @@ from polyrve.crystal import Phase
 from polyrve.frames import Frame
 
 _Field = TypeVar("_Field", bound="OrientationField")
+_IDENTITY = (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class OrientationField:
     """A regular grid of orientations; see :class:`OrientationMap` and :class:`OrientationVolume`.
+
+    Quaternions and phase ids are copied, unless they are read-only, as those of another field are.
 
     Attributes
     ----------
@@ -61,8 +64,8 @@ class OrientationField:
     _ndim: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        quaternions = np.array(self.quaternions, dtype=np.float64, order="C")
-        phase_ids = np.array(self.phase_ids, dtype=np.int32, order="C")
+        quaternions = _unchanging(self.quaternions, np.float64)
+        phase_ids = _unchanging(self.phase_ids, np.int32)
         kind, ndim = type(self).__name__, self._ndim
         if quaternions.ndim != ndim + 1 or quaternions.shape[-1] != 4 or 0 in quaternions.shape:
             raise ValueError(
@@ -77,16 +80,19 @@ class OrientationField:
             )
         indexed = phase_ids > 0
         norm = np.sqrt(np.einsum("...i,...i", quaternions, quaternions))
-        wrong = indexed & ~(np.abs(norm - 1.0) < 1e-3)
+        deviation = np.abs(norm - 1.0)
+        wrong = indexed & ~(deviation < 1e-3)
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
                 f"quaternions: expected unit norm at every indexed point; got norm {norm[at]:.6g} at {at} "
                 f"and {int(wrong.sum())} such points in all"
             )
-        quaternions[~indexed] = (1.0, 0.0, 0.0, 0.0)
-        norm[~indexed | (np.abs(norm - 1.0) < 4 * np.finfo(np.float64).eps)] = 1.0
-        quaternions /= norm[..., None]
+        inexact = indexed & ~(deviation < 4 * np.finfo(np.float64).eps)
+        if inexact.any() or (quaternions[~indexed] != _IDENTITY).any():
+            quaternions = quaternions if quaternions.flags.writeable else quaternions.copy()
+            quaternions[~indexed] = _IDENTITY
+            quaternions[inexact] /= norm[inexact][:, None]
         spacing = tuple(float(value) for value in self.spacing)
         if len(spacing) != ndim or not all(np.isfinite(value) and value > 0 for value in spacing):
             raise ValueError(f"spacing: expected {ndim} positive lengths in um; got {self.spacing}")
@@ -171,3 +177,12 @@ class OrientationVolume(OrientationField):
             properties={name: np.take(values, index, axis=axis) for name, values in self.properties.items()},
             provenance=self.provenance,
         )
+
+
+def _unchanging(values: Any, kind: type) -> np.ndarray:
+    """The values, C-contiguous, themselves where neither they nor the array that owns their memory can be written."""
+    owner = values.base if isinstance(values, np.ndarray) and values.base is not None else values
+    read_only = isinstance(owner, np.ndarray) and owner.flags.owndata and not owner.flags.writeable
+    if read_only and values.dtype == kind and values.flags.c_contiguous and not values.flags.writeable:
+        return np.asarray(values)
+    return np.array(values, dtype=kind, order="C")

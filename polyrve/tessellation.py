@@ -8,13 +8,14 @@ A. Lyckegaard et al., Adv. Eng. Mater. 13 (2011) 165, doi:10.1002/adem.201000258
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from polyrve import processors
 
 _CANDIDATES = 20
 _PACKING = 0.3
@@ -62,7 +63,7 @@ class Tessellation:
         axes = [values / s % period for values, s, period in zip(coordinates, self.stretch, self.box, strict=True)]
         normal = int(np.argmin([len(values) for values in axes]))
         plane = np.stack(np.meshgrid(*axes[:normal], *axes[normal + 1 :], [0.0], indexing="ij"), axis=-1)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processors.count()) as pool:
             cells = list(pool.map(lambda height: self._cut(normal, height, plane.reshape(-1, 3)), axes[normal]))
         return np.stack([values.reshape(plane.shape[:2]) for values in cells], axis=normal)
 

@@ -15,6 +15,12 @@ def parsed_by_python(text):
     return np.array([[float(field) for field in line.split()] for line in text.splitlines() if line.strip()])
 
 
+def assert_same_numbers(table, text):
+    expected = parsed_by_python(text)
+    np.testing.assert_array_equal(table, expected)
+    np.testing.assert_array_equal(np.signbit(table), np.signbit(expected))
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -43,10 +49,57 @@ def test_every_number_of_digits(digits):
     np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
 
 
-def test_lines_of_one_width_take_the_fast_way(monkeypatch):
+@pytest.mark.parametrize(
+    "text",
+    [
+        " -1.50  12 0.25\n 10.25 -12 -.75\n  0.00   1 0.00\n",
+        "-0.000 -0 0.000\n-0.000 -0 0.000\n",
+        "-0.000 -0 0.000\n 0.000  0 0.000\n",
+        "1. .500 -.25 9007199254740993 -1\n2. .500 -.75 9007199254740995 -1\n",
+        "1. 12345678901234567890.5 -1\n2. 12345678901234567890.5 -1\n",
+        "   1.0000\t-12345678.90\n-123.0000\t        1.00\n",
+        "123456789012.345 1.2000000000\n 99999999999.999 1.2000000000\n",
+        "  0.2 000\n-10.3 001\n 21.4 -02\n  -.5 003\n",
+    ],
+)
+def test_lines_of_one_width_take_the_fast_way(text, monkeypatch):
     monkeypatch.setattr(np, "loadtxt", None)
-    text = " -1.50  12 0.25\n 10.25 -12 -.75\n  0.00   1 0.00\n"
-    np.testing.assert_array_equal(number_table.read_table(text.encode(), PATH, 1), parsed_by_python(text))
+    assert_same_numbers(number_table.read_table(text.encode(), PATH, 1), text)
+
+
+def test_fields_that_change_their_layout_far_down():
+    form = "%8.4f %3d %6.3f %2d\n"
+    few, many = [(1.25, 7, 0.5, -1)], [(1.25, 7, 0.5, -1)] * number_table._CHUNK
+    for other in [(-301.0625, 7, 0.5, -1), (1.25, -17, 0.5, 0), (1.25, 120, -0.125, 10)]:
+        text = "".join(form % row for row in [*many, other, *many, *few])
+        assert_same_numbers(number_table.read_table(text.encode(), PATH, 1), text)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_layout(seed):
+    rng = np.random.default_rng(seed)
+    columns = []
+    for _ in range(rng.integers(1, 6)):
+        kind = rng.choice(["fixed", "whole", "exponent", "constant", "left", "zeros"])
+        digits, decimals = int(rng.integers(1, 12)), int(rng.integers(0, 12))
+        values = rng.standard_normal(200) * 10.0 ** rng.uniform(-3, 4, 200)
+        values = np.abs(values) if rng.random() < 0.5 else values
+        if kind == "whole":
+            columns.append([f"{int(value):{digits}d}" for value in values])
+        elif kind == "exponent":
+            columns.append([f"{value**9:.{decimals}e}" for value in values])
+        elif kind == "constant":
+            columns.append([f"{values[0]:.{decimals}f}"] * 200)
+        elif kind == "left":
+            columns.append([f"{value:<{digits}.{decimals}f}" for value in values])
+        else:
+            zeros = "0" * int(rng.integers(0, 4)) if kind == "zeros" else ""
+            columns.append([f"{value:{digits}.{decimals}f}{zeros if decimals else ''}" for value in values])
+    gap, end = rng.choice([" ", "\t", "  ", " \t"]), rng.choice(["\n", "\r\n", " \n"])
+    if rng.random() < 0.7:
+        columns = [[field.rjust(max(map(len, column))) for field in column] for column in columns]
+    text = "".join(gap.join(fields) + end for fields in zip(*columns, strict=True))
+    assert_same_numbers(number_table.read_table(text.encode(), PATH, 1), text)
 
 
 @pytest.mark.parametrize(

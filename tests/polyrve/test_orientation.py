@@ -138,3 +138,28 @@ def test_section_normal_to_z_is_y_x():
     assert volume().section(0, 0).shape == (4, 5)
     assert volume().section(1, 0).shape == (3, 5)
     assert volume().section(2, 0).shape == (3, 4)
+
+
+def test_arrays_that_nobody_can_write_are_shared():
+    own, writable = (np.tile([0.6, 0.0, 0.8, 0.0], (2, 3, 1)).copy() for _ in range(2))
+    view = writable[:]
+    own.setflags(write=False)
+    view.setflags(write=False)
+    made = {"phase_ids": np.ones((2, 3)), "phases": PHASES, "spacing": (1.0, 1.0)}
+    assert OrientationMap(quaternions=own, **made).quaternions is own
+    kept = OrientationMap(quaternions=view, **made)
+    writable[:] = 0.0
+    np.testing.assert_array_equal(kept.quaternions, own)
+    changed = kept.evolve(properties={"IQ": np.zeros((2, 3))})
+    assert changed.quaternions is kept.quaternions
+    assert changed.phase_ids is kept.phase_ids
+
+
+def test_arrays_that_nobody_can_write_are_not_changed():
+    rough, ids = np.tile([0.60001, 0.0, 0.8, 0.0], (2, 3, 1)).copy(), np.ones((2, 3))
+    ids[0, 1] = 0
+    rough.setflags(write=False)
+    field = OrientationMap(quaternions=rough, phase_ids=ids, phases=PHASES, spacing=(1.0, 1.0))
+    np.testing.assert_array_equal(rough, np.tile([0.60001, 0.0, 0.8, 0.0], (2, 3, 1)))
+    np.testing.assert_allclose(np.linalg.norm(field.quaternions, axis=-1), 1.0, rtol=1e-15)
+    np.testing.assert_array_equal(field.quaternions[0, 1], [1.0, 0.0, 0.0, 0.0])
