@@ -42,7 +42,8 @@ GOALS: dict[str, tuple[str, float]] = {
     "forecast and measured peak memory, larger / smaller, 96^3": ("<=", 1.2),
     "time to 1e-3 of the starting loss: SciPy from noise / default": (">=", 10.0),
     "material.yaml, voxel-wise: damask.ConfigMaterial.save / polyrve, 24^3": (">=", 50.0),
-    "million-point .ang: orix.io.load / polyrve.read": (">=", 5.0),
+    "million-point .ang, first read of a process: orix.io.load / polyrve.read": (">=", 5.0),
+    "million-point .ang, read again: orix.io.load / polyrve.read": (">=", 5.0),
     "polyrve --help: seconds": ("<=", 0.5),
     "polyrve info, .ang of 400 000 points: seconds": ("<=", 3.0),
 }
@@ -388,8 +389,8 @@ def writers(bench: Bench, folder: Path) -> None:
     polyrve.write(section, path, force=True)
     first, again = read_times("polyrve", path, bench)
     first_of_orix, again_of_orix = read_times("orix", path, bench)
-    bench.report("million-point .ang: orix.io.load / polyrve.read", again_of_orix / again)
     bench.report("million-point .ang, first read of a process: orix.io.load / polyrve.read", first_of_orix / first)
+    bench.report("million-point .ang, read again: orix.io.load / polyrve.read", again_of_orix / again)
     smaller = folder / "smaller.ang"
     section = measure(make_specimen((8, 632, 632), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
     polyrve.write(section, smaller)
@@ -409,11 +410,11 @@ def read_times(program: str, path: Path, bench: Bench) -> tuple[float, float]:
 
 
 def twice(program: str, path: str, clock: str) -> tuple[float, float]:
-    """Seconds of reading an .ang twice."""
+    """Seconds of reading an .ang twice, by modules that are imported before."""
     if program == "orix":
-        from orix import io
+        import orix.io.plugins.ang
 
-        read = partial(io.load, path)
+        read = partial(orix.io.load, path)
     else:
         import polyrve.adapters.ang
 

@@ -79,8 +79,10 @@ class OrientationField:
                 f"got {phase_ids.min()} ... {phase_ids.max()}"
             )
         indexed = phase_ids > 0
-        norm = np.sqrt(np.einsum("...i,...i", quaternions, quaternions))
-        deviation = np.abs(norm - 1.0)
+        norm = np.einsum("...i,...i", quaternions, quaternions)
+        np.sqrt(norm, out=norm)
+        deviation = norm - 1.0
+        np.abs(deviation, out=deviation)
         wrong = indexed & ~(deviation < 1e-3)
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
