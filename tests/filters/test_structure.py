@@ -30,14 +30,14 @@ def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_a
         np.testing.assert_allclose(found[normal].quaternions, field.quaternions, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("axis", "size"), [("none", (2.0, 2.0, 2.0)), ("x", (0.5, 0.5, 2.0)), ("y", (2.0, 0.5, 2.0))])
-def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis, size):
+@pytest.mark.parametrize("axis", ["none", "x", "y"])
+def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis):
     args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
-    assert structure.spacing_of_maps(data, args) == size
+    assert structure.spacing_of_maps(data, args) == (2.0, 2.0, 2.0)
     around_it = "" if axis == "none" else f", alike around {axis}"
     assert structure.maps_text(args, structure.check_maps(data, args)) == f"normal to z: 9 x 6 points{around_it}"
     maps = structure.read_maps(data, args)
-    assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == size
+    assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == (2.0, 2.0, 2.0)
 
 
 @pytest.mark.parametrize("normals", ["xz", "xyz"])

@@ -336,7 +336,7 @@ def test_phase_without_points_is_dropped_on_request(run, truth, tmp_path):
     code, _, err = run("reconstruct", tmp_path / "listed.ang", "--shape", 9, 10, 12, "-o", tmp_path / "rve.dream3d")
     assert (code, err.count("\n")) == (2, 1)
     assert "phase 'Nothing': expected indexed points; got none: --drop-phase" in err
-    kept = cli._read_map(tmp_path / "listed.ang", None, ["Nothing"])
+    kept = cli._read_map(tmp_path / "listed.ang", None, None, ["Nothing"])
     assert [phase.name for phase in kept.phases] == [phase.name for phase in truth.field.phases]
     assert "drop_phase" in inspect.signature(cli.validate).parameters
 
@@ -346,7 +346,7 @@ def test_options_are_the_settings():
     shared = options & set(ReconstructionSettings.model_fields)
     assert shared == {"shape", "spacing", "seed", "iterations"}
     beside = {"maps", "output", "config", "options", "frame", "normals", "threshold", "resume", "force"}
-    beside |= {"seeds", "scheduler", "drop_phase", "axis"}
+    beside |= {"seeds", "scheduler", "drop_phase", "axis", "read"}
     assert options == shared | beside
 
 
