@@ -175,7 +175,7 @@ def read_grains(
         If the file holds no feature ids or no feature data, or ids without a cell.
     """
     with _open(path) as file:
-        field, image = _read_field(file, path, volume=volume, **options)
+        field, image, applied = _read_field(file, path, volume=volume, **options)
         try:
             grain_ids = field.properties["FeatureIds"]
         except KeyError:
@@ -202,8 +202,7 @@ def read_grains(
         if name is None:
             raise FormatError(path, "expected the array Phases; got none", where)
         phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
-    if options.get("frame") is not None:
-        mean = field.frame.apply(mean)
+    mean = applied.apply(mean)
     grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
     properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
     field = field.evolve(properties=properties)
@@ -350,7 +349,8 @@ def _read_field(
     laue: str | Sequence[str] | None = None,
     degrees: bool = False,
     volume: bool = False,
-) -> tuple[OrientationMap | OrientationVolume, _Image]:
+) -> tuple[OrientationMap | OrientationVolume, _Image, Frame]:
+    """The field, its geometry, and the frame that was applied to the orientations."""
     image, cells = _choose(file, path, geometry, cell_data, {"quaternions": quaternions, "eulers": eulers})
     note = _note(file, path, image)
     name_q = None if eulers is not None else _find(cells, _USUAL["quaternions"], quaternions)
@@ -412,9 +412,10 @@ def _read_field(
             provenance["pipeline"] = hdf5.strings(Path(path), pipeline)[0]
     if scale != 1.0:
         provenance["length scale to um"] = scale
+    applied = Frame()
     if frame is not None:
-        chosen = frames.choose(frame, None, "none", Path(path).name)
-        q = chosen.apply(q)
+        applied = chosen = frames.choose(frame, None, "none", Path(path).name)
+        q = applied.apply(q)
     elif "frame" in note:
         chosen = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
     else:
@@ -434,8 +435,8 @@ def _read_field(
     except ValueError as error:
         raise FormatError(path, str(error), cells.name) from None
     if image.shape[0] > 1 or volume:
-        return whole, image
-    return whole.section(0, 0), image
+        return whole, image, applied
+    return whole.section(0, 0), image, applied
 
 
 def _scalars(item: h5py.Dataset, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
