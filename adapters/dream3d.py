@@ -18,7 +18,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import h5py
 import numpy as np
 
 from polyrve import frames, rotation
+from polyrve.adapters import dream3d_tree as tree
 from polyrve.adapters import hdf5
 from polyrve.adapters.dream3d_write import (
     CRYSTAL_STRUCTURES,
@@ -44,32 +45,10 @@ from polyrve.orientation import OrientationMap, OrientationVolume
 
 __all__ = ["CRYSTAL_STRUCTURES", "read", "read_grains", "write"]
 
-_USUAL = {
-    "quaternions": ("Quats", "Quaternions"),
-    "eulers": ("EulerAngles", "Eulers", "Euler Angles", "Euler"),
-    "phases": ("Phases", "Phase"),
-    "feature_ids": ("FeatureIds", "GrainIds", "Feature Ids"),
-    "mask": ("Mask", "GoodVoxels"),
-    "grain_quaternions": ("AvgQuats",),
-    "grain_eulers": ("AvgEulerAngles", "EulerAngles", "AvgEulers"),
-}
 _MICROMETRES = {
     0: 1e-18, 1: 1e-15, 2: 1e-12, 3: 1e-9, 4: 1e-6, 5: 1e-3, MICROMETRE: 1.0, 7: 1e3, 8: 1e4, 9: 1e5, 10: 1e6,
 }  # fmt: skip
 _METRE = 10
-
-
-@dataclass(frozen=True)
-class _Image:
-    """An image geometry in a file; shape, spacing and origin in the order z, y, x; `others`: paths of further ones."""
-
-    path: str
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    origin: tuple[float, float, float]
-    units: int | None
-    cells: tuple[str, ...]
-    others: tuple[str, ...] = ()
 
 
 def read(
@@ -176,35 +155,34 @@ def read_grains(
         If the file holds no feature ids or no feature data, or ids without a cell.
     """
     with _open(path) as file:
-        field, image = _read_field(file, path, volume=volume, **options)
+        field, image, applied = _read_field(file, path, volume=volume, **options)
         try:
             grain_ids = field.properties["FeatureIds"]
         except KeyError:
             raise FormatError(
                 path,
-                f"expected feature ids (one of {', '.join(_USUAL['feature_ids'])}); got none",
+                f"expected feature ids (one of {', '.join(tree.USUAL['feature_ids'])}); got none",
                 image.path,
             ) from None
         count = int(grain_ids.max()) + 1
-        matrix = _feature_matrix(file, path, image, count, feature_data)
+        matrix = tree.feature_matrix(file, path, image, count, feature_data)
         where = matrix.name
-        double = _double(matrix, _find(matrix, _USUAL["grain_quaternions"]), DOUBLE_GRAIN)
-        found = _find(matrix, _USUAL["grain_eulers"])
+        double = _double(matrix, tree.find(matrix, tree.USUAL["grain_quaternions"]), DOUBLE_GRAIN)
+        found = tree.find(matrix, tree.USUAL["grain_eulers"])
         if double is not None:
             mean = double[1:]
-        elif (name := _find(matrix, _USUAL["grain_quaternions"])) is not None:
+        elif (name := tree.find(matrix, tree.USUAL["grain_quaternions"])) is not None:
             mean = _scalar_first(matrix[name][1:])
         elif found is not None:
             angles = np.asarray(matrix[found][1:], dtype=np.float64)
             mean = rotation.from_euler(np.deg2rad(angles) if options.get("degrees") else angles)
         else:
             raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
-        name = _find(matrix, _USUAL["phases"])
+        name = tree.find(matrix, tree.USUAL["phases"])
         if name is None:
             raise FormatError(path, "expected the array Phases; got none", where)
         phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
-    if options.get("frame") is not None:
-        mean = field.frame.apply(mean)
+    mean = applied.apply(mean)
     grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
     properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
     field = field.evolve(properties=properties)
@@ -223,118 +201,6 @@ def _open(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _text(value: Any) -> str:
-    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).rstrip("\0")
-
-
-def _attribute(item: h5py.Group | h5py.Dataset, name: str) -> str:
-    return _text(item.attrs.get(name, ""))
-
-
-def _is_cell_matrix(group: Any, shape: tuple[int, ...]) -> bool:
-    """Whether a group holds arrays with a tuple for every cell."""
-    return isinstance(group, h5py.Group) and any(
-        isinstance(item, h5py.Dataset) and item.shape[:3] == shape for item in group.values()
-    )
-
-
-def _images(file: h5py.File, path: str | Path) -> list[_Image]:
-    version = _attribute(file, "FileVersion")
-    if version == "8.0":
-        return list(_images_v8(file, path))
-    if version in ("6.0", "7.0"):
-        return list(_images_v7(file, path))
-    raise FormatError(path, f"expected FileVersion 6.0, 7.0 or 8.0; got {version or 'none'!r}")
-
-
-def _images_v8(file: h5py.File, path: str | Path) -> Iterator[_Image]:
-    if "DataStructure" not in file:
-        raise FormatError(path, "expected the group DataStructure; got none")
-    groups: list[h5py.Group] = []
-
-    def visit(_: str, item: Any) -> None:
-        if isinstance(item, h5py.Group) and _attribute(item, "ObjectType") == "ImageGeom":
-            groups.append(item)
-
-    file["DataStructure"].visititems(visit)
-    for group in groups:
-        try:
-            shape, spacing, origin = (
-                tuple(np.asarray(group.attrs[name]).tolist()[::-1]) for name in ("_DIMENSIONS", "_SPACING", "_ORIGIN")
-            )
-        except KeyError as error:
-            raise FormatError(path, f"expected _DIMENSIONS, _SPACING and _ORIGIN; {error}", group.name) from None
-        linked = int(np.asarray(group.attrs.get("Cell Data ID", 0)).ravel()[0])
-        matrices = [name for name, item in group.items() if _is_cell_matrix(item, shape)]
-        matrices.sort(key=lambda name: int(np.asarray(group[name].attrs.get("ObjectId", 0)).ravel()[0]) != linked)
-        units = int(np.asarray(group.attrs["Units"]).ravel()[0]) if "Units" in group.attrs else None
-        yield _Image(group.name, shape, spacing, origin, units, tuple(matrices))
-
-
-def _images_v7(file: h5py.File, path: str | Path) -> Iterator[_Image]:
-    if "DataContainers" not in file:
-        raise FormatError(path, "expected the group DataContainers; got none")
-    for container in file["DataContainers"].values():
-        geometry = container.get("_SIMPL_GEOMETRY")
-        if geometry is None or _attribute(geometry, "GeometryTypeName") != "ImageGeometry":
-            continue
-        spacing_name = "SPACING" if "SPACING" in geometry else "RESOLUTION"
-        try:
-            shape, spacing, origin = (
-                tuple(geometry[name][()].tolist()[::-1]) for name in ("DIMENSIONS", spacing_name, "ORIGIN")
-            )
-        except KeyError:
-            raise FormatError(path, "expected DIMENSIONS, SPACING and ORIGIN", geometry.name) from None
-        matrices = tuple(name for name, item in container.items() if _is_cell_matrix(item, shape))
-        yield _Image(container.name, shape, spacing, origin, None, matrices)
-
-
-def _find(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str | None:
-    """Name of the first array of those; a given name is not replaced by a usual one."""
-    names = (given,) if given is not None else usual
-    return next((name for name in names if isinstance(group.get(name), h5py.Dataset)), None)
-
-
-def _choose(
-    file: h5py.File,
-    path: str | Path,
-    geometry: str | None,
-    cell_data: str | None,
-    wanted: Mapping[str, str | None],
-) -> tuple[_Image, h5py.Group]:
-    """The geometry and its cell matrix that hold orientations."""
-    images = _images(file, path)
-    if not images:
-        raise FormatError(path, "expected an image geometry; got none")
-    paths = [image.path for image in images]
-    if geometry is not None:
-        images = [image for image in images if geometry in (image.path, image.path.rsplit("/", 1)[1])
-                  or image.path.endswith("/" + geometry.strip("/"))]  # fmt: skip
-        if not images:
-            raise FormatError(path, f"expected the image geometry {geometry!r}; got none of that name")
-    found = [
-        (image, file[image.path][name])
-        for image in images
-        for name in image.cells
-        if cell_data in (None, name)
-        and any(_find(file[image.path][name], _USUAL[kind], wanted[kind]) for kind in ("quaternions", "eulers"))
-    ]
-    if not found:
-        looked = [wanted[kind] or " or ".join(_USUAL[kind]) for kind in ("quaternions", "eulers")]
-        present = sorted({name for image in images for c in image.cells for name in file[image.path][c]})
-        raise FormatError(
-            path,
-            f"expected orientations per cell ({'; '.join(looked)}); got {', '.join(present) or 'no cell arrays'}",
-            images[0].path,
-        )
-    if len({image.path for image, _ in found}) > 1:
-        names = ", ".join(image.path.rsplit("/", 1)[1] for image, _ in found)
-        raise FormatError(path, f"several geometries hold orientations ({names}); name one by the option geometry")
-    image, matrix = found[0]
-    return replace(image, others=tuple(path for path in paths if path != image.path)), matrix
-
-
 def _read_field(
     file: h5py.File,
     path: str | Path,
@@ -351,14 +217,15 @@ def _read_field(
     laue: str | Sequence[str] | None = None,
     degrees: bool = False,
     volume: bool = False,
-) -> tuple[OrientationMap | OrientationVolume, _Image]:
-    image, cells = _choose(file, path, geometry, cell_data, {"quaternions": quaternions, "eulers": eulers})
+) -> tuple[OrientationMap | OrientationVolume, tree.Image, Frame]:
+    """The field, its geometry, and the frame that was applied to the orientations."""
+    image, cells = tree.choose(file, path, geometry, cell_data, {"quaternions": quaternions, "eulers": eulers})
     note = _note(file, path, image)
-    name_q = None if eulers is not None else _find(cells, _USUAL["quaternions"], quaternions)
-    name_e = None if quaternions is not None else _find(cells, _USUAL["eulers"], eulers)
-    name_p = _find(cells, _USUAL["phases"], phases)
-    name_i = _find(cells, _USUAL["feature_ids"], feature_ids)
-    name_m = None if mask is False else _find(cells, _USUAL["mask"], mask if isinstance(mask, str) else None)
+    name_q = None if eulers is not None else tree.find(cells, tree.USUAL["quaternions"], quaternions)
+    name_e = None if quaternions is not None else tree.find(cells, tree.USUAL["eulers"], eulers)
+    name_p = tree.find(cells, tree.USUAL["phases"], phases)
+    name_i = tree.find(cells, tree.USUAL["feature_ids"], feature_ids)
+    name_m = None if mask is False else tree.find(cells, tree.USUAL["mask"], mask if isinstance(mask, str) else None)
     for option, given, found in (
         ("quaternions", quaternions, name_q), ("eulers", eulers, name_e), ("phases", phases, name_p),
         ("feature_ids", feature_ids, name_i), ("mask", mask if isinstance(mask, str) else None, name_m),
@@ -396,7 +263,7 @@ def _read_field(
         and name not in (name_q, name_e, name_p, name_i, name_m, *note.get("derived", ()))
     }
     for name in properties:
-        if "bool" in _attribute(cells[name], "ObjectType"):
+        if "bool" in tree.attribute(cells[name], "ObjectType"):
             properties[name] = properties[name].astype(np.bool_)
     if name_i is not None:
         properties["FeatureIds"] = _scalars(cells[name_i], image.shape, np.int32)
@@ -406,14 +273,14 @@ def _read_field(
         provenance = {
             "source": Path(path).name,
             "geometry": image.path,
-            "FileVersion": _attribute(file, "FileVersion"),
+            "FileVersion": tree.attribute(file, "FileVersion"),
         }
         pipeline = file.get("Pipeline/Pipeline")
         if isinstance(pipeline, h5py.Dataset) and pipeline.shape == ():
             provenance["pipeline"] = hdf5.strings(Path(path), pipeline)[0]
     if scale != 1.0:
         provenance["length scale to um"] = scale
-    chosen = Frame("none", source="file")
+    applied, chosen = Frame(), Frame("none", source="file")
     if "frame" in note:
         chosen = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
     asked = chosen if frame is None else frames.choose(frame, None, "none", Path(path).name)
@@ -424,7 +291,7 @@ def _read_field(
                 f"wrote it; frame {asked.name!r} is applied on top of that",
                 stacklevel=4,
             )
-        q, chosen = asked.apply(q), asked
+        q, chosen, applied = asked.apply(q), asked, asked
     try:
         whole = OrientationVolume(
             quaternions=q,
@@ -440,8 +307,8 @@ def _read_field(
     except ValueError as error:
         raise FormatError(path, str(error), cells.name) from None
     if image.shape[0] > 1 or volume:
-        return whole, image
-    return whole.section(0, 0), image
+        return whole, image, applied
+    return whole.section(0, 0), image, applied
 
 
 def _scalars(item: h5py.Dataset, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -527,7 +394,7 @@ def _agree(
     return True
 
 
-def _lengths(image: _Image, note: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+def _lengths(image: tree.Image, note: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...], float]:
     """Spacing and origin in um, and the factor applied.
 
     DREAM.3D gives every geometry the unit metre unless somebody sets another, while EBSD readers fill in um:
@@ -548,21 +415,10 @@ def _same_single(a: Sequence[float], b: Sequence[float]) -> bool:
     return np.array_equal(np.array(a, dtype=np.float32), np.array(b, dtype=np.float32))
 
 
-def _matrices(file: h5py.File, image: _Image) -> Iterator[h5py.Group]:
-    """Groups that may be attribute matrices, those of the geometry first, those of other geometries left out."""
-    yield from (item for item in file[image.path].values() if isinstance(item, h5py.Group))
-    found: list[h5py.Group] = []
-    root = file["DataStructure"] if "DataStructure" in file else file["DataContainers"]
-    root.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
-    for group in found:
-        if group.name != image.path and not any(f"{group.name}/".startswith(f"{other}/") for other in image.others):
-            yield group
-
-
 def _phases(
     file: h5py.File,
     path: str | Path,
-    image: _Image,
+    image: tree.Image,
     phase_ids: np.ndarray,
     ensemble: str | None,
     laue: str | Sequence[str] | None,
@@ -572,7 +428,7 @@ def _phases(
     given = None if laue is None else [laue] * max(needed, 1) if isinstance(laue, str) else list(laue)
     known = [
         group
-        for group in _matrices(file, image if ensemble is None else replace(image, others=()))
+        for group in tree.matrices(file, image if ensemble is None else replace(image, others=()))
         if "CrystalStructures" in group and (ensemble is None or group.name.rsplit("/", 1)[1] == ensemble)
     ]
     matrix = next((group for group in known if len(group["CrystalStructures"]) > needed), None)
@@ -624,10 +480,10 @@ def _phases(
     return tuple(written if same else phases)
 
 
-def _note(file: h5py.File, path: str | Path, image: _Image) -> dict[str, Any]:
+def _note(file: h5py.File, path: str | Path, image: tree.Image) -> dict[str, Any]:
     """What polyrve wrote beside the arrays of this geometry, empty for those of other programs."""
     name = image.path.rsplit("/", 1)[1]
-    for group in _matrices(file, image):
+    for group in tree.matrices(file, image):
         if group.name.endswith("/" + NOTE_GROUP) and isinstance(group.get(NOTE), h5py.Dataset):
             texts = hdf5.strings(Path(path), group[NOTE])
             try:
@@ -643,16 +499,3 @@ def _fits(note: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
     """Whether a note was written for this number of points; notes of earlier versions do not say it."""
     written = tuple(note.get("shape", shape))
     return written == shape[-len(written) :]
-
-
-def _feature_matrix(file: h5py.File, path: str | Path, image: _Image, count: int, given: str | None) -> h5py.Group:
-    known = (*_USUAL["grain_quaternions"], *_USUAL["grain_eulers"])
-    for group in _matrices(file, image):
-        if given is not None and group.name.rsplit("/", 1)[1] != given:
-            continue
-        if any(name in group and len(group[name]) == count and group[name].ndim == 2 for name in known):
-            return group
-    raise FormatError(
-        path,
-        f"expected feature data of {count} rows (feature 0 ... {count - 1}) with AvgQuats or Euler angles; got none",
-    )

@@ -378,6 +378,14 @@ def test_means_are_turned_with_the_field(tmp_path, two_phase_grains, version):
     assert degrees_from_means(turned) == pytest.approx(degrees_from_means(two_phase_grains), abs=1e-6)
 
 
+def test_means_follow_the_field_where_the_frame_is_the_files_own(tmp_path, two_phase_grains):
+    field = two_phase_grains.field.evolve(frame=frames.named("edax-2", "vendor default"))
+    grains = GrainVolume(field, two_phase_grains.grain_ids, two_phase_grains.quaternions, two_phase_grains.phase_ids)
+    dream3d.write(grains, tmp_path / "a.dream3d")
+    back = dream3d.read_grains(tmp_path / "a.dream3d", frame="edax-2")
+    assert degrees_from_means(back) == pytest.approx(degrees_from_means(grains), abs=1e-6)
+
+
 def test_means_in_degrees(tmp_path, two_phase_grains):
     path = tmp_path / "a.dream3d"
     dream3d.write(two_phase_grains, path, exact=False)
