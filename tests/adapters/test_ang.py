@@ -73,7 +73,7 @@ def test_all_unindexed_and_broken_files():
     assert not scan.indexed.any()
     with pytest.raises(FormatError, match=r"ShortFile\.ang: expected 160 points .* got 88: the file ends early"):
         read(DATA / "ShortFile.ang")
-    with pytest.raises(FormatError, match=r"MissingHeader_1\.ang: expected a header line XSTEP; got none"):
+    with pytest.raises(FormatError, match=r"MissingHeader_1\.ang: expected a header line NCOLS_ODD; got none"):
         read(DATA / "MissingHeader_1.ang")
 
 
