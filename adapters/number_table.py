@@ -169,9 +169,8 @@ def _whole_numbers(lines: np.ndarray, begin: int, end: int, signed: bool) -> np.
     first = max(end - _WORD, 0)
     words = lines[:, first : first + _WORD].view("<i8")[:, 0] << 8 * (_WORD - end + first)
     unused = 8 * (_WORD - end + begin)
-    digits = _EACH >> unused << unused
-    if signed:
-        digits = words >> 4 & digits
+    used = _EACH >> unused << unused
+    digits: np.ndarray | int = words >> 4 & used if signed else used
     words &= digits * 15
     for bits, pairs in ((8, 0x00FF00FF00FF00FF), (16, 0x0000FFFF0000FFFF), (32, 0)):
         words *= (10 ** (bits // 8) << bits) + 1
