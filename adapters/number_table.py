@@ -19,7 +19,7 @@ import numpy as np
 from polyrve import processors
 from polyrve.adapters.registry import FormatError
 
-_CHUNK, _AT_ONCE = 15 << 10, 1 << 6  # 8 bytes for each line of a chunk are less than malloc maps afresh, 128 KiB
+_CHUNK, _AT_ONCE = 10 << 10, 1 << 6
 _WORD, _MAX_WIDTH = 8, 16
 _SPACE, _MINUS, _ZERO, _NINE = (ord(c) for c in " -09")
 _EACH = 0x0101010101010101
@@ -144,15 +144,14 @@ def _negative(before: np.ndarray) -> np.ndarray | None:
 
     Returns shape () or (rows,), and None where they are others than blanks, then at most one minus, then digits.
     """
-    negative: np.ndarray = np.zeros((), dtype=bool)
-    blank: np.ndarray = np.ones((), dtype=bool)
+    negative = blank = np.zeros((), dtype=bool)
     for position in range(before.shape[1]):
         row = before[:, position].copy()
         minus, space, digit = row == _MINUS, row == _SPACE, row - np.uint8(_ZERO) <= 9
-        if not (digit | (blank & (minus | space))).all():
+        if not (digit | minus | space).all() or (position and not (digit | blank).all()):
             return None
-        blank = blank & space
-        negative = negative | minus
+        blank = blank & space if position else space
+        negative = negative | minus if position else minus
     return negative
 
 
@@ -170,8 +169,9 @@ def _whole_numbers(lines: np.ndarray, begin: int, end: int, signed: bool) -> np.
     first = max(end - _WORD, 0)
     words = lines[:, first : first + _WORD].view("<i8")[:, 0] << 8 * (_WORD - end + first)
     unused = 8 * (_WORD - end + begin)
-    digits = _EACH >> unused << unused
-    words &= (words >> 4 & digits) * 15 if signed else digits * 15
+    used = _EACH >> unused << unused
+    digits: np.ndarray | int = words >> 4 & used if signed else used
+    words &= digits * 15
     for bits, pairs in ((8, 0x00FF00FF00FF00FF), (16, 0x0000FFFF0000FFFF), (32, 0)):
         words *= (10 ** (bits // 8) << bits) + 1
         if 4 * (end - begin) <= bits:

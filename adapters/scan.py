@@ -390,9 +390,8 @@ def make_phase(
 
 def _smallest(path: Path, coordinates: Sequence[np.ndarray]) -> tuple[float, ...]:
     for axis, values in zip("zyx"[-len(coordinates) :], coordinates, strict=True):
-        wrong = ~(np.abs(values) < 1e12)
-        if wrong.any():
-            at = int(np.argmax(wrong))
+        if not (values.min() > -1e12 and values.max() < 1e12):
+            at = int(np.argmax(~(np.abs(values) < 1e12)))
             raise FormatError(path, f"expected a finite coordinate {axis}; got {values[at]} at point {at}")
     return tuple(float(values.min()) for values in coordinates)
 
