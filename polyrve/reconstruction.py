@@ -372,7 +372,14 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        needed = forecast(settings.shape, state.count, state.unknowns, groups=settings.groups, window=settings.window)
+        needed = forecast(
+            settings.shape,
+            state.count,
+            state.unknowns,
+            groups=settings.groups,
+            window=settings.window,
+            optimizer=settings.optimizer,
+        )
         require(needed, settings.shape)
         return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
 
