@@ -71,7 +71,7 @@ def forecast(
 
 
 def available() -> int | None:
-    """Memory that is free, in bytes: the machine's, or what the process's control group leaves; None if nothing says."""
+    """Bytes of memory that are free: the machine's, or what its control group leaves a process; None if unknown."""
     known = [free for free in (_of_machine(), _of_control_group()) if free is not None]
     return min(known) if known else None
 
