@@ -139,8 +139,9 @@ def mean_grain_area(field: OrientationMap) -> float:
     ids = connect(links, field.indexed)
     grains = np.bincount(ids.ravel(), minlength=1) > SPECK
     grains[0] = False
-    edges = () if field.periodic else (ids[0], ids[-1], ids[:, 0], ids[:, -1])
-    number = grains.sum() - 0.5 * grains[np.unique(np.concatenate((*edges, [0])))].sum()
+    edge = np.unique(np.concatenate([ids[0], ids[-1], ids[:, 0], ids[:, -1]]))
+    cut = 0 if field.periodic else grains[edge].sum()
+    number = grains.sum() - 0.5 * cut
     return float(field.indexed.sum() * math.prod(field.spacing) / number) if number else math.nan
 
 

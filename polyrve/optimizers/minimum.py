@@ -24,9 +24,7 @@ class Status(Enum):
         "if the loss is still high, this is a local minimum: start from another position."
     )
     TARGET = "The loss has reached the target. Lower `target` to go on."
-    ITERATIONS = (
-        "Stopped at `max_iterations` before convergence. Raise it, or continue from a saved state or from the position."
-    )
+    ITERATIONS = "All iterations that were asked for are done; more of them may lower the loss."
     CALLBACK = "Stopped by the callback; the best position is kept. Continue from a saved state or from the position."
     INTERRUPTED = (
         "Interrupted from the keyboard; the best position is kept. Continue from a saved state or from the position."

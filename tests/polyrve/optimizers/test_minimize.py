@@ -145,6 +145,7 @@ def test_statuses_are_sentences_with_a_remedy():
         assert str(status)[0].isupper()
         assert str(status).endswith(".")
         assert len(str(status).split()) > 8
+    assert "max_iterations" not in str(Status.ITERATIONS), "the command line has no such option"
 
 
 @pytest.mark.parametrize("method", ON_DEVICE)
