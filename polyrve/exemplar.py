@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from polyrve.crystal import Phase
-from polyrve.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
+from polyrve.harmonics import SymmetrizedHarmonics, degrees_up_to, number_of_invariants, symmetrized_harmonics
 from polyrve.orientation import OrientationMap
 
 WINDOW = 5
@@ -21,6 +21,7 @@ FEWEST = 50
 
 _REDUCED = 24
 _SAMPLED = 4000
+_EVALUATED_AT_ONCE = 4096
 _PHASE_CONTRAST = 0.4
 _MOST_TEXTURE = 200
 _TEXTURE_KERNEL = np.deg2rad(7.5) / 2.355
@@ -105,7 +106,7 @@ class Exemplar:
     @cached_property
     def texture_target(self) -> np.ndarray:
         """Mean of ``texture`` over the indexed pixels, shape (T,)."""
-        return self.texture[self.indexed].mean(axis=0, dtype=np.float64).astype(np.float32)
+        return self.texture.mean(axis=0, dtype=np.float64, where=self.indexed[:, None]).astype(np.float32)
 
     @cached_property
     def _density(self) -> np.ndarray:
@@ -154,32 +155,50 @@ def features(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase
     ndarray, shape (P, C), float32
         With several phases also their indicators, so that phases differ as large disorientations do.
     """
-    parts = []
-    for i, phase in enumerate(phases, start=1):
-        of_phase = (phase_ids == i).astype(np.float64)
-        harmonics = symmetrized_harmonics(phase.laue)
-        rate = sum((degree + 1) * (degree / 2) * (degree / 2 + 1) / 3 for degree, _ in harmonics.terms)
-        if len(phases) > 1:
-            parts.append(_PHASE_CONTRAST * of_phase[None])
-        parts.append(harmonics.evaluate(quaternions) * of_phase / np.sqrt(rate))
-    return np.concatenate(parts).T.astype(np.float32)
+    indicators = int(len(phases) > 1)
+    harmonics = [symmetrized_harmonics(phase.laue) for phase in phases]
+    values = np.zeros((len(phase_ids), sum(indicators + h.count for h in harmonics)), dtype=np.float32)
+    first = 0
+    for i, of_phase in enumerate(harmonics, start=1):
+        rate = sum((degree + 1) * (degree / 2) * (degree / 2 + 1) / 3 for degree, _ in of_phase.terms)
+        if indicators:
+            values[phase_ids == i, first] = _PHASE_CONTRAST
+        end = first + indicators + of_phase.count
+        for block in _blocks(phase_ids == i):
+            values[block, first + indicators : end] = (of_phase.evaluate(quaternions[block]) / np.sqrt(rate)).T
+        first = end
+    return values
 
 
 def _texture(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
-    parts = []
-    for i, phase in enumerate(phases, start=1):
-        terms: list[tuple[int, int]] = []
-        for degree in degrees_up_to(phase.laue, 32):
-            added = [(degree, k) for k in range(number_of_invariants(phase.laue, degree))]
-            if terms and sum(n + 1 for n, _ in [*terms, *added]) > _MOST_TEXTURE:
-                break
-            terms += added
-        order = np.concatenate([np.full(degree + 1, degree / 2) for degree, _ in terms])
+    harmonics = [_of_texture(phase) for phase in phases]
+    values = np.zeros((len(phase_ids), sum(1 + h.count for h in harmonics)), dtype=np.float32)
+    first = 0
+    for i, of_phase in enumerate(harmonics, start=1):
+        order = np.concatenate([np.full(degree + 1, degree / 2) for degree, _ in of_phase.terms])
         damping = np.exp(-order * (order + 1) * _TEXTURE_KERNEL**2 / 2)
-        of_phase = (phase_ids == i).astype(np.float64)
-        values = symmetrized_harmonics(phase.laue, tuple(terms)).evaluate(quaternions)
-        parts.append(np.concatenate([of_phase[None], values * damping[:, None] * of_phase]))
-    return np.ascontiguousarray(np.concatenate(parts).T.astype(np.float32))
+        values[phase_ids == i, first] = 1.0
+        end = first + 1 + of_phase.count
+        for block in _blocks(phase_ids == i):
+            values[block, first + 1 : end] = (of_phase.evaluate(quaternions[block]) * damping[:, None]).T
+        first = end
+    return values
+
+
+def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
+    terms: list[tuple[int, int]] = []
+    for degree in degrees_up_to(phase.laue, 32):
+        added = [(degree, k) for k in range(number_of_invariants(phase.laue, degree))]
+        if terms and sum(n + 1 for n, _ in [*terms, *added]) > _MOST_TEXTURE:
+            break
+        terms += added
+    return symmetrized_harmonics(phase.laue, tuple(terms))
+
+
+def _blocks(chosen: np.ndarray) -> list[np.ndarray]:
+    """Numbers of the chosen pixels, few at a time: harmonics take much memory while they are formed."""
+    pixels = np.flatnonzero(chosen)
+    return np.array_split(pixels, -(-len(pixels) // _EVALUATED_AT_ONCE)) if len(pixels) else []
 
 
 def _whole(field: OrientationMap) -> np.ndarray:

@@ -31,6 +31,7 @@ _SMALLEST_GRID = 16
 _SWEEPS_COARSE, _SWEEPS_FINE = 10, 4
 _SEARCHED = 6000
 _SEARCH_BLOCK, _COMPARED_AT_ONCE, _UPDATE_BLOCK = 4096, 256, 2048
+_NEAREST_BYTES = 2**23
 _ALIKE = np.deg2rad(5.2)
 _SAME = np.deg2rad(2.9)
 _OTHER = np.deg2rad(7.4)
@@ -184,7 +185,8 @@ def _nearest(source: Exemplar, quaternions: np.ndarray, phase_ids: np.ndarray) -
     square = (known_features**2).sum(axis=1) / 2
     wanted = features(quaternions.reshape(-1, 4), phase_ids.ravel(), source.phases)
     different, where = np.unique(wanted.round(2), axis=0, return_inverse=True)
-    blocks = np.array_split(different, -(-len(different) // 512))
+    number = min(len(different), -(-len(different) * square.nbytes // _NEAREST_BYTES))
+    blocks = np.array_split(different, number)
     found = np.concatenate([known[np.argmin(square - block @ known_features.T, axis=1)] for block in blocks])
     return found[where.ravel()]
 

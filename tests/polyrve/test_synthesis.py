@@ -1,5 +1,7 @@
 """Solid texture synthesis: every voxel holds a pixel of the maps, and its sections have their statistics."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,28 @@ def grain_map(shape=(40, 48), *, long=1.0, phases=(CUBIC,), hole=False, seed=0):
     if hole:
         phase_ids[5:9, 10:17] = 0
     return OrientationMap(orientations, phase_ids, phases, (0.5, 0.5))
+
+
+def peak_of(call):
+    """What NumPy holds at most while something is called, in bytes, and what it returns."""
+    tracemalloc.start()
+    try:
+        found = call()
+        return tracemalloc.get_traced_memory()[1], found
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_of_large_maps_is_that_of_what_is_kept():
+    """Harmonics are formed for few pixels at a time, and few voxels are compared with all pixels."""
+    tile = grain_map((50, 50))
+    field = OrientationMap(np.tile(tile.quaternions, (4, 4, 1)), np.tile(tile.phase_ids, (4, 4)), (CUBIC,), (0.5, 0.5))
+    peak, source = peak_of(lambda: exemplar({0: field}, np.random.default_rng(0)))
+    assert peak < 1.5 * source.texture.nbytes + 20e6
+    assert peak_of(lambda: source.texture_target)[0] < 0.1 * source.texture.nbytes
+    volume = grain_map((30, 30), seed=1)
+    peak, _ = peak_of(lambda: synthesis._nearest(source, volume.quaternions, volume.phase_ids))
+    assert peak < 100 * field.phase_ids.size + 20e6
 
 
 def of_map(quaternions, field):
