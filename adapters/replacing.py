@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,21 @@ def replacing_folder(path: str | Path, *, force: bool = False) -> Iterator[Path]
             if path.is_dir():
                 path.rmdir()
             os.replace(folder, path)
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written into; nothing is left in it.
+
+    Raises
+    ------
+    OSError
+    """
+    folder = folder.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -478,7 +478,7 @@ def choose_frame(
 ) -> frames.Frame:
     """As :func:`polyrve.frames.choose`, for a file with a :func:`frame_note` or none; warns if another is asked for."""
     chosen = frames.choose(asked, noted, default, str(path), specimen_orientation)
-    if noted is not None and abs(np.dot(noted.map_to_euler, chosen.map_to_euler)) < 1.0 - 1e-9:
+    if noted is not None and not chosen.turns_as(noted.map_to_euler):
         warnings.warn(
             f"{path}: polyrve wrote its angles in frame {noted.name!r}; they are read in {chosen.name!r}, as asked for",
             stacklevel=4,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
+
+from polyrve.adapters.replacing import require_writable
 
 
 def check_file(path: Path, ending: str, beside: str) -> None:
@@ -31,9 +32,4 @@ def check_file(path: Path, ending: str, beside: str) -> None:
     for file in (path, path.with_suffix(beside)):
         if file.is_dir():
             raise IsADirectoryError(f"{file}: expected the name of a file; it is a folder")
-    folder = path.absolute().parent
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        tempfile.TemporaryFile(dir=existing).close()
-    except OSError as error:
-        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    require_writable(path.parent)

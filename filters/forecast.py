@@ -35,14 +35,7 @@ def sizes(settings: ReconstructionSettings, phases: int) -> tuple[int, float]:
     several = phases if phases > 1 else 0
     channels = several + (_CHANNELS_OF_A_PHASE * phases if settings.orientations else 0)
     unknowns = 4 + several
-    needed = memory.forecast(
-        settings.shape,
-        channels,
-        unknowns,
-        groups=settings.groups,
-        window=settings.window,
-        optimizer=settings.optimizer,
-    )
+    needed = memory.needed(settings, channels, unknowns)
     voxels = 1.0
     for n in settings.shape:
         voxels *= n

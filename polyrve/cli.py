@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
@@ -556,11 +555,13 @@ def _check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) 
 
 
 def _check_file(target: Path, force: bool) -> None:
+    from polyrve.adapters.replacing import require_writable
+
     if target.is_dir():
         raise IsADirectoryError(f"{target}: expected the name of a file; it is a folder")
     if target.exists() and not force:
         raise FileExistsError(f"{target}: exists already; --force replaces it")
-    _check_writable(target.parent)
+    require_writable(target.parent)
 
 
 def _check_report(target: Path, force: bool) -> None:
@@ -571,20 +572,13 @@ def _check_report(target: Path, force: bool) -> None:
 
 
 def _check_folder(target: Path, force: bool) -> None:
+    from polyrve.adapters.replacing import require_writable
+
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(f"{target}: expected the name of a folder; it is a file")
     if target.is_dir() and any(target.iterdir()) and not force:
         raise FileExistsError(f"{target}: is not empty; --force replaces what is written")
-    _check_writable(target)
-
-
-def _check_writable(folder: Path) -> None:
-    folder = folder.absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    try:
-        tempfile.TemporaryFile(dir=existing).close()
-    except OSError as error:
-        raise OSError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    require_writable(target)
 
 
 def _options(function: Any, given: list[str] | None, flag: str = "--set") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,7 @@ _EVALUATED_AT_ONCE = 4096
 _PHASE_CONTRAST = 0.4
 _MOST_TEXTURE = 200
 _TEXTURE_KERNEL = np.deg2rad(7.5) / 2.355
+_Evaluation = tuple[int, Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,32 +156,42 @@ def features(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase
     ndarray, shape (P, C), float32
         With several phases also their indicators, so that phases differ as large disorientations do.
     """
-    indicators = int(len(phases) > 1)
-    harmonics = [symmetrized_harmonics(phase.laue) for phase in phases]
-    values = np.zeros((len(phase_ids), sum(indicators + h.count for h in harmonics)), dtype=np.float32)
-    first = 0
-    for i, of_phase in enumerate(harmonics, start=1):
+
+    def scaled(of_phase: SymmetrizedHarmonics) -> _Evaluation:
         rate = sum((degree + 1) * (degree / 2) * (degree / 2 + 1) / 3 for degree, _ in of_phase.terms)
-        if indicators:
-            values[phase_ids == i, first] = _PHASE_CONTRAST
-        end = first + indicators + of_phase.count
-        for block in _blocks(phase_ids == i):
-            values[block, first + indicators : end] = (of_phase.evaluate(quaternions[block]) / np.sqrt(rate)).T
-        first = end
-    return values
+        return of_phase.count, lambda q: of_phase.evaluate(q) / np.sqrt(rate)
+
+    evaluations = [scaled(symmetrized_harmonics(phase.laue)) for phase in phases]
+    return _by_phase(quaternions, phase_ids, evaluations, _PHASE_CONTRAST if len(phases) > 1 else None)
 
 
 def _texture(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
-    harmonics = [_of_texture(phase) for phase in phases]
-    values = np.zeros((len(phase_ids), sum(1 + h.count for h in harmonics)), dtype=np.float32)
-    first = 0
-    for i, of_phase in enumerate(harmonics, start=1):
+    def damped(of_phase: SymmetrizedHarmonics) -> _Evaluation:
         order = np.concatenate([np.full(degree + 1, degree / 2) for degree, _ in of_phase.terms])
         damping = np.exp(-order * (order + 1) * _TEXTURE_KERNEL**2 / 2)
-        values[phase_ids == i, first] = 1.0
-        end = first + 1 + of_phase.count
-        for block in _blocks(phase_ids == i):
-            values[block, first + 1 : end] = (of_phase.evaluate(quaternions[block]) * damping[:, None]).T
+        return of_phase.count, lambda q: of_phase.evaluate(q) * damping[:, None]
+
+    return _by_phase(quaternions, phase_ids, [damped(_of_texture(phase)) for phase in phases], 1.0)
+
+
+def _by_phase(
+    quaternions: np.ndarray, phase_ids: np.ndarray, evaluations: Sequence[_Evaluation], indicator: float | None
+) -> np.ndarray:
+    """An indicator, if there is one, and the functions of each phase side by side, shape (P, columns), float32.
+
+    Few pixels are evaluated at a time: harmonics take much memory while they are formed.
+    """
+    lead = int(indicator is not None)
+    values = np.zeros((len(phase_ids), sum(lead + count for count, _ in evaluations)), dtype=np.float32)
+    first = 0
+    for i, (count, evaluate) in enumerate(evaluations, start=1):
+        pixels = np.flatnonzero(phase_ids == i)
+        if indicator is not None:
+            values[pixels, first] = indicator
+        end = first + lead + count
+        for begin in range(0, len(pixels), _EVALUATED_AT_ONCE):
+            block = pixels[begin : begin + _EVALUATED_AT_ONCE]
+            values[block, first + lead : end] = evaluate(quaternions[block]).T
         first = end
     return values
 
@@ -193,12 +204,6 @@ def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
             break
         terms += added
     return symmetrized_harmonics(phase.laue, tuple(terms))
-
-
-def _blocks(chosen: np.ndarray) -> list[np.ndarray]:
-    """Numbers of the chosen pixels, few at a time: harmonics take much memory while they are formed."""
-    pixels = np.flatnonzero(chosen)
-    return np.array_split(pixels, -(-len(pixels) // _EVALUATED_AT_ONCE)) if len(pixels) else []
 
 
 def _whole(field: OrientationMap) -> np.ndarray:

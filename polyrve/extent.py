@@ -10,7 +10,7 @@ import numpy as np
 
 from polyrve.grains import DEFAULT_THRESHOLD, connect, neighbour_disorientation
 from polyrve.orientation import OrientationMap
-from polyrve.sections import middle
+from polyrve.sections import middle, steps_along
 from polyrve.shapes import SPECK
 
 FEWEST_GRAINS = 50
@@ -42,17 +42,14 @@ def check_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[f
     UserWarning
         If it is smaller than half of it.
     """
-    steps: dict[int, float] = {}
-    for normal, field in sections.items():
-        for axis, step in zip((axis for axis in range(3) if axis != normal), field.spacing, strict=True):
-            steps[axis] = min(step, steps.get(axis, math.inf))
-    for axis, step in sorted(steps.items()):
+    steps = {axis: min(found) for axis, found in steps_along(sections).items() if found}
+    for axis, step in steps.items():
         if spacing[axis] < _SMALLEST_STEP * step:
             raise ValueError(
                 f"spacing: expected at least {_SMALLEST_STEP * step:.6g} along {'zyx'[axis]}, a tenth of the map's "
                 f"step (lengths are um); got {spacing[axis]:.6g}"
             )
-    small = [axis for axis, step in sorted(steps.items()) if spacing[axis] < _SMALL_STEP * step]
+    small = [axis for axis, step in steps.items() if spacing[axis] < _SMALL_STEP * step]
     if small:
         axis = small[0]
         warnings.warn(

@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,6 +105,10 @@ class Frame:
         """Orientations in the map frame, expressed in the Euler frame, shape (..., 4)."""
         w, x, y, z = self.map_to_euler
         return _times(quaternions, w, -x, -y, -z)
+
+    def turns_as(self, map_to_euler: Sequence[float]) -> bool:
+        """Whether this frame applies the same rotation, whatever it is called."""
+        return bool(abs(np.dot(self.map_to_euler, map_to_euler)) > 1.0 - 1e-9)
 
     def record(self) -> dict[str, Any]:
         """The frame as JSON types, for provenance."""

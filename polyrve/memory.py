@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from polyrve.settings import ReconstructionSettings
+
 _GIB = 2.0**30
 _COMPILING = 95_000_000
 _COMPILING_OF_SECTIONS = 50_000_000
@@ -70,6 +72,18 @@ def forecast(
     return compiling + math.prod(shape) * per_voxel + int(_ESTIMATES * estimates)
 
 
+def needed(settings: ReconstructionSettings, channels: int, unknowns: int) -> int:
+    """The forecast for a reconstruction with some settings, in bytes; see :func:`forecast`."""
+    return forecast(
+        settings.shape,
+        channels,
+        unknowns,
+        groups=settings.groups,
+        window=settings.window,
+        optimizer=settings.optimizer,
+    )
+
+
 def available() -> int | None:
     """Bytes of memory that are free: the machine's, or what its control group leaves a process; None if unknown."""
     known = [free for free in (_of_machine(), _of_control_group()) if free is not None]
@@ -128,7 +142,7 @@ def give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def require(needed: int, shape: Sequence[int]) -> None:
+def require(size: int, shape: Sequence[int]) -> None:
     """Refuse a volume that will not fit.
 
     Raises
@@ -137,10 +151,10 @@ def require(needed: int, shape: Sequence[int]) -> None:
         If more is needed than is available; the message says how much and what to do.
     """
     free = available()
-    if free is not None and needed > free:
-        scale = (free / needed) ** (1 / sum(n > 1 for n in shape))
+    if free is not None and size > free:
+        scale = (free / size) ** (1 / sum(n > 1 for n in shape))
         advice = tuple(n if n == 1 else max(8, int(n * scale) // 8 * 8) for n in shape)
         raise MemoryError(
             f"shape {tuple(shape)}: expected a working set that fits into the {free / _GIB:.1f} GiB of free memory; "
-            f"got {needed / _GIB:.1f} GiB: try {advice}"
+            f"got {size / _GIB:.1f} GiB: try {advice}"
         )

@@ -21,7 +21,7 @@ from polyrve.device import enough_memory
 from polyrve.extent import check_voxel_size, warn_of_few_grains
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
-from polyrve.memory import forecast, require
+from polyrve.memory import needed, require
 from polyrve.objective import SectionObjective, describe
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -372,15 +372,7 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        needed = forecast(
-            settings.shape,
-            state.count,
-            state.unknowns,
-            groups=settings.groups,
-            window=settings.window,
-            optimizer=settings.optimizer,
-        )
-        require(needed, settings.shape)
+        require(needed(settings, state.count, state.unknowns), settings.shape)
         return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
 
     def key(self, initial: OrientationVolume | None = None) -> str:

@@ -174,6 +174,15 @@ def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
     return first.phases
 
 
+def steps_along(sections: Mapping[int, OrientationMap]) -> dict[int, list[float]]:
+    """The maps' steps in um along each array axis of a volume; none along an axis that no map has."""
+    found: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for normal, field in sections.items():
+        for axis, step in zip((axis for axis in range(3) if axis != normal), field.spacing, strict=True):
+            found[axis].append(step)
+    return found
+
+
 def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, float]:
     """Voxel size (dz, dy, dx) in um that the maps' steps give.
 
@@ -189,10 +198,7 @@ def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, fl
     if (pairs.max(axis=0) <= pairs.min(axis=0) * (1 + 1e-6)).all():
         coarsest = float(pairs.max())
         return (coarsest, coarsest, coarsest)
-    found: dict[int, list[float]] = {0: [], 1: [], 2: []}
-    for normal, field in sections.items():
-        for axis, step in zip((axis for axis in range(3) if axis != normal), field.spacing, strict=True):
-            found[axis].append(step)
+    found = steps_along(sections)
     for axis, steps in found.items():
         if steps and max(steps) > min(steps) * (1 + 1e-6):
             raise ValueError(

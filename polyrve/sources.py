@@ -43,7 +43,7 @@ def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -
         if record is None:
             others = ", ".join(dict.fromkeys(_name(other) for other in made.values()))
             found.append(f"the volume was made from another map, {others}; {_name(field.provenance)} is compared with")
-        elif not _same_frame(frame := record.get("frame", volume.frame.record()), field):
+        elif not field.frame.turns_as((frame := record.get("frame", volume.frame.record()))["map_to_euler"]):
             remedy = f": --frame {frame['name']} (frame=) reads it as then" if frame["name"] in PRESETS else ""
             found.append(
                 f"the volume was made from {_name(record)} in frame {frame['name']!r}, "
@@ -81,10 +81,6 @@ def _of_normals(made: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mappi
         )
     now = ", ".join(f"{_name(record)} normal to {name}" for name, record in given.items())
     return f"the volume was made from {then}; it is compared with {now}: --normals or --axis places maps"
-
-
-def _same_frame(record: Mapping[str, Any], field: OrientationMap) -> bool:
-    return bool(abs(np.dot(record["map_to_euler"], field.frame.map_to_euler)) > 1.0 - 1e-9)
 
 
 def _name(record: Mapping[str, Any]) -> str:

@@ -28,6 +28,17 @@ def test_forecast_is_within_a_fifth_of_measured_peaks(n, groups, measured):
     assert 1 / 1.2 < ratio < 1.2
 
 
+@pytest.mark.parametrize(
+    ("n", "channels", "unknowns", "optimizer", "measured"),
+    [(48, 29, 6, "lbfgs", 565e6), (64, 29, 6, "lbfgs", 805e6), (48, 9, 4, "scipy-lbfgsb", 334e6),
+     (64, 9, 4, "scipy-lbfgsb", 584e6), (64, 9, 4, "adam", 267e6)],
+)  # fmt: skip
+def test_forecast_of_several_phases_and_other_optimizers(n, channels, unknowns, optimizer, measured):
+    """Peaks of the default set, measured alike; two phases are a cubic and a hexagonal one."""
+    ratio = memory.forecast((n, n, n), channels, unknowns, optimizer=optimizer) / measured
+    assert 1 / 1.2 < ratio < 1.2
+
+
 def test_groups_of_settings():
     def groups(**values):
         return ReconstructionSettings.create(**values).groups
@@ -57,6 +68,35 @@ def test_too_large_is_refused_with_a_shape_that_fits(monkeypatch):
         memory.require(2**33, (64, 64, 64))
     with pytest.raises(MemoryError, match=r"try \(1, 32, 32\)"):
         memory.require(2**32, (1, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("line", "below", "limit", "use"),
+    [("0::/job/step", "", "memory.max", "memory.current"),
+     ("4:cpu,memory:/job/step", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes")],
+)  # fmt: skip
+def test_control_groups_leave_what_the_least_of_them_leaves(tmp_path, line, below, limit, use):
+    process, groups = tmp_path / "cgroup", tmp_path / "groups"
+    process.write_text(f"3:cpuset:/other\n{line}\n")
+    step = groups / below / "job" / "step"
+    step.mkdir(parents=True)
+    assert memory._of_control_group(process, groups) is None
+    for folder, most, used in ((step, "max", 10), (step.parent, "1000", 400)):
+        (folder / limit).write_text(f"{most}\n")
+        (folder / use).write_text(f"{used}\n")
+    assert memory._of_control_group(process, groups) == 600
+    (step / limit).write_text("300\n")
+    assert memory._of_control_group(process, groups) == 290
+    (step / use).write_text("400\n")
+    assert memory._of_control_group(process, groups) == 0
+    assert memory._of_control_group(tmp_path / "none", groups) is None
+
+
+def test_free_memory_is_that_of_the_machine_or_of_its_control_group(monkeypatch):
+    for machine, group, free in ((5, 3, 3), (5, None, 5), (None, 3, 3), (None, None, None)):
+        monkeypatch.setattr(memory, "_of_machine", lambda machine=machine: machine)
+        monkeypatch.setattr(memory, "_of_control_group", lambda group=group: group)
+        assert memory.available() == free
 
 
 def test_unknown_memory_refuses_nothing(monkeypatch):
