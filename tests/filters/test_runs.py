@@ -98,6 +98,7 @@ def test_a_map_that_was_read_is_not_kept(data, args, tmp_path, monkeypatch):
     dream3d.write(measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1), tmp_path / "map.dream3d")
     args |= {"file": tmp_path / "map.dream3d", "properties": True, "options": ""}
     monkeypatch.setattr(structure, "fill_field", lambda *_: None)
+    reading._read.cache_clear()
     reading.ReadEBSDFilter().plan(data, args, MagicMock())
     assert reading._read.cache_info().currsize == 1
     reading.ReadEBSDFilter().run(data, args, lambda *_: None, lambda: False)
