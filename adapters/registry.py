@@ -279,7 +279,7 @@ def writer(path: str | Path, format: str | None = None) -> Format:
         If the format is not known or cannot be written.
     """
     path = Path(path)
-    rows = [_named(path, format)] if format else _of_suffix(path)
+    rows = [_named(path, format)] if format else _of_suffix(path, writing=True)
     row = next((row for row in rows if row.writes), None)
     if row is None:
         raise FormatError(path, f"format {rows[0].name!r} can be read, not written")
@@ -340,12 +340,15 @@ def _named(path: Path, name: str) -> Format:
     raise FormatError(path, f"expected a format of {', '.join(row.name for row in formats())}; got {name!r}")
 
 
-def _of_suffix(path: Path) -> list[Format]:
+def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
     rows = [row for row in formats() if path.suffix.lower() in row.suffixes]
     if not rows:
-        known = sorted({suffix for row in formats() for suffix in row.suffixes})
+        able = [row for row in formats() if (row.writes if writing else row.reads)]
+        known = sorted({suffix for row in able for suffix in row.suffixes})
+        folders = [row.name for row in able if not row.suffixes]
+        remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
         raise FormatError(
-            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}"
+            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}{remedy}"
         )
     return rows
 

@@ -88,7 +88,8 @@ def test_three_maps(run, truth, tmp_path):
     assert registry.read(target).shape == (8, 9, 10)
     code, _, err = run("reconstruct", *paths[:2], "--shape", 8, 9, 10, "-o", target, "--force")
     assert code == 2
-    assert "three" in err
+    assert "three normal to x, y and z; got 2: --normals says" in err
+    assert "warning" not in err
     two = ["reconstruct", paths[2], paths[0], "--shape", 8, 9, 10, "--iterations", 0, "--set", "start=random", *QUICK]
     code, _, err = run(*two, "--normals", "zx", "-o", tmp_path / "two.dream3d")
     assert code == 0, err
@@ -285,6 +286,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
         (["--shape", 16, 16, 16, "--threshold", -5], "--threshold: expected degrees between 0 and 180; got -5"),
         (["--config", "none.toml"], "none.toml: no such file"),
+        (["--config", "."], "--config .: expected a TOML file, as polyrve settings prints; got a folder"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(run, scan, tmp_path, arguments, message):
@@ -358,6 +360,30 @@ def test_settings_prints_a_file_of_the_defaults(run, tmp_path):
     path.write_text(out)
     assert ReconstructionSettings.from_toml(path) == ReconstructionSettings()
     assert tomllib.loads(out)["iterations"] == ReconstructionSettings().iterations
+
+
+def test_one_warning_names_all_maps_without_a_frame(run, truth, tmp_path):
+    paths = []
+    for axis in (2, 1, 0):
+        paths.append(tmp_path / f"normal_{'zyx'[axis]}.ctf")
+        registry.write(measure(truth, axis, 3), paths[-1], frame="oxford-cs0")
+        lines = paths[-1].read_text().splitlines(keepends=True)
+        paths[-1].write_text("".join(line for line in lines if "polyrve" not in line))
+    _, _, err = run("reconstruct", *paths, "--shape", 8, 8, 8, "--set", "window=40", "-o", tmp_path / "rve.dream3d")
+    (warning,) = [line for line in err.splitlines() if "warning" in line]
+    assert all(str(path) in warning for path in paths)
+    assert "--frame" in warning
+
+
+def test_options_of_the_readers_of_volume_and_maps_are_apart(run, truth, scan, tmp_path):
+    volume = tmp_path / "truth.dream3d"
+    registry.write(truth, volume)
+    code, _, err = run("validate", volume, "--against", scan, "--read-volume", "geometry=Other")
+    assert code == 2
+    assert "Other" in err
+    code, _, err = run("validate", volume, "--against", scan, "--read", "geometry=Other")
+    assert code == 2
+    assert "got 'geometry'" in err
 
 
 def test_validate_and_report(run, truth, scan, tmp_path):
