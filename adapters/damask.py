@@ -148,6 +148,7 @@ def write(
     if whole.shape[2] < 2:
         raise ValueError(f"DAMASK needs two or more voxels along x; got {whole.shape[2]}")
     names, definitions = _definitions(whole, chosen)
+    solver_cells.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
     with replacing_folder(path, force=force) as folder:
         metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
         write_image(folder / "grid.vti", whole.shape, *metres, [("material", whole.ids - 1)], compress=compress)

@@ -360,9 +360,11 @@ def demo(
 ) -> None:
     """Run the whole chain on a specimen whose true volume is known."""
     _check_folder(output, force)
-    _load_tensorflow()
     from rich.console import Console
 
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.demo import run
     from polyrve.progress import Reporter
 
@@ -373,9 +375,9 @@ def demo(
     typer.echo("\nThe whole volume against the true one, which it never saw:\n")
     typer.echo(str(made.against_truth))
     typer.echo(f"\nWritten to {output.absolute()}:")
-    width = max(len(path.name) for path in made.files)
-    for path, what in made.files.items():
-        typer.echo(f"  {path.name:<{width}}  {what}")
+    names = {f"{path.name}{'/' * path.is_dir()}": what for path, what in made.files.items()}
+    for name, what in names.items():
+        typer.echo(f"  {name:<{max(map(len, names))}}  {what}")
 
 
 @app.command()
@@ -513,9 +515,11 @@ def _one_warning_of_frames() -> Iterator[None]:
 
 
 def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) -> tuple[Reconstruction, bool]:
-    _load_tensorflow()
     from rich.console import Console
 
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.optimizers import Status
     from polyrve.progress import Reporter
     from polyrve.reconstruction import reconstruct
@@ -532,7 +536,9 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
 def _run_many(
     scans: Maps, settings: ReconstructionSettings, seeds: int, scheduler: str | None
 ) -> tuple[Reconstruction, bool]:
-    _load_tensorflow()
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.ensemble import Member, reconstruct_many
 
     done = []
@@ -553,20 +559,6 @@ def _run_many(
 def _written(result: Reconstruction) -> str:
     loss = result.volume_loss
     return "not sharpened" if math.isnan(loss) else f"{loss:.3e} as written"
-
-
-def _load_tensorflow() -> None:
-    """Import TensorFlow without what its libraries print to stderr while they load."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-    tensorflow.get_logger().setLevel("ERROR")
 
 
 def _read_grains(
