@@ -117,7 +117,7 @@ def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain",
     if vacant and not fill:
         raise ValueError(
             f"every voxel needs an orientation: {vacant} of {ids.size} are not indexed or in no grain; "
-            "the option fill gives them to the nearest grain"
+            "the option fill (--set fill=true) gives them to the nearest grain"
         )
     if vacant == ids.size:
         raise ValueError("every voxel needs an orientation: none is indexed")

@@ -92,7 +92,8 @@ def write(
         :data:`polyrve.adapters.damask_phases.LIBRARY`, a YAML file with one, or ``"template"``, which leaves
         the values to be filled in. By default the phase's own name is looked up in the library.
     load : str or sequence of str
-        One of :data:`LOAD_CASES`, written to load.yaml; further ones to load_<case>.yaml.
+        ``"tension"``, ``"compression"``, ``"shear"``, ``"plane-strain"``, ``"rolling"`` or ``"cyclic"``
+        (:data:`LOAD_CASES`), written to load.yaml; further ones to load_<case>.yaml.
     axes : str, optional
         Directions of the load cases; see :data:`LOAD_CASES`.
     strain : float, optional

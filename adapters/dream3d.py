@@ -407,7 +407,8 @@ def _orientations(
         if largest > 4.0 * np.pi + 1e-3:
             raise FormatError(
                 path,
-                f"expected Euler angles in rad; got {largest:.6g} (the option degrees takes degrees)",
+                f"expected Euler angles in rad; got {largest:.6g} (the option degrees takes degrees: "
+                "--read degrees=true)",
                 cells[name_e].name,
             )
     if not np.isfinite(angles[indexed]).all():
@@ -481,7 +482,8 @@ def _phases(
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
         if given is None:
             warnings.warn(
-                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases (the option laue sets them)",
+                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases "
+                "(the option laue sets them: --read laue=6/mmm)",
                 stacklevel=2,
             )
             given = ["m-3m"] * max(needed, 1)
@@ -506,7 +508,7 @@ def _phases(
             raise FormatError(
                 path,
                 f"expected a crystal structure 0 ... {len(CRYSTAL_STRUCTURES) - 1} of phase {i + 1}; got {number} "
-                "(the option laue sets it)",
+                "(the option laue sets it: --read laue=6/mmm)",
                 matrix.name,
             )
         else:

@@ -6,11 +6,13 @@ that need them.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
+import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
@@ -167,20 +169,28 @@ def formats(
     from polyrve.adapters import registry
 
     if name is None:
-        for row in registry.formats():
+        rows = registry.formats()
+        width = max(len(" ".join(row.suffixes)) for row in rows)
+        for row in rows:
             does = f"{'read' if row.reads else '':4} {'write' if row.writes else '':5}"
-            typer.echo(f"{row.name:<14} {does}  {' '.join(row.suffixes) or 'folder':<24} {row.description}")
+            typer.echo(f"{row.name:<14} {does}  {' '.join(row.suffixes) or 'folder':<{width}}  {row.description}")
         return
-    rows = {row.name: row for row in registry.formats()}
-    if name not in rows:
-        raise ValueError(f"format: expected one of {', '.join(rows)}; got {name!r}")
-    row = rows[name]
+    named = {row.name: row for row in registry.formats()}
+    if name not in named:
+        raise ValueError(f"format: expected one of {', '.join(named)}; got {name!r}")
+    row = named[name]
     typer.echo(f"{row.name}: {row.description}")
-    for can, verb in ((row.reads, "read"), (row.writes, "write")):
-        if can:
-            options = registry.options_of(getattr(row.load(), verb))
-            shown = ", ".join(f"{option}={default!r}" for option, default in options.items())
-            typer.echo(f"{verb}: {shown or 'no options'}")
+    for can, verb, flag in ((row.reads, "read", "--read"), (row.writes, "write", "--set")):
+        if not can:
+            continue
+        function = getattr(row.load(), verb)
+        options, told = registry.options_of(function), registry.descriptions_of(function)
+        texts = {option: told.get(option, "") for option in options}
+        typer.echo(f"\n{verb}: {f'options by {flag} NAME=VALUE' if options else 'no options'}")
+        for text, alike in itertools.groupby(options, texts.__getitem__):
+            typer.echo(f"  {', '.join(f'{option}={options[option]!r}' for option in alike)}")
+            if text:
+                typer.echo(textwrap.fill(text, 80, initial_indent=" " * 6, subsequent_indent=" " * 6))
 
 
 @app.command()
@@ -199,6 +209,7 @@ def convert(
     row = _check_target(target, to, force)
     chosen = _options(row.load().write, options)
     data = _read(source, frame, read)
+    _check_section(row, target, data, chosen)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {row.name}, from {_times(data.shape)} points")
 
@@ -338,6 +349,7 @@ def show(
     path: Annotated[Path, typer.Argument(metavar="VOLUME", help="A volume, usually the .dream3d of a reconstruction.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
     threshold: ThresholdOption = 5.0,
+    frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
@@ -348,7 +360,7 @@ def show(
     from polyrve.reporting import report
 
     _check_report(output, force)
-    report(_read_volume(path, threshold, read), path=output, threshold=threshold)
+    report(_read_volume(path, threshold, read, frame), path=output, threshold=threshold)
     typer.echo(f"{output}: written, and {output.with_suffix('.json').name} beside it")
 
 
@@ -397,6 +409,7 @@ def export(
             help="Degrees between neighbours of a grain, for a source that has no grains yet.",
         ),
     ] = 5.0,
+    frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
     options: WriterOptions = None,
@@ -409,7 +422,8 @@ def export(
 
     row = _check_target(target, to, force)
     chosen = _options(row.load().write, [*(options or []), *([f"phase={phase}"] if phase else [])])
-    data = _read_grains(source, threshold, read)
+    data = _read_grains(source, threshold, read, frame=frame)
+    _check_section(row, target, data.field, chosen)
     registry.write(data, target, format=row.name, force=force, **chosen)
     typer.echo(f"{target}: {row.name}, from {_times(data.field.shape)} voxels, {_grains(data)}")
 
@@ -562,7 +576,7 @@ def _written(result: Reconstruction) -> str:
 
 
 def _read_grains(
-    source: Path, threshold: float, options: list[str] | None = None, **more: Any
+    source: Path, threshold: float, options: list[str] | None = None, frame: str | None = None, **more: Any
 ) -> GrainMap | GrainVolume:
     """The grains of the file, by its feature data or else its feature ids; a segmentation where it has none."""
     from polyrve import grains
@@ -570,9 +584,9 @@ def _read_grains(
     from polyrve.grains import GrainMap, GrainVolume
 
     if registry.reader(source).name == "dream3d":
-        found = dream3d.read_segmented(source, **_options(dream3d.read, options, "--read"), **more)
+        found = dream3d.read_segmented(source, **{"frame": frame, **more, **_options(dream3d.read, options, "--read")})
     else:
-        found = _read(source, None, options, **more)
+        found = _read(source, frame, options, **more)
     if isinstance(found, (GrainMap, GrainVolume)):
         return found
     if "FeatureIds" in found.properties:
@@ -583,11 +597,13 @@ def _read_grains(
     return grains.segment(found, threshold)
 
 
-def _read_volume(source: Path, threshold: float, options: list[str] | None = None) -> GrainVolume:
+def _read_volume(
+    source: Path, threshold: float, options: list[str] | None = None, frame: str | None = None
+) -> GrainVolume:
     from polyrve.grains import GrainVolume
 
     more = {"volume": True} if source.suffix.lower() == ".dream3d" else {}
-    found = _read_grains(source, threshold, options, **more)
+    found = _read_grains(source, threshold, options, frame, **more)
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {_times(found.field.shape)} points")
     return found
@@ -605,6 +621,16 @@ def _check_target(target: Path, to: str | None, force: bool) -> Format:
     else:
         _check_folder(target, force)
     return row
+
+
+def _check_section(
+    row: Format, target: Path, field: OrientationMap | OrientationVolume, options: Mapping[str, Any]
+) -> None:
+    if row.maps_only and len(field.shape) == 3 and field.shape[0] > 1 and "section" not in options:
+        raise ValueError(
+            f"{target}: format {row.name!r} holds maps only; got a volume of {_times(field.shape)} voxels: "
+            f"--set section=z:{field.shape[0] // 2} takes that layer"
+        )
 
 
 def _check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) -> None:
@@ -650,7 +676,10 @@ def _check_folder(target: Path, force: bool) -> None:
 def _options(function: Any, given: list[str] | None, flag: str = "--set") -> dict[str, Any]:
     from polyrve.adapters import registry
 
-    return registry.checked_options(function, dict(_assignment(text, flag) for text in given or []))
+    try:
+        return registry.checked_options(function, dict(_assignment(text, flag) for text in given or []))
+    except ValueError as error:
+        raise ValueError(f"{flag}: {str(error).removeprefix(f'{flag}: ')}") from None
 
 
 def _assignment(text: str, flag: str = "--set") -> tuple[str, Any]:

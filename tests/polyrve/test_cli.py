@@ -102,7 +102,9 @@ def test_formats_lists_every_format_and_the_options_of_one(run):
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [row.name for row in registry.formats()]
     code, out, _ = run("formats", "damask")
-    assert "by='grain'" in out
+    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel.\n" in out
+    assert "--set NAME=VALUE" in out
+    assert "`" not in out
     assert "fortran" in refused(run("formats", "fortran"))
 
 
@@ -166,6 +168,21 @@ def test_export_passes_options_on(run, volume, tmp_path):
     assert "colour" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour=red"))
     assert "name=value" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour"))
     assert not (tmp_path / "other").exists()
+
+
+def test_a_volume_in_a_format_of_maps_is_told_how_to_take_a_section(run, volume, tmp_path):
+    for command in ("convert", "export"):
+        target = tmp_path / f"{command}.ang"
+        assert "--set section=z:3 takes that layer" in refused(run(command, volume, target))
+        assert run(command, volume, target, "--set", "section=z:3")[0] == 0
+        assert registry.read(target).shape == (20, 24)
+
+
+def test_export_reads_a_map_in_the_frame_asked_for(run, scan, tmp_path):
+    given = ["export", scan, tmp_path / "rve.dream3d", "--set", "xdmf=false"]
+    code, _, err = run(*given, "--frame", "edax-3")
+    assert code == 0, err
+    assert registry.read(tmp_path / "rve.dream3d").frame.name == "edax-3"
 
 
 def test_export_takes_false_for_false(run, volume, tmp_path):

@@ -369,7 +369,7 @@ def test_one_warning_names_all_maps_without_a_frame(run, truth, tmp_path):
         registry.write(measure(truth, axis, 3), paths[-1], frame="oxford-cs0")
         paths[-1].write_text(paths[-1].read_text().replace("polyrve frame", "frame"))
     _, _, err = run("reconstruct", *paths, "--shape", 8, 8, 8, "--set", "window=40", "-o", tmp_path / "rve.dream3d")
-    (warning,) = [line for line in err.splitlines() if "warning" in line]
+    (warning,) = [line for line in err.splitlines() if "vendor's default" in line]
     assert all(str(path) in warning for path in paths)
     assert "--frame" in warning
 
