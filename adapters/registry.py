@@ -283,7 +283,8 @@ def writer(path: str | Path, format: str | None = None) -> Format:
     rows = [_named(path, format, writing=True)] if format else _of_suffix(path, writing=True)
     row = next((row for row in rows if row.writes), None)
     if row is None:
-        raise FormatError(path, f"format {rows[0].name!r} can be read, not written")
+        names = " and ".join(row.name for row in rows) if len(rows) < 3 else f"those of {path.suffix}"
+        raise FormatError(path, f"expected a format that can be written; {names} can be read, not written")
     return row
 
 

@@ -421,7 +421,10 @@ def export(
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _options(row.load().write, [*(options or []), *([f"phase={phase}"] if phase else [])])
+    write = row.load().write
+    if phase is not None and "phase" not in registry.options_of(write):
+        raise ValueError(f"--phase: expected a format with phase definitions, such as damask; got {row.name}")
+    chosen = _options(write, [*(options or []), *([f"phase={phase}"] if phase else [])])
     data = _read_grains(source, threshold, read, frame=frame)
     _check_section(row, target, data.field, chosen)
     registry.write(data, target, format=row.name, force=force, **chosen)

@@ -185,6 +185,10 @@ def test_export_reads_a_map_in_the_frame_asked_for(run, scan, tmp_path):
     assert registry.read(tmp_path / "rve.dream3d").frame.name == "edax-3"
 
 
+def test_phase_needs_a_format_that_has_definitions(run, volume, tmp_path):
+    assert "--phase: expected a format with" in refused(run("export", volume, tmp_path / "a.vti", "--phase", "Al"))
+
+
 def test_export_takes_false_for_false(run, volume, tmp_path):
     import h5py
 
