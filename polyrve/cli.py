@@ -485,10 +485,8 @@ def _read_maps(
     if axis is not None and (len(paths) != 1 or normals is not None):
         raise ValueError(f"--axis: expected one map without --normals; got {_counted(len(paths), 'map')}")
     if axis is None and normals is None and len(paths) not in (1, 3):
-        raise ValueError(
-            f"maps: expected one, or three normal to x, y and z; got {len(paths)}: --normals says what they are "
-            "normal to, such as --normals zx for two"
-        )
+        remedy = ": --normals says what they are normal to, such as --normals zx" if len(paths) == 2 else ""
+        raise ValueError(f"maps: expected one, or three normal to x, y and z; got {len(paths)}{remedy}")
     if normals is not None and (len(normals) != len(paths) or len(set(normals) & set("xyz")) != len(paths)):
         raise ValueError(
             f"--normals: expected {_counted(len(paths), 'different letter')} of xyz, one per map; got {normals!r}"

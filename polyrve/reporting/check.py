@@ -101,7 +101,7 @@ def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
         points = f"{count[number]} points, {100 * count[number] / field.phase_ids.size:.2f} %"
         part.suptitle(f"{phase.name} ({phase.laue}), {points}: pole figures, stereographic, {HEMISPHERE}")
     source, frame = shown.provenance.get("source", ""), shown.frame
-    layer = f"   layer {field.shape[0] // 2} of {field.shape[0]} along z" if shown is not field else ""
+    layer = f"   section z:{field.shape[0] // 2} of {field.shape[0]}" if shown is not field else ""
     drawing.suptitle(f"{source}{layer}   frame {frame.name} ({frame.source})   x right, y down, z away")
     return drawing
 
