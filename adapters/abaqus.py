@@ -14,7 +14,7 @@ from typing import TextIO
 import numpy as np
 
 from polyrve.adapters import damask_phases, hexahedra
-from polyrve.adapters.cells import Cells, cells
+from polyrve.adapters.cells import Cells, cells, warn_of_seams
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
 from polyrve.grains import GrainMap, GrainVolume
@@ -85,6 +85,7 @@ def write(
         "materials": lambda file: _write_materials(file, whole, materials),
     }
     if periodic:
+        warn_of_seams(whole, path)
         parts["equations"] = lambda file: _write_equations(file, whole)
     nz, ny, nx = whole.shape
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from polyrve.adapters.cells import cells
+from polyrve.adapters.cells import cells, warn_of_seams
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.text_rows import write_rows
 from polyrve.grains import GrainMap, GrainVolume
@@ -57,6 +57,7 @@ def write(
         If the disk is full.
     """
     whole = cells(data, by=by, fill=fill)
+    warn_of_seams(whole, path)
     used = np.unique(whole.phase_ids)
     material_of = np.zeros(len(whole.phases) + 1, dtype=np.int64)
     material_of[used] = np.arange(1, len(used) + 1)

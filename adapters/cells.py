@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +37,8 @@ class Cells:
         Corner of the first voxel: z, y, x.
     by : str
         ``"grain"`` or ``"voxel"``: what the materials are.
+    seams : str
+        Axes out of ``"xyz"`` along which opposite faces neither continue each other nor are kept apart.
     """
 
     ids: np.ndarray
@@ -44,6 +48,7 @@ class Cells:
     spacing: tuple[float, ...]
     origin: tuple[float, ...]
     by: str
+    seams: str
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -112,13 +117,15 @@ def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain",
     if vacant and not fill:
         raise ValueError(
             f"every voxel needs an orientation: {vacant} of {ids.size} are not indexed or in no grain; "
-            "the option fill gives them to the nearest grain"
+            "the option fill (--set fill=true) gives them to the nearest grain"
         )
     if vacant == ids.size:
         raise ValueError("every voxel needs an orientation: none is indexed")
     if vacant:
         ids = _filled(ids, spacing, field.periodic)
-    whole = Cells(ids, quaternions, phase_ids, field.phases, spacing, origin, by)  # type: ignore[arg-type]
+    open_axes = [letter for letter, n in zip(AXES, ids.shape, strict=True) if n > 1 and not field.periodic]
+    seams = "".join(sorted(open_axes))
+    whole = Cells(ids, quaternions, phase_ids, field.phases, spacing, origin, by, seams)  # type: ignore[arg-type]
     return _without_gaps(whole) if by == "voxel" and vacant else whole
 
 
@@ -210,7 +217,7 @@ def mirror(whole: Cells, axes: str) -> Cells:
     for letter in axes:
         axis = AXES.index(letter)
         ids = np.concatenate([ids, np.flip(ids, axis=axis)], axis=axis)
-    return replace(whole, ids=ids)
+    return replace(whole, ids=ids, seams=_without(whole.seams, axes))
 
 
 def buffer(whole: Cells, thickness: int, axes: str, phase: Phase | None = None, seed: int = 0) -> Cells:
@@ -250,7 +257,31 @@ def buffer(whole: Cells, thickness: int, axes: str, phase: Phase | None = None, 
         quaternions=np.concatenate([whole.quaternions, random]),
         phase_ids=np.concatenate([whole.phase_ids, np.full(len(random), number, dtype=np.int32)]),
         phases=phases,
+        seams=_without(whole.seams, axes),
     )
+
+
+def warn_of_seams(whole: Cells, path: str | Path, remedy: str = "") -> None:
+    """Warn that a solver that repeats the volume finds boundaries at its faces which the material does not have.
+
+    Parameters
+    ----------
+    whole : Cells
+    path : path-like
+        What is written.
+    remedy : str
+        What to do about it, appended to the sentence.
+    """
+    if whole.seams:
+        warnings.warn(
+            f"{path}: expected a periodic volume; its opposite faces do not fit along {', '.join(whole.seams)}, and "
+            f"are grain boundaries to a solver that repeats it{remedy}",
+            stacklevel=3,
+        )
+
+
+def _without(letters: str, others: str) -> str:
+    return "".join(letter for letter in letters if letter not in others)
 
 
 def _check_axes(option: str, axes: str) -> None:

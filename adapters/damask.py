@@ -92,7 +92,8 @@ def write(
         :data:`polyrve.adapters.damask_phases.LIBRARY`, a YAML file with one, or ``"template"``, which leaves
         the values to be filled in. By default the phase's own name is looked up in the library.
     load : str or sequence of str
-        One of :data:`LOAD_CASES`, written to load.yaml; further ones to load_<case>.yaml.
+        ``"tension"``, ``"compression"``, ``"shear"``, ``"plane-strain"``, ``"rolling"`` or ``"cyclic"``
+        (:data:`LOAD_CASES`), written to load.yaml; further ones to load_<case>.yaml.
     axes : str, optional
         Directions of the load cases; see :data:`LOAD_CASES`.
     strain : float, optional
@@ -148,6 +149,7 @@ def write(
     if whole.shape[2] < 2:
         raise ValueError(f"DAMASK needs two or more voxels along x; got {whole.shape[2]}")
     names, definitions = _definitions(whole, chosen)
+    solver_cells.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
     with replacing_folder(path, force=force) as folder:
         metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
         write_image(folder / "grid.vti", whole.shape, *metres, [("material", whole.ids - 1)], compress=compress)

@@ -155,33 +155,74 @@ def read_grains(
         If the file holds no feature ids or no feature data, or ids without a cell.
     """
     with _open(path) as file:
-        field, image, applied = _read_field(file, path, volume=volume, **options)
+        found = _read_field(file, path, volume=volume, **options)
+        return _grains(file, path, *found, feature_data, degrees=options.get("degrees", False))
+
+
+def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume | OrientationMap | OrientationVolume:
+    """Read the grains where the file holds them, as :func:`read_grains`, else the orientations, as :func:`read`.
+
+    Parameters
+    ----------
+    path : path-like
+    **options
+        As in :func:`read`.
+
+    Returns
+    -------
+    GrainMap, GrainVolume, OrientationMap or OrientationVolume
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        As in :func:`read`.
+    """
+    with _open(path) as file:
+        found = _read_field(file, path, **options)
         try:
-            grain_ids = field.properties["FeatureIds"]
-        except KeyError:
-            raise FormatError(
-                path,
-                f"expected feature ids (one of {', '.join(tree.USUAL['feature_ids'])}); got none",
-                image.path,
-            ) from None
-        count = int(grain_ids.max()) + 1
-        matrix = tree.feature_matrix(file, path, image, count, feature_data)
-        where = matrix.name
-        double = _double(matrix, tree.find(matrix, tree.USUAL["grain_quaternions"]), DOUBLE_GRAIN)
-        found = tree.find(matrix, tree.USUAL["grain_eulers"])
-        if double is not None:
-            mean = double[1:]
-        elif (name := tree.find(matrix, tree.USUAL["grain_quaternions"])) is not None:
-            mean = _scalar_first(matrix[name][1:])
-        elif found is not None:
-            angles = np.asarray(matrix[found][1:], dtype=np.float64)
-            mean = rotation.from_euler(np.deg2rad(angles) if options.get("degrees") else angles)
-        else:
-            raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
-        name = tree.find(matrix, tree.USUAL["phases"])
-        if name is None:
-            raise FormatError(path, "expected the array Phases; got none", where)
-        phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
+            return _grains(file, path, *found, degrees=options.get("degrees", False))
+        except FormatError:
+            return found[0]
+
+
+def _grains(
+    file: h5py.File,
+    path: str | Path,
+    field: OrientationMap | OrientationVolume,
+    image: tree.Image,
+    applied: Frame,
+    feature_data: str | None = None,
+    *,
+    degrees: bool,
+) -> GrainMap | GrainVolume:
+    try:
+        grain_ids = field.properties["FeatureIds"]
+    except KeyError:
+        raise FormatError(
+            path,
+            f"expected feature ids (one of {', '.join(tree.USUAL['feature_ids'])}); got none",
+            image.path,
+        ) from None
+    count = int(grain_ids.max()) + 1
+    matrix = tree.feature_matrix(file, path, image, count, feature_data)
+    where = matrix.name
+    double = _double(matrix, tree.find(matrix, tree.USUAL["grain_quaternions"]), DOUBLE_GRAIN)
+    found = tree.find(matrix, tree.USUAL["grain_eulers"])
+    if double is not None:
+        mean = double[1:]
+    elif (name := tree.find(matrix, tree.USUAL["grain_quaternions"])) is not None:
+        mean = _scalar_first(matrix[name][1:])
+    elif found is not None:
+        angles = np.asarray(matrix[found][1:], dtype=np.float64)
+        mean = rotation.from_euler(np.deg2rad(angles) if degrees else angles)
+    else:
+        raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
+    name = tree.find(matrix, tree.USUAL["phases"])
+    if name is None:
+        raise FormatError(path, "expected the array Phases; got none", where)
+    phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
     mean = applied.apply(mean)
     grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
     properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
@@ -366,7 +407,8 @@ def _orientations(
         if largest > 4.0 * np.pi + 1e-3:
             raise FormatError(
                 path,
-                f"expected Euler angles in rad; got {largest:.6g} (the option degrees takes degrees)",
+                f"expected Euler angles in rad; got {largest:.6g} (the option degrees takes degrees: "
+                "--read degrees=true)",
                 cells[name_e].name,
             )
     if not np.isfinite(angles[indexed]).all():
@@ -440,7 +482,8 @@ def _phases(
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
         if given is None:
             warnings.warn(
-                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases (the option laue sets them)",
+                f"{path}: no crystal structures of {image.path}; m-3m taken for all phases "
+                "(the option laue sets them: --read laue=6/mmm)",
                 stacklevel=2,
             )
             given = ["m-3m"] * max(needed, 1)
@@ -465,7 +508,7 @@ def _phases(
             raise FormatError(
                 path,
                 f"expected a crystal structure 0 ... {len(CRYSTAL_STRUCTURES) - 1} of phase {i + 1}; got {number} "
-                "(the option laue sets it)",
+                "(the option laue sets it: --read laue=6/mmm)",
                 matrix.name,
             )
         else:

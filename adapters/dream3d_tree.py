@@ -145,7 +145,10 @@ def choose(
         )
     if len({image.path for image, _ in found}) > 1:
         names = ", ".join(image.path.rsplit("/", 1)[1] for image, _ in found)
-        raise FormatError(path, f"several geometries hold orientations ({names}); name one by the option geometry")
+        raise FormatError(
+            path,
+            f"several geometries hold orientations ({names}); name one by the option geometry (--read geometry=NAME)",
+        )
     image, matrix = found[0]
     return replace(image, others=tuple(path for path in paths if path != image.path)), matrix
 

@@ -203,8 +203,8 @@ def _stated(path: Path, header: h5py.Group) -> frames.Frame | None:
     if number in (3, 4):
         warnings.warn(
             f"{path} has EDAX coordinate system ID {number}; the drawing of that number in such files is frame "
-            f"{preset!r}, which is applied, while OIM's preferences call it setting {preset[-1]}. Check the map, and "
-            "set frame=... if it is wrong.",
+            f"{preset!r}, which is applied, while OIM's preferences call it setting {preset[-1]}; check the map: "
+            "--frame (frame=) sets another",
             frames.FrameWarning,
             stacklevel=5,
         )

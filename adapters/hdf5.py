@@ -284,7 +284,9 @@ def choose(path: Path, groups: Sequence[h5py.Group], asked: str | None, option: 
         if len(groups) == 1:
             return groups[0]
         raise FormatError(
-            path, f"expected one data set; got {len(groups)} ({', '.join(names)}); name one by the option {option}"
+            path,
+            f"expected one data set; got {len(groups)} ({', '.join(names)}); name one by the option {option} "
+            f"(--read {option}=NAME)",
         )
     for item, name in zip(groups, names, strict=True):
         if asked.strip("/") in (name, name.split("/")[0]) or name.endswith("/" + asked.strip("/")):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.cells import cells
+from polyrve.adapters.cells import cells, warn_of_seams
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.grains import GrainMap, GrainVolume
@@ -49,6 +49,7 @@ def write(
         If the disk is full.
     """
     whole = cells(data, by=by, fill=fill)
+    warn_of_seams(whole, path)
     ids = whole.ids.ravel()
     q = whole.quaternions
     angles = np.concatenate([np.rad2deg(to_euler(q[rows])) for rows in blocks(len(q))])

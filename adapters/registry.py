@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import typing
 import warnings
 from collections.abc import Callable, Mapping
@@ -116,7 +117,7 @@ FORMATS: list[Format] = [
     ),
     Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
     Format("dream3d", (".dream3d",), "polyrve.adapters.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
-    Format("damask", (), "polyrve.adapters.damask", False, True, "folder that DAMASK_grid 3 runs as it is"),
+    Format("damask", (), "polyrve.adapters.damask", False, True, "DAMASK_grid 3: all it needs, runs as it is"),
     Format("vti", (".vti",), "polyrve.adapters.vti", False, True, "VTK image with IPF colours, for ParaView"),
     Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.vtkhdf", False, True, "VTK HDF image, as vti"),
     Format("vtp", (".vtp",), "polyrve.adapters.vtp", False, True, "grain boundaries as a VTK surface"),
@@ -128,9 +129,9 @@ FORMATS: list[Format] = [
     Format("los-alamos", (".txt",), "polyrve.adapters.los_alamos", False, True, "Los Alamos FFT text (EVPFFT, MASSIF)"),
     Format("moose", (".inl", ".e", ".exo"), "polyrve.adapters.moose", False, True, "MOOSE EBSD text, or Exodus (.e)"),
     Format("tesr", (".tesr",), "polyrve.adapters.tesr", False, True, "Neper raster tessellation"),
-    Format("prisms", (), "polyrve.adapters.prisms", False, True, "PRISMS-Plasticity: folder"),
-    Format("amitex", (), "polyrve.adapters.amitex", False, True, "AMITEX_FFTP: folder"),
-    Format("damask-mesh", (), "polyrve.adapters.damask_mesh", False, True, "DAMASK_mesh: folder with a Gmsh mesh"),
+    Format("prisms", (), "polyrve.adapters.prisms", False, True, "PRISMS-Plasticity: grain ids, orientations"),
+    Format("amitex", (), "polyrve.adapters.amitex", False, True, "AMITEX_FFTP: materials, zones, orientations"),
+    Format("damask-mesh", (), "polyrve.adapters.damask_mesh", False, True, "DAMASK_mesh: Gmsh mesh, materials, load"),
     Format("spparks", (".sites",), "polyrve.adapters.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
 ]  # fmt: skip
 
@@ -279,10 +280,11 @@ def writer(path: str | Path, format: str | None = None) -> Format:
         If the format is not known or cannot be written.
     """
     path = Path(path)
-    rows = [_named(path, format)] if format else _of_suffix(path)
+    rows = [_named(path, format, writing=True)] if format else _of_suffix(path, writing=True)
     row = next((row for row in rows if row.writes), None)
     if row is None:
-        raise FormatError(path, f"format {rows[0].name!r} can be read, not written")
+        names = " and ".join(row.name for row in rows) if len(rows) < 3 else f"those of {path.suffix}"
+        raise FormatError(path, f"expected a format that can be written; {names} can be read, not written")
     return row
 
 
@@ -293,6 +295,21 @@ def options_of(function: Callable[..., Any]) -> dict[str, Any]:
         for name, parameter in inspect.signature(function).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY and name != "force"
     }
+
+
+def descriptions_of(function: Callable[..., Any]) -> dict[str, str]:
+    """What the parameters of a format's ``read`` or ``write`` do, as its docstring says, without markup."""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?:\n\n|\Z)", inspect.getdoc(function) or "", re.MULTILINE | re.DOTALL)
+    told: dict[str, str] = {}
+    names: list[str] = []
+    for line in section[1].splitlines() if section else ():
+        if not line.startswith(" "):
+            names = [name.strip() for name in line.split(" : ")[0].split(",")]
+            told |= dict.fromkeys(names, "")
+        else:
+            text = re.sub(r":\w+:`([^`]*)`|`+", r"\1", line.strip())
+            told |= {name: f"{told[name]} {text}".strip() for name in names}
+    return told
 
 
 def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -322,7 +339,7 @@ def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> d
     checked = {}
     for name, value in given.items():
         if name not in known:
-            raise ValueError(f"options: expected some of {', '.join(known) or 'none'}; got {name!r}")
+            raise ValueError(f"expected an option out of {', '.join(known) or 'none'}; got {name!r}")
         adapter = TypeAdapter(hints.get(name, Any), config=ConfigDict(coerce_numbers_to_str=True))
         try:
             checked[name] = adapter.validate_python(value)
@@ -333,19 +350,26 @@ def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> d
     return checked
 
 
-def _named(path: Path, name: str) -> Format:
+def _named(path: Path, name: str, *, writing: bool = False) -> Format:
     for row in formats():
         if row.name == name:
             return row
-    raise FormatError(path, f"expected a format of {', '.join(row.name for row in formats())}; got {name!r}")
+    raise FormatError(path, f"expected a format of {', '.join(row.name for row in _able(writing))}; got {name!r}")
 
 
-def _of_suffix(path: Path) -> list[Format]:
+def _able(writing: bool) -> list[Format]:
+    return [row for row in formats() if (row.writes if writing else row.reads)]
+
+
+def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
     rows = [row for row in formats() if path.suffix.lower() in row.suffixes]
     if not rows:
-        known = sorted({suffix for row in formats() for suffix in row.suffixes})
+        able = _able(writing)
+        known = sorted({suffix for row in able for suffix in row.suffixes})
+        folders = [row.name for row in able if not row.suffixes]
+        remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
         raise FormatError(
-            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}"
+            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}{remedy}"
         )
     return rows
 

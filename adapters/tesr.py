@@ -6,11 +6,12 @@ Format: https://neper.info, "Raster Tessellation File". Orientations are Bunge a
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.cells import cells
+from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import write_numbers, write_rows
 from polyrve.grains import GrainMap, GrainVolume
@@ -59,7 +60,7 @@ def write(
     dimensions = 2 if planar else 3
     sizes, spacing, origin = (values[::-1][:dimensions] for values in (whole.shape, whole.spacing, whole.origin))
     n = len(whole.quaternions)
-    commonest = int(np.bincount(whole.phase_ids[whole.ids.ravel() - 1]).argmax())
+    symmetry = _symmetry(whole, path)
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii") as file:
         file.write("***tesr\n **format\n   2.1\n **general\n")
         file.write(f"   {dimensions}\n   {_join(sizes)}\n   {_join(spacing)}\n  *origin\n   {_join(origin)}\n")
@@ -67,9 +68,7 @@ def write(
         write_numbers(file, np.arange(1, n + 1), 16)
         file.write(f"  *ori\n   {_DESCRIPTOR}\n")
         write_rows(file, "%.12f %.12f %.12f", list(np.rad2deg(to_euler(whole.quaternions)).T))
-        file.write(
-            f"  *crysym\n   {_SYMMETRIES.get(whole.phases[commonest - 1].laue, 'triclinic')}\n **data\n   ascii\n"
-        )
+        file.write(f"  *crysym\n   {symmetry}\n **data\n   ascii\n")
         write_numbers(file, whole.ids.ravel(), 16)
         if voxel_orientations:
             file.write(f" **oridata\n   {_DESCRIPTOR}\n   ascii\n")
@@ -77,6 +76,21 @@ def write(
             file.write(" **oridef\n   ascii\n")
             write_numbers(file, field.indexed.ravel().astype(np.int64), 16)
         file.write("***end\n")
+
+
+def _symmetry(whole: Cells, path: str | Path) -> str:
+    """The crystal symmetry of the phase with most voxels; a warning where others have voxels too."""
+    voxels = np.bincount(whole.phase_ids[whole.ids.ravel() - 1])
+    first, *others = (int(i) for i in np.argsort(-voxels, kind="stable") if voxels[i])
+    symmetries = {i: _SYMMETRIES.get(whole.phases[i - 1].laue, "triclinic") for i in (first, *others)}
+    if others:
+        names = {i: f"{whole.phases[i - 1].name} ({symmetry})" for i, symmetry in symmetries.items()}
+        warnings.warn(
+            f"{path}: the format has no phases and one crystal symmetry: that of {names.pop(first)} is written, also "
+            f"for the grains of {', '.join(names.values())}",
+            stacklevel=3,
+        )
+    return symmetries[first]
 
 
 def _join(values: tuple[float, ...]) -> str:

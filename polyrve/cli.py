@@ -6,10 +6,14 @@ that need them.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
+import textwrap
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
@@ -28,6 +32,7 @@ app = typer.Typer(
     name="polyrve",
     help="EBSD maps in, simulation-ready 3D polycrystal volumes out.",
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -42,8 +47,8 @@ def _check_threshold(degrees: float) -> float:
 FrameOption = Annotated[
     str | None,
     typer.Option(
-        help="Frame of the Euler angles: none, edax-1 ... edax-4, oxford-cs0, oxford-cs1, bruker; "
-        "by default what the file says, else the vendor's default with a warning.",
+        help="Frame of the Euler angles: none, edax-1, edax-2, edax-3, edax-4, oxford-cs0, oxford-cs1, bruker or "
+        "bruker-5; by default what the file says, else the vendor's default with a warning.",
         metavar="NAME",
     ),
 ]
@@ -94,7 +99,7 @@ def main() -> None:
         _fail(_sentence(error), 2)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _fail(f"{_one_line(error.format_message())} (polyrve --help shows how)", 2)
+            _fail(_misuse(error), 2)
         if os.environ.get("POLYRVE_TRACEBACK"):
             raise
         _fail(
@@ -119,9 +124,13 @@ def _start(
 
 @app.command()
 def info(
-    path: Annotated[Path, typer.Argument(help="An EBSD map or a volume.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="An EBSD map or a volume.")],
     frame: FrameOption = None,
     read: ReadOptions = None,
+    threshold: ThresholdOption = 5.0,
+    min_points: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Grains of at least so many points are counted apart.")
+    ] = 3,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="PNG", help="Draw IPF maps, pole figures and crystal shapes, to check the frame by eye."),
@@ -129,52 +138,65 @@ def info(
     force: ForceOption = False,
 ) -> None:
     """Say what is in a file, in which frame, and what looks wrong."""
-    from polyrve.frames import FrameWarning
+    from polyrve.frames import DefaultFrameWarning
     from polyrve.inspection import inspect
 
-    warnings.simplefilter("ignore", FrameWarning)
+    if plot is not None:
+        from polyrve.reporting.check import draw_check, require_image_name
+
+        require_image_name(plot)
+        _check_file(plot, force)
+    warnings.simplefilter("ignore", DefaultFrameWarning)
     field = _read(path, frame, read)
-    found = inspect(field, path)
+    found = inspect(field, path, threshold=threshold, min_points=min_points)
     width = max(map(len, found.facts))
     for name, value in found.facts.items():
         typer.echo(f"{name:<{width}}  {value}")
     for sentence in found.suspicions:
         typer.secho(f"looks wrong: {sentence}", fg=typer.colors.YELLOW)
     if plot is not None:
-        from polyrve.reporting.check import draw_check
-
         draw_check(field, plot, force=force)
         typer.echo(f"drawn: {plot}")
 
 
 @app.command()
 def formats(
-    name: Annotated[str | None, typer.Argument(help="A format, to see the options of its reader and writer.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="FORMAT", help="A format, to see the options of its reader and writer.")
+    ] = None,
 ) -> None:
     """List the file formats, or the options of one."""
     from polyrve.adapters import registry
 
     if name is None:
-        for row in registry.formats():
+        rows = registry.formats()
+        width = max(len(" ".join(row.suffixes)) for row in rows)
+        for row in rows:
             does = f"{'read' if row.reads else '':4} {'write' if row.writes else '':5}"
-            typer.echo(f"{row.name:<14} {does}  {' '.join(row.suffixes) or 'folder':<24} {row.description}")
+            typer.echo(f"{row.name:<14} {does}  {' '.join(row.suffixes) or 'folder':<{width}}  {row.description}")
         return
-    rows = {row.name: row for row in registry.formats()}
-    if name not in rows:
-        raise ValueError(f"format: expected one of {', '.join(rows)}; got {name!r}")
-    row = rows[name]
+    named = {row.name: row for row in registry.formats()}
+    if name not in named:
+        raise ValueError(f"format: expected one of {', '.join(named)}; got {name!r}")
+    row = named[name]
     typer.echo(f"{row.name}: {row.description}")
-    for can, verb in ((row.reads, "read"), (row.writes, "write")):
-        if can:
-            options = registry.options_of(getattr(row.load(), verb))
-            shown = ", ".join(f"{option}={default!r}" for option, default in options.items())
-            typer.echo(f"{verb}: {shown or 'no options'}")
+    for can, verb, flag in ((row.reads, "read", "--read"), (row.writes, "write", "--set")):
+        if not can:
+            continue
+        function = getattr(row.load(), verb)
+        options, told = registry.options_of(function), registry.descriptions_of(function)
+        texts = {option: told.get(option, "") for option in options}
+        typer.echo(f"\n{verb}: {f'options by {flag} NAME=VALUE' if options else 'no options'}")
+        for text, alike in itertools.groupby(options, texts.__getitem__):
+            typer.echo(f"  {', '.join(f'{option}={options[option]!r}' for option in alike)}")
+            if text:
+                typer.echo(textwrap.fill(text, 80, initial_indent=" " * 6, subsequent_indent=" " * 6))
 
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="The file to read.")],
-    target: Annotated[Path, typer.Argument(help="The file to write; its suffix says the format.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The file to read.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write; its suffix says the format.")],
     to: Annotated[str | None, typer.Option(help="Format of the target, where the suffix does not say it.")] = None,
     frame: FrameOption = None,
     read: ReadOptions = None,
@@ -187,15 +209,16 @@ def convert(
     row = _check_target(target, to, force)
     chosen = _options(row.load().write, options)
     data = _read(source, frame, read)
+    _check_section(row, target, data, chosen)
     registry.write(data, target, format=row.name, force=force, **chosen)
-    typer.echo(f"{target}: {_times(data.shape)} points as {row.name}")
+    typer.echo(f"{target}: {row.name}, from {_times(data.shape)} points")
 
 
 @app.command()
 def reconstruct(
     maps: Annotated[
         list[Path],
-        typer.Argument(help="One map for all directions, or three: normal to x, y and z (RD, TD, ND)."),
+        typer.Argument(metavar="MAP", help="One map for all directions, or three: normal to x, y and z (RD, TD, ND)."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The volume to write, usually a .dream3d.")],
     shape: Annotated[
@@ -231,13 +254,18 @@ def reconstruct(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run with this output.")] = False,
     force: ForceOption = False,
 ) -> None:
-    """Grow a 3D volume with the statistics of one map, or of three orthogonal ones.
+    """Grow a volume that has the statistics of one or three maps.
 
     Ctrl-C ends the run; the best state so far is written and the exit code is 130.
     """
     from polyrve import grains
     from polyrve.adapters import registry
 
+    if not output.suffix:
+        raise ValueError(
+            f"{output}: expected the name of a file, usually a .dream3d, from which polyrve export writes folders; "
+            "got no suffix"
+        )
     row = _check_target(output, None, force or resume)
     given = {"shape": shape, "spacing": spacing, "seed": seed, "iterations": iterations}
     settings = _settings(config, {name: value for name, value in given.items() if value is not None}, options)
@@ -247,7 +275,7 @@ def reconstruct(
     if seeds is not None and resume:
         raise ValueError("--resume: expected a single run; got --seeds")
     checkpoint = _checkpoint(output, resume, force)
-    scans = _by_normal([_read_map(path, frame, read, drop_phase) for path in maps], normals, axis)
+    scans = _read_maps(maps, frame, read, drop_phase, normals, axis)
 
     if seeds is None:
         result, interrupted = _run(scans, settings, checkpoint)
@@ -258,7 +286,7 @@ def reconstruct(
     typer.echo(
         f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations, {_written(result)}"
     )
-    typer.echo(f"{output}: {_times(rve.field.shape)} voxels, {rve.number_of_grains} grains")
+    typer.echo(f"{output}: {_times(rve.field.shape)} voxels, {_grains(rve)}")
     if interrupted:
         raise typer.Exit(130)
     checkpoint.remove()
@@ -266,7 +294,10 @@ def reconstruct(
 
 @app.command()
 def settings() -> None:
-    """Print all settings of a reconstruction with their defaults, as a file for --config."""
+    """Print all settings of a reconstruction with their defaults.
+
+    The output is a file for polyrve reconstruct --config.
+    """
     from polyrve.settings import ReconstructionSettings
 
     for name, field in ReconstructionSettings.model_fields.items():
@@ -277,9 +308,15 @@ def settings() -> None:
 
 @app.command()
 def validate(
-    path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
+    path: Annotated[Path, typer.Argument(metavar="VOLUME", help="A volume, usually the .dream3d of a reconstruction.")],
     against: Annotated[list[Path], typer.Option(help="The map it was made from; --against again for each map more.")],
     report: Annotated[Path | None, typer.Option(metavar="REPORT.HTML", help="Write a report, and its JSON.")] = None,
+    read_volume: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Option of the volume's reader, as --read for the maps; may be repeated."
+        ),
+    ] = None,
     frame: FrameOption = None,
     read: ReadOptions = None,
     drop_phase: DropPhaseOption = None,
@@ -288,13 +325,16 @@ def validate(
     threshold: ThresholdOption = 5.0,
     force: ForceOption = False,
 ) -> None:
-    """Compare a volume with the map that it was made from, figure by figure, each with pass or warn."""
+    """Compare a volume with the map that it was made from.
+
+    Every figure has a verdict, pass or warn.
+    """
     from polyrve import statistics
 
     if report is not None:
         _check_report(report, force)
-    rve = _read_volume(path, threshold)
-    scans = _by_normal([_read_map(scan, frame, read, drop_phase) for scan in against], normals, axis)
+    rve = _read_volume(path, threshold, read_volume)
+    scans = _read_maps(against, frame, read, drop_phase, normals, axis)
     if report is None:
         typer.echo(str(statistics.judge(scans, rve, threshold=threshold)))
         return
@@ -306,17 +346,21 @@ def validate(
 
 @app.command("report")
 def show(
-    path: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
+    path: Annotated[Path, typer.Argument(metavar="VOLUME", help="A volume, usually the .dream3d of a reconstruction.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("report.html"),
     threshold: ThresholdOption = 5.0,
+    frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Draw a volume as an HTML page; polyrve validate --report judges it as well."""
+    """Draw a volume as an HTML page.
+
+    polyrve validate --report judges it as well.
+    """
     from polyrve.reporting import report
 
     _check_report(output, force)
-    report(_read_volume(path, threshold, read), path=output, threshold=threshold)
+    report(_read_volume(path, threshold, read, frame), path=output, threshold=threshold)
     typer.echo(f"{output}: written, and {output.with_suffix('.json').name} beside it")
 
 
@@ -326,11 +370,13 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Tiny: a try of the installation, not the method.")] = False,
     force: ForceOption = False,
 ) -> None:
-    """Run the whole chain on a synthetic specimen whose true 3D volume is known."""
+    """Run the whole chain on a specimen whose true volume is known."""
     _check_folder(output, force)
-    _load_tensorflow()
     from rich.console import Console
 
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.demo import run
     from polyrve.progress import Reporter
 
@@ -341,15 +387,17 @@ def demo(
     typer.echo("\nThe whole volume against the true one, which it never saw:\n")
     typer.echo(str(made.against_truth))
     typer.echo(f"\nWritten to {output.absolute()}:")
-    width = max(len(path.name) for path in made.files)
-    for path, what in made.files.items():
-        typer.echo(f"  {path.name:<{width}}  {what}")
+    names = {f"{path.name}{'/' * path.is_dir()}": what for path, what in made.files.items()}
+    for name, what in names.items():
+        typer.echo(f"  {name:<{max(map(len, names))}}  {what}")
 
 
 @app.command()
 def export(
-    source: Annotated[Path, typer.Argument(help="A volume, usually the .dream3d of a reconstruction.")],
-    target: Annotated[Path, typer.Argument(help="The file or folder to write.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A volume, usually the .dream3d of a reconstruction.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file or folder to write.")],
     to: Annotated[str | None, typer.Option(help="Format, e.g. damask; by default from the target's suffix.")] = None,
     phase: Annotated[
         str | None, typer.Option(help="Phase definition of the target, e.g. Al for DAMASK; by default from the names.")
@@ -361,18 +409,26 @@ def export(
             help="Degrees between neighbours of a grain, for a source that has no grains yet.",
         ),
     ] = 5.0,
+    frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
     options: WriterOptions = None,
 ) -> None:
-    """Write a volume for a solver or a viewer; grains are found first where the source has none."""
+    """Write a volume for a solver or a viewer.
+
+    Grains are found first where the source has none.
+    """
     from polyrve.adapters import registry
 
     row = _check_target(target, to, force)
-    chosen = _options(row.load().write, [*(options or []), *([f"phase={phase}"] if phase else [])])
-    data = _read_grains(source, threshold, read)
+    write = row.load().write
+    if phase is not None and "phase" not in registry.options_of(write):
+        raise ValueError(f"--phase: expected a format with phase definitions, such as damask; got {row.name}")
+    chosen = _options(write, [*(options or []), *([f"phase={phase}"] if phase else [])])
+    data = _read_grains(source, threshold, read, frame=frame)
+    _check_section(row, target, data.field, chosen)
     registry.write(data, target, format=row.name, force=force, **chosen)
-    typer.echo(f"{target}: {_times(data.field.shape)} voxels, {data.number_of_grains} grains as {row.name}")
+    typer.echo(f"{target}: {row.name}, from {_times(data.field.shape)} voxels, {_grains(data)}")
 
 
 def _settings(config: Path | None, given: dict[str, Any], options: list[str] | None) -> ReconstructionSettings:
@@ -383,8 +439,10 @@ def _settings(config: Path | None, given: dict[str, Any], options: list[str] | N
         raise ValueError("--shape: expected NZ NY NX, the number of voxels, here or in --config; got none")
     if config is None:
         return ReconstructionSettings.create(**values)
-    if not config.is_file():
-        raise FileNotFoundError(f"{config}: no such file")
+    if config.is_dir():
+        raise IsADirectoryError(f"--config {config}: expected a TOML file, as polyrve settings prints; got a folder")
+    if not config.exists():
+        raise FileNotFoundError(f"--config {config}: no such file")
     return ReconstructionSettings.from_toml(config, **values)
 
 
@@ -413,6 +471,33 @@ def _read(path: Path, frame: str | None, options: list[str] | None, **more: Any)
     return registry.read(path, format=row.name, **chosen)
 
 
+def _read_maps(
+    paths: list[Path],
+    frame: str | None,
+    options: list[str] | None,
+    drop_phase: list[str] | None,
+    normals: str | None,
+    axis: str | None,
+) -> Maps:
+    """The maps, placed as the options say; those are checked before anything is read."""
+    from polyrve.sections import around
+
+    if axis is not None and (len(paths) != 1 or normals is not None):
+        raise ValueError(f"--axis: expected one map without --normals; got {_counted(len(paths), 'map')}")
+    if axis is None and normals is None and len(paths) not in (1, 3):
+        remedy = ": --normals says what they are normal to, such as --normals zx" if len(paths) == 2 else ""
+        raise ValueError(f"maps: expected one, or three normal to x, y and z; got {len(paths)}{remedy}")
+    if normals is not None and (len(normals) != len(paths) or len(set(normals) & set("xyz")) != len(paths)):
+        raise ValueError(
+            f"--normals: expected {_counted(len(paths), 'different letter')} of xyz, one per map; got {normals!r}"
+        )
+    with _one_warning_of_frames():
+        scans = [_read_map(path, frame, options, drop_phase) for path in paths]
+    if axis is not None:
+        return around(scans[0], axis)
+    return scans if normals is None else dict(zip(normals, scans, strict=True))
+
+
 def _read_map(path: Path, frame: str | None, options: list[str] | None, drop_phase: list[str] | None) -> OrientationMap:
     from polyrve import cleaning
     from polyrve.orientation import OrientationMap
@@ -425,24 +510,31 @@ def _read_map(path: Path, frame: str | None, options: list[str] | None, drop_pha
     return field
 
 
-def _by_normal(scans: list[OrientationMap], normals: str | None, axis: str | None) -> Maps:
-    from polyrve.sections import around
+@contextmanager
+def _one_warning_of_frames() -> Iterator[None]:
+    """One warning of the vendor's default frame for all maps that are read within; others as they are."""
+    from polyrve.frames import DefaultFrameWarning
 
-    if axis is not None:
-        if len(scans) != 1 or normals is not None:
-            raise ValueError(f"--axis: expected one map without --normals; got {len(scans)} maps")
-        return around(scans[0], axis)
-    if normals is None:
-        return scans
-    if len(normals) != len(scans) or len(set(normals)) != len(normals):
-        raise ValueError(f"--normals: expected {len(scans)} different letters of xyz, one per map; got {normals!r}")
-    return dict(zip(normals, scans, strict=True))
+    assumed: dict[str, list[str]] = {}
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+    finally:
+        for warning in caught:
+            if isinstance(warning.message, DefaultFrameWarning):
+                assumed.setdefault(warning.message.frame, []).extend(warning.message.files)
+            else:
+                _show_warning(warning.message, warning.category, warning.filename, warning.lineno)
+        for frame, files in assumed.items():
+            warnings.warn(DefaultFrameWarning(list(dict.fromkeys(files)), frame), stacklevel=2)
 
 
 def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) -> tuple[Reconstruction, bool]:
-    _load_tensorflow()
     from rich.console import Console
 
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.optimizers import Status
     from polyrve.progress import Reporter
     from polyrve.reconstruction import reconstruct
@@ -459,7 +551,9 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
 def _run_many(
     scans: Maps, settings: ReconstructionSettings, seeds: int, scheduler: str | None
 ) -> tuple[Reconstruction, bool]:
-    _load_tensorflow()
+    from polyrve.loading import load_tensorflow
+
+    load_tensorflow()
     from polyrve.ensemble import Member, reconstruct_many
 
     done = []
@@ -482,46 +576,35 @@ def _written(result: Reconstruction) -> str:
     return "not sharpened" if math.isnan(loss) else f"{loss:.3e} as written"
 
 
-def _load_tensorflow() -> None:
-    """Import TensorFlow without what its libraries print to stderr while they load."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-    tensorflow.get_logger().setLevel("ERROR")
-
-
 def _read_grains(
-    source: Path, threshold: float, options: list[str] | None = None, **more: Any
+    source: Path, threshold: float, options: list[str] | None = None, frame: str | None = None, **more: Any
 ) -> GrainMap | GrainVolume:
     """The grains of the file, by its feature data or else its feature ids; a segmentation where it has none."""
     from polyrve import grains
     from polyrve.adapters import cells, dream3d, registry
+    from polyrve.grains import GrainMap, GrainVolume
 
-    field = _read(source, None, options, **more)
-    if "FeatureIds" in field.properties:
+    if registry.reader(source).name == "dream3d":
+        found = dream3d.read_segmented(source, **{"frame": frame, **more, **_options(dream3d.read, options, "--read")})
+    else:
+        found = _read(source, frame, options, **more)
+    if isinstance(found, (GrainMap, GrainVolume)):
+        return found
+    if "FeatureIds" in found.properties:
         try:
-            if source.suffix.lower() == ".dream3d":
-                return dream3d.read_grains(source, **_options(dream3d.read, options, "--read"), **more)
-        except registry.FormatError:
-            pass
-        try:
-            return cells.by_feature_ids(field)
+            return cells.by_feature_ids(found)
         except ValueError as error:
             warnings.warn(f"grains are found anew: {error}", stacklevel=2)
-    return grains.segment(field, threshold)
+    return grains.segment(found, threshold)
 
 
-def _read_volume(source: Path, threshold: float, options: list[str] | None = None) -> GrainVolume:
+def _read_volume(
+    source: Path, threshold: float, options: list[str] | None = None, frame: str | None = None
+) -> GrainVolume:
     from polyrve.grains import GrainVolume
 
     more = {"volume": True} if source.suffix.lower() == ".dream3d" else {}
-    found = _read_grains(source, threshold, options, **more)
+    found = _read_grains(source, threshold, options, frame, **more)
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {_times(found.field.shape)} points")
     return found
@@ -539,6 +622,16 @@ def _check_target(target: Path, to: str | None, force: bool) -> Format:
     else:
         _check_folder(target, force)
     return row
+
+
+def _check_section(
+    row: Format, target: Path, field: OrientationMap | OrientationVolume, options: Mapping[str, Any]
+) -> None:
+    if row.maps_only and len(field.shape) == 3 and field.shape[0] > 1 and "section" not in options:
+        raise ValueError(
+            f"{target}: format {row.name!r} holds maps only; got a volume of {_times(field.shape)} voxels: "
+            f"--set section=z:{field.shape[0] // 2} takes that layer"
+        )
 
 
 def _check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) -> None:
@@ -584,7 +677,10 @@ def _check_folder(target: Path, force: bool) -> None:
 def _options(function: Any, given: list[str] | None, flag: str = "--set") -> dict[str, Any]:
     from polyrve.adapters import registry
 
-    return registry.checked_options(function, dict(_assignment(text, flag) for text in given or []))
+    try:
+        return registry.checked_options(function, dict(_assignment(text, flag) for text in given or []))
+    except ValueError as error:
+        raise ValueError(f"{flag}: {str(error).removeprefix(f'{flag}: ')}") from None
 
 
 def _assignment(text: str, flag: str = "--set") -> tuple[str, Any]:
@@ -615,6 +711,16 @@ def _toml(value: Any) -> str | None:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
+def _grains(data: GrainMap | GrainVolume) -> str:
+    from polyrve.shapes import SPECK, count_grains
+
+    return f"{_counted(data.number_of_grains, 'grain')}, {count_grains(data.grain_ids)} of {SPECK + 1} points or more"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def _times(values: Any) -> str:
     return " x ".join(f"{value:g}" for value in values)
 
@@ -639,6 +745,19 @@ def _sentence(error: BaseException) -> str:
     if hasattr(error, "errors") and callable(error.errors):
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}; got {e['input']!r}" for e in error.errors())
     return _one_line(str(error)) or type(error).__name__
+
+
+def _misuse(error: Any) -> str:
+    """What is wrong with the words of a command, an error of click."""
+    context = getattr(error, "ctx", None)
+    help_of = context.command_path if context else "polyrve"
+    sentence = _one_line(error.format_message()).rstrip(".")
+    if hasattr(error.__cause__, "errors"):
+        found, option = error.__cause__.errors()[0], error.param
+        kind = found["msg"].split(",")[0].removeprefix("Input should be ")
+        expected = f"{option.metavar}, each {kind}" if option.nargs > 1 else kind
+        sentence = f"{option.opts[0]}: expected {expected}; got {found['input']!r}"
+    return f"{sentence} ({help_of} --help shows how)"
 
 
 def _one_line(text: str) -> str:

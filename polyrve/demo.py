@@ -89,6 +89,11 @@ def run(
         folder / "report.html": "map and volume compared, for a browser",
     }
     truth_file, ang, ctf, rve_file, damask, vti, html = files
+    files |= {
+        truth_file.with_suffix(".xdmf"): "truth.dream3d for ParaView",
+        rve_file.with_suffix(".xdmf"): "rve.dream3d for ParaView",
+        html.with_suffix(".json"): "the figures of the report, for programs",
+    }
 
     step(f"specimen: a periodic polycrystal of {side // 2} x {side} x {side} voxels")
     truth = make_specimen((side // 2, side, side), grain_size=8.0 if not quick else 5.0, seed=1)

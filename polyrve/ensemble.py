@@ -26,6 +26,8 @@ from polyrve.targets import TargetSet
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 _DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """Run by workers here, which an interrupt from the keyboard reaches as well: who started them ends them."""
+_MUTE = "from polyrve.loading import load_tensorflow; load_tensorflow()"
+"""Run by workers here, which share the terminal."""
 _INTERRUPTED = "Interrupted from the keyboard before it was done."
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_FETCH = 300.0
@@ -288,7 +290,7 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
                 memory_limit=0,
                 dashboard_address=":0",
                 silence_logs=logging.ERROR,
-                preload=[_DEAF],
+                preload=[_DEAF, _MUTE],
             )
     else:
         raise ValueError(f"scheduler: expected an address, 'slurm' or a distributed.Client; got {scheduler!r}")

@@ -88,7 +88,7 @@ def warn_of_few_grains(sections: Mapping[int, OrientationMap], shape: Sequence[i
     if across >= _VOXELS_ACROSS * max(coarser[axis] for axis in active):
         enough += f" or a spacing of {' x '.join(f'{step:.2g}' for step in coarser)} um"
     warnings.warn(
-        f"shape: {_times(shape)} voxels have room for about {max(1, round(number))} grains of the map's mean size, too "
+        f"shape: {_times(shape)} voxels have room for about {_grains(number)} of the map's mean size, too "
         f"few for its statistics; {enough} would hold about {FEWEST_GRAINS}",
         stacklevel=5,
     )
@@ -140,6 +140,11 @@ def mean_grain_area(field: OrientationMap) -> float:
     cut = 0 if field.periodic else grains[edge].sum()
     number = grains.sum() - 0.5 * cut
     return float(field.indexed.sum() * math.prod(field.spacing) / number) if number else math.nan
+
+
+def _grains(number: float) -> str:
+    whole = max(1, round(number))
+    return f"{whole} grain{'s' * (whole != 1)}"
 
 
 def _times(shape: Sequence[int]) -> str:

@@ -254,7 +254,7 @@ def _no_chords(sample: Sample) -> str:
 
 
 def _no_grains(sample: Sample) -> str:
-    return "" if (sample.grains.points > SPECK).any() else f"no whole grain of more than {SPECK} points"
+    return "" if (sample.grains.points > SPECK).any() else f"no whole grain of {SPECK + 1} points or more"
 
 
 def _no_shapes(sample: Sample) -> str:

@@ -68,7 +68,26 @@ SIX_AND_THREE_FOLD: tuple[str, ...] = ("-3", "-3m", "6/m", "6/mmm")
 
 
 class FrameWarning(UserWarning):
-    """A file does not say which frame its angles refer to, and the vendor's default was applied."""
+    """The frame that a file's angles refer to is not certain."""
+
+
+class DefaultFrameWarning(FrameWarning):
+    """Files do not say which frame their angles refer to, and the vendor's default was applied.
+
+    Attributes
+    ----------
+    files : tuple of str
+    frame : str
+        The preset.
+    """
+
+    def __init__(self, files: Sequence[str], frame: str) -> None:
+        self.files, self.frame = tuple(files), frame
+        super().__init__(
+            f"{', '.join(files)} {'does' if len(files) == 1 else 'do'} not say how the Euler frame lies in the map; "
+            f"frame {frame!r}, the vendor's default, is applied: --frame (frame=) sets another, one of "
+            f"{', '.join(PRESETS)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -191,7 +210,7 @@ def choose(
 
     Warns
     -----
-    FrameWarning
+    DefaultFrameWarning
         If neither the user nor the file says the frame.
     """
     if isinstance(asked, Frame):
@@ -200,12 +219,7 @@ def choose(
         return named(asked, "user", specimen_orientation)
     if stated is not None:
         return stated
-    warnings.warn(
-        f"{file} does not say how its Euler frame lies in the map; frame {default!r}, the vendor's default, is "
-        f"applied. Set another with frame=..., one of {', '.join(PRESETS)}.",
-        FrameWarning,
-        stacklevel=3,
-    )
+    warnings.warn(DefaultFrameWarning([file], default), stacklevel=3)
     return named(default, "vendor default", specimen_orientation)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from polyrve import grains
 from polyrve.crystal import Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.shapes import SPECK, count_grains
 
 _WINDOW = 60_000
 _HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
@@ -33,7 +34,13 @@ class Inspection:
     suspicions: tuple[str, ...]
 
 
-def inspect(field: OrientationMap | OrientationVolume, path: str | Path | None = None) -> Inspection:
+def inspect(
+    field: OrientationMap | OrientationVolume,
+    path: str | Path | None = None,
+    *,
+    threshold: float = grains.DEFAULT_THRESHOLD,
+    min_points: int = SPECK + 1,
+) -> Inspection:
     """Look at a map or volume before it is used.
 
     Grains are counted, and single points that differ from all their neighbours, in a central window of at most
@@ -45,6 +52,10 @@ def inspect(field: OrientationMap | OrientationVolume, path: str | Path | None =
     path : path-like, optional
         The file that it was read from: where that is not the one that its frame was applied to, as after a conversion,
         no frame is asked for.
+    threshold : float, degrees
+        Smallest disorientation of a grain boundary.
+    min_points : int
+        Grains of at least so many points are counted apart, and told few where they are.
 
     Returns
     -------
@@ -59,22 +70,29 @@ def inspect(field: OrientationMap | OrientationVolume, path: str | Path | None =
         )
     window = _central_window(field)
     if window.indexed.any():
-        segmented = grains.segment(window)
+        segmented = grains.segment(window, threshold)
         points = np.bincount(segmented.grain_ids.ravel())[1:]
         single = points[points == 1].sum() / window.indexed.sum()
-        whole = points[points > 1]
+        counted = count_grains(segmented.grain_ids, min_points)
         ndim = len(field.shape)
         across = float((points**2).sum() / points.sum()) ** (1 / ndim)
+        where = "" if window is field else f", in the central window of {_times(window.shape)} points"
         facts["grains"] = (
-            f"{len(whole)} of two points or more at {grains.DEFAULT_THRESHOLD:g} degrees; "
-            f"the mean point lies in one {across:.0f} points wide{'' if window is field else ' (central window)'}"
+            f"{len(points)}, of which {counted} have {min_points} points or more "
+            f"(boundaries from {threshold:g} degrees{where})"
+        )
+        facts["grain width"] = (
+            f"{across:.0f} points, {across * float(np.prod(field.spacing)) ** (1 / ndim):.3g} um: "
+            "the mean weighted by size"
         )
         if single > 0.01:
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: mis-indexed, or noise"
             )
-        if len(whole) < 50:
-            suspicions.append(f"{len(whole)} grains are few for statistics; texture wants some hundred")
+        if counted < 50:
+            suspicions.append(
+                f"{counted} grains of {min_points} points or more are few for statistics; texture wants some hundred"
+            )
         if across < 5:
             suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
     return Inspection(facts, tuple(suspicions))

@@ -26,6 +26,18 @@ SHAPED = 10
 """Grains of at least so many points have a shape."""
 
 
+def count_grains(grain_ids: np.ndarray, min_points: int = SPECK + 1) -> int:
+    """Number of grains of at least so many points, by default all but specks.
+
+    Parameters
+    ----------
+    grain_ids : ndarray of int
+        0 where a point is in no grain.
+    min_points : int
+    """
+    return int((np.bincount(grain_ids.ravel(), minlength=1)[1:] >= min_points).sum())
+
+
 @dataclass(frozen=True, eq=False)
 class GrainShapes:
     """Grains of a stack of sections; each row is a grain.

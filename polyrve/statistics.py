@@ -24,7 +24,7 @@ from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, neighbour_d
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
 from polyrve.sections import Maps, by_normal
-from polyrve.shapes import SPECK
+from polyrve.shapes import SPECK, count_grains
 from polyrve.sources import differences
 from polyrve.windows import QUANTILE, window_shape
 
@@ -449,7 +449,7 @@ def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda:
         note = f"Nothing can be compared: {comparison.reason}."
         notes = (*map(_sentence, comparison.remarks), note)
         return Judgement((*rows, seam(comparison.volume)), notes, comparison.settings)
-    grains = _grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
+    grains = count_grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
     for figure in figures(comparison.lag):
@@ -461,17 +461,14 @@ def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda:
     return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
-def _grains(grain_ids: np.ndarray) -> int:
-    """Number of grains, specks left out."""
-    return int((np.bincount(grain_ids.ravel(), minlength=1)[1:] > SPECK).sum())
-
-
 def _counted(number: int, noun: str = "grain") -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _few_grains(comparison: Comparison, grains: int) -> str:
-    sides = {comparison.reference_name(name): _grains(pair[0].grain_ids) for name, pair in comparison.pairs.items()}
+    sides = {
+        comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in comparison.pairs.items()
+    }
     for side, number in {**sides, "the volume": grains}.items():
         if number < FEWEST_GRAINS:
             return f"{side} has {_counted(number)}; at least {FEWEST_GRAINS} are needed"
@@ -563,13 +560,13 @@ def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str
     elif windows[name] < 4.0:
         rough = " and the floor is rough" * scattered
         notes.append(f"{what} holds only {windows[name]:.1f} windows of this size: they overlap{rough}.")
-    shown = {comparison.reference_name(name): _grains(pair[0].grain_ids) for name, pair in pairs.items()}
+    shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
         notes.append(
             f"{what.capitalize()} shows {_counted(shown[what])}: figures of grains and texture have a wide floor."
         )
-    notes.append(f"The volume has {_counted(grains)} of more than {SPECK} points.")
+    notes.append(f"The volume has {_counted(grains)} of {SPECK + 1} points or more.")
     if grains < 100:
         notes.append("A volume of fewer than 100 grains represents a texture roughly.")
     if any(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as Drawing
 
@@ -45,15 +46,32 @@ def draw_check(field: OrientationMap | OrientationVolume, path: str | Path, *, f
     Raises
     ------
     ValueError
-        If no point is indexed.
+        If no point is indexed, or matplotlib writes no images of that suffix.
     FileExistsError
         If the file exists and `force` is not given.
     """
+    require_image_name(path)
     if not field.indexed.any():
-        raise ValueError("field: expected indexed points; got none")
+        raise ValueError(f"{path}: nothing to draw: expected indexed points; got none")
     drawing = check_drawing(field)
     with replacing(path, force=force) as partial:
         drawing.savefig(partial, dpi=110)
+
+
+def require_image_name(path: str | Path) -> None:
+    """Refuse a file name whose suffix is of no image that matplotlib writes.
+
+    Raises
+    ------
+    ValueError
+    """
+    suffix = Path(path).suffix
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if suffix.lower().removeprefix(".") not in kinds:
+        raise ValueError(
+            f"{path}: expected a file name that ends in .png, or another of {', '.join(sorted(kinds))}; "
+            f"got {suffix or 'no suffix'}"
+        )
 
 
 def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
@@ -83,7 +101,8 @@ def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
         points = f"{count[number]} points, {100 * count[number] / field.phase_ids.size:.2f} %"
         part.suptitle(f"{phase.name} ({phase.laue}), {points}: pole figures, stereographic, {HEMISPHERE}")
     source, frame = shown.provenance.get("source", ""), shown.frame
-    drawing.suptitle(f"{source}   frame {frame.name} ({frame.source})   x right, y down, z away")
+    layer = f"   section z:{field.shape[0] // 2} of {field.shape[0]}" if shown is not field else ""
+    drawing.suptitle(f"{source}{layer}   frame {frame.name} ({frame.source})   x right, y down, z away")
     return drawing
 
 

@@ -1,8 +1,11 @@
+import warnings
+
 import numpy as np
 import pytest
 
 from polyrve import rotation
 from polyrve.adapters import cells as solver_cells
+from polyrve.adapters import registry
 from polyrve.crystal import Phase
 from polyrve.grains import GrainVolume
 from polyrve.orientation import OrientationVolume
@@ -16,6 +19,48 @@ def test_grains_and_voxels(two_phase_grains):
     np.testing.assert_array_equal(voxels.ids.ravel(), np.arange(1, 61))
     np.testing.assert_array_equal(voxels.quaternions.reshape(3, 4, 5, 4), two_phase_grains.field.quaternions)
     np.testing.assert_array_equal(voxels.phase_ids.reshape(3, 4, 5), two_phase_grains.field.phase_ids)
+
+
+def test_seams_are_where_faces_neither_go_on_nor_are_kept_apart(two_phase_grains):
+    field = two_phase_grains.field
+    whole = solver_cells.cells(field, by="voxel")
+    assert whole.seams == ("" if field.periodic else "xyz")
+    assert solver_cells.cells(field.evolve(periodic=True), by="voxel").seams == ""
+    open_ = solver_cells.cells(field.evolve(periodic=False), by="voxel")
+    assert open_.seams == "xyz"
+    assert solver_cells.mirror(open_, "xz").seams == "y"
+    assert solver_cells.buffer(open_, 2, "y").seams == "xz"
+    layer = solver_cells.cells(field.evolve(periodic=False).section(0, 1), by="voxel")
+    assert solver_cells.columns(layer, 4).seams == "xy"
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "options"),
+    [
+        ("damask", "job", {"phase": {"Al": "Al", "Mg (alpha)": "Mg"}}),
+        ("amitex", "job", {}),
+        ("los-alamos", "rve.txt", {}),
+        ("abaqus", "rve.inp", {"periodic": True}),
+    ],
+)
+def test_periodic_solvers_warn_of_seams(two_phase_grains, tmp_path, name, target, options):
+    ids, q, phases = (getattr(two_phase_grains, key) for key in ("grain_ids", "quaternions", "phase_ids"))
+    for periodic in (False, True):
+        rve = GrainVolume(two_phase_grains.field.evolve(periodic=periodic), ids, q, phases)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            registry.write(rve, tmp_path / target, format=name, force=True, **options)
+        told = [str(warning.message) for warning in caught]
+        assert len(told) == (0 if periodic else 1)
+        assert all("do not fit along x, y, z" in text for text in told)
+
+
+def test_solvers_without_periodicity_do_not_warn(two_phase_grains, tmp_path):
+    field = two_phase_grains.field.evolve(periodic=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        registry.write(field, tmp_path / "rve.inp", fill=True)
+        registry.write(field, tmp_path / "job", format="prisms")
 
 
 def test_members(two_phase_grains):

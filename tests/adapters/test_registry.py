@@ -43,7 +43,7 @@ def test_options_are_brought_to_the_type_asked_for(name, verb, option, given, ex
     ("damask", "resolution", 5, "option resolution: expected a list; got 5"),
     ("damask", "load", True, "expected a valid string or a list; got True"),
     ("dream3d", "compress", "maybe", "option compress: expected a valid boolean; got 'maybe'"),
-    ("damask", "colour", "red", "expected some of by, phase, .*; got 'colour'"),
+    ("damask", "colour", "red", "expected an option out of by, phase, .*; got 'colour'"),
     ("damask", "force", True, "got 'force'"), ("damask", "data", 1, "got 'data'"),
 ])  # fmt: skip
 def test_options_of_another_type_or_name_are_refused(name, option, given, words):

@@ -1,6 +1,7 @@
 """Writers of text formats, checked value by value against the descriptions of the programs that read them."""
 
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -110,6 +111,18 @@ def sections(text):
     return result
 
 
+def test_tesr_says_which_crystal_symmetry_is_lost(tmp_path, two_phase_grains):
+    with pytest.warns(UserWarning, match="crystal symmetry: that of ") as caught:
+        tesr.write(two_phase_grains, tmp_path / "a.tesr")
+    assert all(name in str(caught[0].message) for name in ("Al (cubic)", "Mg (alpha) (hexagonal)"))
+    one = two_phase_grains.field.evolve(phase_ids=np.full((3, 4, 5), 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tesr.write(one, tmp_path / "b.tesr")
+    assert sections((tmp_path / "b.tesr").read_text())["*crysym"] == ["hexagonal"]
+
+
+@pytest.mark.filterwarnings("ignore:.*one crystal symmetry")
 def test_tesr(tmp_path, two_phase_grains):
     tesr.write(two_phase_grains, tmp_path / "a.tesr", voxel_orientations=True)
     text = (tmp_path / "a.tesr").read_text()

@@ -59,12 +59,52 @@ def test_info_names_shape_frame_phase_and_what_looks_wrong(run, scan):
     assert "edax-3 (user)" in run("info", scan, "--frame", "edax-3")[1]
 
 
+def test_info_draws_where_it_is_told_and_looks_first_whether_it_may(run, scan, tmp_path):
+    picture = tmp_path / "check.png"
+    code, out, err = run("info", scan, "--plot", picture)
+    assert code == 0, err
+    assert out.endswith(f"drawn: {picture}\n")
+    missing = tmp_path / "missing.ang"
+    assert "check.png: exists already" in refused(run("info", missing, "--plot", picture))
+    for name, got in (("check.xyz", ".xyz"), ("check", "no suffix")):
+        said = refused(run("info", missing, "--plot", tmp_path / name))
+        assert "ends in .png" in said
+        assert said.endswith(f"got {got}")
+    bare = registry.read(scan)
+    registry.write(bare.evolve(phase_ids=np.zeros(bare.shape)), tmp_path / "bare.ang")
+    assert "none.png: nothing to draw" in refused(run("info", tmp_path / "bare.ang", "--plot", tmp_path / "none.png"))
+
+
+def test_help_says_what_is_there(run):
+    from polyrve.frames import PRESETS
+
+    for command in ("info", "convert", "reconstruct", "validate"):
+        shown = run(command, "--help")[1]
+        assert all(name in shown for name in PRESETS), command
+    assert "polyrve[ensemble]" in run("reconstruct", "--help")[1]
+    assert "..." not in run("--help")[1].split("Commands")[1]
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (["reconstruct", "a.ang", "--shape", 24, 24, "-o", "b.dream3d"], "'-o'"),
+    (["reconstruct", "a.ang", "-o", "b.dream3d", "--shape", 24, 24], "'--shape' requires 3 arguments"),
+    (["info", "a.ang", "--threshold", "wide"], "'wide'"),
+    (["infos"], "'infos'"),
+])  # fmt: skip
+def test_wrong_words_are_named_and_the_help_with_them(run, words, sentence):
+    said = refused(run(*words))
+    assert sentence in said
+    assert "--help shows how" in said
+
+
 def test_formats_lists_every_format_and_the_options_of_one(run):
     code, out, _ = run("formats")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [row.name for row in registry.formats()]
     code, out, _ = run("formats", "damask")
-    assert "by='grain'" in out
+    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel.\n" in out
+    assert "--set NAME=VALUE" in out
+    assert "`" not in out
     assert "fortran" in refused(run("formats", "fortran"))
 
 
@@ -79,8 +119,9 @@ def test_convert_keeps_the_orientations(run, scan, tmp_path):
 
 
 def test_export_takes_the_grains_of_the_file(run, volume, truth, tmp_path):
-    code, out, err = run("export", volume, tmp_path / "job", "--to", "damask")
+    code, out, err = run("export", volume, tmp_path / "job", "--to", "damask", "--set", "mirror=x")
     assert code == 0, err
+    assert "damask, from 6 x 20 x 24 voxels" in out
     assert f"{truth.number_of_grains} grains" in out
     assert (tmp_path / "job" / "material.yaml").exists()
 
@@ -129,6 +170,25 @@ def test_export_passes_options_on(run, volume, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_volume_in_a_format_of_maps_is_told_how_to_take_a_section(run, volume, tmp_path):
+    for command in ("convert", "export"):
+        target = tmp_path / f"{command}.ang"
+        assert "--set section=z:3 takes that layer" in refused(run(command, volume, target))
+        assert run(command, volume, target, "--set", "section=z:3")[0] == 0
+        assert registry.read(target).shape == (20, 24)
+
+
+def test_export_reads_a_map_in_the_frame_asked_for(run, scan, tmp_path):
+    given = ["export", scan, tmp_path / "rve.dream3d", "--set", "xdmf=false"]
+    code, _, err = run(*given, "--frame", "edax-3")
+    assert code == 0, err
+    assert registry.read(tmp_path / "rve.dream3d").frame.name == "edax-3"
+
+
+def test_phase_needs_a_format_that_has_definitions(run, volume, tmp_path):
+    assert "--phase: expected a format with" in refused(run("export", volume, tmp_path / "a.vti", "--phase", "Al"))
+
+
 def test_export_takes_false_for_false(run, volume, tmp_path):
     import h5py
 
@@ -174,7 +234,7 @@ def test_one_of_several_geometries_is_named_by_read(run, two_volumes, tmp_path):
     assert "name one by the option geometry" in refused(run("info", two_volumes))
     assert "6 x 20 x 5" in run("info", two_volumes, "--read", "geometry=Small")[1]
     code, out, err = run("convert", two_volumes, tmp_path / "a.dream3d", "--read", "geometry=Small")
-    assert (code, out) == (0, f"{tmp_path / 'a.dream3d'}: 6 x 20 x 5 points as dream3d\n"), err
+    assert (code, out) == (0, f"{tmp_path / 'a.dream3d'}: dream3d, from 6 x 20 x 5 points\n"), err
     code, out, err = run("export", two_volumes, tmp_path / "a.vti", "--read", "geometry=DataContainer")
     assert code == 0, err
     assert "6 x 20 x 24 voxels" in out
@@ -292,6 +352,25 @@ def test_bad_targets_are_refused_before_anything_is_read(run, command, target, m
     assert message in refused(run(command, *arguments))
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "there.dream3d").read_text() == "keep me"
+
+
+def test_a_target_that_names_no_format_is_told_which_there_are(run, volume, tmp_path):
+    said = refused(run("export", volume, tmp_path / "job"))
+    assert ".h5oina" not in said
+    assert "--to (format=) names one of folders, damask, " in said
+    assert "--to" not in refused(run("export", volume, tmp_path / "a.xyz"))
+    said = refused(run("reconstruct", volume, "--shape", 8, 8, 8, "-o", tmp_path / "job"))
+    assert "usually a .dream3d" in said
+    assert "--to" not in said
+
+
+def test_a_dream3d_file_is_read_once_for_its_grains(run, volume, tmp_path, monkeypatch):
+    from polyrve.adapters import dream3d
+
+    reads, read = [], dream3d._read_field
+    monkeypatch.setattr(dream3d, "_read_field", lambda *given, **more: reads.append(1) or read(*given, **more))
+    assert run("export", volume, tmp_path / "rve.tesr")[0] == 0
+    assert len(reads) == 1
 
 
 def test_force_replaces(run, scan, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from polyrve import cli, progress, reconstruction, rotation
+from polyrve import cli, loading, progress, reconstruction, rotation
 from polyrve.adapters import dream3d, registry
 from polyrve.checkpoint import Checkpoint
 from polyrve.crystal import Phase
@@ -88,7 +88,8 @@ def test_three_maps(run, truth, tmp_path):
     assert registry.read(target).shape == (8, 9, 10)
     code, _, err = run("reconstruct", *paths[:2], "--shape", 8, 9, 10, "-o", target, "--force")
     assert code == 2
-    assert "three" in err
+    assert "three normal to x, y and z; got 2: --normals says" in err
+    assert "warning" not in err
     two = ["reconstruct", paths[2], paths[0], "--shape", 8, 9, 10, "--iterations", 0, "--set", "start=random", *QUICK]
     code, _, err = run(*two, "--normals", "zx", "-o", tmp_path / "two.dream3d")
     assert code == 0, err
@@ -233,7 +234,7 @@ def test_steps_are_shown_on_a_terminal():
 
 
 def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cli, "_load_tensorflow", lambda: None)
+    monkeypatch.setattr(loading, "load_tensorflow", lambda: None)
     arguments = ["reconstruct", scan, "--shape", 1, 64, 64, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
     settings = ["levels=3", "start=random", "sharpen=false", "window=2", "weights={texture=0}"]
     with caplog.at_level("WARNING", logger="tensorflow"):
@@ -285,6 +286,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
         (["--shape", 16, 16, 16, "--threshold", -5], "--threshold: expected degrees between 0 and 180; got -5"),
         (["--config", "none.toml"], "none.toml: no such file"),
+        (["--config", "."], "--config .: expected a TOML file, as polyrve settings prints; got a folder"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(run, scan, tmp_path, arguments, message):
@@ -360,6 +362,29 @@ def test_settings_prints_a_file_of_the_defaults(run, tmp_path):
     assert tomllib.loads(out)["iterations"] == ReconstructionSettings().iterations
 
 
+def test_one_warning_names_all_maps_without_a_frame(run, truth, tmp_path):
+    paths = []
+    for axis in (2, 1, 0):
+        paths.append(tmp_path / f"normal_{'zyx'[axis]}.ctf")
+        registry.write(measure(truth, axis, 3), paths[-1], frame="oxford-cs0")
+        paths[-1].write_text(paths[-1].read_text().replace("polyrve frame", "frame"))
+    _, _, err = run("reconstruct", *paths, "--shape", 8, 8, 8, "--set", "window=40", "-o", tmp_path / "rve.dream3d")
+    (warning,) = [line for line in err.splitlines() if "vendor's default" in line]
+    assert all(str(path) in warning for path in paths)
+    assert "--frame" in warning
+
+
+def test_options_of_the_readers_of_volume_and_maps_are_apart(run, truth, scan, tmp_path):
+    volume = tmp_path / "truth.dream3d"
+    registry.write(truth, volume)
+    code, _, err = run("validate", volume, "--against", scan, "--read-volume", "geometry=Other")
+    assert code == 2
+    assert "Other" in err
+    code, _, err = run("validate", volume, "--against", scan, "--read", "geometry=Other")
+    assert code == 2
+    assert "got 'geometry'" in err
+
+
 def test_validate_and_report(run, truth, scan, tmp_path):
     volume = tmp_path / "truth.dream3d"
     registry.write(truth, volume)
@@ -404,6 +429,8 @@ def test_demo_runs_the_whole_chain(run, tmp_path):
     for name in ("truth.dream3d", "scan.ang", "scan.ctf", "rve.dream3d", "rve.vti", "report.html"):
         assert (folder / name).stat().st_size > 1000, name
         assert name in out
+    told = {line.split()[0].rstrip("/") for line in out.split("Written to")[1].splitlines()[1:]}
+    assert told == {path.name for path in folder.iterdir()}
     rve = dream3d.read_grains(folder / "rve.dream3d")
     (grid,) = (folder / "damask").glob("*.vti")
     grid = damask.GeomGrid.load(grid)

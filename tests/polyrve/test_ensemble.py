@@ -170,9 +170,11 @@ def test_interrupt_keeps_the_best_of_what_is_done(scan, client):
     assert [row["seed"] for row in made.best.volume.provenance["ensemble"]] == [4, 7]
 
 
-def test_local_processes_are_the_default(scan):
+def test_local_processes_are_the_default_and_tensorflow_is_quiet_in_them(scan, monkeypatch, capfd):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     made = reconstruct_many(scan, seeds=1, workers=1, seed=5, **SETTINGS)
     assert [member.seed for member in made.members] == [5]
+    assert "absl::InitializeLog" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

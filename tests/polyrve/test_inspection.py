@@ -56,6 +56,17 @@ def test_a_frame_that_was_applied_before_is_told_and_not_asked_for_again(good):
     assert ", y: a map without a name; another" in told
 
 
+def test_grains_are_counted_whole_and_from_a_size_on():
+    ids = np.repeat(np.repeat([[0, 1], [2, 3]], 4, axis=0), 6, axis=1)
+    ids[0, 0] = ids[7, 11] = 4
+    q = rotation.random_orientations(5, np.random.default_rng(0))
+    scan = OrientationMap(q[ids], np.ones(ids.shape), (ALUMINIUM,), (0.5, 2.0))
+    assert inspect(scan).facts["grains"] == "6, of which 4 have 3 points or more (boundaries from 5 degrees)"
+    found = inspect(scan, threshold=1.0, min_points=24)
+    assert found.facts["grains"] == "6, of which 2 have 24 points or more (boundaries from 1 degrees)"
+    assert found.facts["grain width"] == "5 points, 4.8 um: the mean weighted by size"
+
+
 def test_holes_and_lone_points(good):
     truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
     assert "20 % of the points are not indexed" in suspicions(measure(truth, 0, 1, unindexed=0.2))
@@ -63,7 +74,7 @@ def test_holes_and_lone_points(good):
 
 
 def test_few_and_coarse_grains():
-    assert "grains are few" in suspicions(make_specimen((6, 7, 8), grain_size=5.0).field)
+    assert "grains of 3 points or more are few" in suspicions(make_specimen((6, 7, 8), grain_size=5.0).field)
     assert "too coarse" in suspicions(make_specimen((12, 14, 16), grain_size=2.5).field)
 
 

@@ -562,7 +562,7 @@ def test_a_volume_of_one_grain_has_no_figures_of_grains(large_map):
     assert {(judgement[key].verdict, judgement[key].reason) for key in of_grains} == {
         ("not judged", "the volume has 1 grain; at least 5 are needed")
     }
-    assert "The volume has 1 grain of more than 2 points." in judgement.notes
+    assert "The volume has 1 grain of 3 points or more." in judgement.notes
     assert judgement["boundary_disorientation"].reason == "the volume has no boundaries"
     assert judgement["boundary_length"].verdict == judgement["in_grain_spread"].verdict == "warn"
     assert judgement["seam"].reason == "the volume has no boundaries"
