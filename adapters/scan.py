@@ -83,38 +83,13 @@ def assemble(
     FormatError
         If the data make no valid map.
     """
-    steps = list(steps)
-    for block in _blocks(len(quaternions)):
-        quaternions[block] = frame.apply(quaternions[block])
     try:
-        for number, phase in enumerate(phases, start=1):
-            if frames.turns_crystal(phase, x_axis):
-                points = phase_ids == number
-                quaternions[points] = frames.crystal_frame(quaternions[points], phase, x_axis)
-                steps.append(f"crystal x axis of {phase.name} from {x_axis} to a")
-        settings = [frames.standard_setting(phase) for phase in phases]
-        for number, (phase, turn) in enumerate(settings, start=1):
-            if turn is not None:
-                points = phase_ids == number
-                quaternions[points] = rotation.multiply(turn, quaternions[points])
-                steps.append(f"axes of {phase.name} named anew, so that b is the unique one")
+        phases, turns = _turned(quaternions, phase_ids, phases, frame, x_axis)
     except ValueError as error:
         raise FormatError(path, str(error)) from None
     values = {name: np.asarray(array) for name, array in (properties or {}).items()}
     if cells is not None:
-        size = int(np.prod(shape))
-        source = cells.ravel()
-        if cells.shape != tuple(shape):
-            source = np.full(size, -1, dtype=np.int64)
-            source[cells] = np.arange(len(cells))
-        found = source >= 0
-        phase_ids = np.where(found, phase_ids[source], 0)
-        quaternions = quaternions[source]
-        for name, array in values.items():
-            array = array[source]
-            if not found.all():
-                array[~found] = np.nan if array.dtype.kind == "f" else 0
-            values[name] = array
+        quaternions, phase_ids, values = _in_cells(cells, shape, quaternions, phase_ids, values)
     quaternions[phase_ids == 0] = (1.0, 0.0, 0.0, 0.0)
     quaternions.setflags(write=False)
     kind = OrientationVolume if len(shape) == 3 else OrientationMap
@@ -122,15 +97,57 @@ def assemble(
         return kind(
             quaternions=quaternions.reshape(*shape, 4),
             phase_ids=phase_ids.reshape(shape),
-            phases=tuple(phase for phase, _ in settings),
+            phases=phases,
             spacing=tuple(spacing),
             origin=tuple(origin),
             frame=frame,
             properties={name: array.reshape(*shape, *array.shape[1:]) for name, array in values.items()},
-            provenance=provenance(path, format_name, frame, steps, content),
+            provenance=provenance(path, format_name, frame, [*steps, *turns], content),
         )
     except ValueError as error:
         raise FormatError(path, str(error)) from None
+
+
+def _turned(
+    quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase], frame: frames.Frame, x_axis: str
+) -> tuple[tuple[Phase, ...], list[str]]:
+    """Turn orientations, in place, into map frame and internal crystal frame; the phases there, and the steps."""
+    steps = []
+    for block in _blocks(len(quaternions)):
+        quaternions[block] = frame.apply(quaternions[block])
+    for number, phase in enumerate(phases, start=1):
+        if frames.turns_crystal(phase, x_axis):
+            points = phase_ids == number
+            quaternions[points] = frames.crystal_frame(quaternions[points], phase, x_axis)
+            steps.append(f"crystal x axis of {phase.name} from {x_axis} to a")
+    settings = [frames.standard_setting(phase) for phase in phases]
+    for number, (phase, turn) in enumerate(settings, start=1):
+        if turn is not None:
+            points = phase_ids == number
+            quaternions[points] = rotation.multiply(turn, quaternions[points])
+            steps.append(f"axes of {phase.name} named anew, so that b is the unique one")
+    return tuple(phase for phase, _ in settings), steps
+
+
+def _in_cells(
+    cells: np.ndarray,
+    shape: tuple[int, ...],
+    quaternions: np.ndarray,
+    phase_ids: np.ndarray,
+    properties: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """What stands at points in the order of the cells of a grid; cells without a point are not indexed."""
+    source = cells.ravel()
+    if cells.shape != tuple(shape):
+        source = np.full(int(np.prod(shape)), -1, dtype=np.int64)
+        source[cells] = np.arange(len(cells))
+    found = source >= 0
+    values = {}
+    for name, array in properties.items():
+        values[name] = array = array[source]
+        if not found.all():
+            array[~found] = np.nan if array.dtype.kind == "f" else 0
+    return quaternions[source], np.where(found, phase_ids[source], 0), values
 
 
 def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str = "") -> np.ndarray:
