@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve import __version__, multigrid
+from polyrve.axes import planar
 from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
@@ -313,10 +314,10 @@ class Problem:
     ) -> Problem:
         """See :func:`prepare`."""
         shape = settings.shape
-        planar = _planar_axes(shape)
-        sections = {axis: field for axis, field in sections.items() if axis in planar}
+        normals = planar(shape)
+        sections = {axis: field for axis, field in sections.items() if axis in normals}
         if not sections:
-            raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in planar)} for shape {shape}")
+            raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in normals)} for shape {shape}")
         if len(sections) == 3 and len({id(field) for field in sections.values()}) == 1:
             ratio = elongation(sections[0])
             if max(ratio, 1.0 / ratio) > _ELONGATED:
@@ -366,7 +367,7 @@ class Problem:
         known: TargetSet | None,
     ) -> Problem:
         group = settings.sections_per_group
-        for axis in _planar_axes(settings.shape):
+        for axis in planar(settings.shape):
             if group is not None and settings.shape[axis] % group:
                 raise ValueError(
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
@@ -413,7 +414,7 @@ class Problem:
         chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
         if self.known is not None:
-            known = self.known.select(kinds, _planar_axes(grid))
+            known = self.known.select(kinds, planar(grid))
             return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
         described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
         targets = {axis: described[id(field)] for axis, field in sections.items()}
@@ -522,8 +523,3 @@ def _lowest(history: Sequence[Progress]) -> float:
     """Lowest loss on the finest grid."""
     finest = history[-1].level
     return min(record.loss for record in history if record.level == finest)
-
-
-def _planar_axes(shape: Sequence[int]) -> list[int]:
-    """Array axes whose normal sections have more than one row and column."""
-    return [axis for axis in range(3) if all(shape[i] > 1 for i in range(3) if i != axis)]

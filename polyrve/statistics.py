@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from polyrve.axes import in_plane
 from polyrve.figures import Figure, figures, reach
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, neighbour_disorientation, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -203,7 +204,7 @@ def seam(volume: OrientationVolume) -> Row:
             continue
         angles = neighbour_disorientation(volume, axis)
         known = ~np.isnan(angles)
-        other = tuple(i for i in range(3) if i != axis)
+        other = in_plane(axis)
         count = known.sum(axis=other)
         fraction = ((angles > np.deg2rad(10.0)) & known).sum(axis=other) / np.maximum(count, 1)
         mean = fraction[:-1].mean()

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
+from polyrve.axes import in_plane
 from polyrve.descriptors.protocol import Lag, average_groups
 from polyrve.device import matvec
 from polyrve.features import Features, at_once, divisor, in_parts
@@ -285,13 +286,12 @@ def section_pair_means(
 
 def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
     """The family of sections, and the lag in it, that computes a lag of the sections normal to an axis."""
-    inside = [i for i in range(3) if i != axis]
     if 0 not in lag:
         return axis, lag
-    along = inside[0] if lag[1] == 0 else inside[1]
+    along = in_plane(axis)[0 if lag[1] == 0 else 1]
     owner = next(a for a in ((along + 1) % 3, (along + 2) % 3) if a in axes)
     length = abs(lag[0] + lag[1])
-    return owner, (length, 0) if along == min(i for i in range(3) if i != owner) else (0, length)
+    return owner, (length, 0) if along == in_plane(owner)[0] else (0, length)
 
 
 def pair_means(

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from polyrve.axes import in_plane
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
 from polyrve.descriptors.protocol import group_size
 from polyrve.descriptors.section_by_section import Kernel, require_shape
@@ -74,7 +75,7 @@ class TwoPoint:
                 raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
 
     def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
-        rows, columns = (int(n) for i, n in enumerate(features.channels.shape[1:]) if i != axis)
+        rows, columns = (int(features.channels.shape[1 + i]) for i in in_plane(axis))
         self._require_room(rows, columns, periodic=features.periodic)
         values, padded = sections_first(features.channels, axis), not features.periodic
         if features.mask is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from polyrve.adapters.replacing import replacing
+from polyrve.axes import planar
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, measure, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.rotation import to_euler
@@ -221,10 +222,9 @@ def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[li
     """The map beside the middle sections, or each normal's own map above its section."""
     pairs = {} if comparison is None or "volume" in comparison.pairs else comparison.pairs
     middle: dict[str, Panel] = {}
-    for axis, name in enumerate("zyx"):
-        if min(n for i, n in enumerate(volume.shape) if i != axis) > 1:
-            section = volume.section(axis, volume.shape[axis] // 2)
-            middle[name] = f"RVE, normal to {name}", section, _AXES[name]
+    for axis in planar(volume.shape):
+        name, section = "zyx"[axis], volume.section(axis, volume.shape[axis] // 2)
+        middle[name] = f"RVE, normal to {name}", section, _AXES[name]
     if comparison is not None and comparison.together is not None:
         above = {name: (f"map normal to {name}", pair[0].as_map(), _AXES[name]) for name, pair in pairs.items()}
         return [[above.get(name) for name in middle], [*middle.values()]]
