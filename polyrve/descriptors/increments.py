@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla
 
+from polyrve.descriptors.in_place import replaced
 from polyrve.descriptors.pair_means import extend, reach_of
 from polyrve.descriptors.protocol import Lag
 
@@ -99,7 +99,7 @@ class Increments:
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
             at, one = tf.stack([k, *zeros]), (1, *into.shape[1:])
             formed = tf.reshape(form(k, lags[k], tf.slice(into, at, one)), one)
-            return k + 1, xla.dynamic_update_slice(into, formed, at)
+            return k + 1, replaced(into, formed, at)
 
         return tf.while_loop(lambda k, _: k < len(self.lags), step, (0, into))[1]
 

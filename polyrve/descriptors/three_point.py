@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.increments import Increments
-from polyrve.descriptors.protocol import Lag, average_groups
+from polyrve.descriptors.protocol import Lag, average_groups, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.features import Features, at_once, in_parts
 from polyrve.tracing import with_gradient, with_slope
@@ -36,14 +36,11 @@ class ThreePoint:
     lags: tuple[Lag, ...] = DENSE_LAGS
     eps: float = 0.01
     name: str = field(default="three_point")
+    misfit = staticmethod(squared_residual)
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, C, K, K) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
         return tuple(average_groups(self._per_section(features, axis), group) for axis in axes)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from polyrve.axes import in_plane
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
-from polyrve.descriptors.protocol import group_size
+from polyrve.descriptors.protocol import group_size, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
 from polyrve.features import Features, at_once, sections_first
@@ -48,14 +48,11 @@ class TwoPoint:
     window: int
     cross: bool = True
     name: str = field(default="two_point")
+    misfit = staticmethod(squared_residual)
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, C, C, window + 1, 2 window + 1) per axis, or (groups, C, ...) without cross terms."""
         return tuple(self._on_sections(features, axis, group) for axis in axes)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
