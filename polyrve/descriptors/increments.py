@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from polyrve.descriptors.in_place import replaced
-from polyrve.descriptors.pair_means import extend, reach_of
 from polyrve.descriptors.protocol import Lag
+from polyrve.descriptors.surroundings import extend, reach_of
 
 
 @dataclass(frozen=True)

@@ -251,8 +251,6 @@ class _Pairs:
     def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
         rows, length = like.shape
         self._memory = memory
-        # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
-        self._by_sums = has_gpu()
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -300,7 +298,7 @@ class _Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._by_sums).numpy()
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True).numpy()
             a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
@@ -328,13 +326,11 @@ class _Pairs:
         slot = (self.order[-1] + 1) % m if self.order else 0
         if curved:
             rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
-            sizes, products = _take_in(
-                self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._by_sums
-            )
+            sizes, products = _take_in(self._pairs, tf.constant(rows), direction, gradient, next_gradient)
             self._sizes[[slot, m + slot]] = sizes.numpy() * (step, 1.0)
             self.order = [i for i in self.order if i != slot]
         else:
-            products = _all_products(self._pairs, next_gradient - gradient, self._by_sums)
+            products = _all_products(self._pairs, next_gradient - gradient)
         sy, yy = np.split(self._sizes * products.numpy(), 2)
         self._sg += sy
         self._yg += yy
@@ -356,7 +352,7 @@ def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.T
 
 @tf.function
 def _take_in(
-    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, by_sums: bool
+    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
 
@@ -367,24 +363,27 @@ def _take_in(
     for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
         sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
         pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.stack(sizes), _all_products(pairs, y, by_sums)
+    return tf.stack(sizes), _all_products(pairs, y)
 
 
 @tf.function
-def _all_products(pairs: tf.Variable, vector: tf.Tensor, by_sums: bool) -> tf.Tensor:
+def _all_products(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
     """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
-    return tf.concat([_products(pairs, vector, differences, by_sums) for differences in (False, True)], 0)
+    return tf.concat([_products(pairs, vector, differences) for differences in (False, True)], 0)
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, by_sums: bool) -> tf.Tensor:
-    """Products of either half of the history with a vector, shape (m,), float64."""
+def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool) -> tf.Tensor:
+    """Products of either half of the history with a vector, shape (m,), float64.
+
+    A GPU may round the factors of products of matrices to TensorFloat-32; a sum keeps them.
+    """
     halves = _halves(pairs, vector)
 
     def of_block(i: tf.Tensor) -> tf.Tensor:
         return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
 
-    if by_sums:
+    if has_gpu():
         products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
     else:
         products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
