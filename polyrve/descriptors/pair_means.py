@@ -6,7 +6,8 @@ For a lag l and a transform h of the increment d = f(x) - f(x + l),
 
 with m the mask. Since h is even, the derivative with respect to f(x) is a sum over +l and -l of the same slope, so
 that the backward pass reads shifted fields and never scatters. Both passes loop over blocks of neighbouring sections
-that stay in cache, and within a block over the lags, inside one compiled kernel; nothing per lag is kept. One kernel
+that stay in cache, and within a block over the lags, inside one compiled kernel; nothing per lag is kept. A GPU takes
+all lags at once (:mod:`polyrve.descriptors.lags_at_once`). One kernel
 serves all axes whose sections have the same shape, and the sections of an axis run in several parts side by side.
 
 Sums run over rows first, along whole vectors of columns: compilers do not reorder a sum along contiguous numbers.
@@ -15,7 +16,6 @@ Sums run over rows first, along whole vectors of columns: compilers do not reord
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,10 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.axes import in_plane
+from polyrve.descriptors import lags_at_once
 from polyrve.descriptors.loops import added, rows_added, stacked
 from polyrve.descriptors.protocol import Lag, average_groups
-from polyrve.descriptors.surroundings import Block, extend, reach_of, total
+from polyrve.descriptors.surroundings import Block, Layout, reach_of, total
 from polyrve.descriptors.transforms import Isotropic, Separable, Transform
+from polyrve.device import has_gpu
 from polyrve.features import Features, at_once, divisor, in_parts
 from polyrve.tracing import with_gradient
 
@@ -105,74 +107,33 @@ def pair_means(
     parts = features.parts(axis)
     sections, channels, rows, columns = (int(n) for n in parts[0].shape)
     dtype, masked, reach = parts[0].dtype, features.mask is not None, reach or reach_of(lags)
-    section_bytes = dtype.size * (channels + masked) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
+    all_lags = has_gpu()
+    kept = 2 * len(lags) if all_lags and (masked or isinstance(transform, Isotropic)) else 0
+    section_bytes = dtype.size * (channels + masked + kept) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
     block = at_once(sections, section_bytes, transform.block_bytes)
     shape = sections, channels, rows, columns
-    kernel = _kernel(transform, _Layout(shape, block, len(lags), reach, masked, features.periodic, dtype))
+    layout = Layout(shape, block, len(lags), reach, masked, features.periodic, dtype)
+    kernel = _kernel(transform, layout, all_lags)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
     masks = in_parts(features.mask[None], axis) if masked else absent
     return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """What a kernel is compiled for.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Sections, channels, rows and columns.
-    block : int
-        Sections that are worked on at once, a divisor of their number.
-    lags : int
-        Number of lags.
-    reach : (int, int)
-        Rows and columns by which sections are continued.
-    masked, periodic : bool
-    dtype : tf.DType
-    """
-
-    shape: tuple[int, int, int, int]
-    block: int
-    lags: int
-    reach: Lag
-    masked: bool
-    periodic: bool
-    dtype: tf.DType
-
-    def over_blocks(self, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """What a function gives for each block, by its number."""
-        return tf.map_fn(function, tf.range(self.shape[0] // self.block), fn_output_signature=self.dtype)
-
-    def cut(self, values: tf.Tensor, mask: tf.Tensor, i: tf.Tensor, loops: int) -> Block:
-        """A block of sections, that is read in so many loops."""
-        here, around = self._cut(values, i, loops)
-        return Block(here, around, self._cut(mask, i, loops)[1] if self.masked else None, self.reach)
-
-    def _cut(self, values: tf.Tensor, i: tf.Tensor, loops: int) -> tuple[tf.Tensor, tf.Tensor]:
-        part = tf.slice(values, tf.stack([i * self.block, 0, 0, 0]), (self.block, *values.shape[1:]))
-        part = tf.transpose(part, (1, 0, 2, 3))
-        return part, self.extended(part, once=self.block == self.shape[0] or loops == 1)
-
-    def extended(self, values: tf.Tensor, *, once: bool = True) -> tf.Tensor:
-        """Sections with what lies around them; see :func:`extend`."""
-        return extend(values, self.reach, self.periodic, once=once)
-
-
 @lru_cache(maxsize=64)
 def _kernel(
-    transform: Separable | Isotropic, layout: _Layout
+    transform: Separable | Isotropic, layout: Layout, all_lags: bool
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
+    of_values, of_means = (lags_at_once.means, lags_at_once.slopes) if all_lags else (_means, _slopes)
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
-        return _means(transform, layout, values, mask, offsets)
+        return of_values(transform, layout, values, mask, offsets)
 
     @tf.function(jit_compile=True, autograph=False)
     def backward(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return _slopes(transform, layout, values, mask, offsets, upstream)
+        return of_means(transform, layout, values, mask, offsets, upstream)
 
     def means(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
@@ -186,7 +147,7 @@ def _kernel(
     return with_gradient(means, *specs, tf.TensorSpec((layout.lags, 2), tf.int32))
 
 
-def _means(transform: Transform, layout: _Layout, values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+def _means(transform: Transform, layout: Layout, values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
     """Means of the lags, (L, V, sections), block by block."""
     sections, channels, rows, columns = layout.shape
     strip = rows // divisor(rows, STRIPS)
@@ -212,7 +173,7 @@ def _means(transform: Transform, layout: _Layout, values: tf.Tensor, mask: tf.Te
 
 def _slopes(
     transform: Separable | Isotropic,
-    layout: _Layout,
+    layout: Layout,
     values: tf.Tensor,
     mask: tf.Tensor,
     offsets: tf.Tensor,
@@ -234,7 +195,7 @@ def _slopes(
 
 
 def _isotropic_slope(
-    transform: Isotropic, layout: _Layout, block: Block, share: tf.Tensor, offsets: tf.Tensor
+    transform: Isotropic, layout: Layout, block: Block, share: tf.Tensor, offsets: tf.Tensor
 ) -> tf.Tensor:
     """A pair's factor times its increment, at either end; factors are formed once, and read at both."""
 

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
-from polyrve.descriptors.in_place import replaced
+from polyrve.descriptors.xla_operations import replaced
 from polyrve.tracing import with_slope
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -70,6 +70,51 @@ class Block:
         """What a continued array holds in the sections themselves."""
         (top, left), (rows, columns) = self.reach, self.here.shape[2:]
         return extended[:, :, top : top + rows, left : left + columns]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a kernel is compiled for.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Sections, channels, rows and columns.
+    block : int
+        Sections that are worked on at once, a divisor of their number.
+    lags : int
+        Number of lags.
+    reach : (int, int)
+        Rows and columns by which sections are continued.
+    masked, periodic : bool
+    dtype : tf.DType
+    """
+
+    shape: tuple[int, int, int, int]
+    block: int
+    lags: int
+    reach: Lag
+    masked: bool
+    periodic: bool
+    dtype: tf.DType
+
+    def over_blocks(self, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """What a function gives for each block, by its number."""
+        return tf.map_fn(function, tf.range(self.shape[0] // self.block), fn_output_signature=self.dtype)
+
+    def cut(self, values: tf.Tensor, mask: tf.Tensor, i: tf.Tensor, loops: int) -> Block:
+        """A block of sections, that is read in so many loops."""
+        here, around = self._cut(values, i, loops)
+        return Block(here, around, self._cut(mask, i, loops)[1] if self.masked else None, self.reach)
+
+    def _cut(self, values: tf.Tensor, i: tf.Tensor, loops: int) -> tuple[tf.Tensor, tf.Tensor]:
+        part = tf.slice(values, tf.stack([i * self.block, 0, 0, 0]), (self.block, *values.shape[1:]))
+        part = tf.transpose(part, (1, 0, 2, 3))
+        return part, self.extended(part, once=self.block == self.shape[0] or loops == 1)
+
+    def extended(self, values: tf.Tensor, *, once: bool = True) -> tf.Tensor:
+        """Sections with what lies around them; see :func:`extend`."""
+        return extend(values, self.reach, self.periodic, once=once)
 
 
 def total(values: tf.Tensor) -> tf.Tensor:

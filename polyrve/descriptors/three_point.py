@@ -13,6 +13,7 @@ import tensorflow as tf
 from polyrve.descriptors.increments import Increments
 from polyrve.descriptors.protocol import Lag, average_groups, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
+from polyrve.device import has_gpu
 from polyrve.features import Features, at_once, in_parts
 from polyrve.tracing import with_gradient, with_slope
 
@@ -53,7 +54,7 @@ class ThreePoint:
         """Shape (C, K, K, sections)."""
         parts, masked = features.parts(axis), features.mask is not None
         shape = tuple(int(n) for n in parts[0].shape)
-        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
+        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic, has_gpu())
         plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
         together = at_once(shape[0] * shape[1], plane_bytes, plane_bytes)
         kernel = _means(increments, shape, together, masked, parts[0].dtype)

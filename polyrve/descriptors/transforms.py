@@ -36,6 +36,12 @@ class Transform(Protocol):
     def count(self, channels: int) -> int:
         """Number V of values per lag."""
 
+    def value(self, increment: tf.Tensor) -> tf.Tensor:
+        """The function h, (V, ...), of increments (C, ...)."""
+
+    def slope(self, here: tf.Tensor, there: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """The slope with respect to values here, (C, ...), for the derivative of the loss with respect to h."""
+
     def rows_left(self, rows: int) -> int:
         """Rows of what :meth:`summed` hands out for strips of some rows."""
 
@@ -91,6 +97,14 @@ class Power:
     def count(self, channels: int) -> int:
         """See :class:`Transform`."""
         return channels
+
+    def value(self, increment: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        return 0.5 * self._value(increment)
+
+    def slope(self, here: tf.Tensor, there: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        return self.stiffness(upstream) * (here - self.aim(here, there))
 
     def rows_left(self, rows: int) -> int:
         """See :class:`Transform`."""
@@ -150,6 +164,17 @@ class Exceedance:
         """See :class:`Transform`."""
         return len(self.thresholds)
 
+    def value(self, increment: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        return _step(self._between_all(self._distance(increment)))
+
+    def slope(self, here: tf.Tensor, there: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        """See :class:`Transform`."""
+        distance = self._distance(here - there)
+        x, steepness = self._between_all(distance), _leading(self._rows(distance.dtype)[:, 0], upstream)
+        factor = tf.reduce_sum(upstream * (15.0 / 16.0 * steepness) * (1.0 - x * x) ** 2, 0) / distance
+        return factor * (here - there)
+
     def rows_left(self, rows: int) -> int:
         """See :class:`Transform`."""
         return 1
@@ -184,6 +209,11 @@ class Exceedance:
     def _distance(self, increment: tf.Tensor) -> tf.Tensor:
         return tf.sqrt(tf.reduce_sum(increment * increment, 0) + self.eps**2)
 
+    def _between_all(self, distance: tf.Tensor) -> tf.Tensor:
+        """Where distances (...) lie on the steps of all thresholds, (T, ...)."""
+        steepness, start = (_leading(part, distance[None]) for part in tf.unstack(self._rows(distance.dtype), axis=1))
+        return _between(distance * steepness - start)
+
     def _rows(self, dtype: tf.DType) -> tf.Tensor:
         ends = [(t, _LOGISTIC * w) for t, w in zip(self.thresholds, self.widths, strict=True)]
         return tf.constant([(1.0 / end, t / end) for t, end in ends], dtype)
@@ -191,6 +221,11 @@ class Exceedance:
 
 def _sum(terms: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
     return tf.add_n([t * w for t, w in zip(terms, weights, strict=True)] if weights else list(terms))
+
+
+def _leading(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Values (T,) along the first axis of an array of another's rank."""
+    return tf.reshape(values, (-1, *[1] * (like.shape.rank - 1)))
 
 
 def _between(x: tf.Tensor) -> tf.Tensor:

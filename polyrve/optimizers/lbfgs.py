@@ -1,6 +1,6 @@
 """Limited-memory BFGS on the device of the field.
 
-Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host; an
+Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host, at once; an
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
 The pairs of steps and gradient differences, and the direction that they give, are those of
@@ -89,9 +89,7 @@ def lbfgs(
     metric = FrequencyScales(shape, start.dtype, state) if orientations else None
     if state is None:
         position = to_blocks(start)
-        value, gradient, terms = evaluate(start)
-        value, gradient, terms = float(value), to_blocks(gradient), terms.numpy()
-        square = float(dot(gradient, gradient))
+        gradient, value, _, square, terms = _measured(evaluate(start), position)
         give_back()
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
@@ -120,9 +118,8 @@ def lbfgs(
         def along(step: float) -> Trial:
             moved = position + (direction if step == 1.0 else tf.cast(step, direction.dtype) * direction)  # noqa: B023
             field = from_blocks(moved, shape)
-            value, gradient, terms = evaluate(field)
-            gradient, slope, square = _measure(gradient, direction)  # noqa: B023
-            return Trial(step, float(value), float(slope), (moved, field, gradient, float(square), terms))
+            gradient, value, slope, square, terms = _measured(evaluate(field), direction)  # noqa: B023
+            return Trial(step, value, slope, (moved, field, gradient, square, terms))
 
         step = 1.0
         if not pairs.order:
@@ -154,10 +151,20 @@ def lbfgs(
             length = tf.cast(trial.step, start.dtype)
             metric.learn(field, from_blocks(length * direction, shape), from_blocks(next_gradient - gradient, shape))
         position, gradient, value, square = moved, next_gradient, trial.value, next_square
-        watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
+        watch.report(field, value, next_terms, math.sqrt(square), export)
+
+
+def _measured(found: Evaluation, direction: tf.Tensor) -> tuple[tf.Tensor, float, float, float, np.ndarray]:
+    """The gradient as rows, the loss, its slope along a direction, the gradient's square and the terms."""
+    gradient, numbers = _measure(*found, direction)
+    value, slope, square, *_ = host = numbers.numpy()
+    return gradient, float(value), float(slope), float(square), host[3:]
 
 
 @tf.function
-def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _measure(
+    value: tf.Tensor, gradient: tf.Tensor, terms: tf.Tensor, direction: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The gradient as rows, and all numbers in one array, which is read at once."""
     rows = to_blocks(gradient)
-    return rows, dot(rows, direction), dot(rows, rows)
+    return rows, tf.concat([tf.stack([value, dot(rows, direction), dot(rows, rows)]), terms], 0)

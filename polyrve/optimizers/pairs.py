@@ -191,12 +191,13 @@ class Pairs:
         slot = (self.order[-1] + 1) % m if self.order else 0
         if curved:
             rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
-            sizes, products = _take_in(self._pairs, tf.constant(rows), direction, gradient, next_gradient)
-            self._sizes[[slot, m + slot]] = sizes.numpy() * (step, 1.0)
+            numbers = _take_in(self._pairs, tf.constant(rows), direction, gradient, next_gradient).numpy()
+            sizes, products = numbers[:2], numbers[2:]
+            self._sizes[[slot, m + slot]] = sizes * (step, 1.0)
             self.order = [i for i in self.order if i != slot]
         else:
-            products = _all_products(self._pairs, next_gradient - gradient)
-        sy, yy = np.split(self._sizes * products.numpy(), 2)
+            products = _all_products(self._pairs, next_gradient - gradient).numpy()
+        sy, yy = np.split(self._sizes * products, 2)
         self._sg += sy
         self._yg += yy
         curved = bool(curved and sy[slot] > 0.0)
@@ -210,19 +211,17 @@ class Pairs:
 
 
 @tf.function
-def _take_in(
-    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _take_in(pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
     """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
 
-    Returned are these, and the products of what is kept with y.
+    Returned are these two, and the 2 m products of what is kept with y, in one array, which is read at once.
     """
     y = after - before
     sizes = []
     for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
         sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
         pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.stack(sizes), _all_products(pairs, y)
+    return tf.concat([tf.stack(sizes), _all_products(pairs, y)], 0)
 
 
 @tf.function
