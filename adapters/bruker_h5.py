@@ -20,6 +20,7 @@ import numpy as np
 
 from polyrve import frames
 from polyrve.adapters import hdf5, scan
+from polyrve.adapters.grid import place
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import Phase, laue_group_of_space_group
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -87,7 +88,7 @@ def read(
         row, column = row - row.min(), column - column.min()
         if points < rows * columns and row.max() < rows and column.max() < columns:
             rows, columns = int(row.max()) + 1, int(column.max()) + 1
-    cells, _ = scan.place(path, (row * dy, column * dx), (rows, columns), (dy, dx))
+    cells, _ = place(path, (row * dy, column * dx), (rows, columns), (dy, dx))
     order = list(phases)
     phase_ids = np.zeros(points, dtype=np.int32)
     for value in np.unique(number).tolist():

@@ -17,6 +17,8 @@ import numpy as np
 
 from polyrve import frames, rotation
 from polyrve.adapters import scan, text_lines
+from polyrve.adapters.content import digest
+from polyrve.adapters.grid import check_grid
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import LAUE_GROUPS, Phase, laue_group, laue_group_of_space_group
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -70,7 +72,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
     phases = _phases(header, sections)
     record = _record(header, sections)
     size = points.stat().st_size
-    scan.check_grid(header, (rows, columns), size // record.itemsize, "[Job]")
+    check_grid(header, (rows, columns), size // record.itemsize, "[Job]")
     if size != rows * columns * record.itemsize:
         raise FormatError(
             points,
@@ -89,7 +91,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
         shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0), frame=chosen, x_axis="a*",
         properties={name: data[name].copy() for name in record.names or () if name not in skipped},
     )  # fmt: skip
-    return field.evolve(provenance={**field.provenance, "points": points.name, "points sha256": scan.digest(points)})
+    return field.evolve(provenance={**field.provenance, "points": points.name, "points sha256": digest(points)})
 
 
 def _beside(path: Path, suffix: str) -> Path:

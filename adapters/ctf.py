@@ -21,15 +21,16 @@ from pathlib import Path
 import numpy as np
 
 from polyrve import __version__, frames, rotation
-from polyrve.adapters import scan, text_lines
+from polyrve.adapters import grid, map_text, scan, text_lines
+from polyrve.adapters.content import Content
 from polyrve.adapters.number_table import read_table
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.sections import cut
+from polyrve.adapters.sections import planar
+from polyrve.adapters.text_rows import write_rows
 from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
 
-_FRAME_NOTE = "polyrve frame:"
 _MAX_HEADER_LINES = 1000
 _REQUIRED = ("Phase", "X", "Y", "Euler1", "Euler2", "Euler3")
 
@@ -64,15 +65,14 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
         If points are missing.
     """
     path = Path(path)
-    content = scan.Content.of(path)
+    content = Content.of(path)
     lines, body = _split(path, bytes(text_lines.without_tail(content.data)))
     values = _values(lines)
     phases = _phases(path, lines, values)
     table = read_table(body, path, len(lines) + 1)
     columns = _by_name(path, table, lines[-1].split("\t"), len(lines))
     specimen = rotation.from_euler(np.deg2rad([_number(path, values, f"AcqE{i}", 0.0) for i in (1, 2, 3)]))
-    note = values.get("Author", ("", 0))[0]
-    stated = scan.noted_frame(path, note.split(_FRAME_NOTE, 1)[1].strip()) if _FRAME_NOTE in note else None
+    stated = map_text.noted_frame(path, values.get("Author", ("", 0))[0])
 
     phase_ids = columns.pop("Phase")
     if ((phase_ids != np.rint(phase_ids)) | (phase_ids < 0) | (phase_ids > len(phases))).any():
@@ -82,7 +82,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
     angles = np.deg2rad(np.stack([columns.pop(name) for name in ("Euler1", "Euler2", "Euler3")], axis=1))
     quaternions = scan.from_angles(path, angles, phase_ids > 0)
     shape, spacing, cells, origin = _grid(path, values, columns)
-    chosen = scan.choose_frame(path, frame, stated, "oxford-cs0", specimen)
+    chosen = map_text.choose_frame(path, frame, stated, "oxford-cs0", specimen)
     return scan.assemble(
         path, "ctf", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=shape, spacing=spacing,
         origin=origin, frame=chosen, x_axis="a*", properties=columns, cells=cells, content=content,
@@ -118,13 +118,13 @@ def write(
     FileExistsError
         If the file exists and `force` is not given.
     """
-    field = scan.planar(data if section is None else cut(data, section))
+    field = planar(data, section)
     euler_frame = frame if isinstance(frame, frames.Frame) else frames.named(frame)
     rows, columns = field.shape
     dy, dx = field.spacing
     header = [
         "Channel Text File", f"Prj\t{Path(path).stem}",
-        f"Author\tpolyrve {__version__}, {_FRAME_NOTE} {scan.frame_note(euler_frame)}", "JobMode\tGrid",
+        f"Author\tpolyrve {__version__}, {map_text.frame_note(euler_frame)}", "JobMode\tGrid",
         f"XCells\t{columns}", f"YCells\t{rows}", f"XStep\t{dx:.8g}", f"YStep\t{dy:.8g}", "AcqE1\t0", "AcqE2\t0",
         "AcqE3\t0",
         "Euler angles refer to Sample Coordinate system (CS0)!\tMag\t0\tCoverage\t100\tDevice\t0\tKV\t0\tTiltAngle\t0"
@@ -132,8 +132,8 @@ def write(
         f"Phases\t{len(field.phases)}",
     ]  # fmt: skip
     for phase in field.phases:
-        a, b, c, alpha, beta, gamma = (f"{value:.8g}" for value in scan.unit_cell(phase))
-        number, remark = LAUE_GROUPS.index(phase.laue) + 1, scan.lattice_remark(phase) or "polyrve"
+        a, b, c, alpha, beta, gamma = (f"{value:.8g}" for value in map_text.unit_cell(phase))
+        number, remark = LAUE_GROUPS.index(phase.laue) + 1, map_text.lattice_remark(phase) or "polyrve"
         header.append(f"{a};{b};{c}\t{alpha};{beta};{gamma}\t{phase.name}\t{number}\t{phase.space_group}\t\t\t{remark}")
     header.append("Phase\tX\tY\tBands\tError\tEuler1\tEuler2\tEuler3\tMAD\tBC\tBS")
     phase_ids = field.phase_ids.ravel()
@@ -145,20 +145,18 @@ def write(
     angles = np.rad2deg(rotation.to_euler(quaternions))
     angles[~indexed] = 0.0
     at = np.arange(rows * columns)
-    table = np.column_stack(
-        [
-            phase_ids, at % columns * dx + field.origin[1], at // columns * dy + field.origin[0],
-            scan.property_of(field, "Bands", 0.0), np.where(indexed, scan.property_of(field, "Error", 0.0), 3), angles,
-            scan.property_of(field, "MAD", 0.0), scan.property_of(field, "BC", 0.0), scan.property_of(field, "BS", 0.0),
-        ]
-    )  # fmt: skip
-    form = "%d\t%.6f\t%.6f\t%d\t%d\t%.7f\t%.7f\t%.7f\t%.4f\t%d\t%d\n"
+    table = [
+        phase_ids, at % columns * dx + field.origin[1], at // columns * dy + field.origin[0],
+        map_text.property_of(field, "Bands", 0.0), np.where(indexed, map_text.property_of(field, "Error", 0.0), 3),
+        *angles.T, *(map_text.property_of(field, name, 0.0) for name in ("MAD", "BC", "BS")),
+    ]  # fmt: skip
+    form = "%d\t%.6f\t%.6f\t%d\t%d\t%.7f\t%.7f\t%.7f\t%.4f\t%d\t%d"
     with (
         replacing(path, force=force) as partial,
         partial.open("w", encoding="latin-1", errors="replace", newline="\r\n") as file,
     ):
         file.write("".join(line + "\n" for line in header))
-        scan.write_rows(file, form, table)
+        write_rows(file, form, table)
 
 
 def _split(path: Path, data: bytes) -> tuple[list[str], bytes]:
@@ -219,7 +217,7 @@ def _phases(path: Path, lines: list[str], values: dict[str, tuple[str, int]]) ->
             raise FormatError(
                 path, f"expected six lattice constants and a Laue group 1 ... 11; got {line[:60]!r}", where
             )
-        if fields[-1] == scan.UNKNOWN_LATTICE:
+        if fields[-1] == map_text.UNKNOWN_LATTICE:
             lattice[:3] = (0.0, 0.0, 0.0)
         group = int(fields[4]) if len(fields) > 4 and fields[4].isdecimal() and len(fields[4]) < 4 else 0
         name = fields[2] or f"phase {number - first}"
@@ -260,8 +258,8 @@ def _grid(
         sizes[axis] = int(count), step if step > 0 else 1.0
     (nx, dx), (ny, dy) = sizes["X"], sizes["Y"]
     if z is None or sizes["Z"][0] == 1:
-        cells, origin = scan.place(path, (y, x), (ny, nx), (dy, dx))
+        cells, origin = grid.place(path, (y, x), (ny, nx), (dy, dx))
         return (ny, nx), (dy, dx), cells, origin
     nz, dz = sizes["Z"]
-    cells, origin = scan.place(path, (z, y, x), (nz, ny, nx), (dz, dy, dx))
+    cells, origin = grid.place(path, (z, y, x), (nz, ny, nx), (dz, dy, dx))
     return (nz, ny, nx), (dz, dy, dx), cells, origin

@@ -19,6 +19,7 @@ from polyrve.adapters.cells import Cells
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.text_rows import decimals
 from polyrve.adapters.vti import write_image
+from polyrve.axes import in_plane
 from polyrve.crystal import Phase
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
@@ -183,9 +184,9 @@ def load_case(
     n = int(increments)
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
     if case == "tension":
-        steps = [_step({(first, first): rate}, _others(first), strain / rate, n)]
+        steps = [_step({(first, first): rate}, in_plane(first), strain / rate, n)]
     elif case == "compression":
-        steps = [_step({(first, first): -rate}, _others(first), strain / rate, n)]
+        steps = [_step({(first, first): -rate}, in_plane(first), strain / rate, n)]
     elif case == "shear":
         steps = [_step({(first, last): rate}, (), strain / rate, n)]
     elif case == "plane-strain":
@@ -194,7 +195,7 @@ def load_case(
         steps = [_step({(last, last): -rate}, (first,), strain / rate, n)]
     else:
         steps = [
-            _step({(first, first): sign * rate}, _others(first), quarters * strain / rate, quarters * n)
+            _step({(first, first): sign * rate}, in_plane(first), quarters * strain / rate, quarters * n)
             for sign, quarters in ((1, 1), (-1, 2), (1, 2))
         ]
     head = [
@@ -205,10 +206,6 @@ def load_case(
         "loadstep:",
     ]
     return "\n".join([*head, *steps]) + "\n"
-
-
-def _others(axis: int) -> tuple[int, ...]:
-    return tuple(i for i in range(3) if i != axis)
 
 
 def _step(prescribed: Mapping[tuple[int, int], float], free: Iterable[int], t: float, n: int) -> str:

@@ -2,7 +2,7 @@
 
 Specification: the layout of OIM Analysis 7 and 8 (``<scan>/EBSD/Header`` and ``Data``). Angles are Bunge's in rad, the
 crystal has x || a. Points with "invalid data" lie at x = y = -1111111. The marks of points that are not indexed and the
-phase numbers are those of :mod:`polyrve.adapters.ang`.
+phase numbers are those of :mod:`polyrve.adapters.tsl`.
 
 The frame is stated in ``Header/Coordinate System/ID``. IDs 3 and 4 are taken as the drawings in the file number them
 ("Schematic 3": A1 = -x, A2 = y; "Schematic 4": A1 = x, A2 = -y), which is the other way round in the preferences of OIM
@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from polyrve import frames
-from polyrve.adapters import ang, hdf5, scan
+from polyrve.adapters import grid, hdf5, scan, tsl
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import Phase, laue_group
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -81,7 +81,7 @@ def read(
         )
         properties = hdf5.scalars(path, data, len(angles), ("Phi1", "Phi", "Phi2", "Phase", *_COORDINATES))
         properties = {_ALIASES.get(name, name): values for name, values in properties.items()}
-        indexed, steps = ang.solved(angles, properties)
+        indexed, steps = tsl.solved(angles, properties)
         return assemble(path, "edax-h5", header, data, angles, indexed, properties, frame, steps)
 
 
@@ -123,7 +123,7 @@ def assemble(
     phases = read_phases(path, hdf5.group(path, header, "Phase"))
     points = len(angles)
     number = hdf5.array(path, data, "Phase", (points,)).astype(np.float64)
-    phase_ids = ang.phase_numbers(path, number, phases, indexed)
+    phase_ids = tsl.phase_numbers(path, number, phases, indexed)
     rows, columns = hdf5.whole(path, header, "nRows"), hdf5.whole(path, header, "nColumns")
     step = (hdf5.number(path, header, "Step Y"), hdf5.number(path, header, "Step X"))
     if not 0 < min(step) <= max(step) < 1e9:
@@ -142,7 +142,7 @@ def assemble(
     origin: tuple[float, ...] = (0.0, 0.0)
     if hexagonal:
         even = columns - 1 if points == rows * columns - rows // 2 else columns
-        nearest, origin = scan.square_from_hexagonal(path, x[valid], y[valid], rows, columns, even, step)
+        nearest, origin = grid.square_from_hexagonal(path, x[valid], y[valid], rows, columns, even, step)
         cells = np.where(nearest >= 0, np.flatnonzero(valid)[nearest], -1)
         shape, spacing = (nearest.shape[0], nearest.shape[1]), (step[0], step[0])
         steps.append(f"hexagonal grid of step {step[1]:g} um to square grid of {step[0]:g} um by nearest neighbour")
@@ -150,7 +150,7 @@ def assemble(
         if valid.any():
             origin = (float(y[valid].min()), float(x[valid].min()))
     else:
-        cells, origin = scan.place(path, (y, x), (rows, columns), step)
+        cells, origin = grid.place(path, (y, x), (rows, columns), step)
     stated = _stated(path, header) if asked is None else None
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
@@ -180,8 +180,8 @@ def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
 
 def _point_group(path: Path, phase: h5py.Group) -> str:
     symmetry = int(hdf5.number(path, phase, "Symmetry", -1.0))
-    if symmetry in ang.LAUE_OF_NUMBER:
-        return ang.LAUE_OF_NUMBER[symmetry]
+    if symmetry in tsl.LAUE_OF_NUMBER:
+        return tsl.LAUE_OF_NUMBER[symmetry]
     for name in ("Point Group", "Laue Group"):
         match = re.search(r"\[([^\]]*)\]", hdf5.text(path, phase, name))
         if match:

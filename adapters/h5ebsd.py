@@ -19,8 +19,10 @@ import h5py
 import numpy as np
 
 from polyrve import frames, rotation
-from polyrve.adapters import ang, hdf5, scan
+from polyrve.adapters import hdf5, scan
+from polyrve.adapters.grid import check_grid
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.tsl import LAUE_OF_NUMBER, phase_numbers, solved
 from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
 
@@ -72,7 +74,7 @@ def read(path: str | Path, *, frame: str | frames.Frame | None = None) -> Orient
         shape = (len(numbers), ny, nx)
         phases = _phases(path, sections[start], maker)
         parts = [_section(path, sections[number], maker, phases, ny, nx) for number in numbers]
-        scan.check_grid(path, shape, sum(len(part[1]) for part in parts))
+        check_grid(path, shape, sum(len(part[1]) for part in parts))
         if int(hdf5.number(path, file, "Stacking Order", 0.0)) == 1:
             parts.reverse()
         stated = _stated(path, file)
@@ -121,8 +123,8 @@ def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase],
         if hdf5.has(data, name)
     }
     if tsl:
-        indexed, _ = ang.solved(angles, values)
-        ids = ang.phase_numbers(path, number, phases, indexed)
+        indexed, _ = solved(angles, values)
+        ids = phase_numbers(path, number, phases, indexed)
     else:
         known = {0.0: 0, **{float(key): place for place, key in enumerate(phases, start=1)}}
         wrong = next((value for value in np.unique(number).tolist() if value not in known), None)
@@ -145,7 +147,7 @@ def _phases(path: Path, item: h5py.Group, maker: str) -> dict[int, Phase]:
         lattice = np.ravel(hdf5.array(path, phase, "LatticeConstants", (6,))).tolist()
         if maker == "TSL":
             symmetry = int(hdf5.number(path, phase, "Symmetry"))
-            laue = ang.LAUE_OF_NUMBER.get(symmetry)
+            laue = LAUE_OF_NUMBER.get(symmetry)
             name = hdf5.text(path, phase, ("MaterialName", "Formula"))
         else:
             symmetry = int(hdf5.number(path, phase, ("LaueGroup", "Laue Group")))

@@ -19,6 +19,7 @@ import numpy as np
 
 from polyrve import frames
 from polyrve.adapters import hdf5, scan
+from polyrve.adapters.grid import check_grid
 from polyrve.adapters.registry import FormatError
 from polyrve.crystal import LAUE_GROUPS, Phase
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -67,7 +68,7 @@ def read(
         source = hdf5.group(path, hdf5.group(path, chosen, "Data Processing"), "Data") if processed else data
         columns, rows = hdf5.whole(path, header, "X Cells"), hdf5.whole(path, header, "Y Cells")
         points = rows * columns
-        scan.check_grid(path, (rows, columns), hdf5.array(path, source, "Phase", (points,)).size)
+        check_grid(path, (rows, columns), hdf5.array(path, source, "Phase", (points,)).size)
         dx = hdf5.number(path, header, "X Step")
         dy = hdf5.number(path, header, "Y Step") if rows > 1 else dx
         if not (0 < dx < 1e9 and 0 < dy < 1e9):

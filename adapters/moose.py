@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from polyrve.adapters import hexahedra
-from polyrve.adapters.ang import NUMBER_OF_LAUE
 from polyrve.adapters.cells import Cells, cells
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_rows
+from polyrve.adapters.tsl import NUMBER_OF_LAUE
 from polyrve.grains import GrainMap, GrainVolume
 from polyrve.orientation import OrientationField
 from polyrve.rotation import to_euler

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from polyrve import rotation
-from polyrve.adapters import scan
+from polyrve.adapters import grid, scan
+from polyrve.adapters.map_text import unit_cell
+from polyrve.adapters.sections import planar
 from polyrve.crystal import Phase
 from polyrve.frames import Frame, standard_setting
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -54,13 +56,13 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
     from orix.crystal_map import Phase as OrixPhase
     from orix.quaternion import Rotation
 
-    field = scan.planar(data)
+    field = planar(data)
     phases, quaternions = {}, field.quaternions.reshape(-1, 4).copy()
     for number, phase in enumerate(field.phases):
         if phase.laue == "2/m":
             points = field.phase_ids.ravel() == number + 1
             phase, quaternions[points] = _with_c_unique(phase, quaternions[points])
-        structure = Structure(title=phase.name, lattice=Lattice(*scan.unit_cell(phase)))
+        structure = Structure(title=phase.name, lattice=Lattice(*unit_cell(phase)))
         phases[number] = OrixPhase(
             name=phase.name, space_group=phase.space_group or None, structure=structure,
             point_group=None if phase.space_group else phase.laue,
@@ -131,8 +133,8 @@ def from_orix(crystal_map: CrystalMap, frame: Frame | None = None, path: Path | 
         np.zeros(points) if values is None else np.asarray(values, dtype=np.float64) * scale
         for values in (crystal_map._x, crystal_map._y)
     )
-    shape, spacing = scan.infer_grid(path, x, y)
-    cells, origin = scan.place(path, (y, x), shape, spacing)
+    shape, spacing = grid.infer_grid(path, x, y)
+    cells, origin = grid.place(path, (y, x), shape, spacing)
     properties = {str(name): np.asarray(values) for name, values in crystal_map._prop.items()}
     field = scan.assemble(
         path, "orix", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=shape, spacing=spacing,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,3 +53,22 @@ def cut(data: OrientationField | GrainMap | GrainVolume, section: str) -> Orient
     plane = field.section(axis, index)
     turn = rotation.from_matrix(np.array(_AXES_OF_MAP[match[1]], dtype=np.float64).T)
     return plane.evolve(quaternions=rotation.multiply(plane.quaternions, turn))
+
+
+def planar(data: Any, section: str | None = None) -> OrientationMap:
+    """What a two-dimensional format can hold: a map, a volume of one layer, the field of a grain map, or a :func:`cut`.
+
+    Raises
+    ------
+    ValueError
+        If the data has more than one layer and no section is named, or has no such section.
+    """
+    if section is not None:
+        return cut(data, section)
+    field = getattr(data, "field", data)
+    if isinstance(field, OrientationMap):
+        return field
+    if isinstance(field, OrientationVolume) and field.shape[0] == 1:
+        return field.section(0, 0)
+    shape = getattr(field, "shape", type(field).__name__)
+    raise ValueError(f"data: expected an orientation map or a volume with nz = 1 (take a section); got {shape}")

@@ -187,7 +187,7 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     """Objective of a named set and a random position."""
     import tensorflow as tf
 
-    from polyrve.reconstruction import prepare
+    from polyrve.problem import prepare
 
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, start="random")
@@ -343,7 +343,7 @@ def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
     import tensorflow as tf
 
     from polyrve.optimizers import minimize
-    from polyrve.reconstruction import prepare
+    from polyrve.problem import prepare
 
     scan = reference(n)
     taken = {}

@@ -15,7 +15,7 @@ from study import arguments, columnar, plane, read_map, save, show, table
 
 from polyrve.optimizers import Iteration, Minimum, minimize
 from polyrve.orientation import OrientationMap
-from polyrve.reconstruction import prepare
+from polyrve.problem import prepare
 
 SNAPSHOTS = (0, 10, 30, 100, 300, 1000)
 
@@ -39,7 +39,7 @@ def main(
 
     def keep(iteration: Iteration) -> None:
         if iteration.iteration in SNAPSHOTS or iteration.iteration == iterations:
-            volume = problem.volume(iteration.position.numpy(), (), "running", "random")
+            volume = problem.volume(iteration.position.numpy())
             snapshots[iteration.iteration] = plane(volume)
 
     start = tf.constant(problem.start(maps, shape)[1], tf.float32)

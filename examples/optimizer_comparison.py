@@ -15,7 +15,7 @@ from study import arguments, read_map, save, section, table
 
 from polyrve.optimizers import METHODS, Iteration, Minimum, minimize
 from polyrve.orientation import OrientationMap
-from polyrve.reconstruction import prepare
+from polyrve.problem import prepare
 
 EVALUATIONS = 2
 """A run ends after so many evaluations per iteration that it may have; SciPy's TNC takes some fifty in each."""

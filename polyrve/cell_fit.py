@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from polyrve.axes import in_plane
 from polyrve.grains import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
 from polyrve.orientation import OrientationMap
 from polyrve.shapes import SHAPED, SPECK, GrainShapes, chords, grain_shapes, kolmogorov_smirnov
@@ -319,7 +320,7 @@ def _mean_chords(sections: Mapping[int, _Sections], longest: float) -> np.ndarra
     """Mean chord along each axis of a volume, um, over the sections that show it."""
     found: list[list[float]] = [[], [], []]
     for normal, one in sections.items():
-        for axis, length in zip((i for i in range(3) if i != normal), one.mean_chords(), strict=True):
+        for axis, length in zip(in_plane(normal), one.mean_chords(), strict=True):
             if np.isfinite(length):
                 found[axis].append(min(length, longest))
     known = [length for lengths in found for length in lengths] or [longest]
@@ -357,7 +358,7 @@ def _strewn(
     if not periodic:
         for links in (joined, known):
             links[1][:, -1] = links[2][:, :, -1] = False
-    plane = [spacing[axis] for axis in range(3) if axis != normal]
+    plane = [spacing[axis] for axis in in_plane(normal)]
     return _Sections.of(_Links(joined, known, np.ones(ids.shape, dtype=bool)), plane, periodic)
 
 
@@ -365,7 +366,7 @@ def _windows(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[t
     """Maps and the size of the windows in them that are as large as sections, each pair once."""
     found = {}
     for normal, field in sorted(maps.items()):
-        size = window_shape([shape[axis] for axis in range(3) if axis != normal], field.shape)
+        size = window_shape([shape[axis] for axis in in_plane(normal)], field.shape)
         found[id(field), size] = field, size
     return list(found.values())
 

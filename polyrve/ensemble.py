@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from polyrve.descriptors import Descriptor
-from polyrve.reconstruction import Reconstruction, prepare, reconstruct
+from polyrve.problem import prepare
+from polyrve.reconstruction import Reconstruction, reconstruct
 from polyrve.sections import Maps
 from polyrve.settings import ReconstructionSettings
 from polyrve.targets import TargetSet

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyrve.axes import extended, in_plane
 from polyrve.descriptors.protocol import Lag, half_plane, rings
 from polyrve.exemplar import Exemplar, Plane
 
@@ -116,7 +117,7 @@ class _Matching:
         self.class_weights = (weight / weight.sum())[:, None]
         self.wanted_likes = np.stack([self._likes_of(plane) for _, plane in sorted(source.planes.items())])
         self.crosses = [
-            [step for axis in range(3) if axis != normal for step in (_unit(axis, 1), _unit(axis, -1))]
+            [step for axis in in_plane(normal) for step in (_unit(axis, 1), _unit(axis, -1))]
             for normal in sorted(source.planes)
         ]
         self.scale = np.maximum(self.wanted_differences, max(0.02 * self.wanted_differences.max(), _ROUNDING**2))
@@ -133,8 +134,7 @@ class _Matching:
     def proposals(self, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Voxels, each once and in order, and a pixel for each."""
         voxels = np.sort(rng.permutation(self.size)[:number])
-        active = [axis for axis in range(3) if self.shape[axis] > 1]
-        units = np.array([_unit(axis, sign) for axis in active for sign in (1, -1)])
+        units = np.array([_unit(axis, sign) for axis in extended(self.shape) for sign in (1, -1)])
         place = np.stack(np.unravel_index(voxels, self.shape), axis=1) + units[rng.integers(len(units), size=number)]
         neighbour = self.pixels[np.ravel_multi_index(tuple((place % self.shape).T), self.shape)]
         proposed = neighbour.copy()
@@ -291,7 +291,7 @@ class _Matching:
                 first, second = self._pairs(plane, lag)
                 if len(first) >= _FEWEST_PAIRS:
                     step = [0, 0, 0]
-                    for axis, length in zip((i for i in range(3) if i != normal), lag, strict=True):
+                    for axis, length in zip(in_plane(normal), lag, strict=True):
                         step[axis] = length
                     apart = self.source.features[first] - self.source.features[second]
                     found.setdefault((step[0], step[1], step[2]), []).append(statistic(apart))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from polyrve.axes import extended
 from polyrve.grains import DEFAULT_THRESHOLD, connect, neighbour_disorientation
 from polyrve.orientation import OrientationMap
 from polyrve.sections import middle, steps_along
@@ -79,7 +80,7 @@ def warn_of_few_grains(sections: Mapping[int, OrientationMap], shape: Sequence[i
     number = number_of_grains(sections, shape, spacing)
     if not number < FEWEST_GRAINS:
         return
-    active = [axis for axis in range(3) if shape[axis] > 1]
+    active = extended(shape)
     factor = (FEWEST_GRAINS / number) ** (1.0 / len(active))
     larger = [2 * math.ceil(n * factor / 2) if n > 1 else 1 for n in shape]
     coarser = [step * factor if axis in active else step for axis, step in enumerate(spacing)]
@@ -114,7 +115,7 @@ def number_of_grains(sections: Mapping[int, OrientationMap], shape: Sequence[int
     """
     areas = {id(field): mean_grain_area(field) for field in sections.values()}
     area = math.exp(sum(math.log(areas[id(field)]) for field in sections.values()) / len(sections))
-    active = [axis for axis in range(3) if shape[axis] > 1]
+    active = extended(shape)
     extent = math.prod(shape[axis] * spacing[axis] for axis in active)
     return extent / (area if len(active) < 3 else _VOLUME_OF_AREA * area**1.5)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from polyrve.axes import in_plane
 from polyrve.device import bytes_at_once, has_gpu
 
 PARTS = 8
@@ -53,13 +54,13 @@ class Features:
 
 def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
     """Field (C, nz, ny, nx) as (C, sections, rows, columns) of the sections normal to an axis."""
-    order = [0, axis + 1, *(i + 1 for i in range(3) if i != axis)]
+    order = [0, axis + 1, *(i + 1 for i in in_plane(axis))]
     return values if axis == 0 else tf.transpose(values, order)
 
 
 def in_parts(values: tf.Tensor, axis: int) -> list[tf.Tensor]:
     """Sections of a field (C, nz, ny, nx) normal to an axis in equal parts, (sections, C, rows, columns) each."""
-    sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in range(3) if i != axis)])
+    sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in in_plane(axis))])
     return tf.split(sections, divisor(int(sections.shape[0]), 1 if has_gpu() else PARTS))
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from polyrve.axes import in_plane
 from polyrve.crystal import Phase
 from polyrve.frames import Frame
 
@@ -167,13 +168,12 @@ class OrientationVolume(OrientationField):
         -------
         OrientationMap
         """
-        keep = [i for i in range(3) if i != axis]
         return OrientationMap(
             quaternions=np.take(self.quaternions, index, axis=axis),
             phase_ids=np.take(self.phase_ids, index, axis=axis),
             phases=self.phases,
-            spacing=tuple(self.spacing[i] for i in keep),
-            origin=tuple(self.origin[i] for i in keep),
+            spacing=tuple(self.spacing[i] for i in in_plane(axis)),
+            origin=tuple(self.origin[i] for i in in_plane(axis)),
             frame=self.frame,
             periodic=self.periodic,
             properties={name: np.take(values, index, axis=axis) for name, values in self.properties.items()},

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import fft
 
 from polyrve import rotation
+from polyrve.axes import in_plane, planar
 from polyrve.crystal import Phase
 from polyrve.grains import (
     bridge_holes,
@@ -494,10 +495,8 @@ def sections(volume: OrientationVolume, threshold: float, most: int = 32) -> dic
     channels = _channels(volume.quaternions, volume.phase_ids, volume.phases)
     cells, cell_ids = _cells(volume.quaternions, volume.phase_ids, volume.phases)
     samples = {}
-    for axis in range(3):
-        plane = [i for i in range(3) if i != axis]
-        if min(volume.shape[i] for i in plane) < 2:
-            continue
+    for axis in planar(volume.shape):
+        plane = in_plane(axis)
         n = volume.shape[axis]
         chosen = np.unique(np.linspace(0, n, min(n, most), endpoint=False).astype(int))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from polyrve import multigrid, rotation
+from polyrve.axes import in_plane
 from polyrve.cleaning import crop
 from polyrve.crystal import Phase
 from polyrve.grains import DEFAULT_THRESHOLD, neighbour_disorientation
@@ -178,7 +179,7 @@ def steps_along(sections: Mapping[int, OrientationMap]) -> dict[int, list[float]
     """The maps' steps in um along each array axis of a volume; none along an axis that no map has."""
     found: dict[int, list[float]] = {0: [], 1: [], 2: []}
     for normal, field in sections.items():
-        for axis, step in zip((axis for axis in range(3) if axis != normal), field.spacing, strict=True):
+        for axis, step in zip(in_plane(normal), field.spacing, strict=True):
             found[axis].append(step)
     return found
 
@@ -213,7 +214,7 @@ def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[floa
     done: dict[tuple[int, tuple[float, ...]], OrientationMap] = {}
     resampled = {}
     for normal, field in sections.items():
-        step = tuple(spacing[axis] for axis in range(3) if axis != normal)
+        step = tuple(spacing[axis] for axis in in_plane(normal))
         if (id(field), step) not in done:
             done[id(field), step] = multigrid.resample(field, step)
         resampled[normal] = done[id(field), step]

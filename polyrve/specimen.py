@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from polyrve import rotation
+from polyrve.axes import in_plane
 from polyrve.crystal import Phase
 from polyrve.grains import GrainVolume, neighbour_disorientation
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -400,7 +401,7 @@ def _without_mean(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 def _volume_of_section(axis: int) -> np.ndarray:
     """Rotation from coordinates of a section normal to an array axis to those of the volume, both x, y, z."""
-    down, along = np.eye(3)[[2 - i for i in range(3) if i != axis]]
+    down, along = np.eye(3)[[2 - i for i in in_plane(axis)]]
     return rotation.from_matrix(np.column_stack([along, down, np.cross(along, down)]))
 
 

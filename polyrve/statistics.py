@@ -11,169 +11,30 @@ with the points of all maps together, and windows of all maps give the floor.
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from polyrve.figures import Figure, figures, reach
+from polyrve.axes import in_plane
+from polyrve.comparison import WINDOWS, Comparison, compare
+from polyrve.figures import Figure, figures
 from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, neighbour_disorientation, segment
-from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.sample import Orientations, Sample, at_spacing, pooled, sections, whole
-from polyrve.sections import Maps, by_normal
+from polyrve.judgement import DECISIVE_SHARE, FEWEST_TO_STAND, Judgement, Row, counted
+from polyrve.orientation import OrientationVolume
+from polyrve.sections import Maps
 from polyrve.shapes import SPECK, count_grains
-from polyrve.sources import differences
-from polyrve.windows import QUANTILE, window_shape
+from polyrve.windows import QUANTILE
+
+__all__ = [
+    "DECISIVE_SHARE", "FEWEST_GRAINS", "FEWEST_TO_STAND", "FEWEST_WINDOWS", "Comparison", "Judgement", "Row",
+    "compare", "judge", "judgement_of", "seam",
+]  # fmt: skip
 
 FEWEST_GRAINS = 5
 """A map or volume with fewer grains, specks left out, is not judged by figures of grains."""
 
 FEWEST_WINDOWS = 5
 """So many windows of the map, and half of them all, must give a figure; else it has no floor."""
-
-FEWEST_TO_STAND = 20
-"""A volume with fewer grains, specks left out, stands for no map, whatever its figures are."""
-
-DECISIVE_SHARE = 2.0 / 3.0
-"""So many of all figures must be judged by limits that tell volumes apart; else the judgement is inconclusive."""
-
-_PASSING = 0.9
-_WINDOWS = 40
-
-
-@dataclass(frozen=True)
-class Row:
-    """A figure of a volume, judged.
-
-    Attributes
-    ----------
-    key, title, group : str
-        As in :class:`Figure`.
-    value : float or None
-        The worst over the axes of section; None where it cannot be told.
-    per_axis : dict of str to float
-        By the section's normal ``"z"``, ``"y"``, ``"x"``.
-    floor : float or None
-        Median over the windows of the map.
-    limit : float or None
-        What 95 of 100 windows of the map keep.
-    verdict : str
-        ``"pass"``, ``"warn"`` or ``"not judged"``.
-    reason : str
-        Why it is not judged; empty otherwise.
-    reference, measured : float or None
-        The compared number in the map and in the sections (mean over axes), where it is one number.
-    unit : str
-        Of the two.
-    higher_is_better : bool
-    decisive : bool
-        Whether the verdict tells something: False where it is not judged, and for a pass within a limit that hardly
-        any volume fails (:meth:`Figure.decides`).
-    """
-
-    key: str
-    title: str
-    group: str
-    value: float | None
-    per_axis: dict[str, float | None]
-    floor: float | None
-    limit: float | None
-    verdict: str
-    reason: str = ""
-    reference: float | None = None
-    measured: float | None = None
-    unit: str = ""
-    higher_is_better: bool = False
-    decisive: bool = True
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """All figures of a volume.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-    notes : tuple of str
-        What a reader should know: a small map, few grains, another spacing.
-    settings : dict
-        Threshold, windows, seed, shapes; JSON types.
-    grains : int or None
-        Of the volume, specks left out; None where nothing could be compared.
-    """
-
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
-    grains: int | None = None
-
-    def __getitem__(self, key: str) -> Row:
-        for row in self.rows:
-            if row.key == key:
-                return row
-        raise KeyError(f"figure: expected one of {', '.join(row.key for row in self.rows)}; got {key!r}")
-
-    @property
-    def judged(self) -> int:
-        """Number of figures that were judged."""
-        return sum(row.verdict != "not judged" for row in self.rows)
-
-    @property
-    def passed(self) -> int:
-        """Number of figures within their limit."""
-        return sum(row.verdict == "pass" for row in self.rows)
-
-    @property
-    def hardly_failed(self) -> int:
-        """Number of figures that pass within a limit that hardly any volume fails."""
-        return sum(row.verdict == "pass" and not row.decisive for row in self.rows)
-
-    @property
-    def conclusive(self) -> bool:
-        """Whether two thirds of all figures are judged decisively, of a volume of at least 20 grains."""
-        decisive = sum(row.decisive for row in self.rows)
-        few = self.grains is not None and self.grains < FEWEST_TO_STAND
-        return decisive >= DECISIVE_SHARE * len(self.rows) and not few
-
-    @property
-    def convincing(self) -> bool:
-        """Whether nine figures of ten pass and the judgement is conclusive."""
-        return self.conclusive and self._passes
-
-    @property
-    def _passes(self) -> bool:
-        return self.passed >= _PASSING * self.judged
-
-    @property
-    def conclusion(self) -> str:
-        """How many figures pass, and what makes that worth less, in one line."""
-        hardly, missing = self.hardly_failed, len(self.rows) - self.judged
-        parts = [f"{self.passed - hardly} of {self.judged} figures pass{' decisively' * bool(hardly)}"]
-        if hardly:
-            shapes = self.settings.get("reference_shapes", {}).values()
-            what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
-            parts.append(f"{hardly} can hardly fail with a {what} this small")
-        if missing:
-            parts.append(f"{missing} could not be judged")
-        if self.grains is not None and self.grains < FEWEST_TO_STAND:
-            parts.append(f"the volume holds {_counted(self.grains)}")
-        return f"{'Inconclusive: ' * (self._passes and not self.conclusive)}{', '.join(parts)}"
-
-    def to_json(self) -> str:
-        """The record as JSON text, without NaN."""
-        return json.dumps(asdict(self), indent=2, allow_nan=False)
-
-    def __str__(self) -> str:
-        lines = [f"{'figure':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
-        for row in self.rows:
-            numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
-            doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
-            reason = f"{': ' * bool(row.reason)}{row.reason}"
-            lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
-        return "\n".join([*lines, *self.notes, self.conclusion])
 
 
 def seam(volume: OrientationVolume) -> Row:
@@ -203,7 +64,7 @@ def seam(volume: OrientationVolume) -> Row:
             continue
         angles = neighbour_disorientation(volume, axis)
         known = ~np.isnan(angles)
-        other = tuple(i for i in range(3) if i != axis)
+        other = in_plane(axis)
         count = known.sum(axis=other)
         fraction = ((angles > np.deg2rad(10.0)) & known).sum(axis=other) / np.maximum(count, 1)
         mean = fraction[:-1].mean()
@@ -230,7 +91,7 @@ def judge(
     rve: OrientationVolume | GrainVolume,
     *,
     threshold: float = DEFAULT_THRESHOLD,
-    windows: int = _WINDOWS,
+    windows: int = WINDOWS,
     seed: int = 0,
     between: Callable[[], object] = lambda: None,
 ) -> Judgement:
@@ -271,166 +132,6 @@ def judge(
     return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Samples of map and volume, ready to be judged or drawn.
-
-    Attributes
-    ----------
-    volume : OrientationVolume
-    pairs : dict of str to (Sample, Sample)
-        Map and sections, by the normal ``"z"``, ``"y"``, ``"x"``; or both whole, as ``"volume"``.
-    windows : dict of str to list of Sample
-        Random windows of the map, by the normal.
-    lag : int
-        Largest lag of the correlation figures, points.
-    settings : dict
-        JSON types.
-    reason : str
-        Why there is nothing to compare; empty otherwise.
-    together : Orientations or None
-        The points of all maps, where there are several.
-    remarks : tuple of str
-        How the maps differ from those that the volume was made from (:func:`polyrve.sources.differences`).
-    """
-
-    volume: OrientationVolume
-    pairs: dict[str, tuple[Sample, Sample]]
-    windows: dict[str, list[Sample]]
-    lag: int
-    settings: dict[str, Any]
-    reason: str = ""
-    together: Orientations | None = None
-    remarks: tuple[str, ...] = ()
-
-    def sides(self, figure: Figure) -> dict[str, tuple[Orientations, Sample, list[Sample]]]:
-        """What a figure compares: reference, sections and the windows that give the floor, by the normal."""
-        if self.together is None or not figure.one_point:
-            return {name: (*pair, self.windows[name]) for name, pair in self.pairs.items()}
-        windows = [window for of_map in self.windows.values() for window in of_map]
-        return {name: (self.together, sample, windows) for name, (_, sample) in self.pairs.items()}
-
-    def reference_name(self, name: str, figure: Figure | None = None) -> str:
-        """How a sentence names the reference of a normal, or what a figure compares with."""
-        if "volume" in self.pairs:
-            return "the reference volume"
-        if self.together is None:
-            return "the map"
-        return "the map of all normals" if figure is not None and figure.one_point else f"the map normal to {name}"
-
-
-def compare(
-    reference: Maps | GrainMap | OrientationVolume | GrainVolume,
-    rve: OrientationVolume | GrainVolume,
-    *,
-    threshold: float = DEFAULT_THRESHOLD,
-    windows: int = _WINDOWS,
-    seed: int = 0,
-) -> Comparison:
-    """Samples of map and volume; parameters and errors as in :func:`judge`.
-
-    Returns
-    -------
-    Comparison
-    """
-    volume = rve.field if isinstance(rve, GrainVolume) else rve
-    if isinstance(reference, (GrainMap, GrainVolume)):
-        reference = reference.field
-    references: dict[int, OrientationMap] | dict[int, OrientationVolume]
-    references = {0: reference} if isinstance(reference, OrientationVolume) else by_normal(reference)
-    for other in references.values():
-        if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
-            of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))
-            dropped = " ".join(f"--drop-phase {phase[0]!r}" for phase in of_map if phase not in of_volume)
-            hint = f": {dropped} (cleaning.drop_phase) leaves it out of the map" if set(of_volume) < set(of_map) else ""
-            raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
-    remarks = differences(volume, {i: field for i, field in references.items() if isinstance(field, OrientationMap)})
-    for sentence in remarks:
-        warnings.warn(sentence, stacklevel=3)
-    settings: dict[str, Any] = {
-        "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
-        "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),
-        "reference_shapes": {"zyx"[axis]: list(other.shape) for axis, other in references.items()},
-        "reference_spacings_um": {"zyx"[axis]: list(other.spacing) for axis, other in references.items()},
-    }  # fmt: skip
-    for name, fields in (("map", [*references.values()]), ("volume", [volume])):
-        if not all(other.indexed.any() for other in fields):
-            reason = f"the {name} has no indexed points"
-            return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
-    pairs = _pairs(references, volume, threshold)
-    if not pairs or any(min(side.shape) < 4 for pair in pairs.values() for side in pair):
-        reason = "a map or section with fewer than 4 points on a side has no statistics"
-        return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
-    several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
-    together = pooled([source for source, _ in pairs.values()]) if several else None
-    return _with_windows(pairs, volume, settings, together, remarks)
-
-
-def _pairs(
-    references: Mapping[int, OrientationMap] | Mapping[int, OrientationVolume],
-    volume: OrientationVolume,
-    threshold: float,
-) -> dict[str, tuple[Sample, Sample]]:
-    """Reference and sample, by the normal of the sections."""
-    pairs = {}
-    known: dict[tuple[int, tuple[float, ...]], Sample] = {}
-    by_axis: dict[int, Sample] = {}
-    for axis, source in references.items():
-        if isinstance(source, OrientationVolume):
-            if not np.allclose(source.spacing, volume.spacing, rtol=1e-3):
-                raise ValueError(
-                    f"spacing of the volume: expected the reference's {source.spacing}; got {volume.spacing}"
-                )
-            return {"volume": (whole(source, threshold), whole(volume, threshold))}
-        by_axis = by_axis or sections(volume, threshold)
-        if axis not in by_axis:
-            continue
-        spacing = by_axis[axis].spacing
-        key = id(source), spacing
-        if key not in known:
-            known[key] = whole(at_spacing(source, spacing), threshold)
-        pairs["zyx"[axis]] = known[key], by_axis[axis]
-    return pairs
-
-
-def _windows_of(reference: Sample, shape: tuple[int, ...], number: int, seed: int) -> list[Sample]:
-    rng = np.random.default_rng(seed)
-    room = np.array(reference.shape) - np.array(shape) + 1
-    windows: list[Sample] = []
-    for _ in range(10 * number):
-        if len(windows) == number:
-            break
-        window = reference.window(tuple(int(i) for i in rng.integers(room)), shape)
-        if (window.phase_ids > 0).mean() > 0.5 * (reference.phase_ids > 0).mean():
-            windows.append(window)
-    return windows
-
-
-def _with_windows(
-    pairs: dict[str, tuple[Sample, Sample]],
-    volume: OrientationVolume,
-    settings: dict[str, Any],
-    together: Orientations | None,
-    remarks: tuple[str, ...],
-) -> Comparison:
-    shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
-    lag = min(reach(shape) for shape in shapes.values())
-    drawn: dict[tuple[int, tuple[int, ...]], list[Sample]] = {}
-    windows = {}
-    for name, (reference, _) in pairs.items():
-        key = id(reference), shapes[name]
-        if key not in drawn:
-            drawn[key] = _windows_of(reference, shapes[name], settings["windows"], settings["seed"])
-        windows[name] = drawn[key]
-    settings = {
-        **settings,
-        "window_shapes": {name: list(shape) for name, shape in shapes.items()},
-        "largest_lag_points": lag,
-        "quantile": QUANTILE,
-    }
-    return Comparison(volume, pairs, windows, lag, settings, together=together, remarks=remarks)
-
-
 def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Judgement:
     """Judge all figures of a comparison, each against its floor.
 
@@ -461,17 +162,13 @@ def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda:
     return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
-def _counted(number: int, noun: str = "grain") -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def _few_grains(comparison: Comparison, grains: int) -> str:
     sides = {
         comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in comparison.pairs.items()
     }
     for side, number in {**sides, "the volume": grains}.items():
         if number < FEWEST_GRAINS:
-            return f"{side} has {_counted(number)}; at least {FEWEST_GRAINS} are needed"
+            return f"{side} has {counted(number)}; at least {FEWEST_GRAINS} are needed"
     return ""
 
 
@@ -500,7 +197,7 @@ def _row(figure: Figure, comparison: Comparison) -> Row:
             kept[key] = np.array([figure.compare(reference, window) for window in windows])
         floor = kept[key][np.isfinite(kept[key])]
         if len(windows) < FEWEST_WINDOWS:
-            reasons[name] = f"{_counted(len(windows), 'window')} of {what}; at least {FEWEST_WINDOWS} give a floor"
+            reasons[name] = f"{counted(len(windows), 'window')} of {what}; at least {FEWEST_WINDOWS} give a floor"
         elif len(floor) < max(FEWEST_WINDOWS, len(windows) // 2):
             lacks = figure.lacks(next(w for w, x in zip(windows, kept[key], strict=True) if not np.isfinite(x)))
             number = len(windows) - len(floor)
@@ -564,9 +261,9 @@ def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
         notes.append(
-            f"{what.capitalize()} shows {_counted(shown[what])}: figures of grains and texture have a wide floor."
+            f"{what.capitalize()} shows {counted(shown[what])}: figures of grains and texture have a wide floor."
         )
-    notes.append(f"The volume has {_counted(grains)} of {SPECK + 1} points or more.")
+    notes.append(f"The volume has {counted(grains)} of {SPECK + 1} points or more.")
     if grains < 100:
         notes.append("A volume of fewer than 100 grains represents a texture roughly.")
     if any(

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
 
+from polyrve.axes import extended, in_plane, planar
 from polyrve.cell_fit import cells_of_chords
 from polyrve.exchange import exchange
 from polyrve.exemplar import FEWEST, WINDOW, Exemplar, Plane, exemplar, features, whole_neighbourhoods
@@ -43,10 +44,8 @@ _MARGIN = 4
 
 def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
     """Whether maps, by the array axis that they are normal to, are large enough and show every axis of a volume."""
-    shown = {axis for normal in maps for axis in range(3) if axis != normal}
-    return {axis for axis in range(3) if shape[axis] > 1} <= shown and all(
-        whole_neighbourhoods(field) >= FEWEST for field in maps.values()
-    )
+    shown = {axis for normal in maps for axis in in_plane(normal)}
+    return set(extended(shape)) <= shown and all(whole_neighbourhoods(field) >= FEWEST for field in maps.values())
 
 
 def synthesize(
@@ -83,9 +82,9 @@ def synthesize(
     ValueError
         If a map has hardly a neighbourhood that is whole and indexed, or an axis of the volume is shown by no map.
     """
-    maps = {axis: field for axis, field in maps.items() if all(shape[i] > 1 for i in range(3) if i != axis)}
-    shown = {axis for normal in maps for axis in range(3) if axis != normal}
-    hidden = [axis for axis in range(3) if shape[axis] > 1 and axis not in shown]
+    maps = {axis: field for axis, field in maps.items() if axis in planar(shape)}
+    shown = {axis for normal in maps for axis in in_plane(normal)}
+    hidden = [axis for axis in extended(shape) if axis not in shown]
     if hidden:
         names = ", ".join("zyx"[axis] for axis in hidden)
         raise ValueError(f"maps: expected one that shows each axis of a volume of {tuple(shape)}; got none for {names}")
@@ -225,7 +224,7 @@ def _refined(
         old, new = coarse.planes[normal], fine.planes[normal]
         inside = (refined < 0) & (parent >= old.first) & (parent < old.first + old.shape[0] * old.shape[1])
         rows, columns = np.divmod(parent[inside] - old.first, old.shape[1])
-        axis, other = (i for i in range(3) if i != normal)
+        axis, other = in_plane(normal)
         factor = 1 if old.shape == new.shape else 2
         rows = np.clip(factor * rows + child[axis][inside], 0, new.shape[0] - 1)
         columns = np.clip(factor * columns + child[other][inside], 0, new.shape[1] - 1)
@@ -244,7 +243,7 @@ def _shifts(grid: Sequence[int], rng: np.random.Generator) -> np.ndarray:
 def _around(voxels: np.ndarray, grid: Sequence[int], normal: int, offsets: np.ndarray) -> np.ndarray:
     """Voxels at offsets in the section normal to an axis, across the faces, shape (B, K)."""
     place = np.unravel_index(voxels, tuple(grid))
-    axis, other = (i for i in range(3) if i != normal)
+    axis, other = in_plane(normal)
     index = [coordinate[:, None] for coordinate in place]
     index[axis] = (index[axis] + offsets[:, 0]) % grid[axis]
     index[other] = (index[other] + offsets[:, 1]) % grid[other]

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from polyrve import processors
+from polyrve.axes import in_plane
 
 _CANDIDATES = 20
 _PACKING = 0.3
@@ -69,7 +70,7 @@ class Tessellation:
 
     def _cut(self, normal: int, height: float, points: np.ndarray) -> np.ndarray:
         """Cells of points of a plane, shape (n, 3), their third coordinate 0; far centres are left out at first."""
-        across = [axis for axis in range(3) if axis != normal]
+        across = list(in_plane(normal))
         offset = np.abs(height - self.centres[:, normal]) % self.box[normal]
         offset = np.minimum(offset, self.box[normal] - offset)
         third = np.sqrt(offset**2 + self.radii[0] ** 2 - self.radii**2)

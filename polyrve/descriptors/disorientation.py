@@ -10,13 +10,13 @@ Departs from the paper: not part of it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import Exceedance, section_pair_means
-from polyrve.descriptors.protocol import Lag
+from polyrve.descriptors.pair_means import section_pair_means
+from polyrve.descriptors.protocol import Lag, squared_residual
+from polyrve.descriptors.transforms import Exceedance
 from polyrve.features import Features
 
 SHORT_LAGS: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0))
@@ -41,12 +41,9 @@ class DisorientationSpectrum:
     smallest_width: float = 0.12
     relative_width: float = 0.08
     name: str = field(default="disorientation")
+    misfit = staticmethod(squared_residual)
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, L, T) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
         widths = tuple(max(self.smallest_width, self.relative_width * t) for t in self.thresholds)
         return section_pair_means(features, self.lags, Exceedance(self.thresholds, widths), axes, group)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual of the shares."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)

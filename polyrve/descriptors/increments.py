@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla
 
-from polyrve.descriptors.pair_means import extend, reach_of
 from polyrve.descriptors.protocol import Lag
+from polyrve.descriptors.surroundings import extend, reach_of
+from polyrve.descriptors.xla_operations import replaced, windows
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Increments:
         Rows and columns of a section.
     periodic : bool
         Whether pairs are formed across its edges.
+    all_lags : bool
+        Whether all lags are taken at once, as a GPU does.
     """
 
     lags: tuple[Lag, ...]
     eps: float
     shape: tuple[int, int]
     periodic: bool
+    all_lags: bool = False
 
     @property
     def area(self) -> int:
@@ -52,18 +55,18 @@ class Increments:
 
     def pairs(self, here: tf.Tensor, around: tf.Tensor) -> tf.Tensor:
         """Products of a section's values with those at all lags, (K, ..., rows, columns): pairs that a mask counts."""
-        return self._over_lags(lambda k, lag, _: here * self._there(around, lag), self.places(here))
+        return self._over_lags(lambda k, there, _: here * there, around, self.places(here))
 
     def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: tf.Tensor | None, into: tf.Tensor) -> tf.Tensor:
         """Absolute increments, rounded, (K, ..., rows, columns); zero where a pair does not count."""
 
-        def form(k: tf.Tensor, lag: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-            difference = self._there(around, lag) - here
+        def form(k: Any, there: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            difference = there - here
             near = self._near(difference)
             size = near * (difference - 0.5 * near) * (1.0 / self.eps)
             return size if counted is None else size * counted[k]
 
-        return self._over_lags(form, into)
+        return self._over_lags(form, around, into)
 
     def products(self, sizes: tf.Tensor) -> tf.Tensor:
         """Sums over points of products at all pairs of lags, (..., K, K)."""
@@ -76,11 +79,11 @@ class Increments:
         """Slope with respect to the values of a section from that of the products, (..., K, K), symmetric."""
         of_sizes = tf.reshape(_swapped(tf.matmul(2.0 * of_products, self._flat(sizes))), sizes.shape)
 
-        def form(k: tf.Tensor, lag: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
-            one = of_size * self._near(self._there(around, lag) - here) * (1.0 / self.eps)
+        def form(k: Any, there: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
+            one = of_size * self._near(there - here) * (1.0 / self.eps)
             return one if counted is None else one * counted[k]
 
-        of_increments = self._over_lags(form, of_sizes)
+        of_increments = self._over_lags(form, around, of_sizes)
         ends = [self._moved(of_increments[k], lag) for k, lag in enumerate(self.lags)]
         return tf.add_n(ends) - tf.reduce_sum(of_increments, 0)
 
@@ -92,22 +95,24 @@ class Increments:
         """Increments as (..., K, points)."""
         return _swapped(tf.reshape(sizes, (*sizes.shape[:-2], self.area)))
 
-    def _over_lags(self, form: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor], into: tf.Tensor) -> tf.Tensor:
-        """form(k, lag, what was there) in the places of an array, (K, ..., rows, columns)."""
-        lags, zeros = tf.constant(self.lags), [0] * (into.shape.rank - 1)
+    def _over_lags(
+        self, form: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor], around: tf.Tensor, into: tf.Tensor
+    ) -> tf.Tensor:
+        """form(k, values there, what was there) in the places of an array, (K, ..., rows, columns).
+
+        With all lags at once, k is all of them.
+        """
+        starts, planes = tf.constant(self.lags) + tf.constant(self._reach), around.shape[:-2]
+        if self.all_lags:
+            return form(slice(None), windows(around, starts, self.shape, 0), into)
 
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
-            at, one = tf.stack([k, *zeros]), (1, *into.shape[1:])
-            formed = tf.reshape(form(k, lags[k], tf.slice(into, at, one)), one)
-            return k + 1, xla.dynamic_update_slice(into, formed, at)
+            at, one = tf.stack([k, *[0] * (into.shape.rank - 1)]), (1, *into.shape[1:])
+            there = tf.slice(around, tf.stack([*[0] * len(planes), *tf.unstack(starts[k])]), (*planes, *self.shape))
+            formed = tf.reshape(form(k, there, tf.slice(into, at, one)), one)
+            return k + 1, replaced(into, formed, at)
 
         return tf.while_loop(lambda k, _: k < len(self.lags), step, (0, into))[1]
-
-    def _there(self, around: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
-        """Values at a lag, (..., rows, columns)."""
-        planes = around.shape[:-2]
-        begin = tf.stack([*[0] * len(planes), self._reach[0] + lag[0], self._reach[1] + lag[1]])
-        return tf.slice(around, begin, (*planes, *self.shape))
 
     def _near(self, difference: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(difference, -self.eps, self.eps)

@@ -46,6 +46,11 @@ class Descriptor(Protocol):
         """Mismatch of estimates (groups, ...) and a target (...), a scalar that is zero if they agree."""
 
 
+def squared_residual(estimate: tf.Tensor, target: Any) -> tf.Tensor:
+    """The misfit of most descriptors: the mean squared residual."""
+    return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
+
+
 def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
     """Averages over groups of neighbouring sections, shape (..., n) to (n / group, ...); all of them for None.
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla
 
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
+from polyrve.descriptors.xla_operations import replaced
 from polyrve.tracing import with_slope
 
 
@@ -160,7 +160,7 @@ def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -
                 x, y = (tf.slice(other, at, (n, width)) for other in others)
 
                 def added(whole: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
-                    return xla.dynamic_update_slice(whole, tf.slice(whole, at, (n, width)) + part, at)
+                    return replaced(whole, tf.slice(whole, at, (n, width)) + part, at)
 
                 a, b, e = compare(real * x + imaginary * y, (0, 1), [aims[0][d], aims[1][d]], weights[d])
                 p, q, f = compare(real * y - imaginary * x, (1, 0), [aims[2][d], aims[3][d]], weights[d])

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.polynomial import chebyshev
 
+from polyrve.descriptors.protocol import squared_residual
 from polyrve.device import bytes_at_once, matvec
 from polyrve.features import Features
 from polyrve.harmonics import (
@@ -40,6 +41,7 @@ class Texture:
     harmonics: tuple[SymmetrizedHarmonics | None, ...]
     stride: int = field(default=1, repr=False)
     name: str = field(default="texture")
+    misfit = staticmethod(squared_residual)
 
     @classmethod
     def up_to(cls, laue_groups: tuple[str, ...], degree: int, stride: int = 1) -> Texture:
@@ -66,10 +68,6 @@ class Texture:
             if harmonics is not None:
                 means.append(_weighted_sums(harmonics, orientation, indicator * mask))
         return (tf.concat(means, 0)[None] / tf.reduce_sum(mask),) * len(axes)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
 
 def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

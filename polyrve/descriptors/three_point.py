@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.descriptors.increments import Increments
-from polyrve.descriptors.protocol import Lag, average_groups
+from polyrve.descriptors.protocol import Lag, average_groups, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
+from polyrve.device import has_gpu
 from polyrve.features import Features, at_once, in_parts
 from polyrve.tracing import with_gradient, with_slope
 
@@ -36,14 +37,11 @@ class ThreePoint:
     lags: tuple[Lag, ...] = DENSE_LAGS
     eps: float = 0.01
     name: str = field(default="three_point")
+    misfit = staticmethod(squared_residual)
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, C, K, K) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
         return tuple(average_groups(self._per_section(features, axis), group) for axis in axes)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
@@ -56,7 +54,7 @@ class ThreePoint:
         """Shape (C, K, K, sections)."""
         parts, masked = features.parts(axis), features.mask is not None
         shape = tuple(int(n) for n in parts[0].shape)
-        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic)
+        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic, has_gpu())
         plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
         together = at_once(shape[0] * shape[1], plane_bytes, plane_bytes)
         kernel = _means(increments, shape, together, masked, parts[0].dtype)

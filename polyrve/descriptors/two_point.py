@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from polyrve.axes import in_plane
 from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
-from polyrve.descriptors.protocol import group_size
+from polyrve.descriptors.protocol import group_size, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
+from polyrve.device import has_gpu
 from polyrve.features import Features, at_once, sections_first
 from polyrve.tracing import with_gradient
 
@@ -47,14 +49,11 @@ class TwoPoint:
     window: int
     cross: bool = True
     name: str = field(default="two_point")
+    misfit = staticmethod(squared_residual)
 
     def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, C, C, window + 1, 2 window + 1) per axis, or (groups, C, ...) without cross terms."""
         return tuple(self._on_sections(features, axis, group) for axis in axes)
-
-    def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared residual."""
-        return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
@@ -74,7 +73,7 @@ class TwoPoint:
                 raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
 
     def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
-        rows, columns = (int(n) for i, n in enumerate(features.channels.shape[1:]) if i != axis)
+        rows, columns = (int(features.channels.shape[1 + i]) for i in in_plane(axis))
         self._require_room(rows, columns, periodic=features.periodic)
         values, padded = sections_first(features.channels, axis), not features.periodic
         if features.mask is None:
@@ -111,7 +110,7 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
     pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
     each = at_once(group, spectrum_bytes, _POOLED_BYTES)
     block = each * at_once(sections // each, each * spectrum_bytes + pair_bytes, _BLOCK_BYTES)
-    means = _kernel(layout, each, block, tuple(values.shape), values.dtype)(values)
+    means = _kernel(layout, each, block, tuple(values.shape), values.dtype, has_gpu())(values)
     return tf.reduce_mean(tf.reshape(means, (sections // group, group // each, *means.shape[1:])), 1)
 
 
@@ -157,6 +156,17 @@ class _Layout:
         first = np.concatenate([np.arange(self.channels - d) for d in distances])
         return first, first + np.repeat(distances, [self.channels - d for d in distances])
 
+    def index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Per ordered pair of channels, (C, C), the pair that has it, how often, and the sign of its imaginary part."""
+        first, second = self.pairs
+        index = np.zeros((self.channels, self.channels), dtype=np.int32)
+        index[first, second] = index[second, first] = np.arange(len(first))
+        often, sign = np.zeros((2, self.channels, self.channels))
+        for c, d, way in (first, second, 1.0), (second, first, -1.0):
+            np.add.at(often, (c, d), 1.0)
+            np.add.at(sign, (c, d), way)
+        return index, often, sign
+
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines from columns of the spectrum to column lags, (half, window + 1) and (half, window).
 
@@ -175,11 +185,14 @@ class _Layout:
 
 @lru_cache(maxsize=64)
 def _kernel(
-    layout: _Layout, each: int, block: int, shape: tuple[int, int, int, int], dtype: tf.DType
+    layout: _Layout, each: int, block: int, shape: tuple[int, int, int, int], dtype: tf.DType, all_pairs: bool
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Values of shape (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections."""
+    """Values of shape (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections.
+
+    With `all_pairs` the gradient takes all pairs of channels at once, as a GPU does.
+    """
     channels, count = layout.channels, len(layout.pairs[0])
-    products, products_gradient = _of_each(layout) if each == 1 else _of_several(layout, each)
+    products, products_gradient = _of_each(layout, all_pairs) if each == 1 else _of_several(layout, each)
 
     def matrices(weighted: bool, dtype: tf.DType) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """Over rows and over columns, for sums and differences of real parts, then of imaginary parts."""
@@ -294,7 +307,7 @@ def _unfolded(even: tf.Tensor, odd: tf.Tensor) -> tf.Tensor:
     return tf.concat([even[:1], inner + odd, even[n + 1 :], tf.reverse(inner - odd, [0])], 0)
 
 
-def _of_each(layout: _Layout) -> tuple[Callable[..., Any], ...]:
+def _of_each(layout: _Layout, all_pairs: bool) -> tuple[Callable[..., Any], ...]:
     """Spectra of the pairs of single sections, and the gradient: each pair once, in one compiled pass.
 
     Returns
@@ -334,6 +347,8 @@ def _of_each(layout: _Layout) -> tuple[Callable[..., Any], ...]:
         re, im = by_rows(spectrum)
         real = _unfolded(*upstream[:2])
         imaginary = _unfolded(*upstream[2:]) if layout.cross else None
+        if all_pairs:
+            return _gradient_at_once(layout, re, im, real, imaginary)
         zero = tf.zeros_like(re[:, :, 0])
         found = [(zero, zero)] * channels
         for row, (c, d) in enumerate(zip(*layout.pairs, strict=True)):
@@ -345,6 +360,22 @@ def _of_each(layout: _Layout) -> tuple[Callable[..., Any], ...]:
         return tf.transpose(tf.stack([tf.complex(*parts) for parts in found]), (0, 2, 1, 3))
 
     return products, gradient
+
+
+def _gradient_at_once(
+    layout: _Layout, re: tf.Tensor, im: tf.Tensor, real: tf.Tensor, imaginary: tf.Tensor | None
+) -> tf.Tensor:
+    """The gradient of :func:`_of_each` for all pairs at once, in a few kernels of a GPU.
+
+    Spectra are (n, sections, C, half), slopes of their products (n, sections, pairs, half).
+    """
+    index, among, sign = layout.index()
+    x = tf.gather(real, index, axis=2) * tf.constant(among[:, :, None], re.dtype)
+    of_re, of_im = x * re[:, :, None], x * im[:, :, None]
+    if imaginary is not None:
+        w = tf.gather(imaginary, index, axis=2) * tf.constant(sign[:, :, None], re.dtype)
+        of_re, of_im = of_re + w * im[:, :, None], of_im - w * re[:, :, None]
+    return tf.transpose(tf.complex(*(tf.reduce_sum(part, 3) for part in (of_re, of_im))), (2, 1, 0, 3))
 
 
 def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., Any], ...]:

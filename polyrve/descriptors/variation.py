@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from polyrve.axes import in_plane
 from polyrve.descriptors.protocol import average_groups
 from polyrve.features import Features
 
@@ -54,15 +55,15 @@ def _kernel(
         squares = [tf.reduce_sum(difference * difference, 0) for difference in differences]
         found = []
         for axis in axes:
-            in_plane = [i for i in range(3) if i != axis]
-            norm = tf.sqrt(tf.add_n([squares[i] for i in in_plane]) + eps**2) - eps
+            inside = in_plane(axis)
+            norm = tf.sqrt(tf.add_n([squares[i] for i in inside]) + eps**2) - eps
             if mask is None:
-                found.append(tf.reduce_mean(norm, in_plane))
+                found.append(tf.reduce_mean(norm, inside))
                 continue
-            counts = tf.reduce_prod([mask, *(_next(mask, i) for i in in_plane)], 0)
+            counts = tf.reduce_prod([mask, *(_next(mask, i) for i in inside)], 0)
             if not periodic:
-                counts = _without_last(counts, in_plane)
-            found.append(tf.reduce_sum(norm * counts, in_plane) / tf.maximum(tf.reduce_sum(counts, in_plane), 1.0))
+                counts = _without_last(counts, inside)
+            found.append(tf.reduce_sum(norm * counts, inside) / tf.maximum(tf.reduce_sum(counts, inside), 1.0))
         return found
 
     return of_axes
@@ -75,7 +76,7 @@ def _next(values: tf.Tensor, axis: int) -> tf.Tensor:
     return tf.concat([values[tuple(rest)], values[tuple(first)]], axis)
 
 
-def _without_last(counts: tf.Tensor, axes: list[int]) -> tf.Tensor:
+def _without_last(counts: tf.Tensor, axes: tuple[int, ...]) -> tf.Tensor:
     for axis in axes:
         n = int(counts.shape[axis])
         shape = [1] * counts.shape.rank

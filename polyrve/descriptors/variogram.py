@@ -7,8 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import Power, section_pair_means
+from polyrve.descriptors.pair_means import section_pair_means
 from polyrve.descriptors.protocol import Lag
+from polyrve.descriptors.transforms import Power
 from polyrve.features import Features
 
 

@@ -16,8 +16,9 @@ import tensorflow as tf
 from polyrve.optimizers.barzilai_borwein import barzilai_borwein
 from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
 from polyrve.optimizers.first_order import first_order
-from polyrve.optimizers.lbfgs import default_memory, lbfgs
+from polyrve.optimizers.lbfgs import lbfgs
 from polyrve.optimizers.minimum import History, Iteration, Limits, Minimum, State, Status, Stop, Watch
+from polyrve.optimizers.pairs import default_memory
 from polyrve.optimizers.scipy import scipy
 
 __all__ = [

@@ -1,27 +1,15 @@
 """Limited-memory BFGS on the device of the field.
 
-Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host; an
+Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host, at once; an
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
-The pairs (s, y) are one variable of b * 2 m rows of k elements (:mod:`polyrve.optimizers.blocks`): per row of the
-field the m steps, then the m gradient differences, each divided by its root mean square, so that large fields can
-keep them in half precision (:func:`kept_precision`). It is read by compiled functions alone, for TensorFlow copies
-a variable that is written in parts whenever another operation reads it.
-
-The two loops run on coefficients: every vector in them is a combination of the gradient and the pairs. With the
-inner products of these at hand the history is read twice per iteration, for the products with the newest y and
-for the direction, where the loops on vectors read it five times. The products with the gradient follow from those
-with y by addition. For a field of orientations the initial matrix has a scale per spatial frequency
-(:mod:`polyrve.optimizers.metric`); it is applied to a vector between the loops, and half of the history, the gradient
-differences, is read twice more.
+The pairs of steps and gradient differences, and the direction that they give, are those of
+:mod:`polyrve.optimizers.pairs`. For a field of orientations the initial matrix has a scale per spatial frequency
+(:mod:`polyrve.optimizers.metric`).
 
 References
 ----------
-.. [1] J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, Algorithms 7.4 and 7.5,
-   eq. (7.20).
-.. [2] W. Chen, Z. Wang, J. Zhou, Large-scale L-BFGS using MapReduce, NeurIPS 2014: the loops on coefficients.
-.. [3] D.-H. Li, M. Fukushima, SIAM J. Optim. 11 (2001) 1054-1064, doi:10.1137/S1052623499354242: cautious
-   update.
+.. [1] J. Nocedal, S. J. Wright, Numerical Optimization, 2nd ed., Springer 2006, Algorithm 7.5.
 """
 
 from __future__ import annotations
@@ -32,13 +20,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from polyrve.device import has_gpu
 from polyrve.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.line_search import Trial, strong_wolfe
 from polyrve.optimizers.metric import FrequencyScales
 from polyrve.optimizers.minimum import State, Status, Watch
+from polyrve.optimizers.pairs import FEWEST, Pairs, default_memory, kept_precision
 
 
 def lbfgs(
@@ -90,7 +78,7 @@ def lbfgs(
     shape = tuple(start.shape)
     kept = kept_precision(math.prod(shape), start.dtype)
     if memory is None:
-        memory = default_memory(math.prod(shape), kept.size) if orientations else _FEWEST
+        memory = default_memory(math.prod(shape), kept.size) if orientations else FEWEST
     if memory < 1 or not 0.0 < decrease < 0.5 or not decrease < curvature < 1.0 or max_trials < 1:
         raise ValueError(
             "L-BFGS: expected memory >= 1, max_trials >= 1 and 0 < decrease < 0.5, decrease < curvature < 1; "
@@ -101,14 +89,12 @@ def lbfgs(
     metric = FrequencyScales(shape, start.dtype, state) if orientations else None
     if state is None:
         position = to_blocks(start)
-        value, gradient, terms = evaluate(start)
-        value, gradient, terms = float(value), to_blocks(gradient), terms.numpy()
-        square = float(dot(gradient, gradient))
+        gradient, value, _, square, terms = _measured(evaluate(start), position)
         give_back()
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
-    pairs = _Pairs(position, memory, kept, state)
+    pairs = Pairs(position, memory, kept, state)
 
     def export() -> dict[str, np.ndarray]:
         return {
@@ -132,9 +118,8 @@ def lbfgs(
         def along(step: float) -> Trial:
             moved = position + (direction if step == 1.0 else tf.cast(step, direction.dtype) * direction)  # noqa: B023
             field = from_blocks(moved, shape)
-            value, gradient, terms = evaluate(field)
-            gradient, slope, square = _measure(gradient, direction)  # noqa: B023
-            return Trial(step, float(value), float(slope), (moved, field, gradient, float(square), terms))
+            gradient, value, slope, square, terms = _measured(evaluate(field), direction)  # noqa: B023
+            return Trial(step, value, slope, (moved, field, gradient, square, terms))
 
         step = 1.0
         if not pairs.order:
@@ -166,244 +151,20 @@ def lbfgs(
             length = tf.cast(trial.step, start.dtype)
             metric.learn(field, from_blocks(length * direction, shape), from_blocks(next_gradient - gradient, shape))
         position, gradient, value, square = moved, next_gradient, trial.value, next_square
-        watch.report(field, value, next_terms.numpy(), math.sqrt(square), export)
+        watch.report(field, value, next_terms, math.sqrt(square), export)
 
 
-def default_memory(unknowns: int, size: int = 4) -> int:
-    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 20.
-
-    A map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
-
-    Parameters
-    ----------
-    unknowns : int
-    size : int
-        Bytes of each.
-    """
-    return min(max(_HISTORY // (2 * unknowns * size), _FEWEST), _MOST)
-
-
-def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
-    """Type of the pairs that L-BFGS keeps: half precision where 10 pairs in float32 would take more than 16 MiB.
-
-    In fields so large the errors of rounding cancel in the inner products, which are all that the loops see of them.
-
-    Parameters
-    ----------
-    unknowns : int
-    dtype : tf.DType
-        Of the field.
-    """
-    large = 2 * _FEWEST * unknowns * dtype.size > _HISTORY
-    return tf.float16 if large and dtype == tf.float32 else dtype
-
-
-def two_loops(
-    order: list[int], sy: np.ndarray, yy: np.ndarray, sg: np.ndarray, yg: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
-
-    Parameters
-    ----------
-    order : list of int
-        Slots of the pairs, oldest first; empty for H = 1.
-    sy, yy : ndarray, shape (m, m), float64
-        Inner products s_i y_j (needed where i is not newer than j) and y_i y_j.
-    sg, yg : ndarray, shape (m,), float64
-        Inner products with the gradient.
-
-    Returns
-    -------
-    a, b : ndarray, shape (m,), float64
-    c : float
-    """
-    alpha = first_loop(order, sy, sg)
-    c = sy[order[-1], order[-1]] / yy[order[-1], order[-1]] if order else 1.0
-    return second_loop(order, sy, alpha, c * (yg - yy @ alpha)), -c * alpha, c
-
-
-def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
-    """The weights alpha, shape (m,), of Algorithm 7.4: the loop leaves g - alpha Y."""
-    alpha = np.zeros_like(sg)
-    for i in reversed(order):
-        newer = order[order.index(i) + 1 :]
-        alpha[i] = (sg[i] - sy[i, newer] @ alpha[newer]) / sy[i, i]
-    return alpha
-
-
-def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndarray) -> np.ndarray:
-    """The weights a, shape (m,): the loop leaves r + a S.
-
-    `yr`, shape (m,), are the products y_i r with r, the initial matrix times what the first loop left.
-    """
-    a = np.zeros_like(alpha)
-    for i in order:
-        a[i] = alpha[i] - (yr[i] + a @ sy[:, i]) / sy[i, i]
-    return a
-
-
-_HISTORY, _FEWEST, _MOST = 2**24, 10, 20
-
-
-class _Pairs:
-    """The m newest pairs on the device and their inner products on the host."""
-
-    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
-        rows, length = like.shape
-        self._memory = memory
-        # On a GPU a product of matrices may round its factors to TensorFloat-32; a sum keeps them.
-        self._by_sums = has_gpu()
-        if state is None:
-            self.order: list[int] = []
-            self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
-            self._sg, self._yg = np.zeros(memory), np.zeros(memory)
-            self._sizes = np.ones(2 * memory)
-            initial = tf.zeros([rows * 2 * memory, length], kept)
-        else:
-            wanted = (rows * 2 * memory, length), kept.name
-            found = state["pairs"].shape, state["pairs"].dtype.name
-            if found != wanted:
-                raise ValueError(
-                    f"state: expected pairs of shape {wanted[0]} in {wanted[1]} for memory = {memory}; "
-                    f"got {found[0]} in {found[1]}"
-                )
-            self.order = [int(i) for i in state["order"]]
-            self._sy, self._yy = np.array(state["sy"]), np.array(state["yy"])
-            self._sg, self._yg = np.array(state["sg"]), np.array(state["yg"])
-            self._sizes = np.array(state.get("sizes", np.ones(2 * memory)))
-            initial = tf.constant(state["pairs"])
-        self._pairs = tf.Variable(initial, trainable=False)
-
-    def export(self) -> dict[str, np.ndarray]:
-        return {
-            "pairs": self._pairs.numpy(), "order": np.array(self.order, dtype=np.int64),
-            "sy": self._sy.copy(), "yy": self._yy.copy(), "sg": self._sg.copy(), "yg": self._yg.copy(),
-            "sizes": self._sizes.copy(),
-        }  # fmt: skip
-
-    def forget(self) -> None:
-        self.order = []
-
-    def direction(
-        self, gradient: tf.Tensor, square: float, initial: Callable[[tf.Tensor, float], tf.Tensor] | None
-    ) -> tuple[tf.Tensor, float]:
-        """The direction -H g and the slope of the loss along it.
-
-        `initial` applies another initial matrix than gamma times 1; it gets a vector and gamma.
-        """
-        if not self.order:
-            return -gradient, -square
-        m = self._memory
-        if initial is not None:
-            alpha = first_loop(self.order, self._sy, self._sg)
-            weights = np.append(-alpha * self._sizes[m:], 1.0)
-            left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
-            newest = self.order[-1]
-            r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._by_sums).numpy()
-            a = second_loop(self.order, self._sy, alpha, yr)
-            slope = -float(a @ self._sg + float(dot(r, gradient)))
-            weights = -np.append(a * self._sizes[:m], 1.0)
-            return _combine_half(self._pairs, r, tf.constant(weights, gradient.dtype), False), slope
-        a, b, c = two_loops(self.order, self._sy, self._yy, self._sg, self._yg)
-        slope = -float(a @ self._sg + b @ self._yg + c * square)
-        weights = -np.append(np.concatenate([a, b]) * self._sizes, c)
-        return _combine(self._pairs, gradient, tf.constant(weights, gradient.dtype)), slope
-
-    def add(
-        self,
-        step: float,
-        direction: tf.Tensor,
-        gradient: tf.Tensor,
-        next_gradient: tf.Tensor,
-        slopes: tuple[float, float],
-        squares: tuple[float, float],
-    ) -> bool:
-        """Take in s = step * direction and y, the change of the gradient, and bring the products up to date.
-
-        A pair whose curvature s y is lost in rounding is left out [3]_; whether it was not is returned.
-        """
-        m = self._memory
-        curved = slopes[1] - slopes[0] > np.finfo(direction.dtype.as_numpy_dtype).eps * abs(slopes[0])
-        slot = (self.order[-1] + 1) % m if self.order else 0
-        if curved:
-            rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
-            sizes, products = _take_in(
-                self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._by_sums
-            )
-            self._sizes[[slot, m + slot]] = sizes.numpy() * (step, 1.0)
-            self.order = [i for i in self.order if i != slot]
-        else:
-            products = _all_products(self._pairs, next_gradient - gradient, self._by_sums)
-        sy, yy = np.split(self._sizes * products.numpy(), 2)
-        self._sg += sy
-        self._yg += yy
-        curved = bool(curved and sy[slot] > 0.0)
-        if curved:
-            self._sg[slot] = step * slopes[1]
-            self._yg[slot] = 0.5 * (yy[slot] + squares[1] - squares[0])
-            self._sy[:, slot] = sy
-            self._yy[:, slot] = self._yy[slot] = yy
-            self.order.append(slot)
-        return curved
+def _measured(found: Evaluation, direction: tf.Tensor) -> tuple[tf.Tensor, float, float, float, np.ndarray]:
+    """The gradient as rows, the loss, its slope along a direction, the gradient's square and the terms."""
+    gradient, numbers = _measure(*found, direction)
+    value, slope, square, *_ = host = numbers.numpy()
+    return gradient, float(value), float(slope), float(square), host[3:]
 
 
 @tf.function
-def _measure(gradient: tf.Tensor, direction: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    rows = to_blocks(gradient)
-    return rows, dot(rows, direction), dot(rows, rows)
-
-
-@tf.function
-def _take_in(
-    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, by_sums: bool
+def _measure(
+    value: tf.Tensor, gradient: tf.Tensor, terms: tf.Tensor, direction: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
-
-    Returned are these, and the products of what is kept with y.
-    """
-    y = after - before
-    sizes = []
-    for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
-        sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
-        pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.stack(sizes), _all_products(pairs, y, by_sums)
-
-
-@tf.function
-def _all_products(pairs: tf.Variable, vector: tf.Tensor, by_sums: bool) -> tf.Tensor:
-    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
-    return tf.concat([_products(pairs, vector, differences, by_sums) for differences in (False, True)], 0)
-
-
-@tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, by_sums: bool) -> tf.Tensor:
-    """Products of either half of the history with a vector, shape (m,), float64."""
-    halves = _halves(pairs, vector)
-
-    def of_block(i: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
-
-    if by_sums:
-        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
-    else:
-        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
-    return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
-
-
-@tf.function(jit_compile=True)
-def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    blocks = tf.cast(tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]]), gradient.dtype)
-    return weights[-1] * gradient + tf.reduce_sum(blocks * weights[:-1, None], axis=1)
-
-
-@tf.function(jit_compile=True)
-def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
-    """Either half of the history, and a vector behind it, times their weights."""
-    half = tf.cast(_halves(pairs, vector)[:, int(differences)], vector.dtype)
-    return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)
-
-
-def _halves(pairs: tf.Variable, like: tf.Tensor) -> tf.Tensor:
-    """The steps and the gradient differences, shape (b, 2, m, k)."""
-    return tf.reshape(pairs, [like.shape[0], 2, -1, like.shape[1]])
+    """The gradient as rows, and all numbers in one array, which is read at once."""
+    rows = to_blocks(gradient)
+    return rows, tf.concat([tf.stack([value, dot(rows, direction), dot(rows, rows)]), terms], 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,30 +9,25 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyrve.adapters.replacing import replacing
-from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, measure, segment
+from polyrve.axes import planar
+from polyrve.grains import DEFAULT_THRESHOLD, GrainMap, GrainVolume, segment
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.rotation import to_euler
+from polyrve.reporting import viewer
+from polyrve.reporting.markup import details, explain, image
+from polyrve.reporting.table import ordered, table
 
 if TYPE_CHECKING:
+    from polyrve.comparison import Comparison
+    from polyrve.judgement import Judgement
     from polyrve.reporting.drawings import Panel
     from polyrve.sample import Sample
     from polyrve.sections import Maps
-    from polyrve.statistics import Comparison, Judgement, Row
 
-_Value = TypeVar("_Value")
-_MOST_SHOWN = 160
-_GROUPS = {
-    "texture": "Texture",
-    "boundaries": "Boundaries",
-    "grains": "Grains",
-    "correlation": "Spatial correlation",
-    "in-grain": "Orientation scatter within grains",
-}
 _AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
 
 
@@ -98,13 +92,13 @@ def report(
         "provenance": provenance,
         "history": None if history is None else _plain([list(item) for item in history]),
     }
-    viewer, pictures = _viewer(volume, grains)
+    shown, pictures = viewer.contents(volume, grains)
     sections = dict(_sections(volume, threshold, comparison, judgement, history, pictures))
     if judgement is not None:
-        settings = _details("Settings of the judgement", judgement.settings)
+        settings = details("Settings of the judgement", judgement.settings)
     else:
         settings = ""
-    sections["Settings and provenance"] = settings + _details("Provenance of the volume", provenance)
+    sections["Settings and provenance"] = settings + details("Provenance of the volume", provenance)
     package = files("polyrve.reporting")
     page = Template(package.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
@@ -118,7 +112,7 @@ def report(
             f'<section id="{_slug(name)}"><h2>{escape(name)}</h2>{body}</section>' for name, body in sections.items()
         ),
         footer=_footer(),
-        data=json.dumps({"report": record, "viewer": viewer}, allow_nan=False).replace("<", "\\u003c"),
+        data=json.dumps({"report": record, "viewer": shown}, allow_nan=False).replace("<", "\\u003c"),
     )
     text = json.dumps(record, indent=2, allow_nan=False)
     with replacing(path, force=True) as partial:
@@ -139,27 +133,27 @@ def _sections(
     from polyrve.reporting.directions import HEMISPHERE
 
     if judgement is not None:
-        yield "Figures", _table(judgement)
-    pairs = _ordered(comparison.pairs) if comparison is not None else {}
+        yield "Figures", table(judgement)
+    pairs = ordered(comparison.pairs) if comparison is not None else {}
     maps = "volume" not in pairs
     several = comparison is not None and comparison.together is not None
     keys = "".join(
-        f"<figure>{_image(drawings.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
+        f"<figure>{image(drawings.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
         for laue, names in _phases_by_laue(volume).items()
     )
-    said = _explain(
+    said = explain(
         f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries above "
         f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
     )
     yield (
         "Maps",
         f'<div class="with-keys">{said}<div class="keys">{keys}</div></div>'
-        + _image(drawings.ipf_maps(_panels(volume, comparison), threshold), "IPF maps"),
+        + image(drawings.ipf_maps(_panels(volume, comparison), threshold), "IPF maps"),
     )
-    yield "Volume", _viewer_markup(volume, pictures)
+    yield "Volume", viewer.markup(volume, pictures)
     if comparison is not None and pairs:
         sides = _sides(comparison)
-        body = _explain(
+        body = explain(
             "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
             f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF colours do."
         )
@@ -167,8 +161,8 @@ def _sections(
             shown = [(title, sample) for title, sample in sides if (sample.phase_ids == phase_id).any()]
             if len(shown) > 1:
                 body += f"<h3>{escape(phase.name)}: {_points(shown, phase_id)}</h3>"
-                body += _image(drawings.pole_figures(shown, phase_id), "pole figures")
-                body += _image(drawings.inverse_pole_figures(shown, phase_id), "inverse pole figures")
+                body += image(drawings.pole_figures(shown, phase_id), "pole figures")
+                body += image(drawings.inverse_pole_figures(shown, phase_id), "inverse pole figures")
         yield "Texture", body
         groups = [[name] for name in pairs] if several else [list(pairs)]
         lines = ", ".join(
@@ -177,31 +171,31 @@ def _sections(
         which = f" Sections: {lines}." if maps and not several else ""
         yield (
             "Distributions",
-            _explain(
+            explain(
                 "Blue is the map, red the volume's sections; the grey band holds 95 % of the map's own random windows "
                 "of the sections' size. Grains and chords that a border cuts are left out, the others weighted by the "
                 f"inverse of their chance to lie inside.{which}"
             )
             + "".join(
-                _of_normal(group[0], several) + _image(drawings.distributions(comparison, group), "distributions")
+                _of_normal(group[0], several) + image(drawings.distributions(comparison, group), "distributions")
                 for group in groups
             ),
         )
         if maps:
             yield (
                 "Variograms",
-                _explain(
+                explain(
                     "The madogram 1/2 &lt;|f(x) - f(x + r)|&gt; of the symmetrized harmonics at all lags r, the same "
                     "colour scale for map and volume; the relative error below, darker is better."
                 )
                 + "".join(
                     _of_normal(name, several)
-                    + _image(drawings.madogram_maps(comparison, name), "madogram maps and relative error")
+                    + image(drawings.madogram_maps(comparison, name), "madogram maps and relative error")
                     for name, *_ in groups
                 ),
             )
     if history:
-        yield "Loss", _image(drawings.loss_history(history), "loss history")
+        yield "Loss", image(drawings.loss_history(history), "loss history")
 
 
 def _points(sides: Sequence[tuple[str, Sample]], phase_id: int) -> str:
@@ -221,10 +215,9 @@ def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[li
     """The map beside the middle sections, or each normal's own map above its section."""
     pairs = {} if comparison is None or "volume" in comparison.pairs else comparison.pairs
     middle: dict[str, Panel] = {}
-    for axis, name in enumerate("zyx"):
-        if min(n for i, n in enumerate(volume.shape) if i != axis) > 1:
-            section = volume.section(axis, volume.shape[axis] // 2)
-            middle[name] = f"RVE, normal to {name}", section, _AXES[name]
+    for axis in planar(volume.shape):
+        name, section = "zyx"[axis], volume.section(axis, volume.shape[axis] // 2)
+        middle[name] = f"RVE, normal to {name}", section, _AXES[name]
     if comparison is not None and comparison.together is not None:
         above = {name: (f"map normal to {name}", pair[0].as_map(), _AXES[name]) for name, pair in pairs.items()}
         return [[above.get(name) for name in middle], [*middle.values()]]
@@ -232,17 +225,12 @@ def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[li
     return [[*first, *middle.values()]]
 
 
-def _ordered(by_normal: Mapping[str, _Value]) -> dict[str, _Value]:
-    """By the normals z, y, x in this order, as everything on the page is."""
-    return dict(sorted(by_normal.items(), reverse=True))
-
-
 def _of_normal(name: str, several: bool) -> str:
     return f"<h3>Normal to {name}</h3>" if several else ""
 
 
 def _sides(comparison: Comparison) -> list[tuple[str, Sample]]:
-    pairs = _ordered(comparison.pairs)
+    pairs = ordered(comparison.pairs)
     first = next(iter(pairs.values()))
     if comparison.together is not None:
         maps = [(f"map normal to {name}", reference) for name, (reference, _) in pairs.items()]
@@ -277,7 +265,7 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
     elif not isinstance(references, dict):
         references = {} if references is None else {"z": references}
-    for normal, reference in _ordered(references).items():
+    for normal, reference in ordered(references).items():
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
         name = f"{kind} normal to {normal}" if len(references) > 1 else kind
@@ -309,134 +297,6 @@ def _volume_facts(volume: OrientationVolume, grains: GrainVolume) -> dict[str, A
     }
 
 
-def _table(judgement: Judgement) -> str:
-    lines = [
-        _explain(
-            "Each figure compares the volume's sections with the map; the worst of the section normals counts. "
-            "<b>Floor</b> is the median, <b>limit</b> the 95 % bound of what random windows of the map, of the "
-            "sections' size, give against the whole map. A pass is <b>not decisive</b> where the limit is so wide that "
-            "hardly any volume fails it: a distance of more than 0.6, an error of more than 1, a share of lags that "
-            "chance gives. Where there are several maps, each serves the sections of its normal, and the figures of "
-            "texture compare with all of them together. The bar shows the value against the limit (mark)."
-        ),
-        "<div class='scroll'><table><thead><tr><th>Figure</th><th>Map → RVE</th><th class='number'>Value</th><th></th>"
-        "<th class='number'>Floor</th><th class='number'>Limit</th><th>By normal</th><th>Verdict</th></tr>"
-        "</thead><tbody>",
-    ]
-    for group, name in _GROUPS.items():
-        rows = [row for row in judgement.rows if row.group == group]
-        if rows:
-            lines.append(f"<tr class='group'><td colspan='8'>{name}</td></tr>")
-        lines.extend(_table_row(row) for row in rows)
-    return "".join([*lines, "</tbody></table></div>"])
-
-
-def _table_row(row: Row) -> str:
-    numbers = [_format(x) for x in (row.value, row.floor, row.limit)]
-    change = ""
-    if row.reference is not None and row.measured is not None:
-        change = f"{row.reference:.3g} → {row.measured:.3g} {row.unit}"
-    axes = " ".join(
-        f"{name}&nbsp;{_format(value)}" for name, value in _ordered(row.per_axis).items() if len(row.per_axis) > 1
-    )
-    weak = row.verdict == "pass" and not row.decisive
-    kind = "none" if weak else row.verdict
-    if row.reason:
-        return (
-            f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small' colspan='6'>"
-            f"{escape(row.reason)}</td><td><span class='verdict none'>not judged</span></td></tr>"
-        )
-    return (
-        f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small'>{escape(change)}</td>"
-        f"<td class='number'>{numbers[0]}</td><td>{_bar(row)}</td><td class='number'>{numbers[1]}</td>"
-        f"<td class='number'>{numbers[2]}</td><td class='small'>{axes}</td>"
-        f"<td><span class='verdict {kind}'>{'not decisive' if weak else row.verdict}</span></td></tr>"
-    )
-
-
-def _bar(row: Row) -> str:
-    if row.value is None or row.limit is None:
-        return ""
-    width, scale = 90.0, max(row.value, 1.5 * row.limit, 1e-12)
-    if row.higher_is_better:
-        scale = 1.0
-    color = "#e39a4b" if row.verdict == "warn" else "#7cb58f" if row.decisive else "#aab4c0"
-    length, mark = width * row.value / scale, width * min(row.limit / scale, 1.0)
-    return (
-        f"<svg class='bar' width='{width:.0f}' height='12'><rect width='{width:.0f}' height='12' fill='#eef1f4'/>"
-        f"<rect width='{length:.1f}' height='12' fill='{color}'/>"
-        f"<rect x='{min(mark, width - 2):.1f}' width='2' height='12' fill='#1c2430'/></svg>"
-    )
-
-
-def _format(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _viewer(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Data of the slice viewer and its pictures; every second, third … voxel of large volumes."""
-    from polyrve.reporting import drawings
-
-    step = [-(-n // _MOST_SHOWN) for n in volume.shape]
-    cut = tuple(slice(None, None, s) for s in step)
-    ids = grains.grain_ids[cut].astype(np.int64)
-    coded = np.stack([ids & 255, (ids >> 8) & 255, (ids >> 16) & 255], axis=-1).astype(np.uint8)
-    colors = drawings.volume_colors(volume.quaternions[cut], volume.phase_ids[cut], volume.phases)
-    pictures = {}
-    columns = 1
-    for name, values in {**{f"ipf-{k}": v for k, v in colors.items()}, "grains": coded}.items():
-        pictures[name], columns = drawings.atlas(values)
-    euler = np.rad2deg(to_euler(grains.quaternions)) if grains.number_of_grains else np.zeros((0, 3))
-    diameter = measure(grains).equivalent_diameter
-    data = {
-        "shape": list(ids.shape),
-        "spacing": [s * length for s, length in zip(step, volume.spacing, strict=True)],
-        "step": step,
-        "columns": columns,
-        "periodic": volume.periodic,
-        "phases": [phase.name for phase in volume.phases],
-        "grains": [
-            [int(phase), *(round(float(a), 2) for a in angles), round(float(size), 3)]
-            for phase, angles, size in zip(grains.phase_ids, euler, diameter, strict=True)
-        ],
-    }
-    return data, pictures
-
-
-def _viewer_markup(volume: OrientationVolume, pictures: Mapping[str, bytes]) -> str:
-    hidden = "".join(
-        f'<img hidden alt="" data-volume="{name}" src="{_address(content)}">' for name, content in pictures.items()
-    )
-    panes = ""
-    for axis, name in enumerate("zyx"):
-        shown = -(-volume.shape[axis] // -(-volume.shape[axis] // _MOST_SHOWN))
-        down, along = _AXES[name]
-        panes += (
-            f'<div class="pane" data-axis="{name}"><label>normal to {name}: <span class="index"></span>'
-            f" · {along} across, {down} down</label>"
-            f'<canvas tabindex="0" aria-label="section normal to {name}; arrow keys move it"></canvas>'
-            f'<input type="range" min="0" max="{shown - 1}" step="1" aria-label="position along {name}"></div>'
-        )
-    return (
-        _explain(
-            "Wheel or arrow keys move a section along its normal, <kbd>Page Up</kbd> and <kbd>Page Down</kbd> by "
-            "eight, <kbd>Home</kbd> and <kbd>End</kbd> to its ends; a click or drag moves the other two sections "
-            "there. <kbd>b</kbd> shows boundaries, <kbd>c</kbd> the cross."
-        )
-        + '<div id="viewer"><div class="controls"><label>colour <select name="colour">'
-        '<option value="ipf-z">IPF-Z</option><option value="ipf-y">IPF-Y</option><option value="ipf-x">IPF-X</option>'
-        '<option value="grains">grains</option></select></label>'
-        '<label><input type="checkbox" name="boundaries" checked> boundaries</label>'
-        '<label><input type="checkbox" name="cross" checked> cross</label></div>'
-        f'<div class="panes">{panes}</div><div class="readout" aria-live="polite"></div>{hidden}</div>'
-    )
-
-
-def _details(title: str, content: Any) -> str:
-    text = escape(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
-    return f"<details><summary>{escape(title)}</summary><pre>{text}</pre></details>"
-
-
 def _plain(value: Any) -> Any:
     """JSON types alone; what is not finite becomes None."""
     if isinstance(value, Mapping):
@@ -448,18 +308,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _image(content: bytes, alternative: str) -> str:
-    return f'<img alt="{escape(alternative)}" src="{_address(content)}">'
-
-
-def _address(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _explain(text: str) -> str:
-    return f'<p class="explanation">{text}</p>'
 
 
 def _slug(name: str) -> str:

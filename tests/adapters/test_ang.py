@@ -6,9 +6,7 @@ import pytest
 
 import polyrve
 from polyrve import frames, rotation
-from polyrve.adapters import ang
 from polyrve.adapters.registry import FormatError
-from polyrve.crystal import LAUE_GROUPS
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the data files beside the repository")
@@ -346,15 +344,6 @@ def test_a_single_column_or_row_needs_no_step(tmp_path, rows, columns, axis):
     wide = [line.replace("NCOLS_ODD: 1", "NCOLS_ODD: 2").replace("NROWS: 1", "NROWS: 2") for line in head]
     with pytest.raises(FormatError, match=f"expected a positive number for {axis}STEP; got '0.0'"):
         read(written(tmp_path, wide, points(rows, columns)))
-
-
-def test_symmetry_numbers():
-    assert set(ang.LAUE_OF_NUMBER.values()) == set(LAUE_GROUPS)
-    for laue, number in ang.NUMBER_OF_LAUE.items():
-        assert ang.LAUE_OF_NUMBER[number] == laue
-    assert [ang.LAUE_OF_NUMBER[n] for n in (100, 107, 114, 116, 119, 122, 126, 128, 131)] == [
-        "-1", "mmm", "4/mmm", "-3", "-3m", "6/m", "6/mmm", "m-3", "m-3m",
-    ]  # fmt: skip
 
 
 def test_fixed_width_lines_and_free_ones_read_the_same(tmp_path):

@@ -16,7 +16,7 @@ from polyrve import cli, loading, progress, reconstruction, rotation
 from polyrve.adapters import dream3d, registry
 from polyrve.checkpoint import Checkpoint
 from polyrve.crystal import Phase
-from polyrve.reconstruction import Problem
+from polyrve.problem import Problem
 from polyrve.settings import ReconstructionSettings
 from polyrve.specimen import make_specimen, measure
 

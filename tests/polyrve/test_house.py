@@ -12,7 +12,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 ADAPTERS_MAY_IMPORT = {
     "polyrve.adapters", "polyrve.orientation", "polyrve.crystal", "polyrve.rotation", "polyrve.frames",
-    "polyrve.grains", "polyrve.processors",
+    "polyrve.grains", "polyrve.processors", "polyrve.axes",
 }  # fmt: skip
 ABOVE_ALL = {"polyrve", "polyrve.__main__", "polyrve.cli", "polyrve.demo"}
 ABOVE_THE_ENGINE = {"polyrve.cli", "polyrve.demo", "polyrve.reporting", "polyrve.filters", "polyrve.adapters"}

@@ -10,7 +10,8 @@ from polyrve.crystal import Phase
 from polyrve.descriptors import Descriptor, TwoPoint, Variation
 from polyrve.optimizers import Status
 from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.reconstruction import Problem, prepare, reconstruct
+from polyrve.problem import Problem, prepare
+from polyrve.reconstruction import reconstruct
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen, measure
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from polyrve.reconstruction import measure_targets, prepare, reconstruct
+from polyrve.problem import prepare
+from polyrve.reconstruction import measure_targets, reconstruct
 from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.targets import TargetSet, average, interpolate
 

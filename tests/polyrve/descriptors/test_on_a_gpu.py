@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from polyrve import rotation
 from polyrve.crystal import Phase
 from polyrve.descriptors import descriptor_set, three_point
 from polyrve.descriptors.section_by_section import misfits
 from polyrve.local_state import LocalState
+from polyrve.objective import SectionObjective
+from polyrve.specimen import make_specimen
 
 SHAPE = (12, 12, 12)
 EVERYTHING = {
@@ -48,6 +51,22 @@ def test_same_misfit_and_slope(descriptor, kind, group, make_features, request):
     on_gpu = value_and_slope(descriptor, features, targets, group)
     for a, b in zip(on_gpu, on_processor, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * max(1.0, np.abs(b).max()))
+
+
+@pytest.mark.parametrize("group", [None, 1])
+def test_whole_objective_compiled_as_one(group, request):
+    axes = (0, 1, 2)
+    field = make_specimen(SHAPE, grain_size=4.0, seed=3).field
+    features = STATE.reference(field, tf.float64)
+    estimates = [descriptor.estimate(features, axes, None) for descriptor, _ in DESCRIPTORS]
+    targets = {axis: [estimate[i][0].numpy() for estimate in estimates] for i, axis in enumerate(axes)}
+    objective = SectionObjective(STATE, DESCRIPTORS, targets, group)
+    away = tf.constant(rotation.random_orientations(SHAPE, np.random.default_rng(0)))
+    on_processor = tf.function(objective.value_and_gradient)(away)
+    request.getfixturevalue("gpu")
+    on_gpu = tf.function(objective.value_and_gradient)(away)
+    for a, b in zip(on_gpu, on_processor, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.abs(b).max())
 
 
 def test_a_gpu_takes_all_sections_of_all_channels_at_once(gpu, make_features, monkeypatch):

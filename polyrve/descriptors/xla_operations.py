@@ -1,0 +1,28 @@
+"""Operations for compiled functions alone, which TensorFlow has under no public name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+from tensorflow.compiler.xla import xla_data_pb2
+
+
+def replaced(whole: tf.Tensor, part: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+    """The array with a part of it replaced, from some indices on; compilers copy nothing where a loop hands it on."""
+    return xla.dynamic_update_slice(whole, part, at)
+
+
+def windows(planes: tf.Tensor, starts: tf.Tensor, size: Sequence[int], place: int) -> tf.Tensor:
+    """Windows of some size in planes (..., rows, columns) from starts (L, 2) on, L on an axis `place` of the result.
+
+    One gather, which compilers form where it is used.
+    """
+    rank = planes.shape.rank
+    numbers = xla_data_pb2.GatherDimensionNumbers(
+        offset_dims=[i for i in range(rank + 1) if i != place],
+        start_index_map=[rank - 2, rank - 1],
+        index_vector_dim=1,
+    )
+    return xla.gather(planes, starts, numbers, [*planes.shape[:-2], *size])
