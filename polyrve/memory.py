@@ -1,4 +1,4 @@
-"""How much memory a reconstruction takes, forecast before it starts."""
+"""How much memory a reconstruction takes, forecast before it starts: a sum of named parts, see ``docs/speed.md``."""
 
 from __future__ import annotations
 
@@ -7,81 +7,183 @@ import ctypes
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyrve.settings import ReconstructionSettings
 
+PROGRAM = 500_000_000
+"""What Python, TensorFlow and polyrve take in a process of their own, beyond code that processes share; measured."""
+
 _GIB = 2.0**30
-_COMPILING = 95_000_000
-_COMPILING_OF_SECTIONS = 50_000_000
-_COMPILING_OF_PHASES = 210_000_000
+_COMPILING = 80_000_000
+_STATE_COMPILED = 20_000_000
+_COMPILED = {
+    "two_point": 25_000_000, "three_point": 18_000_000, "variation": 8_000_000, "variogram": 30_000_000,
+    "disorientation": 30_000_000, "texture": 13_000_000,
+}  # fmt: skip
+_CHANNELS_OF_COMPILED = 9
+_SETS = {"default": ("disorientation", "variogram", "texture"), "paper": ("two_point", "three_point", "variation")}
+_ONE_POINT = "texture"
+_PAIRS, _MOST_PAIRS, _BYTES_OF_FEW_PAIRS = 10, 20, 2**24
 _VECTORS = 7
-_FIELDS = 10
-_FIELDS_OF_PHASES = 3
-_VECTORS_OF_SCIPY = 34
-_ESTIMATES = 2.5
+_DOUBLES = {"scipy-lbfgsb": 40, "scipy-tnc": 40, "scipy-cg": 20}
+_VECTORS_OF_KERAS = 10
+_OF_KERAS = ("adam", "adamax", "adagrad", "rmsprop", "sgd")
 _WINDOW = 16
+_POOLED, _COPIES_OF_SPECTRA, _COPIES_OF_PAIRS = 16_000_000, 4, 5
+_ESTIMATES = 2.5
+_ON_GPU, _COPIES_ON_GPU, _LAGS_ON_GPU = 256_000_000, 4, 12
+_MAP_PER_CHANNEL, _MAP_BESIDE = 5, 45
+_PAIRS_OF_MAP = 64_000_000
+_TEXTURE_OF_PIXEL, _NEIGHBOURHOOD_OF_PIXEL, _BESIDE_PIXEL = 200, 24, 100
+_QUATERNION, _QUATERNIONS_AT_END = 32, 4
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Peak memory of a reconstruction, beyond what the program itself takes, in bytes.
+
+    TensorFlow keeps what its tensors took at their most, so that later steps in NumPy come on top of it.
+
+    Attributes
+    ----------
+    programs : int
+        Compiled code and graphs, which stay: of each grid and of its maps. Measured, about as the number of channels.
+    compiling : int
+        What compilers take for their time, beside the fields of the first evaluation; measured.
+    targets : int
+        Tensors of the largest map while it is described.
+    fields : int
+        Channels of the volume, cut into sections normal to each axis, their slopes, and what blocks of sections take.
+    vectors : int
+        Unknowns, gradients and what the method keeps of earlier steps.
+    start, end : int
+        Arrays of NumPy before and after the minimisation: the volume in double precision, and pixels of the maps where
+        it is put together from them, or drawn back to them.
+    """
+
+    programs: int
+    compiling: int
+    targets: int
+    fields: int
+    vectors: int
+    start: int
+    end: int
+
+    @property
+    def tensors(self) -> int:
+        """What TensorFlow takes on its device."""
+        return max(self.targets, self.fields + self.vectors)
+
+    @property
+    def beside(self) -> int:
+        """What the machine gives where the tensors are on a GPU."""
+        return self.programs + max(self.compiling, self.start, self.end)
+
+    @property
+    def total(self) -> int:
+        """All of it, where the tensors are in the machine's memory."""
+        return self.programs + max(
+            self.compiling + max(self.targets, self.fields), self.targets + self.start, self.tensors + self.end
+        )
 
 
 def forecast(
-    shape: Sequence[int],
-    channels: int,
-    unknowns: int,
-    *,
-    history: int = 10,
-    groups: int = 0,
-    window: int | None = None,
-    optimizer: str = "lbfgs",
-) -> int:
-    """Peak memory of a reconstruction with a named set, beyond what the program itself takes.
-
-    The history of L-BFGS and its vectors, the channels with their gradients, transposed copies and spectra, two-point
-    correlations that are estimated for groups of sections, and a fixed share for compiling. Several phases match
-    two-point correlations of all their channels by default, and SciPy's methods work in double precision. The numbers
-    that theory does not give are fitted to measured peaks, see ``docs/speed.md``.
+    settings: ReconstructionSettings, channels: int, unknowns: int, pixels: Sequence[int] = (), *, gpu: bool = False
+) -> Forecast:
+    """What a reconstruction will take.
 
     Parameters
     ----------
-    shape : sequence of int
-        (nz, ny, nx).
+    settings : ReconstructionSettings
     channels : int
         Number of channels of the local state.
     unknowns : int
         Unknowns per voxel, more than 4 with several phases.
-    history : int
-        Pairs that L-BFGS keeps, in half precision; small fields keep more or longer numbers, of 16 MiB at most.
-    groups : int
-        Groups of sections whose two-point correlations are estimated one by one; 0 where all sections are averaged, and
-        where each is compared by itself in one pass.
-    window : int, optional
-        Largest lag of those, in voxels; default 16, the most that is matched unasked.
-    optimizer : str
-        See :data:`polyrve.optimizers.METHODS`.
+    pixels : sequence of int
+        Pixels, of the voxels' size, of each map.
+    gpu : bool
+        Whether a GPU works on it, which takes larger blocks.
 
     Returns
     -------
-    int
-        Bytes.
+    Forecast
     """
-    several = unknowns > 4
-    vectors = 4 * _VECTORS + (8 * _VECTORS_OF_SCIPY if optimizer.startswith("scipy") else 0)
-    per_voxel = (2 * 2 * history + vectors) * unknowns + 4 * (_FIELDS + several * _FIELDS_OF_PHASES) * channels
-    lag = window or _WINDOW
-    estimates = 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1)
-    compiling = _COMPILING + (_COMPILING_OF_SECTIONS if groups else 0) + several * _COMPILING_OF_PHASES
-    return compiling + math.prod(shape) * per_voxel + int(_ESTIMATES * estimates)
+    names = _descriptors(settings, several=unknowns > 4)
+    voxels = math.prod(settings.shape)
+    compiled = _STATE_COMPILED + sum(_COMPILED[name] for name in names)
+    of_map = 4 * (_MAP_PER_CHANNEL * channels + _MAP_BESIDE) * max(pixels, default=0)
+    if "two_point" in names:
+        of_map += min(4 * channels**2 * max(pixels, default=0), 3 * _PAIRS_OF_MAP)
+    values = _TEXTURE_OF_PIXEL * max(1, unknowns - 4) + channels + _NEIGHBOURHOOD_OF_PIXEL
+    exemplar = (4 * values + _BESIDE_PIXEL) * sum(pixels)
+    volume = _QUATERNIONS_AT_END * _QUATERNION * voxels
+    return Forecast(
+        programs=settings.levels * compiled * channels // _CHANNELS_OF_COMPILED,
+        compiling=_COMPILING,
+        targets=of_map,
+        fields=_fields(settings, names, channels, gpu),
+        vectors=_vectors(settings.optimizer, voxels * unknowns),
+        start=volume + (exemplar if settings.start == "exemplar" else 0),
+        end=volume + (exemplar if settings.sharpen and settings.start in ("exemplar", "random") else 0),
+    )
 
 
 def needed(settings: ReconstructionSettings, channels: int, unknowns: int) -> int:
-    """The forecast for a reconstruction with some settings, in bytes; see :func:`forecast`."""
-    return forecast(
-        settings.shape,
-        channels,
-        unknowns,
-        groups=settings.groups,
-        window=settings.window,
-        optimizer=settings.optimizer,
-    )
+    """Bytes that a reconstruction from small maps takes on a processor; see :func:`forecast`."""
+    return forecast(settings, channels, unknowns).total
+
+
+def _descriptors(settings: ReconstructionSettings, *, several: bool) -> list[str]:
+    """Names of the descriptors that count; several phases match two-point correlations unasked."""
+    weights = {**dict.fromkeys(_SETS[settings.descriptors], 1.0), **({"two_point": 0.1} if several else {})}
+    return [name for name, weight in {**weights, **settings.weights}.items() if weight > 0 and name in _COMPILED]
+
+
+def _fields(settings: ReconstructionSettings, names: Sequence[str], channels: int, gpu: bool) -> int:
+    """Channels, their sections normal to each axis, and the slope of each descriptor with respect to these."""
+    axes = 1 if settings.shape[0] == 1 else 3
+    whole = 1 + axes * (1 + sum(name != _ONE_POINT for name in names))
+    blocks = 0
+    alone = settings.sections_per_group == 1 and settings.periodic and not gpu
+    if "two_point" in names and not alone:
+        whole += axes - 1
+        blocks = _of_pairs(settings, channels, axes)
+    if gpu:
+        blocks += _COPIES_ON_GPU * min(_ON_GPU, 4 * _LAGS_ON_GPU * channels * math.prod(settings.shape))
+    return 4 * channels * whole * math.prod(settings.shape) + blocks
+
+
+def _of_pairs(settings: ReconstructionSettings, channels: int, axes: int) -> int:
+    """Two-point correlations by way of estimates: spectra of some sections, products of all pairs, the estimates."""
+    lag = settings.window or _WINDOW
+    sections, (rows, columns) = sum(settings.shape) if axes == 3 else 1, settings.shape[1:]
+    each = settings.sections_per_group or max(1, sections // axes)
+    groups = axes if settings.sections_per_group is None else sections // each
+    estimates = int(_ESTIMATES * 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1))
+    if each == 1:
+        return estimates
+    padding = 0 if settings.periodic else lag
+    products = 8 * channels**2 * (rows + padding) * ((columns + padding) // 2 + 1)
+    spectra = min(_POOLED, each * products // channels)
+    return estimates + _COPIES_OF_SPECTRA * spectra + _COPIES_OF_PAIRS * products
+
+
+def _vectors(optimizer: str, unknowns: int) -> int:
+    """Vectors of all methods, and what each of them keeps.
+
+    L-BFGS keeps 10 pairs in half precision; for small fields more, or longer numbers, of 16 MiB at most. SciPy's
+    L-BFGS-B has 25 vectors of work space, bounds, indices and copies beside. Keras' methods keep moments of the
+    gradient, and form each step in parts.
+    """
+    vectors = 4 * _VECTORS * unknowns
+    if optimizer == "lbfgs":
+        most = 2 * _MOST_PAIRS * 4 * unknowns
+        return vectors + max(2 * _PAIRS * 2 * unknowns, min(_BYTES_OF_FEW_PAIRS, most))
+    if optimizer in _OF_KERAS:
+        return vectors + 4 * _VECTORS_OF_KERAS * unknowns
+    return vectors + 8 * _DOUBLES.get(optimizer, 0) * unknowns
 
 
 def available() -> int | None:
@@ -143,18 +245,38 @@ def give_back() -> None:
 
 
 def require(size: int, shape: Sequence[int]) -> None:
-    """Refuse a volume that will not fit.
+    """Refuse a volume that will not fit into what :func:`available` tells.
 
     Raises
     ------
     MemoryError
-        If more is needed than is available; the message says how much and what to do.
+        See :func:`refuse`.
     """
-    free = available()
+    refuse(size, shape, available())
+
+
+def refuse(size: int, shape: Sequence[int], free: int | None, of: str = "free memory") -> None:
+    """Refuse a volume that will not fit.
+
+    Parameters
+    ----------
+    size : int, byte
+        What it takes.
+    shape : sequence of int
+    free : int or None, byte
+        None if unknown, which refuses nothing.
+    of : str
+        What is free.
+
+    Raises
+    ------
+    MemoryError
+        If more is needed than is free; the message says how much and what to do.
+    """
     if free is not None and size > free:
         scale = (free / size) ** (1 / sum(n > 1 for n in shape))
         advice = tuple(n if n == 1 else max(8, int(n * scale) // 8 * 8) for n in shape)
         raise MemoryError(
-            f"shape {tuple(shape)}: expected a working set that fits into the {free / _GIB:.1f} GiB of free memory; "
+            f"shape {tuple(shape)}: expected a working set that fits into the {free / _GIB:.1f} GiB of {of}; "
             f"got {size / _GIB:.1f} GiB: try {advice}"
         )

@@ -17,11 +17,11 @@ from polyrve import __version__, multigrid
 from polyrve.cell_fit import fit_cells
 from polyrve.checkpoint import Checkpoint, Stage
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
-from polyrve.device import enough_memory
+from polyrve.device import enough_memory, has_gpu, require
 from polyrve.extent import check_voxel_size, warn_of_few_grains
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
-from polyrve.memory import needed, require
+from polyrve.memory import Forecast, forecast, give_back
 from polyrve.objective import SectionObjective, describe
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.orientation import OrientationMap, OrientationVolume
@@ -372,8 +372,18 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        require(needed(settings, state.count, state.unknowns), settings.shape)
-        return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        problem = cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        require(problem.memory(settings.start), settings.shape)
+        return problem
+
+    def memory(self, start: str) -> Forecast:
+        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.start` names."""
+        pixels = {}
+        for axis, field in self.sections.items():
+            steps = zip(field.shape, field.spacing, (self.spacing[i] for i in range(3) if i != axis), strict=True)
+            pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
+        settings = self.settings.model_copy(update={"start": start})
+        return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
 
     def key(self, initial: OrientationVolume | None = None) -> str:
         """Digest of maps, settings and the volume given as the start."""
@@ -416,6 +426,7 @@ class Problem:
             known = self.known.select(kinds, _planar_axes(grid))
             return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
         described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
+        give_back()
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
@@ -433,6 +444,7 @@ class Problem:
         if name == "auto":
             cells = fit_cells(sections, grid, step, rng)
             name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+            require(self.memory(name), grid)
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
