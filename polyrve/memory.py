@@ -38,7 +38,7 @@ _MAP_PER_CHANNEL, _MAP_BESIDE = 5, 45
 _PAIRS_OF_MAP = 64_000_000
 _TEXTURE_OF_PIXEL, _NEIGHBOURHOOD_OF_PIXEL, _BESIDE_PIXEL = 200, 24, 100
 _QUATERNION = 32
-_OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 4, 8, 10, 4, 36_000_000
+_OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 3, 8, 8, 4, 36_000_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Forecast:
     Attributes
     ----------
     programs : int
-        Compiled code and graphs, which stay: of each grid and of its maps. Measured; with 18 and 29 channels 1.4 and 1.8
-        times those of 9.
+        Compiled code and graphs, which stay: of each grid and of its maps. Measured; 18 and 29 channels take 1.4 and
+        1.8 times as much as 9.
     compiling : int
         What compilers take for their time, beside the fields of the first evaluation; measured.
     targets : int

@@ -470,6 +470,7 @@ class Problem:
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
+        quaternions.setflags(write=False)  # The volume then takes it as it is.
         window = self.window(self.on_grid(self.settings.shape), self.settings.shape)
         return OrientationVolume(
             quaternions=quaternions,
