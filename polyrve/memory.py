@@ -16,29 +16,40 @@ PROGRAM = 500_000_000
 """What Python, TensorFlow and polyrve take in a process of their own, beyond code that processes share; measured."""
 
 _GIB = 2.0**30
-_COMPILING = 80_000_000
-_STATE_COMPILED = 20_000_000
+_SETS = {"default": ("disorientation", "variogram", "texture"), "paper": ("two_point", "three_point", "variation")}
+_ONE_POINT = "texture"
+
+# Measured, with 9 channels: what compilers take for their time, and what they keep of a local state and of descriptors.
+_COMPILING, _STATE_COMPILED, _CHANNELS_OF_COMPILED = 80_000_000, 20_000_000, 9
 _COMPILED = {
     "two_point": 25_000_000, "three_point": 18_000_000, "variation": 8_000_000, "variogram": 30_000_000,
     "disorientation": 30_000_000, "texture": 13_000_000,
 }  # fmt: skip
-_CHANNELS_OF_COMPILED = 9
-_SETS = {"default": ("disorientation", "variogram", "texture"), "paper": ("two_point", "three_point", "variation")}
-_ONE_POINT = "texture"
-_PAIRS, _MOST_PAIRS, _BYTES_OF_FEW_PAIRS = 10, 20, 2**24
-_VECTORS = 7
+
+# Position, the best one, direction, gradient and what these become; pairs as polyrve.optimizers.lbfgs keeps them.
+_VECTORS, _PAIRS, _MOST_PAIRS, _BYTES_OF_FEW_PAIRS = 7, 10, 20, 2**24
+# SciPy in double precision: 25 of the work space of L-BFGS-B, 5 of bounds and indices, 10 copies; others measured.
 _DOUBLES = {"scipy-lbfgsb": 40, "scipy-tnc": 40, "scipy-cg": 20}
+# Keras: the variable, two moments, and steps that are formed in parts.
 _VECTORS_OF_KERAS = 10
 _OF_KERAS = ("adam", "adamax", "adagrad", "rmsprop", "sgd")
-_WINDOW = 16
-_POOLED, _COPIES_OF_SPECTRA, _COPIES_OF_PAIRS = 16_000_000, 4, 5
-_ESTIMATES = 2.5
-_ON_GPU, _COPIES_ON_GPU, _LAGS_ON_GPU = 256_000_000, 4, 12
+
+# Two-point correlations: spectra as transformed, by frequency, and both on the way back; products of all pairs of
+# channels, those of each pair once, their real and imaginary parts, and both on the way back; estimates with slopes.
+_WINDOW, _POOLED, _OF_SPECTRA, _OF_PRODUCTS, _OF_ESTIMATES = 16, 16_000_000, 4, 5, 2.5
+# On a GPU, not measured: increments at the lags of the three-point variogram, laid out twice, with their slopes.
+_ON_GPU, _LAGS, _OF_INCREMENTS = 256_000_000, 12, 4
+
+# A map: channels as formed, joined, cut, continued and with a mask; quaternions and what harmonics are formed from.
 _MAP_PER_CHANNEL, _MAP_BESIDE = 5, 45
-_PAIRS_OF_MAP = 64_000_000
-_TEXTURE_OF_PIXEL, _NEIGHBOURHOOD_OF_PIXEL, _BESIDE_PIXEL = 200, 24, 100
-_QUATERNION = 32
-_OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 3, 8, 8, 4, 36_000_000
+# Pairs of channels in a strip of its spectrum: products, their parts, what is added.
+_PAIRS_OF_MAP, _OF_PAIRS_OF_MAP = 64_000_000, 3
+# Its pixels as material: harmonics of the texture and components of neighbourhoods; quaternions, indices, weights.
+_TEXTURE, _NEIGHBOURHOOD, _BESIDE = 200, 24, 100
+
+# Quaternions in double precision, per voxel: of a volume with what checks it, of a polycrystal while it is drawn, of
+# one while its grains are turned; per pixel of maps that cells are fitted to; disorientations in a pool of 1500 pixels.
+_QUATERNION, _OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 32, 3, 8, 8, 4, 2 * 8 * 1500**2
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ def forecast(
     compiled = _STATE_COMPILED + sum(_COMPILED[name] for name in names)
     of_map = 4 * (_MAP_PER_CHANNEL * channels + _MAP_BESIDE) * max(pixels, default=0)
     if "two_point" in names:
-        of_map += min(4 * channels**2 * max(pixels, default=0), 3 * _PAIRS_OF_MAP)
+        of_map += min(4 * channels**2 * max(pixels, default=0), _OF_PAIRS_OF_MAP * _PAIRS_OF_MAP)
     return Forecast(
         programs=int(settings.levels * compiled * math.sqrt(channels / _CHANNELS_OF_COMPILED)),
         compiling=_COMPILING,
@@ -153,7 +164,7 @@ def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: i
 
 def _exemplar(channels: int, phases: int, pixels: int) -> int:
     """Pixels as material: harmonics of the texture, channels and neighbourhoods in float32, quaternions and indices."""
-    return (4 * (_TEXTURE_OF_PIXEL * phases + channels + _NEIGHBOURHOOD_OF_PIXEL) + _BESIDE_PIXEL) * pixels
+    return (4 * (_TEXTURE * phases + channels + _NEIGHBOURHOOD) + _BESIDE) * pixels
 
 
 def _descriptors(settings: ReconstructionSettings, *, several: bool) -> list[str]:
@@ -164,38 +175,36 @@ def _descriptors(settings: ReconstructionSettings, *, several: bool) -> list[str
 
 def _fields(settings: ReconstructionSettings, names: Sequence[str], channels: int, gpu: bool) -> int:
     """Channels, their sections normal to each axis, and the slope of each descriptor with respect to these."""
+    field = 4 * channels * math.prod(settings.shape)
     axes = 1 if settings.shape[0] == 1 else 3
-    whole = 1 + axes * (1 + sum(name != _ONE_POINT for name in names))
-    blocks = 0
-    alone = settings.sections_per_group == 1 and settings.periodic and not gpu
-    if "two_point" in names and not alone:
-        blocks = _of_pairs(settings, channels, axes)
+    size = field * (1 + axes * (1 + sum(name != _ONE_POINT for name in names)))
     if gpu:
-        blocks += _COPIES_ON_GPU * min(_ON_GPU, 4 * _LAGS_ON_GPU * channels * math.prod(settings.shape))
-    return 4 * channels * whole * math.prod(settings.shape) + blocks
+        size += _OF_INCREMENTS * min(_ON_GPU, _LAGS * field)
+    in_one_pass = settings.sections_per_group == 1 and settings.periodic and not gpu
+    if "two_point" in names and not in_one_pass:
+        size += _by_estimates(settings, channels, axes) + (0 if settings.periodic else axes * field)
+    return size
 
 
-def _of_pairs(settings: ReconstructionSettings, channels: int, axes: int) -> int:
-    """Two-point correlations by way of estimates: spectra of some sections, products of all pairs, the estimates."""
+def _by_estimates(settings: ReconstructionSettings, channels: int, axes: int) -> int:
+    """Two-point correlations: spectra of some sections, products of all pairs, and the estimates.
+
+    Where sections are compared each by itself in one pass there are none of these.
+    """
     lag = settings.window or _WINDOW
-    sections, (rows, columns) = sum(settings.shape) if axes == 3 else 1, settings.shape[1:]
-    each = settings.sections_per_group or max(1, sections // axes)
-    groups = axes if settings.sections_per_group is None else sections // each
-    estimates = int(_ESTIMATES * 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1))
-    if each == 1:
-        return estimates
-    padding = 0 if settings.periodic else lag
-    products = 8 * channels**2 * (rows + padding) * ((columns + padding) // 2 + 1)
-    spectra = min(_POOLED, each * products // channels)
-    return estimates + _COPIES_OF_SPECTRA * spectra + _COPIES_OF_PAIRS * products
+    sections = sum(settings.shape) if axes == 3 else 1
+    groups = sections // settings.sections_per_group if settings.sections_per_group else axes
+    estimates = 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1)
+    rows, columns = (n + (0 if settings.periodic else lag) for n in settings.shape[1:])
+    spectrum = 8 * channels * rows * (columns // 2 + 1)
+    spectra = min(_POOLED, sections // groups * spectrum)
+    return int(_OF_ESTIMATES * estimates) + _OF_SPECTRA * spectra + _OF_PRODUCTS * channels * spectrum
 
 
 def _vectors(optimizer: str, unknowns: int) -> int:
     """Vectors of all methods, and what each of them keeps.
 
-    L-BFGS keeps 10 pairs in half precision; for small fields more, or longer numbers, of 16 MiB at most. SciPy's
-    L-BFGS-B has 25 vectors of work space, bounds, indices and copies beside. Keras' methods keep moments of the
-    gradient, and form each step in parts.
+    L-BFGS keeps 10 pairs in half precision; for small fields more, or longer numbers, of 16 MiB at most.
     """
     vectors = 4 * _VECTORS * unknowns
     if optimizer == "lbfgs":

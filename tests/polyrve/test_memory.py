@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from polyrve import memory
-from polyrve.descriptors import SETS
+from polyrve import device, exemplar, memory
+from polyrve.descriptors import SETS, three_point, two_point
 from polyrve.memory import Forecast, forecast
+from polyrve.optimizers import METHODS
 from polyrve.settings import ReconstructionSettings
 
+lbfgs = sys.modules["polyrve.optimizers.lbfgs"]
 CHANNELS = {"cubic": (9, 4), "hexagonal": (18, 4), "both": (29, 6)}
 NOISE = {"start": "random", "sharpen": False}
 ALONE = {"descriptors": "paper", "sections_per_group": 1}
@@ -73,6 +75,18 @@ def test_later_steps_come_on_top_of_what_tensorflow_keeps():
     assert Forecast(1, 2, 30, 100, 50, 7, 9).total == 1 + 150 + 9
     assert Forecast(1, 2, 300, 100, 50, 70, 9).total == 1 + 300 + 70
     assert Forecast(1, 2, 300, 100, 50, 7, 9).tensors == 300
+
+
+def test_numbers_are_those_of_the_code():
+    assert (memory._PAIRS, memory._MOST_PAIRS, memory._BYTES_OF_FEW_PAIRS) == (
+        lbfgs._FEWEST, lbfgs._MOST, lbfgs._HISTORY
+    )  # fmt: skip
+    assert (memory._POOLED, memory._PAIRS_OF_MAP) == (two_point._POOLED_BYTES, two_point._PAIR_BYTES)
+    assert memory._ON_GPU == device._ON_GPU
+    assert len(three_point.DENSE_LAGS) == memory._LAGS
+    assert exemplar._MOST_TEXTURE == memory._TEXTURE
+    assert exemplar._REDUCED == memory._NEIGHBOURHOOD
+    assert set(memory._DOUBLES) | set(memory._OF_KERAS) | {"lbfgs", "barzilai-borwein"} == set(METHODS)
 
 
 def test_sets_are_those_of_the_descriptors():
