@@ -15,6 +15,7 @@ from polyrve.settings import ReconstructionSettings
 lbfgs = sys.modules["polyrve.optimizers.lbfgs"]
 CHANNELS = {"cubic": (9, 4), "hexagonal": (18, 4), "both": (29, 6)}
 NOISE = {"start": "random", "sharpen": False}
+POLYCRYSTAL = {"start": "polycrystal", "sharpen": True}
 ALONE = {"descriptors": "paper", "sections_per_group": 1}
 
 
@@ -96,9 +97,11 @@ def test_sets_are_those_of_the_descriptors():
 @pytest.mark.parametrize(
     ("n", "phases", "side", "values", "measured"),
     [
-        (32, "cubic", 500, {}, 247), (64, "cubic", 96, {}, 286), (64, "cubic", 96, {"descriptors": "paper"}, 354),
-        (64, "cubic", 96, ALONE, 275), (32, "cubic", 500, ALONE, 300), (64, "hexagonal", 96, ALONE, 491),
-        (64, "both", 96, ALONE, 637),
+        (32, "cubic", 500, {}, 247), (32, "cubic", 500, ALONE, 300), (32, "cubic", 169, POLYCRYSTAL, 174),
+        (64, "cubic", 96, {}, 277), (64, "cubic", 96, {}, 286), (64, "cubic", 96, POLYCRYSTAL, 324),
+        (64, "cubic", 96, {"optimizer": "scipy-lbfgsb"}, 588), (64, "both", 96, {}, 926),
+        (64, "cubic", 96, ALONE, 275), (64, "hexagonal", 96, ALONE, 491), (64, "both", 96, ALONE, 637),
+        (64, "cubic", 96, {"descriptors": "paper"}, 354), (64, "hexagonal", 96, {"descriptors": "paper"}, 585),
     ],
 )  # fmt: skip
 def test_forecast_is_within_a_fifth_of_measured_peaks(n, phases, side, values, measured):
