@@ -102,6 +102,7 @@ def test_sets_are_those_of_the_descriptors():
         (64, "cubic", 96, {"optimizer": "scipy-lbfgsb"}, 588), (64, "both", 96, {}, 926),
         (64, "cubic", 96, ALONE, 275), (64, "hexagonal", 96, ALONE, 491), (64, "both", 96, ALONE, 637),
         (64, "cubic", 96, {"descriptors": "paper"}, 354), (64, "hexagonal", 96, {"descriptors": "paper"}, 585),
+        (64, "both", 96, {"descriptors": "paper"}, 849), (48, "cubic", 96, {"levels": 2}, 342),
     ],
 )  # fmt: skip
 def test_forecast_is_within_a_fifth_of_measured_peaks(n, phases, side, values, measured):
