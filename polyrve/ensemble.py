@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from polyrve.descriptors import Descriptor
+from polyrve.device import most_at_once
 from polyrve.problem import prepare
 from polyrve.reconstruction import Reconstruction, reconstruct
 from polyrve.sections import Maps
@@ -103,7 +105,8 @@ def reconstruct_many(
         Address of a running scheduler such as ``"tcp://host:8786"``, ``"slurm"``, or a client. By default processes of
         this machine that share its processors.
     workers : int, optional
-        Processes, or SLURM jobs; by default one per seed, on this machine at most one per two processors.
+        Processes, or SLURM jobs; by default one per seed, on this machine at most one per two processors, and no more
+        than its memory holds, of which a warning tells.
     slurm : mapping, optional
         Arguments of ``dask_jobqueue.SLURMCluster``, such as cores, memory, queue and walltime.
     retries : int
@@ -129,6 +132,8 @@ def reconstruct_many(
         If maps, settings or seeds are wrong, or no run succeeded.
     OSError
         If the scheduler does not answer.
+    MemoryError
+        If one run will not fit into memory, or not as many on this machine as workers are asked for.
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     first = problem.settings.seed
@@ -139,6 +144,8 @@ def reconstruct_many(
         raise ValueError(f"retries: expected a number >= 0; got {retries}")
     if not patience > 0:
         raise ValueError(f"patience: expected a number of seconds above 0; got {patience}")
+    if scheduler is None:
+        workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.start)))
     with _client(scheduler, workers, len(chosen), slurm or {}) as client:
         runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
         try:
@@ -250,6 +257,26 @@ def _realise(problem: bytes, seed: int) -> tuple[Reconstruction, float]:
     return result, time.perf_counter() - began
 
 
+def _by_processors() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _that_fit(asked: int | None, runs: int, most: int | None) -> int | None:
+    """Workers of this machine whose runs fit into its memory at once; as many as are asked for, or none at all."""
+    number = min(asked or _by_processors(), runs)
+    if most is None or number <= max(most, 1):
+        return asked
+    if asked is not None:
+        raise MemoryError(
+            f"workers: expected as many as fit into memory at once, {max(most, 1)}; got {number}: "
+            "name fewer, or a smaller shape"
+        )
+    warnings.warn(
+        f"ensemble: {number} workers would not fit into memory at once; {max(most, 1)} will run", stacklevel=3
+    )
+    return max(most, 1)
+
+
 @contextmanager
 def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, Any]) -> Iterator[Any]:
     """A client of the scheduler asked for; what is started here is stopped at the end."""
@@ -280,7 +307,7 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
         cluster.scale(jobs=workers or runs)
     elif scheduler is None:
         processors = os.cpu_count() or 1
-        number = min(workers or max(1, processors // 2), runs)
+        number = min(workers or _by_processors(), runs)
         threads = str(max(1, processors // number))
         environment = {name: threads for name in _THREADS}
         with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):

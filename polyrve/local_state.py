@@ -68,9 +68,9 @@ class LocalState:
 
     def quaternions(self, position: np.ndarray) -> np.ndarray:
         """Unit quaternions behind a position, shape (nz, ny, nx, 4), float64, w >= 0."""
-        q = np.asarray(position[..., :4], dtype=np.float64)
-        q = q / np.linalg.norm(q, axis=-1, keepdims=True)
-        return np.where(q[..., :1] < 0, -q, q)
+        q = np.array(position[..., :4], dtype=np.float64)
+        q /= np.sqrt(np.einsum("...i,...i", q, q))[..., None]
+        return np.negative(q, out=q, where=q[..., :1] < 0)
 
     def phase_ids(self, position: np.ndarray) -> np.ndarray:
         """Phase of each voxel, shape (nz, ny, nx), int32, from 1."""

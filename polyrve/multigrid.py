@@ -96,9 +96,12 @@ def refine(quaternions: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     Returns
     -------
     ndarray, shape (*shape, ...)
+        Themselves where there is nothing to repeat.
     """
     for axis, n in enumerate(shape):
         old = quaternions.shape[axis]
+        if old == n:
+            continue
         source = np.minimum(((np.arange(n) + 0.5) * old / n).astype(np.int64), old - 1)
         quaternions = np.take(quaternions, source, axis=axis)
     return quaternions

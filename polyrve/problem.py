@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve import __version__
-from polyrve.axes import planar
+from polyrve.axes import in_plane, planar
 from polyrve.cell_fit import fit_cells
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
+from polyrve.device import has_gpu, require
 from polyrve.extent import check_voxel_size, warn_of_few_grains
 from polyrve.frames import Frame
 from polyrve.local_state import LocalState
-from polyrve.memory import needed, require
+from polyrve.memory import Forecast, forecast, give_back
 from polyrve.objective import SectionObjective, describe
 from polyrve.orientation import OrientationMap, OrientationVolume
 from polyrve.polycrystal import polycrystal, turn_grains
@@ -136,8 +138,18 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        require(needed(settings, state.count, state.unknowns), settings.shape)
-        return cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        problem = cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        require(problem.memory(settings.start), settings.shape)
+        return problem
+
+    def memory(self, start: str) -> Forecast:
+        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.start` names."""
+        pixels = {}
+        for axis, field in self.sections.items():
+            steps = zip(field.shape, field.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
+            pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
+        settings = self.settings.model_copy(update={"start": start})
+        return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
 
     def key(self, initial: OrientationVolume | None = None) -> str:
         """Digest of maps, settings and the volume given as the start."""
@@ -181,6 +193,7 @@ class Problem:
             known = self.known.select(kinds, planar(grid))
             return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
         described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
+        give_back()
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
@@ -198,6 +211,7 @@ class Problem:
         if name == "auto":
             cells = fit_cells(sections, grid, step, rng)
             name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+            require(self.memory(name), grid)
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
@@ -221,6 +235,7 @@ class Problem:
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
+        quaternions.setflags(write=False)  # The volume then takes it as it is.
         window = self.window(self.on_grid(self.settings.shape), self.settings.shape)
         return OrientationVolume(
             quaternions=quaternions,

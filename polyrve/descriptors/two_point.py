@@ -24,12 +24,13 @@ from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_c
 from polyrve.descriptors.protocol import group_size, squared_residual
 from polyrve.descriptors.section_by_section import Kernel, require_shape
 from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
-from polyrve.device import has_gpu
+from polyrve.device import bytes_at_once, has_gpu
 from polyrve.features import Features, at_once, sections_first
 from polyrve.tracing import with_gradient
 
 _BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
+_PAIR_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
     pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
     each = at_once(group, spectrum_bytes, _POOLED_BYTES)
     block = each * at_once(sections // each, each * spectrum_bytes + pair_bytes, _BLOCK_BYTES)
-    means = _kernel(layout, each, block, tuple(values.shape), values.dtype, has_gpu())(values)
+    strips = 1 if each > 1 else -(-block * pair_bytes // bytes_at_once(_PAIR_BYTES))
+    means = _kernel(layout, each, block, strips, tuple(values.shape), values.dtype, has_gpu())(values)
     return tf.reduce_mean(tf.reshape(means, (sections // group, group // each, *means.shape[1:])), 1)
 
 
@@ -185,11 +187,18 @@ class _Layout:
 
 @lru_cache(maxsize=64)
 def _kernel(
-    layout: _Layout, each: int, block: int, shape: tuple[int, int, int, int], dtype: tf.DType, all_pairs: bool
+    layout: _Layout,
+    each: int,
+    block: int,
+    strips: int,
+    shape: tuple[int, int, int, int],
+    dtype: tf.DType,
+    all_pairs: bool,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Values of shape (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections.
 
-    With `all_pairs` the gradient takes all pairs of channels at once, as a GPU does.
+    Pairs of large maps are formed for a strip of the columns of the spectrum at a time, and summed over these. With
+    `all_pairs` the gradient takes all pairs of channels at once, as a GPU does.
     """
     channels, count = layout.channels, len(layout.pairs[0])
     products, products_gradient = _of_each(layout, all_pairs) if each == 1 else _of_several(layout, each)
@@ -200,12 +209,33 @@ def _kernel(
         ways = [(even, cosine), (odd, sine), (even, sine), (odd, cosine)][: 4 if layout.cross else 2]
         return [(tf.constant(rows, dtype), tf.constant(columns, dtype)) for rows, columns in ways]
 
+    width = -(-layout.half // strips)
+
+    def strip_of(values: tf.Tensor, i: tf.Tensor | int) -> tf.Tensor:
+        """Columns of a spectrum in one strip, filled up with zeros."""
+        if strips == 1:
+            return values
+        at = [0] * (values.shape.rank - 1)
+        filled = tf.pad(values, [*[(0, 0)] * len(at), (0, strips * width - layout.half)])
+        return tf.slice(filled, tf.stack([*at, i * width]), (*values.shape[:-1], width))
+
     def forward(part: tf.Tensor) -> tf.Tensor:
+        spectrum, ways = tf.signal.rfft2d(part, layout.size), matrices(True, part.dtype)
+
+        def over_columns(i: tf.Tensor | int) -> list[tf.Tensor]:
+            parts = zip(products(strip_of(spectrum, i)), ways, strict=True)
+            return [
+                tf.matmul(tf.reshape(pairs, (-1, width)), strip_of(tf.transpose(columns), i), transpose_b=True)
+                for pairs, (_, columns) in parts
+            ]
+
+        sums = over_columns(0)
+        if strips > 1:
+            rest = tf.range(1, strips)
+            sums = tf.foldl(lambda sums, i: [a + b for a, b in zip(sums, over_columns(i), strict=True)], rest, sums, 1)
         lags = []
-        parts = products(tf.signal.rfft2d(part, layout.size))
-        for spectra, (rows, columns) in zip(parts, matrices(True, part.dtype), strict=True):
-            over_columns = tf.matmul(tf.reshape(spectra, (-1, layout.half)), columns)
-            over_rows = tf.matmul(rows, tf.reshape(over_columns, (rows.shape[1], -1)))
+        for one, (rows, columns) in zip(sums, ways, strict=True):
+            over_rows = tf.matmul(rows, tf.reshape(one, (rows.shape[1], -1)))
             lags.append(tf.reshape(over_rows, (rows.shape[0], block // each, count, columns.shape[1])))
         return _ordered(layout)(lags)
 

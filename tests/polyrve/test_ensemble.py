@@ -195,6 +195,28 @@ def test_bad_arguments_start_nothing(scan, arguments, sentence):
         reconstruct_many(scan, **{**SETTINGS, **arguments})
 
 
+def test_no_more_workers_than_fit_into_memory(scan, monkeypatch):
+    monkeypatch.setattr(ensemble, "most_at_once", lambda _: 2)
+    with pytest.raises(MemoryError, match="workers: expected as many as fit into memory at once, 2; got 3: name fewer"):
+        reconstruct_many(scan, seeds=4, workers=3, **SETTINGS)
+    started = []
+    monkeypatch.setattr(ensemble, "_client", lambda _, workers, *__: started.append(workers))
+    monkeypatch.setattr(ensemble.os, "cpu_count", lambda: 8)
+    with pytest.warns(UserWarning, match="4 workers would not fit into memory at once; 2 will run"):
+        with pytest.raises((TypeError, AttributeError)):
+            reconstruct_many(scan, seeds=4, **SETTINGS)
+    assert started == [2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seeds", "most", "number"),
+    [(None, 10, None, None), (None, 10, 100, None), (3, 10, 3, 3), (3, 2, 2, 3), (None, 1, 0, None), (1, 5, 0, 1)],
+)
+def test_workers_that_fit_are_left_as_they_are(asked, seeds, most, number):
+    """One run alone is refused where it is prepared, by what is free then."""
+    assert ensemble._that_fit(asked, seeds, most) == number
+
+
 @pytest.mark.parametrize(
     ("module", "scheduler", "sentence"),
     [

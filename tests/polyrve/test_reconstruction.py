@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -395,6 +396,25 @@ def test_volume_too_large_for_memory(scan, monkeypatch):
         MemoryError, match=r"shape \(512, 512, 512\): expected a working set that fits.*got .* GiB: try"
     ):
         reconstruct(scan, shape=(512, 512, 512))
+
+
+def test_maps_count_in_the_forecast_by_their_pixels_at_the_size_of_voxels(scan):
+    def targets(maps, **values):
+        return prepare(maps, **{**PLANE, **values}).memory("random").targets
+
+    whole = targets(scan)
+    assert whole > 0
+    assert targets(scan, spacing=(2.0, 2.0, 2.0), shape=(1, 8, 9)) == pytest.approx(whole / 4)
+    assert targets({"z": scan, "x": scan, "y": scan}, shape=(12, 12, 12)) == whole
+
+
+def test_a_start_from_pixels_that_will_not_fit_is_refused_when_it_is_chosen(scan, monkeypatch):
+    problem = prepare(scan, **{**PLANE, "start": "auto"})
+    monkeypatch.setattr("polyrve.reconstruction.fit_cells", lambda *_: Mock(alike=False))
+    sizes = {"auto": 0, "exemplar": 2**60}
+    monkeypatch.setattr(Problem, "memory", lambda _, start: memory.Forecast(sizes[start], 0, 0, 0, 0, 0, 0))
+    with pytest.raises(MemoryError, match="expected a working set that fits"):
+        problem.start(problem.on_grid(PLANE["shape"]), PLANE["shape"])
 
 
 def test_the_start_is_chosen_by_the_map_and_recorded():

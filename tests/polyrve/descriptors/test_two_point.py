@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from polyrve.descriptors import TwoPoint
+from polyrve.descriptors import TwoPoint, two_point
 
 WINDOW = 2
 
@@ -63,3 +63,12 @@ def test_misfit_is_a_mean_square(make_features):
     target = estimate.numpy()[0] + 0.5
     assert float(TwoPoint(WINDOW).misfit(estimate[:1], target)) == pytest.approx(0.25)
     assert float(TwoPoint(WINDOW).misfit(estimate[:1], estimate.numpy()[0])) == 0.0
+
+
+@pytest.mark.parametrize("cross", [True, False])
+def test_pairs_of_a_large_map_are_formed_strip_by_strip(make_features, monkeypatch, cross):
+    features, descriptor = make_features("open with holes", (1, 12, 15)), TwoPoint(4, cross)
+    whole = descriptor.estimate(features, (0,), None)[0].numpy()
+    monkeypatch.setattr(two_point, "_PAIR_BYTES", 5000)
+    in_strips = descriptor.estimate(features, (0,), None)[0].numpy()
+    np.testing.assert_allclose(in_strips, whole, rtol=1e-12, atol=1e-14)
