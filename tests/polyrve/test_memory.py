@@ -9,10 +9,9 @@ import pytest
 from polyrve import device, exemplar, memory
 from polyrve.descriptors import SETS, three_point, two_point
 from polyrve.memory import Forecast, forecast
-from polyrve.optimizers import METHODS
+from polyrve.optimizers import METHODS, pairs
 from polyrve.settings import ReconstructionSettings
 
-lbfgs = sys.modules["polyrve.optimizers.lbfgs"]
 CHANNELS = {"cubic": (9, 4), "hexagonal": (18, 4), "both": (29, 6)}
 NOISE = {"start": "random", "sharpen": False}
 POLYCRYSTAL = {"start": "polycrystal", "sharpen": True}
@@ -80,8 +79,10 @@ def test_later_steps_come_on_top_of_what_tensorflow_keeps():
 
 def test_numbers_are_those_of_the_code():
     assert (memory._PAIRS, memory._MOST_PAIRS, memory._BYTES_OF_FEW_PAIRS) == (
-        lbfgs._FEWEST, lbfgs._MOST, lbfgs._HISTORY
-    )  # fmt: skip
+        pairs.FEWEST,
+        pairs._MOST,
+        pairs._HISTORY,
+    )
     assert (memory._POOLED, memory._PAIRS_OF_MAP) == (two_point._POOLED_BYTES, two_point._PAIR_BYTES)
     assert memory._ON_GPU == device._ON_GPU
     assert len(three_point.DENSE_LAGS) == memory._LAGS
