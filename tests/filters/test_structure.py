@@ -1,4 +1,4 @@
-"""Maps out of a DataStructure, which a stand-in plays."""
+"""Maps out of a DataStructure, which is played."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_a
     for normal, field in expected.items():
         assert found[normal].spacing == field.spacing
         np.testing.assert_array_equal(found[normal].phase_ids, field.phase_ids)
-        np.testing.assert_allclose(found[normal].quaternions, field.quaternions, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found[normal].quaternions, field.quaternions, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("axis", ["none", "x", "y"])
@@ -59,6 +59,6 @@ def test_phases_are_left_out_and_keep_their_place(data, map_arguments, scan):
 
 
 def test_the_choice_of_an_axis_is_a_parameter(simplnx):
-    structure.insert_maps(simplnx.Parameters())
-    (call,) = (call for call in simplnx.ChoicesParameter.call_args_list if call.args[0] == "axis")
-    assert call.args[3:] == (0, ["none", "x", "y"])
+    parameters = simplnx.Parameters()
+    structure.insert_maps(parameters)
+    assert (parameters["axis"].default, parameters["axis"].choices) == (0, ["none", "x", "y"])
