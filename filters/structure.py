@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -203,6 +204,24 @@ def check_maps(data: Any, args: Mapping[str, Any]) -> dict[str, tuple[int, int, 
     return shapes
 
 
+def warn_of_turned_maps(data: Any, args: Mapping[str, Any]) -> None:
+    """Warn where a vendor's frame is named for maps that polyrve has brought into their own axes already.
+
+    Warns
+    -----
+    UserWarning
+        For each such map.
+    """
+    for normal in normals_of(args) if args["frame"] else "":
+        geometry = args[f"{normal}_geometry"]
+        if data.exists(geometry.create_child_path(NOTE_GROUP).create_child_path(NOTE)):
+            warnings.warn(
+                f"geometry {text_of(geometry)!r}: polyrve wrote its orientations in its own axes; frame "
+                f"{FRAMES[args['frame']]} turns them once more, {FRAMES[0]!r} leaves them",
+                stacklevel=2,
+            )
+
+
 def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
     """The maps of :func:`check_maps` as the user should know them."""
     points = "; ".join(f"normal to {normal}: {nx} x {ny} points" for normal, (_, ny, nx) in shapes.items())
@@ -218,13 +237,13 @@ def check_field(data: Any, args: Mapping[str, Any], prefix: str = "") -> tuple[i
     if not prefix and args.get("use_feature_ids"):
         keys.append("feature_ids")
     for key in keys:
-        tuples = tuple(int(n) for n in data[args[key]].tdims)
+        tuples = tuple(int(n) for n in _numbers(data, args[key]).tdims)
         if tuples != (nz, ny, nx):
             raise ValueError(
                 f"array {text_of(args[key])!r}: expected the {nx} x {ny} x {nz} cells of geometry "
                 f"{text_of(args[f'{prefix}geometry'])!r}; got {' x '.join(map(str, tuples[::-1]))}"
             )
-    rows = int(np.prod(data[args[f"{prefix}crystal_structures"]].tdims))
+    rows = int(np.prod(_numbers(data, args[f"{prefix}crystal_structures"]).tdims))
     if rows < 2:
         raise ValueError(
             f"array {text_of(args[f'{prefix}crystal_structures'])!r}: expected two or more rows, row 0 of which "
@@ -324,14 +343,23 @@ def read_grains(data: Any, args: Mapping[str, Any]) -> GrainVolume:
     return found
 
 
+def _numbers(data: Any, path: Any) -> Any:
+    """An array; simplnx asks for the type of no other kinds of arrays than those of numbers."""
+    if not hasattr(data[path], "npview"):
+        raise ValueError(f"array {text_of(path)!r}: expected an array of numbers; got a {type(data[path]).__name__}")
+    return data[path]
+
+
 def _values(data: Any, path: Any) -> np.ndarray:
     return np.array(data[path].npview())
 
 
 def _phases(data: Any, path: Any) -> tuple[Any, ...]:
     beside = {child.name(): data[child] for child in data.get_children(path.parent())}
-    names = next((list(beside[name]) for name in ("PhaseName", "MaterialName") if name in beside), None)
-    lattices = beside["LatticeConstants"].npview() if "LatticeConstants" in beside else None
+    texts = [beside[name] for name in ("PhaseName", "MaterialName") if name in beside]
+    names = next((list(item) for item in texts if hasattr(item, "initialize_with_list")), None)
+    lattices = beside.get("LatticeConstants")
+    lattices = lattices.npview() if hasattr(lattices, "npview") else None
     return arrays.phases_of(data[path].npview(), names, lattices)
 
 

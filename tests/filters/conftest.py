@@ -64,7 +64,7 @@ def play(tmp_path_factory):
 
 
 def add_map(data, name, field):
-    """Put a map into a DataStructure as DREAM3D-NX holds it; the arguments of a filter that takes it, without prefix."""
+    """Put a map into a DataStructure as DREAM3D-NX holds it; arguments of a filter that takes it, without prefix."""
     ensemble = arrays.ensemble_arrays(field)
     cells = {"Quats": np.roll(field.quaternions, -1, axis=-1)[None], "Phases": field.phase_ids[None, ..., None]}
     rows = {"CrystalStructures": ensemble["CrystalStructures"]}

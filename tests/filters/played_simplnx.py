@@ -432,7 +432,9 @@ class IFilter:
     class PreflightResult:
         def __init__(self, output_actions=None, errors=None, warnings=None, preflight_values=None):
             if output_actions is not None and errors is not None:
-                raise ValueError("IFilter.PreflightResult cannot be constructed with both output_actions and errors set")
+                raise ValueError(
+                    "IFilter.PreflightResult cannot be constructed with both output_actions and errors set"
+                )
             self.actions = _open(_one(OutputActions))(output_actions) or OutputActions()
             self.result = Result(errors, warnings)
             self.output_values = _open(_list(_one(IFilter.PreflightValue)))(preflight_values) or []
@@ -741,7 +743,9 @@ class Pipeline:
             filter = PyFilter(_FILTERS[item["filter"]["uuid"]]())
             known = filter._parameters.all
             values = {name: item["args"][name]["value"] for name in known if name in item["args"]}
-            of_path = {name: DataPath(value) for name, value in values.items() if isinstance(known[name], _PathParameter)}
+            of_path = {
+                name: DataPath(value) for name, value in values.items() if isinstance(known[name], _PathParameter)
+            }
             pipeline.append(filter, {name: known[name].default for name in known} | values | of_path)
         return pipeline
 

@@ -29,9 +29,9 @@ def args(data, map_arguments):
     scan = measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
     names = {"cell_matrix": "Cells", "ensemble_matrix": "Ensemble", "feature_matrix": "Features"}
     return map_arguments(z=scan) | names | {
-        "output_geometry": nx.DataPath("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1, "engine": 0,
-        "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0, "write_report": False,
-        "report": Path("report.html"), "shape": [10, 9, 8],
+        "output_geometry": nx.DataPath("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1,
+        "engine": 0, "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0,
+        "write_report": False, "report": Path("report.html"), "shape": [10, 9, 8],
     }  # fmt: skip
 
 

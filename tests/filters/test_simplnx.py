@@ -226,8 +226,36 @@ def test_downstream_filters(grown, tmp_path):
     names = list(grown[f"{VOLUME}/RVE Statistics/Figure"])
     assert len(names) == table.tuple_shape[0] > 10
     assert set(grown[f"{VOLUME}/RVE Statistics/VerdictNumber"].npview().ravel()) <= {0, 1, 2}
+    verdicts = np.array(list(grown[f"{VOLUME}/RVE Statistics/Verdict"]))
+    assert not grown[f"{VOLUME}/RVE Statistics/Decisive"].npview().ravel()[verdicts == "not judged"].any()
     values = grown[f"{VOLUME}/RVE Statistics/Value"].npview().ravel()
     assert np.isfinite(values).sum() > 5
+
+
+def test_a_folder_is_written_again(grown, tmp_path):
+    args = volume_args() | {"format": "damask", "options": "fill=true"}
+    for force in (False, True):
+        more = {"to_folder": True, "folder": tmp_path / "job", "force": force}
+        assert execute("WriteOrientationVolumeFilter", grown, **args, **more)[0] == []
+    assert (tmp_path / "job" / "grid.vti").stat().st_size > 0
+    for wrong, code, words in (
+        ({"file": tmp_path / "job", "force": True}, -8, "is a directory"),
+        ({"to_folder": True, "folder": tmp_path / "job"}, -86402, "exists already"),
+        ({"to_folder": True, "folder": tmp_path / "job" / "grid.vti", "force": True}, -86402, "it is a file"),
+        ({"to_folder": True, "folder": tmp_path / "a", "format": "vti", "options": ""}, -86401, "one that is a folder"),
+    ):
+        ((found, text),) = execute("WriteOrientationVolumeFilter", grown, **args | wrong)[0]
+        assert (found, words in text) == (code, True), text
+
+
+def test_a_frame_for_maps_that_polyrve_has_turned_is_warned_of(grown, data):
+    args = field_args("z_", "EBSD") | {"frame": structure.FRAMES.index("edax-2"), "z_use_mask": False}
+    planned = named("ReconstructOrientationVolumeFilter").preflight2(data, **args)
+    assert planned.get_result() == []
+    args |= volume_args() | {"write_report": False, "windows": 6, "output_matrix": "In Another Frame"}
+    errors, warned = execute("ComputeRVEStatisticsFilter", grown, **args)
+    assert errors == []
+    assert any("'EBSD': polyrve wrote its orientations in its own axes; frame edax-2 turns" in text for text in warned)
 
 
 def test_preflight_is_instant_and_says_what_it_will_cost(data):
@@ -287,6 +315,10 @@ def test_wrong_arrays_are_refused(grown):
     errors, _ = execute("ReconstructOrientationVolumeFilter", grown, **args, use_z_map=False)
     assert errors[0][0] == -86201
     assert "got none" in errors[0][1]
+    for key in ("z_phases", "z_crystal_structures"):
+        texts = args | {key: nx.DataPath("EBSD/Cell Ensemble Data/PhaseName")}
+        ((code, text),) = execute("ReconstructOrientationVolumeFilter", grown, **texts)[0]
+        assert (code, "expected an array of numbers; got a StringArray" in text) == (-86201, True), text
     structures = grown["EBSD/Cell Ensemble Data/CrystalStructures"].npview()
     structures[1] = 77
     errors, _ = execute("ReconstructOrientationVolumeFilter", grown, **args)
@@ -315,7 +347,8 @@ class Flag:
 def test_cancel_returns_the_best_state_of_the_engine_in_this_process(grown, tmp_path):
     """A run of thousands of iterations that is cancelled after the first."""
     args = field_args("z_", "EBSD") | {"shape": [10, 9, 8], "iterations": 5000, "tolerance": 0.0}
-    args |= {"save": True, "file": tmp_path / "best.dream3d"}
+    args |= {"save": True, "file": tmp_path / "best.dream3d", "start": 3, "sharpen": False, "set_window": True}
+    args |= {"window": 3, "weights": "two_point=0.1, disorientation=0, variogram=0, texture=0"}
     flag = Flag()
     grown[f"{VOLUME}/Cell Data/Quats"].npview()[...] = 0.0
     args = completed("ReconstructOrientationVolumeFilter", args, tmp_path)
