@@ -358,9 +358,9 @@ def _phases(data: Any, path: Any) -> tuple[Any, ...]:
     beside = {child.name(): data[child] for child in data.get_children(path.parent())}
     texts = [beside[name] for name in ("PhaseName", "MaterialName") if name in beside]
     names = next((list(item) for item in texts if hasattr(item, "initialize_with_list")), None)
-    lattices = beside.get("LatticeConstants")
-    lattices = lattices.npview() if hasattr(lattices, "npview") else None
-    return arrays.phases_of(data[path].npview(), names, lattices)
+    lattices: Any = beside.get("LatticeConstants")
+    values = lattices.npview() if hasattr(lattices, "npview") else None
+    return arrays.phases_of(data[path].npview(), names, values)
 
 
 def _note(data: Any, geometry: Any) -> dict[str, Any]:
