@@ -149,6 +149,10 @@ def test_map_is_read_as_polyrve_reads_it(data, file):
             rotation.to_matrix(field.quaternions), rotation.to_matrix(expected.quaternions), rtol=0, atol=2e-6
         )
     assert (field.shape, field.spacing) == (expected.shape, expected.spacing)
+    assert field.frame == expected.frame
+    again = structure.read_maps(data, args | {"frame": structure.FRAMES.index("edax-2")})["z"]
+    np.testing.assert_array_equal(again.quaternions, field.quaternions)
+    assert again.frame == expected.frame
     assert [(p.name, p.laue) for p in field.phases] == [(p.name, p.laue) for p in expected.phases]
     assert field.provenance["source"] == "specimen.ang"
     assert data["EBSD/Cell Data/CI"].npview().shape == (1, *expected.shape, 1)
@@ -248,14 +252,23 @@ def test_a_folder_is_written_again(grown, tmp_path):
         assert (found, words in text) == (code, True), text
 
 
-def test_a_frame_for_maps_that_polyrve_has_turned_is_warned_of(grown, data):
-    args = field_args("z_", "EBSD") | {"frame": structure.FRAMES.index("edax-2"), "z_use_mask": False}
-    planned = named("ReconstructOrientationVolumeFilter").preflight2(data, **args)
-    assert planned.get_result() == []
-    args |= volume_args() | {"write_report": False, "windows": 6, "output_matrix": "In Another Frame"}
-    errors, warned = execute("ComputeRVEStatisticsFilter", grown, **args)
-    assert errors == []
-    assert any("'EBSD': polyrve wrote its orientations in its own axes; frame edax-2 turns" in text for text in warned)
+def test_a_frame_on_top_of_the_one_that_polyrve_applied_is_warned_of(grown):
+    """The same one is not applied again; at preflight of a pipeline nobody knows which it was."""
+    args = field_args("z_", "EBSD") | volume_args() | {"write_report": False, "windows": 6, "use_feature_ids": True}
+    for frame, words in (
+        ("as it is", None),
+        ("none", None),
+        ("edax-2", None),
+        ("edax-4", "'edax-4' is applied on top"),
+    ):
+        more = {"frame": structure.FRAMES.index(frame), "output_matrix": f"In {frame}"}
+        errors, warned = execute("ComputeRVEStatisticsFilter", grown, **args, **more)
+        assert errors == []
+        assert len(warned) == (words is not None)
+        assert all(words in text and "from frame 'edax-2' into its own" in text for text in warned)
+    figures = [np.array(grown[f"{VOLUME}/In {frame}/Value"].npview()) for frame in ("as it is", "edax-2", "edax-4")]
+    np.testing.assert_array_equal(figures[0], figures[1])
+    assert np.nanmax(np.abs(figures[0] - figures[2])) > 1e-3
 
 
 def test_preflight_is_instant_and_says_what_it_will_cost(data):
@@ -319,6 +332,9 @@ def test_wrong_arrays_are_refused(grown):
         texts = args | {key: nx.DataPath("EBSD/Cell Ensemble Data/PhaseName")}
         ((code, text),) = execute("ReconstructOrientationVolumeFilter", grown, **texts)[0]
         assert (code, "expected an array of numbers; got a StringArray" in text) == (-86201, True), text
+    ((code, text),) = execute("ReconstructOrientationVolumeFilter", grown, **args, drop_phase="Nothing")[0]
+    assert (code, "phase to be dropped: expected one of " in text) == (-86201, True), text
+    assert not grown.exists("Another")
     structures = grown["EBSD/Cell Ensemble Data/CrystalStructures"].npview()
     structures[1] = 77
     errors, _ = execute("ReconstructOrientationVolumeFilter", grown, **args)

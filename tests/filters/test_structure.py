@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from polyrve import rotation
+from polyrve import frames, rotation
+from polyrve.adapters.dream3d_write import NOTE, NOTE_GROUP, note_of
 from polyrve.crystal import Phase
 from polyrve.filters import structure
 from polyrve.orientation import OrientationMap
@@ -62,3 +63,19 @@ def test_the_choice_of_an_axis_is_a_parameter(simplnx):
     parameters = simplnx.Parameters()
     structure.insert_maps(parameters)
     assert (parameters["axis"].default, parameters["axis"].choices) == (0, ["none", "x", "y"])
+
+
+def test_what_polyrve_noted_beside_a_geometry_is_of_that_geometry_alone(data, map_arguments, scan, simplnx):
+    """As in a .dream3d file that polyrve wrote and DREAM3D-NX reads."""
+    args = map_arguments(z=scan)
+    actions = simplnx.OutputActions()
+    actions.append_action(simplnx.CreateDataGroupAction(simplnx.DataPath(NOTE_GROUP)))
+    actions.append_action(simplnx.CreateStringArrayAction([1], simplnx.DataPath([NOTE_GROUP, NOTE])))
+    assert actions.apply(data, True) == []
+    turned = scan.evolve(frame=frames.named("oxford-cs1"), provenance={"source": "a.ctf"})
+    for geometry, text in (("z", note_of(turned, geometry="z")), ("other", note_of(turned, geometry="w")), ("z", "{")):
+        data[f"{NOTE_GROUP}/{NOTE}"][0] = text
+        found = structure.read_maps(data, args)["z"]
+        expected = ("oxford-cs1", "a.ctf") if geometry == "z" and text != "{" else ("none", None)
+        assert (found.frame.name, found.provenance.get("source")) == expected
+        np.testing.assert_allclose(found.quaternions, scan.quaternions, rtol=0, atol=1e-7)
