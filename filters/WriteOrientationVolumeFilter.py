@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from polyrve.adapters.replacing import require_writable
 from polyrve.filters import structure
 from polyrve.filters.filter import Filter, Say
 from polyrve.filters.parameters import assignments
@@ -82,6 +83,7 @@ class WriteOrientationVolumeFilter(Filter):
         occupied = any(path.iterdir()) if path.is_dir() else path.exists()
         if occupied and not args["force"]:
             raise FileExistsError(f"{path}: exists already; Replace Existing Files replaces it")
+        require_writable(path.parent if row.suffixes else path)
         return {"Volume": f"{nx} x {ny} x {nz} cells", "Format": f"{row.name}: {row.description}"}
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:

@@ -233,9 +233,9 @@ def warn_of_turned_maps(data: Any, args: Mapping[str, Any]) -> None:
         noted = _noted_frame(data, geometry)
         unread = noted is None and data.exists(f"{text_of(geometry)}/{NOTE_GROUP}/{NOTE}")
         if (noted is not None or unread) and not _brought_already(asked, noted):
-            before = "the one in its file" if noted is None else repr(noted.name)
+            before = "the frame of its file" if noted is None else f"frame {noted.name!r}"
             warnings.warn(
-                f"geometry {text_of(geometry)!r}: polyrve has brought its orientations from frame {before} into its "
+                f"geometry {text_of(geometry)!r}: polyrve has brought its orientations from {before} into its "
                 f"own axes; frame {asked.name!r} is applied on top of that"
                 f"{', if it is another' if noted is None else ''}",
                 stacklevel=2,

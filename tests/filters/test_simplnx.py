@@ -295,6 +295,8 @@ def test_preflight_is_instant_and_says_what_it_will_cost(data):
         ("ReconstructOrientationVolumeFilter", {"smallest": 0}, -86201, "smallest grain"),
         ("WriteDAMASKFilesFilter", {"folder": __file__ + ".d", "rate": -1.0}, -86301, "positive strain, rate"),
         ("WriteDAMASKFilesFilter", {"folder": Path(__file__).parent}, -86302, "holds files already"),
+        ("WriteDAMASKFilesFilter", {"folder": Path(__file__, "below")}, -86302, "cannot be written"),
+        ("WriteOrientationVolumeFilter", {"file": Path(__file__, "below.vti")}, -86402, "cannot be written"),
         ("WriteOrientationVolumeFilter", {"file": "rve.unknown"}, -86402, "expected a file name that ends in"),
         ("WriteOrientationVolumeFilter", {"file": "a.vti", "options": "colour=red"}, -86401, "got 'colour'"),
         ("WriteOrientationVolumeFilter", {"file": __file__, "format": "vti"}, -86402, "exists already"),
