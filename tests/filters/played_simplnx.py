@@ -23,9 +23,8 @@ def _refused(value, expected):
 
 
 def _text(value):
-    if not isinstance(value, str):
+    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise _refused(value, "str")
-    value.encode()
     return str(value)
 
 
@@ -81,7 +80,7 @@ def _set(kind):
 def _one(kind):
     def cast(value):
         if not isinstance(value, kind):
-            raise _refused(value, kind.__name__)
+            raise _refused(value, str(kind))
         return value
 
     return cast
@@ -111,7 +110,8 @@ class DataPath:
     """Two of the same path are not equal, as in simplnx: it defines no comparison for Python."""
 
     def __init__(self, path=()):
-        parts = _text(path).split("/") if isinstance(path, str) else _list(_text)(path)
+        parts = path._parts if isinstance(path, DataPath) else path
+        parts = parts.split("/") if isinstance(parts, str) else _list(_text)(parts)
         if any("/" in part for part in parts):
             raise ValueError(f"DataPath: Invalid DataObject name - {parts}")
         self._parts = tuple(part for part in parts if part)
