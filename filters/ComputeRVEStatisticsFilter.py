@@ -74,6 +74,7 @@ class ComputeRVEStatisticsFilter(Filter):
 
         nz, ny, nx = structure.check_field(data, args)
         shapes = structure.check_maps(data, args)
+        structure.warn_of_turned_maps(data, args)
         if not 0.0 < args["threshold"] < 180.0:
             raise ValueError(f"threshold: expected degrees between 0 and 180; got {args['threshold']}")
         if args["windows"] < 1:
@@ -130,6 +131,7 @@ def columns_of() -> tuple[Any, ...]:
         Column("Reference", "float32"),
         Column("Measured", "float32"),
         Column("VerdictNumber", "int32"),
+        Column("Decisive", "bool"),
     )
 
 
@@ -160,6 +162,7 @@ def table(judgement: Judgement) -> tuple[dict[str, np.ndarray], dict[str, list[s
         "Reference": column([row.reference for row in rows]),
         "Measured": column([row.measured for row in rows]),
         "VerdictNumber": np.array([VERDICTS.index(row.verdict) for row in rows])[:, None],
+        "Decisive": np.array([row.decisive for row in rows], dtype=bool)[:, None],
     }
     texts = {
         "Figure": [row.key for row in rows],

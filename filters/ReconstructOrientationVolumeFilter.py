@@ -98,6 +98,7 @@ class ReconstructOrientationVolumeFilter(Filter):
         from polyrve.filters.parameters import settings_of
 
         shapes = structure.check_maps(data, args)
+        structure.warn_of_turned_maps(data, args)
         settings = settings_of(args)
         if not 0.0 < args["threshold"] < 180.0:
             raise ValueError(f"threshold: expected degrees between 0 and 180; got {args['threshold']}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from polyrve.adapters.replacing import require_writable
 from polyrve.filters import structure
 from polyrve.filters.filter import Filter, Say
 from polyrve.filters.parameters import assignments
@@ -93,6 +94,7 @@ class WriteDAMASKFilesFilter(Filter):
             raise NotADirectoryError(f"{folder}: expected the name of a folder; it is a file")
         if folder.is_dir() and any(folder.iterdir()) and not args["force"]:
             raise FileExistsError(f"{folder}: holds files already; Replace Existing Files replaces those of DAMASK")
+        require_writable(folder)
         if nx < 2:
             raise ValueError(f"volume: expected two or more cells along x, as DAMASK needs them; got {nx}")
         damask.load_case(LOADS[args["load"]], **_load(args))

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ _START = (
     "from polyrve.cli import main; main()"
 )
 _LINE = re.compile(r"grid (\d+)/(\d+), .*iteration (\d+)/(\d+): (loss .*?)(?: \(.*\))?$")
+_WARNING = "polyrve: warning: "
 _SECONDS_BETWEEN_MESSAGES = 0.5
 _INTERRUPTED = 130
 
@@ -216,7 +218,10 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[], bool]) -> tuple[int, list[str]]:
-    """Run a command, pass its progress on, and interrupt it when the user cancels; exit code and other lines."""
+    """Run a command, pass its progress on, and interrupt it when the user cancels; exit code and other lines.
+
+    Its warnings are warnings here; lines about files in the folder, which is gone afterwards, are not shown.
+    """
     windows = sys.platform == "win32"
     options: dict[str, Any] = {"creationflags": 0x200} if windows else {"start_new_session": True}
     child = subprocess.Popen(
@@ -249,7 +254,9 @@ def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[
             match = _LINE.match(line)
             if match is None:
                 others.append(line)
-                if line:
+                if line.startswith(_WARNING):
+                    warnings.warn(line.removeprefix(_WARNING), stacklevel=2)
+                elif line and str(folder) not in line:
                     say(line)
             else:
                 level, levels, iteration, iterations = map(int, match.groups()[:4])

@@ -57,6 +57,11 @@ def warning_code(number: int) -> int:
     return -(86000 + 100 * number + 50)
 
 
+def plain(text: str) -> str:
+    """A text that simplnx takes: names of files may hold bytes that are no text, shown as question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def error_sentence(error: BaseException) -> str:
     """One sentence about an error."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
@@ -143,7 +148,7 @@ class Filter:
         return nx.IFilter.PreflightResult(
             output_actions=actions,
             warnings=self._warnings(caught),
-            preflight_values=[nx.IFilter.PreflightValue(name, value) for name, value in values.items()],
+            preflight_values=[nx.IFilter.PreflightValue(name, plain(value)) for name, value in values.items()],
         )
 
     def execute_impl(self, data_structure: Any, args: dict[str, Any], message_handler: Any, should_cancel: Any) -> Any:
@@ -152,9 +157,9 @@ class Filter:
 
         def say(text: str, percent: int | None = None) -> None:
             if percent is None:
-                message_handler(nx.IFilter.Message(nx.IFilter.Message.Type.Info, text))
+                message_handler(nx.IFilter.Message(nx.IFilter.Message.Type.Info, plain(text)))
             else:
-                message_handler(nx.IFilter.ProgressMessage(text, percent))
+                message_handler(nx.IFilter.ProgressMessage(plain(text), percent))
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -169,11 +174,11 @@ class Filter:
     def _error(self, error: BaseException) -> Any:
         import simplnx as nx
 
-        return nx.Error(error_code(error, self.number), error_sentence(error))
+        return nx.Error(error_code(error, self.number), plain(error_sentence(error)))
 
     def _warnings(self, caught: list[warnings.WarningMessage]) -> list[Any] | None:
         import simplnx as nx
 
         ours = [item for item in caught if issubclass(item.category, UserWarning)]
         texts = dict.fromkeys(" ".join(str(item.message).split()) for item in ours)
-        return [nx.Warning(warning_code(self.number), text) for text in texts] or None
+        return [nx.Warning(warning_code(self.number), plain(text)) for text in texts] or None

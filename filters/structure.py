@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -200,7 +201,50 @@ def check_maps(data: Any, args: Mapping[str, Any]) -> dict[str, tuple[int, int, 
                 f"{' x '.join(map(str, shape[::-1]))} cells"
             )
         shapes[normal] = shape
+        _check_dropped(data, args, normal)
     return shapes
+
+
+def _dropped(args: Mapping[str, Any]) -> list[str]:
+    return [*filter(None, map(str.strip, args["drop_phase"].split(",")))]
+
+
+def _check_dropped(data: Any, args: Mapping[str, Any], normal: str) -> None:
+    """Refuse names of no phase, where names are there: at preflight of a pipeline the texts are still empty."""
+    path = args[f"{normal}_crystal_structures"]
+    names = _names(data, path)
+    if names is None or any(names[1:]):
+        phases = arrays.phases_of(np.zeros(int(np.prod(data[path].tdims)), np.uint32), names)
+        point = OrientationMap(np.array([[[1.0, 0.0, 0.0, 0.0]]]), np.ones((1, 1)), phases, (1.0, 1.0))
+        arrays.without_phases(point, _dropped(args))
+
+
+def warn_of_turned_maps(data: Any, args: Mapping[str, Any]) -> None:
+    """Warn where a vendor's frame is named for maps that polyrve has brought into their own axes from another one.
+
+    Warns
+    -----
+    UserWarning
+        For each such map; at preflight of a pipeline, where the frame it was read in is not known yet, for all.
+    """
+    asked = frame_of(args["frame"])
+    for normal in normals_of(args):
+        geometry = args[f"{normal}_geometry"]
+        noted = _noted_frame(data, geometry)
+        unread = noted is None and data.exists(f"{text_of(geometry)}/{NOTE_GROUP}/{NOTE}")
+        if (noted is not None or unread) and not _brought_already(asked, noted):
+            before = "the frame of its file" if noted is None else f"frame {noted.name!r}"
+            warnings.warn(
+                f"geometry {text_of(geometry)!r}: polyrve has brought its orientations from {before} into its "
+                f"own axes; frame {asked.name!r} is applied on top of that"
+                f"{', if it is another' if noted is None else ''}",
+                stacklevel=2,
+            )
+
+
+def _brought_already(asked: Frame, noted: Frame | None) -> bool:
+    """Whether a frame that is asked for leaves orientations as they are: none does, and the one they were read in."""
+    return asked.turns_as(arrays.AS_IT_IS.map_to_euler) or (noted is not None and asked.name == noted.name)
 
 
 def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
@@ -218,13 +262,13 @@ def check_field(data: Any, args: Mapping[str, Any], prefix: str = "") -> tuple[i
     if not prefix and args.get("use_feature_ids"):
         keys.append("feature_ids")
     for key in keys:
-        tuples = tuple(int(n) for n in data[args[key]].tdims)
+        tuples = tuple(int(n) for n in _numbers(data, args[key]).tdims)
         if tuples != (nz, ny, nx):
             raise ValueError(
                 f"array {text_of(args[key])!r}: expected the {nx} x {ny} x {nz} cells of geometry "
                 f"{text_of(args[f'{prefix}geometry'])!r}; got {' x '.join(map(str, tuples[::-1]))}"
             )
-    rows = int(np.prod(data[args[f"{prefix}crystal_structures"]].tdims))
+    rows = int(np.prod(_numbers(data, args[f"{prefix}crystal_structures"]).tdims))
     if rows < 2:
         raise ValueError(
             f"array {text_of(args[f'{prefix}crystal_structures'])!r}: expected two or more rows, row 0 of which "
@@ -267,9 +311,9 @@ def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:
 def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap]:
     """The maps by normal; one of a material that is alike around an axis as those of both normals across it."""
     check_maps(data, args)
-    frame, dropped = frame_of(args["frame"]), [*filter(None, map(str.strip, args["drop_phase"].split(",")))]
+    frame = frame_of(args["frame"])
     maps = {
-        normal: arrays.without_phases(arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)), dropped)
+        normal: arrays.without_phases(arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)), _dropped(args))
         for normal in normals_of(args)
     }
     return around(maps["z"], AXES[args["axis"]]) if args["axis"] else maps
@@ -293,7 +337,10 @@ def names_of(args: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_volume(data: Any, args: Mapping[str, Any], prefix: str = "", **options: Any) -> OrientationVolume:
-    """The orientation field of a geometry; further options as in :func:`arrays.volume_of`."""
+    """The orientation field of a geometry; further options as in :func:`arrays.volume_of`.
+
+    Orientations that polyrve has brought from a frame already are not brought from it again.
+    """
     check_field(data, args, prefix)
     geometry = data[args[f"{prefix}geometry"]]
 
@@ -303,16 +350,20 @@ def read_volume(data: Any, args: Mapping[str, Any], prefix: str = "", **options:
         options["mask"] = _values(data, args[f"{prefix}mask"])
     if not prefix and args.get("use_feature_ids"):
         options["feature_ids"] = _values(data, args["feature_ids"])
-    note = _note(data, args[f"{prefix}geometry"])
-    return arrays.volume_of(
+    note, noted = _note(data, args[f"{prefix}geometry"]), _noted_frame(data, args[f"{prefix}geometry"])
+    asked = options.pop("frame", arrays.AS_IT_IS)
+    as_noted = noted is not None and _brought_already(asked, noted)
+    volume = arrays.volume_of(
         _values(data, args[f"{prefix}orientations"]),
         _values(data, args[f"{prefix}phases"]),
         _phases(data, args[f"{prefix}crystal_structures"]),
         tuple(geometry.spacing),
         tuple(geometry.origin),
         provenance=note.get("provenance", {"geometry": text_of(args[f"{prefix}geometry"])}),
+        frame=arrays.AS_IT_IS if as_noted else asked,
         **options,
     )
+    return volume.evolve(frame=noted) if as_noted else volume
 
 
 def read_grains(data: Any, args: Mapping[str, Any]) -> GrainVolume:
@@ -324,25 +375,56 @@ def read_grains(data: Any, args: Mapping[str, Any]) -> GrainVolume:
     return found
 
 
+def _numbers(data: Any, path: Any) -> Any:
+    """An array; simplnx asks for the type of no other kinds of arrays than those of numbers."""
+    if not hasattr(data[path], "npview"):
+        raise ValueError(f"array {text_of(path)!r}: expected an array of numbers; got a {type(data[path]).__name__}")
+    return data[path]
+
+
 def _values(data: Any, path: Any) -> np.ndarray:
     return np.array(data[path].npview())
 
 
+def _beside(data: Any, path: Any) -> dict[str, Any]:
+    return {child.name(): data[child] for child in data.get_children(path.parent())}
+
+
+def _names(data: Any, path: Any) -> list[str] | None:
+    """Names of phases that lie beside an array of crystal structures, row 0 first."""
+    beside = _beside(data, path)
+    texts = [beside[name] for name in ("PhaseName", "MaterialName") if name in beside]
+    return next((list(item) for item in texts if hasattr(item, "initialize_with_list")), None)
+
+
 def _phases(data: Any, path: Any) -> tuple[Any, ...]:
-    beside = {child.name(): data[child] for child in data.get_children(path.parent())}
-    names = next((list(beside[name]) for name in ("PhaseName", "MaterialName") if name in beside), None)
-    lattices = beside["LatticeConstants"].npview() if "LatticeConstants" in beside else None
-    return arrays.phases_of(data[path].npview(), names, lattices)
+    lattices: Any = _beside(data, path).get("LatticeConstants")
+    values = lattices.npview() if hasattr(lattices, "npview") else None
+    return arrays.phases_of(data[path].npview(), _names(data, path), values)
 
 
 def _note(data: Any, geometry: Any) -> dict[str, Any]:
-    """What polyrve left beside the arrays about their origin."""
-    item = data[geometry.create_child_path(NOTE_GROUP).create_child_path(NOTE)]
+    """What polyrve left about the origin of the arrays: a filter within the geometry, a .dream3d file beside it."""
+    for path, inside in ((f"{text_of(geometry)}/{NOTE_GROUP}/{NOTE}", True), (f"{NOTE_GROUP}/{NOTE}", False)):
+        item = data[path]
+        if not hasattr(item, "initialize_with_list") or not len(item):
+            continue
+        try:
+            note = json.loads(item[0])
+        except ValueError:
+            continue
+        if isinstance(note, dict) and (inside or note.get("geometry") == geometry.name()):
+            return note
+    return {}
+
+
+def _noted_frame(data: Any, geometry: Any) -> Frame | None:
+    """The frame that the orientations were brought from when polyrve read them."""
+    record = _note(data, geometry).get("frame")
     try:
-        note = json.loads(item[0]) if item is not None and len(item) else {}
-    except ValueError:
-        return {}
-    return note if isinstance(note, dict) else {}
+        return Frame(record["name"], tuple(record["map_to_euler"]), record["source"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def plan_field(

@@ -1,13 +1,24 @@
+import importlib.util
 import stat
 import sys
 import textwrap
-from types import SimpleNamespace
-from unittest.mock import MagicMock
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from polyrve.filters import arrays
+
+
+def _loaded(name):
+    """A module beside this file, to be imported by its name from now on."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+played = _loaded("played_simplnx")
 
 PLAYED = """\
 #!{python}
@@ -52,52 +63,47 @@ def play(tmp_path_factory):
     return written
 
 
-class DataPath(str):
-    """Plays simplnx's data path."""
+def add_map(data, name, field):
+    """Put a map into a DataStructure as DREAM3D-NX holds it; arguments of a filter that takes it, without prefix."""
+    ensemble = arrays.ensemble_arrays(field)
+    cells = {"Quats": np.roll(field.quaternions, -1, axis=-1)[None], "Phases": field.phase_ids[None, ..., None]}
+    rows = {"CrystalStructures": ensemble["CrystalStructures"]}
+    (dy, dx), (ny, nx) = field.spacing, field.shape
+    actions, paths = played.OutputActions(), {}
+    geometry = played.DataPath([name])
+    actions.append_action(
+        played.CreateImageGeometryAction(geometry, [nx, ny, 1], [0.0, 0.0, 0.0], [dx, dy, 1.0], "Cell Data")
+    )
+    matrix = geometry.create_child_path("Ensemble")
+    actions.append_action(played.CreateAttributeMatrixAction(matrix, [len(field.phases) + 1]))
+    dtypes = {column.name: column.dtype for column in (*arrays.CELL_COLUMNS, *arrays.ENSEMBLE_COLUMNS)}
+    for above, columns in ((geometry.create_child_path("Cell Data"), cells), (matrix, rows)):
+        for key, values in columns.items():
+            paths[key] = above.create_child_path(key)
+            kind = played.convert_np_dtype_to_datatype(np.dtype(dtypes[key]))
+            actions.append_action(played.CreateArrayAction(kind, values.shape[:-1], values.shape[-1:], paths[key]))
+    names = matrix.create_child_path("PhaseName")
+    actions.append_action(played.CreateStringArrayAction([len(field.phases) + 1], names))
+    assert actions.apply(data, True) == []
+    for key, values in (cells | rows).items():
+        data[paths[key]].npview()[...] = values
+    data[names].initialize_with_list(arrays.phase_names(field))
+    return {"geometry": geometry, "use_mask": False} | dict(
+        zip(("orientations", "phases", "crystal_structures"), paths.values(), strict=True)
+    )
 
-    def to_string(self, separator):
-        return self.replace("/", separator)
 
-    def name(self):
-        return self.rsplit("/", 1)[-1]
-
-    def parent(self):
-        return DataPath(self.rpartition("/")[0])
-
-    def create_child_path(self, name):
-        return DataPath(f"{self}/{name}")
-
-
-class DataStructure(dict):
-    """Plays simplnx's DataStructure: geometries, arrays and texts by their paths."""
-
-    def __missing__(self, path):
-        return None
-
-    def get_children(self, path):
-        return [child for child in self if child.parent() == path]
-
-    def add_map(self, name, field):
-        """A map as DREAM3D-NX holds it; the arguments of a filter that takes it, without their prefix."""
-        geometry, cells, ensemble = (DataPath(f"{name}{part}") for part in ("", "/Cell Data", "/Ensemble"))
-        (dy, dx), (ny, nx) = field.spacing, field.shape
-        self[geometry] = SimpleNamespace(dimensions=(nx, ny, 1), spacing=(dx, dy, 1.0), origin=(0.0, 0.0, 0.0))
-        values = {
-            cells.create_child_path("Quats"): np.roll(field.quaternions, -1, axis=-1)[None],
-            cells.create_child_path("Phases"): field.phase_ids[None, ..., None],
-            ensemble.create_child_path("CrystalStructures"): arrays.ensemble_arrays(field)["CrystalStructures"],
-        }
-        for path, array in values.items():
-            self[path] = SimpleNamespace(npview=lambda array=array: array, tdims=array.shape[:-1])
-        self[ensemble.create_child_path("PhaseName")] = arrays.phase_names(field)
-        names = ("orientations", "phases", "crystal_structures")
-        return {"geometry": geometry, "use_mask": False} | dict(zip(names, values, strict=True))
+@pytest.fixture
+def simplnx(monkeypatch):
+    """What plays simplnx, whether that is installed or not."""
+    monkeypatch.setitem(sys.modules, "simplnx", played)
+    return played
 
 
 @pytest.fixture
 def data():
-    """A stand-in for simplnx's DataStructure, to be filled with maps."""
-    return DataStructure()
+    """A DataStructure of what plays simplnx, to be filled with maps."""
+    return played.DataStructure()
 
 
 @pytest.fixture
@@ -107,21 +113,7 @@ def map_arguments(data):
     def put(**maps):
         args = {"frame": 0, "axis": 0, "drop_phase": ""} | {f"use_{normal}_map": normal in maps for normal in "xyz"}
         for normal, field in maps.items():
-            args |= {f"{normal}_{key}": value for key, value in data.add_map(normal, field).items()}
+            args |= {f"{normal}_{key}": value for key, value in add_map(data, normal, field).items()}
         return args
 
     return put
-
-
-@pytest.fixture
-def data_path():
-    """The stand-in's data path."""
-    return DataPath
-
-
-@pytest.fixture
-def simplnx(monkeypatch):
-    """A stand-in for simplnx itself that takes every call and remembers it."""
-    module = MagicMock()
-    monkeypatch.setitem(sys.modules, "simplnx", module)
-    return module

@@ -62,6 +62,14 @@ def test_what_has_no_iterations_is_shown_too(play, scan):
     assert [text for _, text in heard[1:2]] == ["putting the start together"]
 
 
+def test_warnings_are_warnings_here_and_temporary_files_are_not_shown(play, scan):
+    heard = Heard()
+    python = play('print("polyrve: warning: too small"); print(f"{output}: 8 x 9 x 10 voxels"); volume()')
+    with pytest.warns(UserWarning, match=r"^too small$"):
+        grow({"z": scan}, python, heard=heard)
+    assert [text for _, text in heard[1:]] == []
+
+
 def test_normals_are_named(play, scan):
     arguments = grow({"x": scan, "y": scan}, play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == "xy"

@@ -2,6 +2,7 @@ import inspect
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from polyrve.adapters import damask
 from polyrve.adapters.damask import LOAD_CASES
 from polyrve.adapters.registry import FormatError
 from polyrve.filters import get_plugin, structure
-from polyrve.filters.ComputeRVEStatisticsFilter import VERDICTS, table
+from polyrve.filters.ComputeRVEStatisticsFilter import TEXTS, VERDICTS, columns_of, table
 from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence, warning_code
+from polyrve.filters.parameters import settings_list
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
 from polyrve.statistics import Judgement, Row
@@ -87,8 +89,29 @@ def test_a_cancelled_filter_has_no_error(simplnx):
         def run(self, data, args, say, cancelled):
             raise Cancelled("cancelled")
 
-    Patient().execute_impl({}, {}, None, True)
-    simplnx.Result.assert_called_once_with(warnings=None)
+    result = Patient().execute_impl({}, {}, None, True)
+    assert result.valid()
+    assert result.warnings == []
+
+
+def test_names_that_are_no_text_are_shown_all_the_same(simplnx):
+    class Broken(Filter):
+        number = 9
+
+        def plan(self, data, args, actions):
+            warnings.warn("b\udcff", stacklevel=1)
+            return {"File": "a\udcff"}
+
+        def run(self, data, args, say, cancelled):
+            say("a\udcff", 1)
+            raise ValueError("a\udcff")
+
+    planned = Broken().preflight_impl({}, {}, None, False)
+    assert [item.value for item in planned.output_values] == ["a?"]
+    assert [item.message for item in planned.result.warnings] == ["b?"]
+    told = []
+    result = Broken().execute_impl({}, {}, told.append, False)
+    assert [item.message for item in (*told, *result.errors)] == ["a?", "a?"]
 
 
 def test_sentences_have_one_line():
@@ -110,7 +133,16 @@ def test_choices_that_pipelines_store_by_index():
         "as it is", "none", "edax-1", "edax-2", "edax-3", "edax-4", "oxford-cs0", "oxford-cs1", "bruker", "bruker-5",
     )  # fmt: skip
     assert structure.AXES[:3] == ("none", "x", "y")
+    assert LOADS[:6] == ("tension", "compression", "shear", "plane-strain", "rolling", "cyclic")
     assert set(LOADS) == set(LOAD_CASES)
+    choices = {setting.key: setting.choices for setting in settings_list() if setting.choices}
+    assert choices["descriptors"][:2] == ("default", "paper")
+    assert choices["start"][:4] == ("auto", "polycrystal", "exemplar", "random")
+    assert choices["optimizer"][:10] == (
+        "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc",
+        "scipy-cg",
+    )  # fmt: skip
+    assert set(choices) == {"descriptors", "start", "optimizer"}
 
 
 def test_figures_as_a_table():
@@ -118,7 +150,7 @@ def test_figures_as_a_table():
         Row(
             "a", "A", "texture", 0.25, {"z": 0.25, "x": 0.125}, 0.1, 0.5, "pass", reference=1.0, measured=2.0, unit="um"
         ),
-        Row("b", "B", "grains", None, {}, None, None, "not judged", "too few"),
+        Row("b", "B", "grains", None, {}, None, None, "not judged", "too few", decisive=False),
     )
     numbers, texts = table(Judgement(rows))
     assert numbers["Value"][0] == 0.25
@@ -126,7 +158,10 @@ def test_figures_as_a_table():
     assert str(numbers["ValuePerAxis"][0, 1]) == "nan"
     assert numbers["ValuePerAxis"][0, 2] == 0.25
     assert [VERDICTS[int(i)] for i in numbers["VerdictNumber"].ravel()] == ["pass", "not judged"]
+    assert numbers["Decisive"].ravel().tolist() == [True, False]
     assert texts["Reason"] == ["", "too few"]
+    assert set(numbers) == {column.name for column in columns_of()}
+    assert set(texts) == set(TEXTS)
     assert all(len(values) == 2 for values in (*numbers.values(), *texts.values()))
 
 

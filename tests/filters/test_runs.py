@@ -1,9 +1,10 @@
-"""Filters planned and run on a stand-in for simplnx."""
+"""Filters planned and run on what plays simplnx."""
 
 import itertools
 from pathlib import Path
-from unittest.mock import MagicMock
 
+import numpy as np
+import played_simplnx as nx
 import pytest
 
 from polyrve.adapters import dream3d
@@ -24,14 +25,21 @@ def volume():
 
 
 @pytest.fixture
-def args(data, map_arguments, data_path):
+def args(data, map_arguments):
     scan = measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
     names = {"cell_matrix": "Cells", "ensemble_matrix": "Ensemble", "feature_matrix": "Features"}
     return map_arguments(z=scan) | names | {
-        "output_geometry": data_path("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1, "engine": 0,
-        "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0, "write_report": False,
-        "report": Path("report.html"), "shape": [10, 9, 8],
+        "output_geometry": nx.DataPath("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1,
+        "engine": 0, "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0,
+        "write_report": False, "report": Path("report.html"), "shape": [10, 9, 8],
     }  # fmt: skip
+
+
+def planned(filter, data, args):
+    """Plan, and create what is planned."""
+    actions = nx.OutputActions()
+    filter.plan(data, args, actions)
+    assert actions.apply(data, True) == []
 
 
 @pytest.mark.parametrize(
@@ -48,11 +56,11 @@ def test_a_result_file_that_cannot_be_written_is_told_before_the_run(data, args,
     (tmp_path / "a_file").touch()
     wrong = args | {"save": True, "file": tmp_path / file}
     with pytest.raises(kind, match=words):
-        ReconstructOrientationVolumeFilter().plan(data, wrong, MagicMock())
+        ReconstructOrientationVolumeFilter().plan(data, wrong, nx.OutputActions())
     ReconstructOrientationVolumeFilter().plan(
-        data, args | {"save": True, "file": tmp_path / "new/grown.dream3d"}, MagicMock()
+        data, args | {"save": True, "file": tmp_path / "new/grown.dream3d"}, nx.OutputActions()
     )
-    ReconstructOrientationVolumeFilter().plan(data, wrong | {"save": False}, MagicMock())
+    ReconstructOrientationVolumeFilter().plan(data, wrong | {"save": False}, nx.OutputActions())
     assert not (tmp_path / "new").exists()
 
 
@@ -60,10 +68,10 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(data, args, tmp_
     args |= {"geometry": args["z_geometry"], **{key.removeprefix("z_"): value for key, value in args.items()}}
     args |= {"write_report": True, "report": tmp_path}
     with pytest.raises(ValueError, match=r"ends in \.html"):
-        ComputeRVEStatisticsFilter().plan(data, args, MagicMock())
+        ComputeRVEStatisticsFilter().plan(data, args, nx.OutputActions())
     (tmp_path / "report.json").mkdir()
     with pytest.raises(IsADirectoryError, match=r"report\.json"):
-        ComputeRVEStatisticsFilter().plan(data, args | {"report": tmp_path / "report.html"}, MagicMock())
+        ComputeRVEStatisticsFilter().plan(data, args | {"report": tmp_path / "report.html"}, nx.OutputActions())
 
 
 @pytest.mark.parametrize("write_report", [False, True])
@@ -78,28 +86,28 @@ def test_statistics_ask_for_cancel_between_figures(data, args, volume, tmp_path,
 
 
 def test_a_write_that_fails_loses_nothing(data, args, volume, monkeypatch):
-    filled = []
-
     def full(*_, **__):
         raise OSError(28, "No space left on device", "grown.dream3d")
 
     monkeypatch.setattr(engine, "grow", lambda *_, **__: engine.Grown(volume, "played"))
-    monkeypatch.setattr(structure, "fill_field", lambda *given: filled.append(given[1]))
-    monkeypatch.setattr(structure, "fill_rows", lambda *given: filled.append(given[1]))
     monkeypatch.setattr(dream3d, "write", full)
+    planned(ReconstructOrientationVolumeFilter(), data, args)
     with pytest.warns(
         UserWarning, match=r"grown.dream3d: No space left on device: not written; the volume is in Grown"
     ):
         ReconstructOrientationVolumeFilter().run(data, args | {"save": True}, lambda *_: None, lambda: False)
-    assert filled == ["Grown", "Grown/Features"]
+    ids = data["Grown/Cells/FeatureIds"].npview()
+    np.testing.assert_array_equal(ids[..., 0], segment(volume, 5.0).grain_ids)
+    assert data["Grown/Features"].tuple_shape == [ids.max() + 1]
+    assert data["Grown/Features/AvgQuats"].npview().shape == (ids.max() + 1, 4)
+    assert data.faults() == []
 
 
 def test_a_map_that_was_read_is_not_kept(data, args, tmp_path, monkeypatch):
     dream3d.write(measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1), tmp_path / "map.dream3d")
     args |= {"file": tmp_path / "map.dream3d", "properties": True, "options": ""}
-    monkeypatch.setattr(structure, "fill_field", lambda *_: None)
     reading._read.cache_clear()
-    reading.ReadEBSDFilter().plan(data, args, MagicMock())
+    planned(reading.ReadEBSDFilter(), data, args)
     assert reading._read.cache_info().currsize == 1
     reading.ReadEBSDFilter().run(data, args, lambda *_: None, lambda: False)
     assert reading._read.cache_info().currsize == 0
