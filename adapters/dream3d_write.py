@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -389,7 +390,7 @@ def _write_features(
             "SurfaceFeatures": (np.bool_, measured.touches_border),
         }
     for name, (dtype, values) in columns.items():
-        values = values.reshape(n - 1, -1)
+        values = values.reshape(n - 1, math.prod(values.shape[1:]))
         item = tree.array(matrix, name, (n,), (values.shape[1],), dtype)
         item[1:] = values.astype(item.dtype)
     if exact:

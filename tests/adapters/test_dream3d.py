@@ -73,6 +73,14 @@ def test_written_grains_come_back_exactly(tmp_path, two_phase_grains, version, c
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_volume_without_a_grain(tmp_path, two_phase_grains, version):
+    field = two_phase_grains.field.evolve(phase_ids=np.zeros(two_phase_grains.field.shape, dtype=np.int32))
+    empty = GrainVolume(field, np.zeros(field.shape, dtype=np.int32), np.zeros((0, 4)), np.zeros(0, dtype=np.int32))
+    dream3d.write(empty, tmp_path / "a.dream3d", version=version)
+    np.testing.assert_array_equal(dream3d.read(tmp_path / "a.dream3d").phase_ids, 0)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_without_double_precision_the_rounding_is_that_of_float32(tmp_path, two_phase_grains, version):
     path = tmp_path / "rve.dream3d"
     dream3d.write(two_phase_grains, path, version=version, exact=False)
