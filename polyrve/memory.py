@@ -37,8 +37,10 @@ _OF_KERAS = ("adam", "adamax", "adagrad", "rmsprop", "sgd")
 # Two-point correlations: spectra as transformed, by frequency, and both on the way back; products of all pairs of
 # channels, those of each pair once, their real and imaginary parts, and both on the way back; estimates with slopes.
 _WINDOW, _POOLED, _OF_SPECTRA, _OF_PRODUCTS, _OF_ESTIMATES = 16, 16_000_000, 4, 5, 2.5
-# On a GPU, not measured: increments at the lags of the three-point variogram, laid out twice, with their slopes.
-_ON_GPU, _LAGS, _OF_INCREMENTS = 256_000_000, 12, 4
+# On a GPU, as XLA says that compiles for one: the largest arrays of a block in fields of channels (increments at all
+# lags of the three-point variogram; sections continued, and norms at all lags, of others), and how often they count.
+_ON_GPU, _OF_BLOCK = 256_000_000, 1.5
+_BLOCKS = {"three_point": 12, "disorientation": 7, "variogram": 7}
 
 # A map: channels as formed, joined, cut, continued and with a mask; quaternions and what harmonics are formed from.
 _MAP_PER_CHANNEL, _MAP_BESIDE = 5, 45
@@ -179,7 +181,7 @@ def _fields(settings: ReconstructionSettings, names: Sequence[str], channels: in
     axes = 1 if settings.shape[0] == 1 else 3
     size = field * (1 + axes * (1 + sum(name != _ONE_POINT for name in names)))
     if gpu:
-        size += _OF_INCREMENTS * min(_ON_GPU, _LAGS * field)
+        size += int(_OF_BLOCK * min(_ON_GPU, max((_BLOCKS.get(name, 0) for name in names), default=0) * field))
     in_one_pass = settings.sections_per_group == 1 and settings.periodic and not gpu
     if "two_point" in names and not in_one_pass:
         size += _by_estimates(settings, channels, axes) + (0 if settings.periodic else axes * field)

@@ -70,6 +70,15 @@ def test_on_a_gpu_blocks_are_larger_and_no_section_is_compared_by_itself():
     assert there.beside < there.total
 
 
+@pytest.mark.parametrize(
+    ("n", "values", "compiled"),
+    [(64, {}, 194), (96, {}, 606), (128, {}, 1117), (64, ALONE, 359), (96, ALONE, 905)],
+)
+def test_forecast_is_within_a_fifth_of_what_a_compiler_for_gpus_says(n, values, compiled):
+    """What XLA takes beside position and gradient for an H100, in MB: ``benchmarks/gpu_kernels.py``."""
+    assert 1 / 1.2 < forecast_of(n, gpu=True, **values).fields / (compiled * 1e6) < 1.2
+
+
 def test_later_steps_come_on_top_of_what_tensorflow_keeps():
     assert Forecast(1, 20, 300, 100, 50, 7, 9).total == 1 + 20 + 300
     assert Forecast(1, 2, 30, 100, 50, 7, 9).total == 1 + 150 + 9
@@ -85,7 +94,7 @@ def test_numbers_are_those_of_the_code():
     )
     assert (memory._POOLED, memory._PAIRS_OF_MAP) == (two_point._POOLED_BYTES, two_point._PAIR_BYTES)
     assert memory._ON_GPU == device._ON_GPU
-    assert len(three_point.DENSE_LAGS) == memory._LAGS
+    assert len(three_point.DENSE_LAGS) == memory._BLOCKS["three_point"]
     assert exemplar._MOST_TEXTURE == memory._TEXTURE
     assert exemplar._REDUCED == memory._NEIGHBOURHOOD
     assert set(memory._DOUBLES) | set(memory._OF_KERAS) | {"lbfgs", "barzilai-borwein"} == set(METHODS)
