@@ -410,7 +410,7 @@ def test_maps_count_in_the_forecast_by_their_pixels_at_the_size_of_voxels(scan):
 
 def test_a_start_from_pixels_that_will_not_fit_is_refused_when_it_is_chosen(scan, monkeypatch):
     problem = prepare(scan, **{**PLANE, "start": "auto"})
-    monkeypatch.setattr("polyrve.reconstruction.fit_cells", lambda *_: Mock(alike=False))
+    monkeypatch.setattr("polyrve.problem.fit_cells", lambda *_: Mock(alike=False))
     sizes = {"auto": 0, "exemplar": 2**60}
     monkeypatch.setattr(Problem, "memory", lambda _, start: memory.Forecast(sizes[start], 0, 0, 0, 0, 0, 0))
     with pytest.raises(MemoryError, match="expected a working set that fits"):

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from polyrve.descriptors import DisorientationSpectrum, Variogram
-from polyrve.descriptors.pair_means import _kernel, _Layout, _owner
+from polyrve.descriptors.pair_means import _kernel, _owner
+from polyrve.descriptors.surroundings import Layout
 from polyrve.descriptors.transforms import Power
 
 LAGS = ((0, 1), (1, 0), (1, -1), (2, 0), (0, -2))
@@ -53,7 +54,7 @@ def test_gradient_with_shared_displacements(make_features, slope_error, descript
 
 
 def test_equal_shapes_share_a_kernel_and_its_compiled_program():
-    layout, same = (_Layout((2, 3, 4, 5), 1, 2, (1, 1), False, True, tf.float32) for _ in range(2))
-    kernel = _kernel(Power(1.0, 0.01), layout)
-    assert _kernel(Power(1.0, 0.01), same) is kernel
-    assert _kernel(Power(2.0, 0.01), same) is not kernel
+    layout, same = (Layout((2, 3, 4, 5), 1, 2, (1, 1), False, True, tf.float32) for _ in range(2))
+    kernel = _kernel(Power(1.0, 0.01), layout, False)
+    assert _kernel(Power(1.0, 0.01), same, False) is kernel
+    assert _kernel(Power(2.0, 0.01), same, False) is not kernel
