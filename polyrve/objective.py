@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -84,8 +85,12 @@ class SectionObjective:
         all of it is compiled as one, which starts few kernels.
         """
         if has_gpu():
-            return tf.function(self._value_and_gradient, jit_compile=True, autograph=False)(position)
+            return self._compiled(position)
         return self._value_and_gradient(position)
+
+    @cached_property
+    def _compiled(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        return tf.function(self._value_and_gradient, jit_compile=True, autograph=False)
 
     def _value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
