@@ -359,7 +359,8 @@ class Flag:
         self.messages = []
 
     def __bool__(self):
-        return any("iteration 1/" in message.message for message in self.messages)
+        shown = [message.message for message in self.messages if message.message.startswith("iteration")]
+        return any(not message.startswith("iteration 0/") for message in shown)
 
 
 def test_cancel_returns_the_best_state_of_the_engine_in_this_process(grown, tmp_path):
