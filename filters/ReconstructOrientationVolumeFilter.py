@@ -109,7 +109,7 @@ class ReconstructOrientationVolumeFilter(Filter):
         python = engine.other_python(bool(args["engine"]), args["python"], os.environ)
         spacing = settings.spacing or structure.spacing_of_maps(data, args)
         phases = structure.number_of_phases(data, args)
-        needed, seconds = forecast.sizes(settings, phases)
+        needed, seconds = forecast.sizes(settings, phases, structure.pixels_of_maps(data, args, shapes, spacing))
         forecast.refuse_too_large(needed, settings.shape)
         structure.plan_field(
             actions,

@@ -13,7 +13,7 @@ _MICROSECONDS = 20.0
 _SECONDS_TO_START = 30.0
 
 
-def sizes(settings: ReconstructionSettings, phases: int) -> tuple[int, float]:
+def sizes(settings: ReconstructionSettings, phases: int, pixels: Sequence[int] = ()) -> tuple[int, float]:
     """Memory and time of a reconstruction.
 
     The number of channels is that of cubic phases, for the Laue group is not known before a map is read; others have
@@ -25,6 +25,8 @@ def sizes(settings: ReconstructionSettings, phases: int) -> tuple[int, float]:
     settings : ReconstructionSettings
     phases : int
         Number of phases.
+    pixels : sequence of int
+        Pixels, of the voxels' size, of each map.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def sizes(settings: ReconstructionSettings, phases: int) -> tuple[int, float]:
     several = phases if phases > 1 else 0
     channels = several + (_CHANNELS_OF_A_PHASE * phases if settings.orientations else 0)
     unknowns = 4 + several
-    needed = memory.needed(settings, channels, unknowns)
+    needed = memory.forecast(settings, channels, unknowns, pixels).total
     voxels = 1.0
     for n in settings.shape:
         voxels *= n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from polyrve import frames, grains
 from polyrve.adapters.cells import by_feature_ids
 from polyrve.adapters.dream3d_write import NOTE, NOTE_GROUP, note_of
+from polyrve.axes import in_plane
 from polyrve.filters import arrays
 from polyrve.filters.arrays import Column
 from polyrve.frames import Frame
@@ -290,6 +292,18 @@ def spacing_of_maps(data: Any, args: Mapping[str, Any]) -> tuple[float, float, f
         dx, dy, _ = (float(step) for step in data[args[f"{normal}_geometry"]].spacing)
         steps[normal] = (dy, dx)
     return arrays.voxel_size_of(steps, AXES[args["axis"]])
+
+
+def pixels_of_maps(
+    data: Any, args: Mapping[str, Any], shapes: Mapping[str, Sequence[int]], spacing: Sequence[float]
+) -> list[int]:
+    """Pixels of the voxels' size (dz, dy, dx) that each map is resampled to, from shapes (nz, ny, nx) by normal."""
+    found = []
+    for normal, (_, ny, nx) in shapes.items():
+        dx, dy, _ = (float(step) for step in data[args[f"{normal}_geometry"]].spacing)
+        pixel = math.prod(spacing[i] for i in in_plane("zyx".index(normal)))
+        found.append(int(ny * dy * nx * dx / pixel))
+    return found
 
 
 def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:

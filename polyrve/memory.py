@@ -142,11 +142,6 @@ def forecast(
     )
 
 
-def needed(settings: ReconstructionSettings, channels: int, unknowns: int) -> int:
-    """Bytes that a reconstruction from small maps takes on a processor; see :func:`forecast`."""
-    return forecast(settings, channels, unknowns).total
-
-
 def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
     """The volume in double precision; cells that are fitted to maps, of which ``auto`` is taken to be content with."""
     volume = _QUATERNION * math.prod(settings.shape)

@@ -216,6 +216,7 @@ def test_forecast_grows_with_the_volume():
     assert small[0] < large[0] < two[0]
     assert small[1] < large[1] < two[1]
     assert planar[0] < small[0]
+    assert forecast.sizes(ReconstructionSettings(shape=(16, 18, 20)), 1, [10**6])[0] > small[0] + 300_000_000
     assert forecast.sizes(ReconstructionSettings(shape=(32, 36, 40), iterations=600), 1)[1] > 1.5 * large[1]
     rows = forecast.as_text(*large)
     assert "GiB" in rows["Memory (forecast)"]

@@ -37,6 +37,7 @@ def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, a
     assert structure.spacing_of_maps(data, args) == (2.0, 2.0, 2.0)
     around_it = "" if axis == "none" else f", alike around {axis}"
     assert structure.maps_text(args, structure.check_maps(data, args)) == f"normal to z: 9 x 6 points{around_it}"
+    assert structure.pixels_of_maps(data, args, structure.check_maps(data, args), (2.0, 2.0, 2.0)) == [6 * 9 // 4]
     maps = structure.read_maps(data, args)
     assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == (2.0, 2.0, 2.0)
 
