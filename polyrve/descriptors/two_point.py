@@ -158,16 +158,14 @@ class _Layout:
         first = np.concatenate([np.arange(self.channels - d) for d in distances])
         return first, first + np.repeat(distances, [self.channels - d for d in distances])
 
-    def index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per ordered pair of channels, (C, C), the pair that has it, how often, and the sign of its imaginary part."""
+    def ordered(self) -> tuple[np.ndarray, np.ndarray]:
+        """Per ordered pair of channels, (C, C), the pair that it belongs to, and 1 where it is that pair itself."""
         first, second = self.pairs
         index = np.zeros((self.channels, self.channels), dtype=np.int32)
         index[first, second] = index[second, first] = np.arange(len(first))
-        often, sign = np.zeros((2, self.channels, self.channels))
-        for c, d, way in (first, second, 1.0), (second, first, -1.0):
-            np.add.at(often, (c, d), 1.0)
-            np.add.at(sign, (c, d), way)
-        return index, often, sign
+        among = np.zeros((self.channels, self.channels))
+        among[first, second] = 1.0
+        return index, among
 
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
         """Cosines and sines from columns of the spectrum to column lags, (half, window + 1) and (half, window).
@@ -399,11 +397,11 @@ def _gradient_at_once(
 
     Spectra are (n, sections, C, half), slopes of their products (n, sections, pairs, half).
     """
-    index, among, sign = layout.index()
-    x = tf.gather(real, index, axis=2) * tf.constant(among[:, :, None], re.dtype)
+    index, among = layout.ordered()
+    x = tf.gather(real, index, axis=2) * tf.constant((among + among.T)[:, :, None], re.dtype)
     of_re, of_im = x * re[:, :, None], x * im[:, :, None]
     if imaginary is not None:
-        w = tf.gather(imaginary, index, axis=2) * tf.constant(sign[:, :, None], re.dtype)
+        w = tf.gather(imaginary, index, axis=2) * tf.constant((among - among.T)[:, :, None], re.dtype)
         of_re, of_im = of_re + w * im[:, :, None], of_im - w * re[:, :, None]
     return tf.transpose(tf.complex(*(tf.reduce_sum(part, 3) for part in (of_re, of_im))), (2, 1, 0, 3))
 
@@ -412,10 +410,7 @@ def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., Any], ...]:
     """As :func:`_of_each` for means over ``each`` neighbouring sections: a product of matrices for each frequency."""
     channels, n, half = layout.channels, layout.size[0], layout.half
     first, second = layout.pairs
-    index = np.zeros((channels, channels), dtype=np.int32)
-    index[first, second] = index[second, first] = np.arange(len(first))
-    among = np.zeros((channels, channels))
-    among[first, second] = 1.0
+    index, among = layout.ordered()
 
     def by_frequency(spectrum: tf.Tensor) -> tf.Tensor:
         return tf.reshape(tf.transpose(spectrum, (2, 3, 1, 0)), (n * half, -1, each, channels))
