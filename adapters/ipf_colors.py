@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from polyrve import rotation
-from polyrve.crystal import Phase, laue_group
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase, laue_group
 
 _CELLS = 256  # per edge of a cube face; colours are then within eight of 255 levels of orix's
 _SLAB = 1 << 18
@@ -27,7 +27,7 @@ def ipf_colors(
     Parameters
     ----------
     quaternions : ndarray, shape (..., 4)
-        Unit quaternions as in :mod:`polyrve.rotation`.
+        Unit quaternions as in :mod:`polyrve.crystallography.rotation`.
     phase_ids : ndarray, shape (...), int
         0 (not indexed) is black, i takes the Laue group of ``phases[i - 1]``.
     phases : sequence of Phase
@@ -95,7 +95,7 @@ def _table(laue: str) -> np.ndarray:
     face = np.stack([np.ones_like(u), u, v], axis=-1)
     directions = np.concatenate([np.roll(face, shift, axis=-1).reshape(-1, 3) for shift in range(3)])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    if group is symmetry.C2h:  # orix's two-fold axis is z, that of polyrve.crystal is y
+    if group is symmetry.C2h:  # orix's two-fold axis is z, that of polyrve.crystallography.phase is y
         directions = np.roll(directions, 1, axis=-1)
     rgb = DirectionColorKeyTSL(group).direction2color(Vector3d(directions))
     table = np.rint(255.0 * rgb).astype(np.uint8)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve import processors
 from polyrve.adapters.registry import FormatError
+from polyrve.backend import processors
 
 _CHUNK, _AT_ONCE = 10 << 10, 1 << 6
 _WORD, _MAX_WIDTH = 8, 16

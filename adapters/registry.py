@@ -14,8 +14,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from polyrve.frames import Frame
-from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.crystallography.reference_frames import Frame
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 
 class FormatError(ValueError):
@@ -93,46 +93,46 @@ _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ang", True, True, "EDAX OIM text, square and hexagonal grids",
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal grids",
         maps_only=True,
     ),
-    Format("ctf", (".ctf",), "polyrve.adapters.ctf", True, True, "Oxford/HKL Channel text", maps_only=True),
+    Format("ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text", maps_only=True),
     Format(
-        "cpr", (".cpr", ".crc"), "polyrve.adapters.cpr_crc", True, False, "Oxford/HKL Channel 5 project",
+        "cpr", (".cpr", ".crc"), "polyrve.adapters.ebsd.cpr_crc", True, False, "Oxford/HKL Channel 5 project",
         maps_only=True,
     ),
     Format(
-        "h5oina", (".h5oina", *_HDF5), "polyrve.adapters.h5oina", True, False, "Oxford Instruments AZtec HDF5",
+        "h5oina", (".h5oina", *_HDF5), "polyrve.adapters.ebsd.h5oina", True, False, "Oxford Instruments AZtec HDF5",
         _hdf5_with("oxford"),
     ),
     Format(
-        "edax-h5", (".oh5", ".edaxh5", *_HDF5), "polyrve.adapters.edax_h5", True, False, "EDAX OIM HDF5",
+        "edax-h5", (".oh5", ".edaxh5", *_HDF5), "polyrve.adapters.ebsd.edax_h5", True, False, "EDAX OIM HDF5",
         _hdf5_with("edax"),
     ),
-    Format("bruker-h5", _HDF5, "polyrve.adapters.bruker_h5", True, False, "Bruker ESPRIT HDF5", _hdf5_with("bruker")),
-    Format("orix-h5", _HDF5, "polyrve.adapters.orix_h5", True, False, "orix HDF5", _hdf5_with("crystal_map")),
+    Format("bruker-h5", _HDF5, "polyrve.adapters.ebsd.bruker_h5", True, False, "Bruker ESPRIT HDF5", _hdf5_with("bruker")),
+    Format("orix-h5", _HDF5, "polyrve.adapters.ebsd.orix_h5", True, False, "orix HDF5", _hdf5_with("crystal_map")),
     Format(
-        "emsoft-h5", _HDF5, "polyrve.adapters.emsoft_h5", True, False, "EMsoft dictionary indexing HDF5",
+        "emsoft-h5", _HDF5, "polyrve.adapters.ebsd.emsoft_h5", True, False, "EMsoft dictionary indexing HDF5",
         _hdf5_with("emheader", "emdata"),
     ),
-    Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
-    Format("dream3d", (".dream3d",), "polyrve.adapters.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
-    Format("damask", (), "polyrve.adapters.damask", False, True, "DAMASK_grid 3: all it needs, runs as it is"),
-    Format("vti", (".vti",), "polyrve.adapters.vti", False, True, "VTK image with IPF colours, for ParaView"),
-    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.vtkhdf", False, True, "VTK HDF image, as vti"),
-    Format("vtp", (".vtp",), "polyrve.adapters.vtp", False, True, "grain boundaries as a VTK surface"),
+    Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.ebsd.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
+    Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
+    Format("damask", (), "polyrve.adapters.solvers.damask", False, True, "DAMASK_grid 3: all it needs, runs as it is"),
+    Format("vti", (".vti",), "polyrve.adapters.volumes.vti", False, True, "VTK image with IPF colours, for ParaView"),
+    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.volumes.vtkhdf", False, True, "VTK HDF image, as vti"),
+    Format("vtp", (".vtp",), "polyrve.adapters.volumes.vtp", False, True, "grain boundaries as a VTK surface"),
     Format(
-        "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.meshio_hex", False, True,
+        "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.solvers.meshio_hex", False, True,
         "voxel hexahedra with grain sets, in what meshio writes",
     ),
-    Format("abaqus", (".inp",), "polyrve.adapters.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations"),
-    Format("los-alamos", (".txt",), "polyrve.adapters.los_alamos", False, True, "Los Alamos FFT text (EVPFFT, MASSIF)"),
-    Format("moose", (".inl", ".e", ".exo"), "polyrve.adapters.moose", False, True, "MOOSE EBSD text, or Exodus (.e)"),
-    Format("tesr", (".tesr",), "polyrve.adapters.tesr", False, True, "Neper raster tessellation"),
-    Format("prisms", (), "polyrve.adapters.prisms", False, True, "PRISMS-Plasticity: grain ids, orientations"),
-    Format("amitex", (), "polyrve.adapters.amitex", False, True, "AMITEX_FFTP: materials, zones, orientations"),
-    Format("damask-mesh", (), "polyrve.adapters.damask_mesh", False, True, "DAMASK_mesh: Gmsh mesh, materials, load"),
-    Format("spparks", (".sites",), "polyrve.adapters.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+    Format("abaqus", (".inp",), "polyrve.adapters.solvers.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations"),
+    Format("los-alamos", (".txt",), "polyrve.adapters.solvers.los_alamos", False, True, "Los Alamos FFT text (EVPFFT, MASSIF)"),
+    Format("moose", (".inl", ".e", ".exo"), "polyrve.adapters.solvers.moose", False, True, "MOOSE EBSD text, or Exodus (.e)"),
+    Format("tesr", (".tesr",), "polyrve.adapters.solvers.tesr", False, True, "Neper raster tessellation"),
+    Format("prisms", (), "polyrve.adapters.solvers.prisms", False, True, "PRISMS-Plasticity: grain ids, orientations"),
+    Format("amitex", (), "polyrve.adapters.solvers.amitex", False, True, "AMITEX_FFTP: materials, zones, orientations"),
+    Format("damask-mesh", (), "polyrve.adapters.solvers.damask_mesh", False, True, "DAMASK_mesh: Gmsh mesh, materials, load"),
+    Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
 ]  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def read(
     ----------
     path : path-like
     frame : str or Frame, optional
-        Relation of the Euler frame to the map, a name of :data:`polyrve.frames.PRESETS`; by default what the file says,
+        Relation of the Euler frame to the map, a name of :data:`polyrve.crystallography.reference_frames.PRESETS`; by default what the file says,
         else the vendor's default with a warning.
     format : str, optional
         Name of the format (:func:`formats`); by default from the suffix, and the content where several share it.

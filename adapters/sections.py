@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyrve import rotation
-from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
+from polyrve.crystallography import rotation
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 
 if TYPE_CHECKING:
-    from polyrve.grains import GrainMap, GrainVolume
+    from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _AXES_OF_MAP = {
     "z": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 import polyrve
-from polyrve import rotation
-from polyrve.crystal import Phase
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationVolume
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 
 TARGETS = (
     ("job", {"format": "damask"}),

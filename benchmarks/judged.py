@@ -20,11 +20,11 @@ import numpy as np
 
 import polyrve
 from polyrve.adapters.ipf_colors import ipf_colors
-from polyrve.multigrid import resample
-from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sections import Maps, by_normal
-from polyrve.specimen import make_specimen, measure
-from polyrve.statistics import Judgement, judge
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.map_placement import Maps, by_normal
+from polyrve.microstructure.resampling import resample
+from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.validation.run import Judgement, judge
 
 mpl.use("Agg")
 

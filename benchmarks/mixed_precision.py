@@ -24,7 +24,7 @@ import run
 import tensorflow as tf
 
 import polyrve
-from polyrve.statistics import judge
+from polyrve.validation.run import judge
 
 BITS = {"float32": 23, "TensorFloat-32": 10, "bfloat16": 7}
 

@@ -16,9 +16,9 @@ import damask
 import numpy as np
 
 import polyrve
-from polyrve.orientation import OrientationMap, OrientationVolume
-from polyrve.sample import at_spacing, whole
-from polyrve.statistics import Judgement, judge
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.validation.run import Judgement, judge
+from polyrve.validation.section_statistics import at_spacing, whole
 
 POISSON_VORONOI_CHORD = 0.6872
 """Mean chord of a Poisson-Voronoi tessellation with one cell per volume (Moller, Adv. Appl. Prob. 21 (1989) 37)."""

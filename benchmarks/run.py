@@ -178,7 +178,7 @@ def floor(names: tuple[str, ...], objective: Any, n: int, rate: dict[str, float]
 
 def reference(n: int) -> Any:
     """A section of the embedded specimen as the map, with room for n voxels."""
-    from polyrve.specimen import make_specimen
+    from polyrve.microstructure.synthetic import make_specimen
 
     return make_specimen((8, n + n // 2, n + n // 2), seed=1).field.section(0, 3).evolve(periodic=False)
 
@@ -186,8 +186,7 @@ def reference(n: int) -> Any:
 def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     """Objective of a named set and a random position."""
     import tensorflow as tf
-
-    from polyrve.problem import prepare
+    from polyrve.reconstruction.run.problem import prepare
 
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, start="random")
@@ -214,8 +213,8 @@ class Timed:
 def timed_sets(bench: Bench, n: int, rate: dict[str, float], scan: Any) -> dict[str, Callable[[], Any]]:
     """Times each descriptor, each set and an optimizer step at one size; hands out the evaluation of each set."""
     import tensorflow as tf
+    from polyrve.reconstruction.run.objective import SectionObjective
 
-    from polyrve.objective import SectionObjective
     from polyrve.optimizers import minimize
 
     evaluations = {}
@@ -281,8 +280,8 @@ def same_work(n: int) -> Callable[[], Any]:
     import tensorflow as tf
 
     from polyrve.descriptors import TwoPoint, Variation
-    from polyrve.descriptors.section_by_section import misfits
-    from polyrve.features import Features
+    from polyrve.descriptors._kernels.section_by_section import misfits
+    from polyrve.descriptors.channels import Features
 
     aims = {TwoPoint(15, cross=False): np.full((1, 16, 31), 0.3), Variation(): np.array(0.1)}
     field = tf.constant(np.random.default_rng(0).random((1, n, n, n)), tf.float32)
@@ -338,7 +337,7 @@ def objective_and_steps(n: int, iterations: int) -> None:
 
 def whole_run(n: int, iterations: int) -> int:
     """A few iterations from noise and the volume that they give; the forecast of their memory in bytes."""
-    from polyrve.reconstruction import prepare, reconstruct
+    from polyrve.reconstruction.run.run import prepare, reconstruct
 
     settings = {"shape": (n, n, n), "start": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
     problem = prepare(reference(max(n, 32)), **settings)
@@ -349,9 +348,9 @@ def whole_run(n: int, iterations: int) -> int:
 def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
     """Wall time to 1e-3 of the loss of noise: default settings against SciPy's L-BFGS-B from noise on one grid."""
     import tensorflow as tf
+    from polyrve.reconstruction.run.problem import prepare
 
     from polyrve.optimizers import minimize
-    from polyrve.problem import prepare
 
     scan = reference(n)
     taken = {}
@@ -383,7 +382,7 @@ def writers(bench: Bench, folder: Path) -> None:
     import damask
 
     import polyrve
-    from polyrve.specimen import make_specimen, measure
+    from polyrve.microstructure.synthetic import make_specimen, measure
 
     rve = make_specimen((24, 24, 24), seed=0)
     ours = bench.seconds(
@@ -424,7 +423,7 @@ def twice(program: str, path: str, clock: str) -> tuple[float, float]:
 
         read = partial(orix.io.load, path)
     else:
-        import polyrve.adapters.ang
+        import polyrve.adapters.ebsd.ang
 
         read = partial(polyrve.read, path, frame="none")
     times = []

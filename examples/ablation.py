@@ -14,7 +14,7 @@ from study import JUDGED, arguments, gallery, judged, plane, read_map, section, 
 
 import polyrve
 from polyrve.descriptors import SETS
-from polyrve.orientation import OrientationMap
+from polyrve.microstructure.fields import OrientationMap
 
 Runs = dict[str, dict[str, tuple[list[polyrve.Reconstruction], dict[str, float]]]]
 

@@ -12,7 +12,7 @@ from typing import Any
 from study import JUDGED, arguments, columnar, gallery, judged, plane, read_map, table
 
 import polyrve
-from polyrve.orientation import OrientationMap
+from polyrve.microstructure.fields import OrientationMap
 
 SINGLE = ("variation", "two_point", "three_point", "variogram", "disorientation", "texture")
 RATIOS = (0.01, 0.1, 1.0, 10.0, 100.0)

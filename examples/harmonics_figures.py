@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve import rotation
-from polyrve.crystal import LAUE_GROUPS, symmetry_operations
-from polyrve.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
+from polyrve.crystallography import rotation
+from polyrve.crystallography.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
+from polyrve.crystallography.phase import LAUE_GROUPS, symmetry_operations
 
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 

@@ -29,7 +29,7 @@ from study import (
 )
 
 import polyrve
-from polyrve.orientation import OrientationMap
+from polyrve.microstructure.fields import OrientationMap
 
 WEIGHTS = {"disorientation": 1.0, "variogram": 10.0, "texture": 3.0}
 
@@ -126,8 +126,8 @@ def draw_poles(scan: OrientationMap, outcome: Outcome, path: Path) -> None:
     """Pole figures of map and reconstruction."""
     from PIL import Image
 
-    from polyrve.reporting.drawings import pole_figures
-    from polyrve.statistics import compare
+    from polyrve.report.plots import pole_figures
+    from polyrve.validation.run import compare
 
     map_sample, volume_sample = next(iter(compare(scan, outcome.result.volume, windows=1).pairs.values()))
     content = pole_figures([("map", map_sample), ("reconstruction", volume_sample)], 1)

@@ -14,8 +14,8 @@ import numpy as np
 from study import JUDGED, arguments, gallery, judged, plane, read_map, section, table
 
 import polyrve
-from polyrve.grains import neighbour_disorientation
-from polyrve.orientation import OrientationMap
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.links import neighbour_disorientation
 
 BANDS = 4
 

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from polyrve.reconstruction.run.run import measure_targets
+from polyrve.reconstruction.run.targets import interpolate
 from study import arguments, gallery, plane, read_map, table
 
 import polyrve
-from polyrve import rotation
-from polyrve.crystal import Phase
-from polyrve.grains import measure, segment
-from polyrve.orientation import OrientationMap
-from polyrve.reconstruction import measure_targets
-from polyrve.shapes import SHAPED
-from polyrve.targets import interpolate
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import SHAPED
 
 SHARES = (0.0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1.0)
 MATRIX = rotation.from_euler(np.deg2rad([0.0, 0.0, 0.0]))

@@ -12,11 +12,11 @@ from typing import Any
 from study import JUDGED, arguments, gallery, judged, plane, table
 
 import polyrve
-from polyrve.cleaning import remove_spikes
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationMap
-from polyrve.specimen import make_specimen, measure
-from polyrve.statistics import Judgement
+from polyrve.microstructure.cleaning import remove_spikes
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.validation.run import Judgement
 
 Runs = dict[tuple[str, str, str], tuple[polyrve.Reconstruction, Judgement]]
 

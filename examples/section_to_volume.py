@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import polyrve
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationField, OrientationMap
-from polyrve.specimen import make_specimen, measure
-from polyrve.statistics import Judgement, judge
+from polyrve.microstructure.fields import OrientationField, OrientationMap
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.validation.run import Judgement, judge
 
 
 def main(

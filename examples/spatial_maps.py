@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from polyrve.reconstruction.run.objective import describe
 from study import arguments, colors, columnar, read_map, save
 
-from polyrve import rotation
+from polyrve.crystallography import rotation
 from polyrve.descriptors import TwoPoint, Variogram
-from polyrve.descriptors.protocol import half_plane
-from polyrve.local_state import LocalState
-from polyrve.objective import describe
-from polyrve.orientation import OrientationMap
+from polyrve.descriptors.local_state import LocalState
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.lags import half_plane
 
 
 def main(scan: OrientationMap, window: int = 16, output: Path | None = None) -> dict[str, np.ndarray]:

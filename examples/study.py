@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 import polyrve
-from polyrve.cleaning import remove_spikes
 from polyrve.descriptors import Descriptor, Variogram, descriptor_set
-from polyrve.descriptors.protocol import half_plane
-from polyrve.grains import DEFAULT_THRESHOLD
-from polyrve.local_state import LocalState
-from polyrve.multigrid import resample
-from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sample import half_window, sections, whole
-from polyrve.specimen import make_specimen, measure
-from polyrve.statistics import Judgement, judge
+from polyrve.descriptors.local_state import LocalState
+from polyrve.microstructure.cleaning import remove_spikes
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.lags import half_plane, half_window
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.resampling import resample
+from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.validation.run import Judgement, judge
+from polyrve.validation.section_statistics import sections, whole
 
 JUDGED: dict[str, str] = {
     "odf_7": "ODF 7.5°",
@@ -33,7 +33,7 @@ JUDGED: dict[str, str] = {
     "specks": "specks",
     "madogram_within_5": "madogram within 5 %",
 }
-"""Figures of :mod:`polyrve.statistics` that the studies print, and their short titles."""
+"""Figures of :mod:`polyrve.validation.run` that the studies print, and their short titles."""
 
 
 def arguments(description: str | None, size: int, iterations: int) -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, 
     grain_size : float, um
     seed : int
     **options
-        Of :func:`polyrve.specimen.make_specimen`.
+        Of :func:`polyrve.microstructure.synthetic.make_specimen`.
     """
     truth = make_specimen((depth, side, side), grain_size=grain_size, seed=seed, **options)
     return remove_spikes(measure(truth, index=depth // 2, seed=seed))

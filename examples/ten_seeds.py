@@ -13,7 +13,7 @@ import numpy as np
 from study import JUDGED, arguments, judged, read_map, save, section, table
 
 import polyrve
-from polyrve.orientation import OrientationMap
+from polyrve.microstructure.fields import OrientationMap
 
 STARTS = ("random", "polycrystal", "exemplar")
 

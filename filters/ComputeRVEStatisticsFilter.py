@@ -13,7 +13,7 @@ from polyrve.filters.files import check_file
 from polyrve.filters.filter import Cancelled, Filter, Say
 
 if TYPE_CHECKING:
-    from polyrve.statistics import Judgement
+    from polyrve.validation.run import Judgement
 
 TEXTS: tuple[str, ...] = ("Figure", "Title", "Group", "Unit", "Verdict", "Reason")
 VERDICTS: tuple[str, ...] = ("not judged", "pass", "warn")
@@ -70,7 +70,7 @@ class ComputeRVEStatisticsFilter(Filter):
 
     def plan(self, data: Any, args: Mapping[str, Any], actions: Any) -> Mapping[str, str]:
         """Check volume and maps by their shapes, and plan the table."""
-        from polyrve.figures import figures
+        from polyrve.validation.metrics import figures
 
         nz, ny, nx = structure.check_field(data, args)
         shapes = structure.check_maps(data, args)
@@ -92,7 +92,7 @@ class ComputeRVEStatisticsFilter(Filter):
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
         """Judge the volume, fill the table and write the report."""
-        from polyrve.statistics import judge
+        from polyrve.validation.run import judge
 
         maps = structure.read_maps(data, args)
         against = maps["z"] if set(maps) == {"z"} else maps
@@ -106,7 +106,7 @@ class ComputeRVEStatisticsFilter(Filter):
         options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"], "between": heed}
         judgement = None
         if args["write_report"]:
-            from polyrve.reporting import report
+            from polyrve.report import report
 
             Path(args["report"]).parent.mkdir(parents=True, exist_ok=True)
             judgement = report(volume, against, args["report"], **options)

@@ -14,7 +14,7 @@ import numpy as np
 from polyrve.filters import structure
 from polyrve.filters.filter import Filter, Say
 from polyrve.filters.parameters import assignments
-from polyrve.orientation import OrientationField, OrientationVolume
+from polyrve.microstructure.fields import OrientationField, OrientationVolume
 
 AS_THE_FILE_SAYS = "as the file says"
 
@@ -142,7 +142,7 @@ def read(path: Path, frame: int, options: str = "") -> tuple[OrientationVolume, 
 @lru_cache(maxsize=2)
 def _read(path: str, frame: int, options: str, changed: int, size: int) -> tuple[OrientationVolume, tuple[str, ...]]:
     from polyrve.adapters import registry
-    from polyrve.adapters.cells import as_volume
+    from polyrve.adapters.material_grid import as_volume
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

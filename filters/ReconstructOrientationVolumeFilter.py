@@ -133,10 +133,10 @@ class ReconstructOrientationVolumeFilter(Filter):
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
         """Reconstruct; when cancelled the best state so far is filled in."""
-        from polyrve.adapters import dream3d
+        from polyrve.adapters.volumes import dream3d
         from polyrve.filters import arrays, engine
         from polyrve.filters.parameters import settings_of
-        from polyrve.grains import segment
+        from polyrve.microstructure.segmentation import segment
 
         settings = settings_of(args)
         spacing = settings.spacing or structure.spacing_of_maps(data, args)

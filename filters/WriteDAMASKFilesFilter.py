@@ -86,7 +86,7 @@ class WriteDAMASKFilesFilter(Filter):
 
     def plan(self, data: Any, args: Mapping[str, Any], actions: Any) -> Mapping[str, str]:
         """Check volume, folder and load."""
-        from polyrve.adapters import damask
+        from polyrve.adapters.solvers import damask
 
         nz, ny, nx = structure.check_field(data, args)
         folder = Path(args["folder"])
@@ -107,7 +107,7 @@ class WriteDAMASKFilesFilter(Filter):
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
         """Write the folder."""
-        from polyrve.adapters import damask
+        from polyrve.adapters.solvers import damask
 
         by = ("grain", "voxel")[args["by"]]
         volume = structure.read_grains(data, args) if by == "grain" else structure.read_volume(data, args)

@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from polyrve import cleaning, rotation
-from polyrve.adapters.dream3d import CRYSTAL_STRUCTURES
 from polyrve.adapters.ipf_colors import ipf_colors
-from polyrve.crystal import Phase
-from polyrve.frames import Frame
-from polyrve.grains import GrainVolume, measure
-from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sections import around, by_normal, voxel_size
+from polyrve.adapters.volumes.dream3d import CRYSTAL_STRUCTURES
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.reference_frames import Frame
+from polyrve.microstructure import cleaning
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.map_placement import around, by_normal, voxel_size
 
 AS_IT_IS = Frame("none", source="file")
 """The orientations refer to the axes of the geometry already."""
@@ -188,7 +190,7 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     steps : mapping of str to sequence of float, um
         The one normal to z alone serves all directions.
     axis : str
-        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.sections.around`.
+        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.microstructure.map_placement.around`.
 
     Raises
     ------
@@ -242,7 +244,7 @@ def without_phases(field: OrientationMap, names: Sequence[str]) -> OrientationMa
     Raises
     ------
     ValueError
-        As :func:`polyrve.cleaning.drop_phase`.
+        As :func:`polyrve.microstructure.cleaning.drop_phase`.
     """
     kept = field
     for name in names:

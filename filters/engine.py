@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from polyrve.adapters import dream3d
+from polyrve.adapters.volumes import dream3d
 from polyrve.filters.filter import Cancelled, Say
-from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.settings import ReconstructionSettings
 
 VARIABLE = "POLYRVE_PYTHON"
@@ -31,7 +31,7 @@ VARIABLE = "POLYRVE_PYTHON"
 _START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "hasattr(signal, 'SIGBREAK') and signal.signal(signal.SIGBREAK, signal.default_int_handler); "
-    "from polyrve.cli import main; main()"
+    "from polyrve.cli.app import main; main()"
 )
 _LINE = re.compile(r"grid (\d+)/(\d+), .*iteration (\d+)/(\d+): (loss .*?)(?: \(.*\))?$")
 _WARNING = "polyrve: warning: "
@@ -140,7 +140,7 @@ def _here(
 ) -> Grown:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     say("loading TensorFlow", 0)
-    from polyrve.reconstruction import Progress, reconstruct
+    from polyrve.reconstruction.run.run import Progress, reconstruct
 
     show = _Progress(say)
 

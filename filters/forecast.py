@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polyrve import memory
+from polyrve.backend import memory
 from polyrve.settings import ReconstructionSettings
 
 _GIB = 2.0**30

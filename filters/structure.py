@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from polyrve import frames, grains
-from polyrve.adapters.cells import by_feature_ids
-from polyrve.adapters.dream3d_write import NOTE, NOTE_GROUP, note_of
-from polyrve.axes import in_plane
+from polyrve.adapters.material_grid import by_feature_ids
+from polyrve.adapters.volumes.dream3d_write import NOTE, NOTE_GROUP, note_of
+from polyrve.crystallography import reference_frames
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.filters import arrays
 from polyrve.filters.arrays import Column
-from polyrve.frames import Frame
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationField, OrientationMap, OrientationVolume
-from polyrve.sections import around
+from polyrve.microstructure import links, segmentation
+from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.map_placement import around
 
-FRAMES: tuple[str, ...] = ("as it is", *frames.PRESETS)
+FRAMES: tuple[str, ...] = ("as it is", *reference_frames.PRESETS)
 """Choices of a frame; new ones are appended, for pipelines store the index."""
 
 AXES: tuple[str, ...] = ("none", "x", "y")
@@ -53,7 +54,7 @@ def insert_frame(parameters: Any) -> None:
 
 def frame_of(index: int) -> Frame:
     """The frame of a choice."""
-    return arrays.AS_IT_IS if index == 0 else frames.named(FRAMES[index])
+    return arrays.AS_IT_IS if index == 0 else reference_frames.named(FRAMES[index])
 
 
 def insert_maps(parameters: Any) -> None:
@@ -121,7 +122,7 @@ def insert_volume(parameters: Any) -> None:
             "threshold",
             "Misorientation Tolerance (Degrees)",
             "Smallest disorientation of a grain boundary, where there are no feature ids.",
-            grains.DEFAULT_THRESHOLD,
+            links.DEFAULT_THRESHOLD,
         )
     )
 
@@ -383,7 +384,7 @@ def read_volume(data: Any, args: Mapping[str, Any], prefix: str = "", **options:
 def read_grains(data: Any, args: Mapping[str, Any]) -> GrainVolume:
     """The volume with its grains: those of its feature ids, numbered without gaps, or new ones."""
     volume = read_volume(data, args)
-    found = by_feature_ids(volume) if args["use_feature_ids"] else grains.segment(volume, args["threshold"])
+    found = by_feature_ids(volume) if args["use_feature_ids"] else segmentation.segment(volume, args["threshold"])
     if not isinstance(found, GrainVolume):
         raise TypeError(f"expected a volume; got {type(found).__name__}")
     return found

@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "Phase": "polyrve.crystal",
-    "OrientationMap": "polyrve.orientation",
-    "OrientationVolume": "polyrve.orientation",
-    "GrainMap": "polyrve.grains",
-    "GrainVolume": "polyrve.grains",
+    "Phase": "polyrve.crystallography.phase",
+    "OrientationMap": "polyrve.microstructure.fields",
+    "OrientationVolume": "polyrve.microstructure.fields",
+    "GrainMap": "polyrve.microstructure.grains",
+    "GrainVolume": "polyrve.microstructure.grains",
     "ReconstructionSettings": "polyrve.settings",
-    "Reconstruction": "polyrve.reconstruction",
+    "Reconstruction": "polyrve.reconstruction.run",
     "read": "polyrve.adapters.registry",
     "write": "polyrve.adapters.registry",
-    "around": "polyrve.sections",
-    "reconstruct": "polyrve.reconstruction",
-    "segment": "polyrve.grains",
-    "report": "polyrve.reporting",
+    "around": "polyrve.microstructure.map_placement",
+    "reconstruct": "polyrve.reconstruction.run",
+    "segment": "polyrve.microstructure.grains",
+    "report": "polyrve.report",
 }
 
 __all__ = [*_WHERE, "__version__"]
 
 if TYPE_CHECKING:
     from polyrve.adapters.registry import read, write
-    from polyrve.crystal import Phase
-    from polyrve.grains import GrainMap, GrainVolume, segment
-    from polyrve.orientation import OrientationMap, OrientationVolume
-    from polyrve.reconstruction import Reconstruction, reconstruct
-    from polyrve.sections import around
+    from polyrve.crystallography.phase import Phase
+    from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+    from polyrve.microstructure.grains import GrainMap, GrainVolume
+    from polyrve.microstructure.map_placement import around
+    from polyrve.microstructure.segmentation import segment
+    from polyrve.reconstruction.run.run import Reconstruction, reconstruct
     from polyrve.settings import ReconstructionSettings
 
 

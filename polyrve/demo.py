@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from polyrve.adapters import registry
-from polyrve.grains import GrainVolume, segment
-from polyrve.orientation import OrientationMap
-from polyrve.reconstruction import Progress, reconstruct
-from polyrve.reporting import report
-from polyrve.specimen import make_specimen, measure
-from polyrve.statistics import Judgement, judge
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.reconstruction.run.run import Progress, reconstruct
+from polyrve.report import report
+from polyrve.validation.run import Judgement, judge
 
 FRAME = "edax-2"
 """The frame that the demo's scan is written in and read in."""

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from polyrve.adapters import registry
-from polyrve.specimen import make_specimen, measure
+from polyrve.microstructure.synthetic import make_specimen, measure
 
 
 def main(path: Path = Path("specimen.ang"), size: int = 96) -> tuple[int, ...]:

@@ -11,13 +11,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from polyrve.descriptors.disorientation import SHORT_LAGS, DisorientationSpectrum
-from polyrve.descriptors.protocol import Descriptor, half_plane, rings
+from polyrve.descriptors.local_state import LocalState
+from polyrve.descriptors.protocol import Descriptor
 from polyrve.descriptors.texture import Texture
 from polyrve.descriptors.three_point import DENSE_LAGS, ThreePoint
 from polyrve.descriptors.two_point import TwoPoint
 from polyrve.descriptors.variation import Variation
 from polyrve.descriptors.variogram import Variogram
-from polyrve.local_state import LocalState
+from polyrve.microstructure.lags import half_plane, rings
 
 __all__ = [
     "SETS", "Descriptor", "DisorientationSpectrum", "Texture", "ThreePoint", "TwoPoint", "Variation", "Variogram",

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import section_pair_means
-from polyrve.descriptors.protocol import Lag, squared_residual
-from polyrve.descriptors.transforms import Exceedance
-from polyrve.features import Features
+from polyrve.descriptors._kernels.pair_means import section_pair_means
+from polyrve.descriptors._kernels.transforms import Exceedance
+from polyrve.descriptors.channels import Features
+from polyrve.descriptors.protocol import squared_residual
+from polyrve.microstructure.lags import Lag
 
 SHORT_LAGS: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0))
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import tensorflow as tf
 
-from polyrve.features import Features
-
-Lag = tuple[int, int]
+from polyrve.descriptors.channels import Features
 
 
 @runtime_checkable
@@ -79,24 +75,3 @@ def group_size(sections: int, group: int | None) -> int:
     if group < 1 or sections % group:
         raise ValueError(f"pooling: expected a divisor of the {sections} sections; got groups of {group}")
     return group
-
-
-def half_plane(radius: int) -> tuple[Lag, ...]:
-    """All lags (row, column) with components up to a radius, one of each pair l and -l, without zero."""
-    return tuple(
-        (row, column) for row in range(radius + 1) for column in range(-radius, radius + 1) if (row, column) > (0, 0)
-    )
-
-
-def rings(radii: Sequence[float], directions: int) -> tuple[Lag, ...]:
-    """Lags near some radii in equally spaced directions of the half plane, each once."""
-    found: dict[Lag, None] = {}
-    for radius in radii:
-        for i in range(directions):
-            angle = np.pi * i / directions
-            lag = (round(radius * float(np.sin(angle))), round(radius * float(np.cos(angle))))
-            if lag < (0, 0):
-                lag = (-lag[0], -lag[1])
-            if lag != (0, 0):
-                found.setdefault(lag)
-    return tuple(found)

@@ -14,16 +14,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.polynomial import chebyshev
 
-from polyrve.descriptors.protocol import squared_residual
-from polyrve.device import bytes_at_once, matvec
-from polyrve.features import Features
-from polyrve.harmonics import (
+from polyrve.backend.custom_gradients import with_gradient
+from polyrve.backend.device import bytes_at_once, matvec
+from polyrve.crystallography.harmonics import (
     SymmetrizedHarmonics,
     degrees_up_to,
     number_of_invariants,
     symmetrized_harmonics,
 )
-from polyrve.tracing import with_gradient
+from polyrve.descriptors.channels import Features
+from polyrve.descriptors.protocol import squared_residual
 
 
 @dataclass(frozen=True, eq=False)

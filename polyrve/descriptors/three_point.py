@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from polyrve.descriptors.increments import Increments
-from polyrve.descriptors.protocol import Lag, average_groups, squared_residual
-from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.device import has_gpu
-from polyrve.features import Features, at_once, in_parts
-from polyrve.tracing import with_gradient, with_slope
+from polyrve.backend.custom_gradients import with_gradient, with_slope
+from polyrve.backend.device import has_gpu
+from polyrve.descriptors._kernels.increments import Increments
+from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
+from polyrve.descriptors.channels import Features, at_once, in_parts
+from polyrve.descriptors.protocol import average_groups, squared_residual
+from polyrve.microstructure.lags import Lag
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
@@ -44,7 +45,7 @@ class ThreePoint:
         return tuple(average_groups(self._per_section(features, axis), group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
-        """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
+        """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""
         require_shape(self.name, target, (shape[1], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
         kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape, dtype)

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from polyrve.axes import in_plane
-from polyrve.descriptors.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
+from polyrve.backend.custom_gradients import with_gradient
+from polyrve.backend.device import bytes_at_once, has_gpu
+from polyrve.descriptors._kernels.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
+from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
+from polyrve.descriptors._kernels.section_correlations import SectionCorrelations, misfit_kernel
+from polyrve.descriptors.channels import Features, at_once, sections_first
 from polyrve.descriptors.protocol import group_size, squared_residual
-from polyrve.descriptors.section_by_section import Kernel, require_shape
-from polyrve.descriptors.section_correlations import SectionCorrelations, misfit_kernel
-from polyrve.device import bytes_at_once, has_gpu
-from polyrve.features import Features, at_once, sections_first
-from polyrve.tracing import with_gradient
+from polyrve.microstructure.axes import in_plane
 
 _BLOCK_BYTES = 4_000_000
 _POOLED_BYTES = 16_000_000
@@ -57,7 +57,7 @@ class TwoPoint:
         return tuple(self._on_sections(features, axis, group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
-        """See :class:`polyrve.descriptors.section_by_section.ComparesSections`."""
+        """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""
         sections, channels, *size = shape
         self._require_room(*size, periodic=True)
         pairs = (channels, channels) if self.cross else (channels,)

@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyrve.axes import in_plane
+from polyrve.descriptors.channels import Features
 from polyrve.descriptors.protocol import average_groups
-from polyrve.features import Features
+from polyrve.microstructure.axes import in_plane
 
 
 @dataclass(frozen=True)

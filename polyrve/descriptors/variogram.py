@@ -7,10 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyrve.descriptors.pair_means import section_pair_means
-from polyrve.descriptors.protocol import Lag
-from polyrve.descriptors.transforms import Power
-from polyrve.features import Features
+from polyrve.descriptors._kernels.pair_means import section_pair_means
+from polyrve.descriptors._kernels.transforms import Power
+from polyrve.descriptors.channels import Features
+from polyrve.microstructure.lags import Lag
 
 
 @dataclass(frozen=True)

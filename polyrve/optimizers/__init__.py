@@ -17,9 +17,9 @@ from polyrve.optimizers.barzilai_borwein import barzilai_borwein
 from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
 from polyrve.optimizers.first_order import first_order
 from polyrve.optimizers.lbfgs import lbfgs
-from polyrve.optimizers.minimum import History, Iteration, Limits, Minimum, State, Status, Stop, Watch
-from polyrve.optimizers.pairs import default_memory
-from polyrve.optimizers.scipy import scipy
+from polyrve.optimizers.lbfgs_history import default_memory
+from polyrve.optimizers.result import History, Iteration, Limits, Minimum, State, Status, Stop, Watch
+from polyrve.optimizers.scipy_methods import scipy
 
 __all__ = [
     "METHODS", "Evaluation", "History", "Iteration", "Minimum", "Objective", "State", "Status", "default_memory",

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
-from polyrve.optimizers.minimum import State, Status, Watch
+from polyrve.optimizers.result import State, Status, Watch
 
 
 def barzilai_borwein(

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from polyrve.optimizers.blocks import dot, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
-from polyrve.optimizers.minimum import State, Status, Watch
+from polyrve.optimizers.result import State, Status, Watch
 
 LEARNING_RATES: dict[str, float | None] = {
     "Adam": 0.01, "Adamax": 0.02, "Adagrad": 0.1, "RMSprop": 0.005, "SGD": None,

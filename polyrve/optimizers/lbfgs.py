@@ -4,8 +4,8 @@ Fields never leave the device. An evaluation sends the loss, a slope, a norm and
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
 The pairs of steps and gradient differences, and the direction that they give, are those of
-:mod:`polyrve.optimizers.pairs`. For a field of orientations the initial matrix has a scale per spatial frequency
-(:mod:`polyrve.optimizers.metric`).
+:mod:`polyrve.optimizers.lbfgs_history`. For a field of orientations the initial matrix has a scale per spatial frequency
+(:mod:`polyrve.optimizers.spectral_preconditioner`).
 
 References
 ----------
@@ -20,13 +20,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from polyrve.memory import give_back
+from polyrve.backend.memory import give_back
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
+from polyrve.optimizers.lbfgs_history import FEWEST, Pairs, default_memory, kept_precision
 from polyrve.optimizers.line_search import Trial, strong_wolfe
-from polyrve.optimizers.metric import FrequencyScales
-from polyrve.optimizers.minimum import State, Status, Watch
-from polyrve.optimizers.pairs import FEWEST, Pairs, default_memory, kept_precision
+from polyrve.optimizers.result import State, Status, Watch
+from polyrve.optimizers.spectral_preconditioner import FrequencyScales
 
 
 def lbfgs(

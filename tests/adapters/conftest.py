@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from polyrve.crystal import LAUE_GROUPS, Phase
+from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 
 AXES_OF_EULER_FRAME = {
     "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -417,9 +417,9 @@ def crystals() -> Callable[..., Crystals]:
 @pytest.fixture
 def halves():
     """Two grains of (3, 4, 3) voxels each, side by side along x, not periodic; columns 2 and 3 lie at the boundary."""
-    from polyrve import rotation
-    from polyrve.grains import segment
-    from polyrve.orientation import OrientationVolume
+    from polyrve.crystallography import rotation
+    from polyrve.microstructure.fields import OrientationVolume
+    from polyrve.microstructure.segmentation import segment
 
     angle = np.repeat([0.0, 0.5], 3) + np.array([0.0, 0.01, 0.02, 0.0, 0.01, 0.02])
     q = np.broadcast_to(rotation.from_axis_angle([0.0, 0.0, 1.0], angle), (3, 4, 6, 4))
@@ -429,9 +429,9 @@ def halves():
 @pytest.fixture
 def two_phase_grains():
     """Eight grains of two phases on (3, 4, 5) voxels of unequal edges, each voxel a little off its grain's mean."""
-    from polyrve import rotation
-    from polyrve.grains import GrainVolume
-    from polyrve.orientation import OrientationVolume
+    from polyrve.crystallography import rotation
+    from polyrve.microstructure.fields import OrientationVolume
+    from polyrve.microstructure.grains import GrainVolume
 
     rng = np.random.default_rng(7)
     phases = (

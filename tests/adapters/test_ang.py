@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import frames, rotation
 from polyrve.adapters.registry import FormatError
+from polyrve.crystallography import reference_frames, rotation
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the data files beside the repository")
@@ -367,7 +367,7 @@ def test_windows_line_ends(tmp_path):
 
 
 def test_frame_object(tmp_path):
-    frame = frames.Frame("custom", (0.0, 0.0, 0.0, 1.0), "user")
+    frame = reference_frames.Frame("custom", (0.0, 0.0, 0.0, 1.0), "user")
     path = written(tmp_path, header(), points())
     scan = read(path, frame=frame)
     plain = read(path, frame="none")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import frames, rotation
 from polyrve.adapters.registry import FormatError
+from polyrve.crystallography import reference_frames, rotation
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the data files beside the repository")
@@ -37,7 +37,7 @@ def test_orix_reads_the_same_but_for_the_crystal_axis():
     theirs = load(str(DATA / "twins.ctf"))
     ours = read(DATA / "twins.ctf", frame="none")
     np.testing.assert_array_equal(ours.indexed.ravel(), theirs.is_indexed)
-    vendor = frames.vendor_crystal_frame(ours.quaternions, ours.phases[0], "a*")
+    vendor = reference_frames.vendor_crystal_frame(ours.quaternions, ours.phases[0], "a*")
     same = np.abs(np.sum(vendor.reshape(-1, 4) * theirs.rotations.data, axis=1))
     np.testing.assert_allclose(same[ours.indexed.ravel()], 1.0, atol=1e-12)
 
@@ -99,7 +99,7 @@ def test_acquisition_angles_are_part_of_cs0(samples, crystals, tmp_path):
     _, path = changed(samples, crystals, tmp_path, (b"AcqE1\t0", b"AcqE1\t90"))
     scan = read(path)
     quarter = rotation.from_euler(np.deg2rad([90.0, 0, 0]))
-    assert scan.frame.map_to_euler == frames.named("oxford-cs0", specimen_orientation=quarter).map_to_euler
+    assert scan.frame.map_to_euler == reference_frames.named("oxford-cs0", specimen_orientation=quarter).map_to_euler
     assert scan.provenance["frame"]["map_to_euler"] == list(scan.frame.map_to_euler)
 
 

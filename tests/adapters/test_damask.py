@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
-from polyrve.adapters import damask as adapter
-from polyrve.adapters import damask_phases
-from polyrve.crystal import Phase
-from polyrve.orientation import OrientationVolume
+from polyrve.adapters.solvers import damask as adapter
+from polyrve.adapters.solvers import damask_phases
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationVolume
 
 PHASES = {"Mg (alpha)": "Mg"}
 LAUE = {"cF": "m-3m", "cI": "m-3m", "hP": "6/mmm", "tI": "4/mmm"}
@@ -245,8 +245,8 @@ def test_killed_export_leaves_no_folder(tmp_path):
     code = (
         "import os, signal, sys, numpy as np\n"
         "from polyrve.adapters import damask\n"
-        "from polyrve.crystal import Phase\n"
-        "from polyrve.orientation import OrientationVolume\n"
+        "from polyrve.crystallography.phase import Phase\n"
+        "from polyrve.microstructure.fields import OrientationVolume\n"
         "damask.Path.write_text = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
         "q = np.ones((2, 2, 2, 4)) / 2\n"
         "damask.write(OrientationVolume(q, np.ones((2, 2, 2)), (Phase('Al'),), (1, 1, 1)), sys.argv[1], by='voxel')\n"

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import frames, rotation
-from polyrve.adapters import dream3d
 from polyrve.adapters.registry import FormatError
-from polyrve.crystal import LAUE_GROUPS, Phase
-from polyrve.grains import GrainMap, GrainVolume, grain_wise, measure
-from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.adapters.volumes import dream3d
+from polyrve.crystallography import reference_frames, rotation
+from polyrve.crystallography.phase import LAUE_GROUPS, Phase
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grains import GrainMap, GrainVolume, grain_wise
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
 SAMPLES = [
@@ -44,7 +45,7 @@ def assert_same_field(a, b):
 
 
 def test_another_frame_than_its_own_turns_a_written_volume_with_a_warning(tmp_path, two_phase_grains):
-    path, own = tmp_path / "rve.dream3d", frames.named("edax-2", "vendor default")
+    path, own = tmp_path / "rve.dream3d", reference_frames.named("edax-2", "vendor default")
     dream3d.write(two_phase_grains.field.evolve(frame=own), path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -53,7 +54,7 @@ def test_another_frame_than_its_own_turns_a_written_volume_with_a_warning(tmp_pa
     assert same.frame == own
     with pytest.warns(UserWarning, match=r"brought from frame .edax-2.* frame .edax-3. is applied on top of that"):
         other = polyrve.read(path, frame="edax-3")
-    expected = frames.named("edax-3").apply(plain.quaternions)
+    expected = reference_frames.named("edax-3").apply(plain.quaternions)
     np.testing.assert_allclose(other.quaternions[plain.indexed], expected[plain.indexed], atol=1e-12)
 
 
@@ -387,7 +388,7 @@ def test_means_are_turned_with_the_field(tmp_path, two_phase_grains, version):
 
 
 def test_means_follow_the_field_where_the_frame_is_the_files_own(tmp_path, two_phase_grains):
-    field = two_phase_grains.field.evolve(frame=frames.named("edax-2", "vendor default"))
+    field = two_phase_grains.field.evolve(frame=reference_frames.named("edax-2", "vendor default"))
     grains = GrainVolume(field, two_phase_grains.grain_ids, two_phase_grains.quaternions, two_phase_grains.phase_ids)
     dream3d.write(grains, tmp_path / "a.dream3d")
     back = dream3d.read_grains(tmp_path / "a.dream3d", frame="edax-2")

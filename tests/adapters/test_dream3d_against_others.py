@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
+from polyrve.crystallography import rotation
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the data files beside the repository")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
 from polyrve.adapters.registry import FORMATS
-from polyrve.crystal import Phase
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationVolume
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/formats-out.md"
 TEXT = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
 from polyrve.adapters.registry import FormatError
-from polyrve.orientation import OrientationMap
+from polyrve.crystallography import rotation
+from polyrve.microstructure.fields import OrientationMap
 
 COUNT = int(os.environ.get("POLYRVE_FUZZ", "2000"))
 READERS = [

@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-from polyrve import rotation
 from polyrve.adapters.ipf_colors import ipf_colors
-from polyrve.crystal import LAUE_GROUPS, Phase
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
 SEAMS = {"-3": 0.01, "6/m": 0.02, "m-3": 0.01}  # these sectors have edges where the key's colour jumps
@@ -23,7 +23,7 @@ def test_agrees_with_orix(laue, direction):
     names = ("Ci", "C2h", "D2h", "C4h", "D4h", "S6", "D3d", "C6h", "D6h", "Th", "Oh")
     group = getattr(symmetry, names[LAUE_GROUPS.index(laue)])
     q = rotation.random_orientations(1000, np.random.default_rng(0))
-    if laue == "2/m":  # orix's two-fold axis is z, that of polyrve.crystal is y
+    if laue == "2/m":  # orix's two-fold axis is z, that of polyrve.crystallography.phase is y
         along = np.roll(rotation.rotate(q, np.array(direction, dtype=float)), 1, axis=-1)
         expected = 255 * DirectionColorKeyTSL(group).direction2color(Vector3d(along))
     else:

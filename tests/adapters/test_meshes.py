@@ -9,12 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from polyrve import rotation
-from polyrve.adapters import abaqus, damask_mesh, los_alamos, meshio_hex, moose
-from polyrve.adapters.cells import cells
-from polyrve.crystal import Phase
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationVolume
+from polyrve.adapters.material_grid import cells
+from polyrve.adapters.solvers import abaqus, damask_mesh, los_alamos, meshio_hex, moose
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 
 meshio = pytest.importorskip("meshio")
 
@@ -191,7 +191,7 @@ def test_abaqus_orientations_and_sections(tmp_path, two_phase_grains):
 @pytest.mark.parametrize(("name", "laue"), [("Al", "m-3m"), ("Mg", "6/mmm")])
 def test_calculix_finds_the_stress_of_a_strained_crystal(tmp_path, name, laue):
     """A crystal strained through the reference nodes of a periodic deck: Hooke's law in the crystal's axes."""
-    from polyrve.adapters.damask_phases import LIBRARY
+    from polyrve.adapters.solvers.damask_phases import LIBRARY
 
     q = rotation.random_orientations(1, np.random.default_rng(5))
     field = OrientationVolume(
@@ -229,7 +229,7 @@ def test_calculix_finds_the_stress_of_a_strained_crystal(tmp_path, name, laue):
 
 
 def test_abaqus_hexagonal_constants():
-    from polyrve.adapters.damask_phases import LIBRARY
+    from polyrve.adapters.solvers.damask_phases import LIBRARY
 
     c = LIBRARY["Mg"].elastic
     got = abaqus._orthotropic(c)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import frames, rotation
 from polyrve.adapters import registry
-from polyrve.adapters.orix_bridge import from_orix, to_orix
+from polyrve.adapters.ebsd.orix_bridge import from_orix, to_orix
 from polyrve.adapters.registry import FormatError
-from polyrve.crystal import Phase
-from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.crystallography import reference_frames, rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 READERS = [
     "ang", "ctf", "cpr", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
@@ -78,25 +78,25 @@ def test_frame_is_stated_or_warned_about(samples, crystals, tmp_path, name):
     sample, _, path = made(samples, crystals, name, tmp_path)
     if sample.stated:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", frames.FrameWarning)
+            warnings.simplefilter("error", reference_frames.FrameWarning)
             field = polyrve.read(path)
         assert field.frame.source == "file"
     else:
-        with pytest.warns(frames.FrameWarning, match=f"frame '{sample.frame}'.*frame=") as caught:
+        with pytest.warns(reference_frames.FrameWarning, match=f"frame '{sample.frame}'.*frame=") as caught:
             field = polyrve.read(path)
-        assert len([w for w in caught if issubclass(w.category, frames.FrameWarning)]) == 1
+        assert len([w for w in caught if issubclass(w.category, reference_frames.FrameWarning)]) == 1
         assert field.frame.source == "vendor default"
     assert field.frame.name == sample.frame
 
 
-@pytest.mark.parametrize("frame", list(frames.PRESETS))
+@pytest.mark.parametrize("frame", list(reference_frames.PRESETS))
 @pytest.mark.parametrize("name", ["ang", "ctf", "cpr", "bruker-h5", "orix-h5", "h5oina", "h5ebsd"])
 def test_frame_asked_for_is_applied(samples, crystals, tmp_path, name, frame):
     sample = samples[name]
     truth = crystals((4, 5))
     path = sample.write(truth, tmp_path, frame)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", frames.FrameWarning)
+        warnings.simplefilter("error", reference_frames.FrameWarning)
         field = as_map(polyrve.read(path, frame=frame))
     assert_same_crystals(field, truth, sample.tolerance)
     assert field.frame.source == "user"
@@ -113,7 +113,7 @@ def test_provenance(samples, crystals, tmp_path, name):
     assert provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert provenance["format"] == name.removesuffix("-hkl")
     assert provenance["frame"]["name"] == sample.frame
-    assert provenance["frame"]["map_to_euler"] == list(frames.PRESETS[sample.frame])
+    assert provenance["frame"]["map_to_euler"] == list(reference_frames.PRESETS[sample.frame])
     turned = [step for step in provenance["steps"] if "crystal x axis" in step]
     assert (len(turned) > 0) == (name in ("ctf", "cpr", "h5oina", "bruker-h5", "h5ebsd-hkl"))
 
@@ -132,7 +132,7 @@ def test_round_trip_of_every_pair(samples, crystals, tmp_path, name, writer):
     between = tmp_path / f"between.{writer}"
     polyrve.write(as_map(read(path)), between)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", frames.FrameWarning)
+        warnings.simplefilter("error", reference_frames.FrameWarning)
         field = as_map(polyrve.read(between))
     assert_same_crystals(field, truth, max(sample.tolerance, MAP_WRITERS[writer]))
     assert field.spacing == pytest.approx(truth.spacing)
@@ -149,7 +149,7 @@ def test_round_trip_of_volumes(samples, crystals, tmp_path, name):
 
 
 @pytest.mark.parametrize("writer", ["ang", "ctf"])
-@pytest.mark.parametrize("frame", list(frames.PRESETS))
+@pytest.mark.parametrize("frame", list(reference_frames.PRESETS))
 def test_writers_note_their_frame(crystals, tmp_path, writer, frame):
     truth = crystals((4, 5))
     field = OrientationMap(rotation.from_matrix(truth.matrices), truth.phase_ids, truth.phases, truth.spacing)
@@ -309,7 +309,7 @@ class _Entry:
 
 
 def test_plugins_by_entry_point(monkeypatch, tmp_path):
-    row = registry.Format("mine", (".mine",), "polyrve.adapters.ang", True, False, "a test")
+    row = registry.Format("mine", (".mine",), "polyrve.adapters.ebsd.ang", True, False, "a test")
 
     def broken():
         raise ImportError("no module named nothing")

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from polyrve.adapters.new_hdf5 import new_hdf5
 from polyrve.adapters.replacing import replacing, replacing_folder
+from polyrve.adapters.volumes.new_hdf5 import new_hdf5
 
 
 def fail_half_way(target, force=False):
@@ -139,7 +139,7 @@ def test_killed_export_leaves_no_file_under_the_final_name(tmp_path):
 def test_hdf5_that_cannot_be_written_does_not_crash_the_end_of_the_process(tmp_path, compression):
     code = (
         "import resource, sys, numpy as np\n"
-        "from polyrve.adapters.new_hdf5 import new_hdf5\n"
+        "from polyrve.adapters.volumes.new_hdf5 import new_hdf5\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
         "try:\n"
         "    with new_hdf5(sys.argv[1]) as file:\n"

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 import polyrve
-from polyrve import rotation
 from polyrve.adapters import sections
-from polyrve.crystal import LAUE_GROUPS, Phase
-from polyrve.orientation import OrientationMap
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import LAUE_GROUPS, Phase
+from polyrve.microstructure.fields import OrientationMap
 
 MAP_AXES = {"z": "xy", "y": "xz", "x": "yz"}
 

@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from polyrve import rotation
-from polyrve.adapters import amitex, los_alamos, moose, prisms, spparks, tesr
+from polyrve.adapters.solvers import amitex, los_alamos, moose, prisms, spparks, tesr
 from polyrve.adapters.text_rows import decimals
-from polyrve.crystal import Phase
-from polyrve.grains import GrainVolume
-from polyrve.orientation import OrientationVolume
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 
 X_FASTEST = [(z, y, x) for z in range(3) for y in range(4) for x in range(5)]
 

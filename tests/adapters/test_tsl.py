@@ -1,7 +1,7 @@
 """EDAX's numbers."""
 
-from polyrve.adapters import tsl
-from polyrve.crystal import LAUE_GROUPS
+from polyrve.adapters.ebsd import tsl
+from polyrve.crystallography.phase import LAUE_GROUPS
 
 
 def test_symmetry_numbers():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from polyrve import grains, rotation
-from polyrve.adapters import vti, vtkhdf, vtp
 from polyrve.adapters.ipf_colors import ipf_colors
+from polyrve.adapters.volumes import vti, vtkhdf, vtp
+from polyrve.crystallography import rotation
+from polyrve.microstructure import grain_properties, grains
 
 vtk = pytest.importorskip("vtk")
 from vtk.util.numpy_support import vtk_to_numpy  # noqa: E402
@@ -41,13 +42,13 @@ def test_image_value_by_value(tmp_path, two_phase_grains, module, name, compress
     expect("FeatureIds", two_phase_grains.grain_ids)
     mean = two_phase_grains.quaternions[two_phase_grains.grain_ids - 1]
     expect("AvgQuats", mean, atol=1e-7)
-    expect("Boundary", grains.boundary_points(two_phase_grains))
+    expect("Boundary", grain_properties.boundary_points(two_phase_grains))
     expect("Phases", field.phase_ids)
     expect("IPFColors", ipf_colors(field.quaternions, field.phase_ids, field.phases))
     expect("Quats", field.quaternions, atol=1e-7)
     expect("EulerAngles", np.rad2deg(rotation.to_euler(field.quaternions)), rtol=1e-6)
-    expect("KAM", np.nan_to_num(grains.kernel_average_misorientation(field)), atol=1e-5)
-    spread = grains.measure(two_phase_grains).orientation_spread
+    expect("KAM", np.nan_to_num(grain_properties.kernel_average_misorientation(field)), atol=1e-5)
+    spread = grain_properties.measure(two_phase_grains).orientation_spread
     expect("GOS", spread[two_phase_grains.grain_ids - 1], rtol=1e-6)
     expect("CI", field.properties["CI"])
     expect("strain", field.properties["strain"])
@@ -69,7 +70,7 @@ def test_kam_by_layers_is_that_of_the_whole(monkeypatch, two_phase_grains, perio
     field = two_phase_grains.field.evolve(periodic=periodic)
     monkeypatch.setattr(vti, "_LAYERS", layers)
     arrays = dict(vti.cell_arrays(field))
-    expected = np.nan_to_num(grains.kernel_average_misorientation(field))
+    expected = np.nan_to_num(grain_properties.kernel_average_misorientation(field))
     np.testing.assert_allclose(arrays["KAM"], expected, atol=1e-5)
 
 
@@ -118,7 +119,7 @@ def test_boundary_along_the_voxel_faces(tmp_path, two_phase_grains):
     properties.Update()
     assert properties.GetSurfaceArea() == pytest.approx(sum(areas), rel=1e-5)
     pairs = {tuple(sorted(pair)) for pair in arrays["GrainIds"].tolist()}
-    expected, _ = grains.neighbours(_open(two_phase_grains))
+    expected, _ = grain_properties.neighbours(_open(two_phase_grains))
     assert pairs == {tuple(pair) for pair in expected.tolist()}
 
 

@@ -32,8 +32,8 @@ def losses(result):
 
 
 def test_madograms_are_those_of_a_direct_sum(load):
-    from polyrve.harmonics import symmetrized_harmonics
-    from polyrve.specimen import make_specimen
+    from polyrve.crystallography.harmonics import symmetrized_harmonics
+    from polyrve.microstructure.synthetic import make_specimen
 
     study = load("study")
     volume = make_specimen((1, 12, 14), grain_size=4.0).field
@@ -60,7 +60,7 @@ def test_lags_cover_the_window(load):
 
 def test_measured_map_keeps_its_main_phase(load, tmp_path):
     import polyrve
-    from polyrve.specimen import ALUMINIUM, MAGNESIUM, make_specimen
+    from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 
     study = load("study")
     truth = make_specimen(
@@ -75,7 +75,7 @@ def test_measured_map_keeps_its_main_phase(load, tmp_path):
 
 
 def test_spatial_maps(load, tmp_path):
-    from polyrve.specimen import make_specimen
+    from polyrve.microstructure.synthetic import make_specimen
 
     field = make_specimen((1, 24, 24), grain_size=6.0).field.section(0, 0)
     found = load("spatial_maps").main(field, 4, tmp_path / "maps.png")
@@ -172,7 +172,7 @@ def test_ten_seeds(load, tmp_path):
 
 
 def test_pooling(load, tmp_path):
-    from polyrve.specimen import make_specimen
+    from polyrve.microstructure.synthetic import make_specimen
 
     example = load("pooling")
     truth = make_specimen((24, 24, 24), grain_size=6.0, seed=1)

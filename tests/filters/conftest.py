@@ -24,9 +24,9 @@ PLAYED = """\
 #!{python}
 import sys, time
 from pathlib import Path
-from polyrve.adapters import dream3d
-from polyrve.orientation import OrientationVolume
-from polyrve.grains import segment
+from polyrve.adapters.volumes import dream3d
+from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.segmentation import segment
 from polyrve.settings import ReconstructionSettings
 
 arguments = sys.argv[sys.argv.index("reconstruct") + 1 :]

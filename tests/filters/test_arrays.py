@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from polyrve import frames, rotation
-from polyrve.crystal import Phase
+from polyrve.crystallography import reference_frames, rotation
+from polyrve.crystallography.phase import Phase
 from polyrve.filters import arrays
-from polyrve.grains import GrainVolume, segment
-from polyrve.orientation import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.segmentation import segment
 
 SHAPE = (3, 4, 5)
 PHASES = (Phase("Al", "m-3m", (4.05, 4.05, 4.05, 90, 90, 90)), Phase("Mg", "6/mmm"))
@@ -66,7 +67,7 @@ def test_masked_points_and_phases_below_one_are_not_indexed(volume):
 
 def test_frame_is_applied(volume):
     values = arrays.cell_arrays(volume)
-    frame = frames.named("edax-2")
+    frame = reference_frames.named("edax-2")
     turned = arrays.volume_of(values["Quats"], values["Phases"], PHASES, (1, 1, 1), frame=frame)
     expected = np.where(volume.indexed[..., None], frame.apply(volume.quaternions), (1, 0, 0, 0))
     np.testing.assert_allclose(rotation.to_matrix(turned.quaternions), rotation.to_matrix(expected), rtol=0, atol=1e-12)

@@ -7,15 +7,15 @@ import sys
 import time
 
 import pytest
+from polyrve.cli.app.progress import Reporter
+from polyrve.reconstruction.run.run import Progress
 from rich.console import Console
 
 from polyrve.filters import engine, forecast
 from polyrve.filters.filter import Cancelled
-from polyrve.progress import Reporter
-from polyrve.reconstruction import Progress
-from polyrve.sections import around
+from polyrve.microstructure.map_placement import around
+from polyrve.microstructure.synthetic import make_specimen, measure
 from polyrve.settings import ReconstructionSettings
-from polyrve.specimen import make_specimen, measure
 
 LINES = (
     'print("grid 1/1, 8 x 9 x 10, iteration %d/50: loss 1.000e+00, 2.0 s/iteration, at most 0:10 left (a 1.0e+00)" % i)'

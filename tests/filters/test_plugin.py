@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from polyrve.adapters import damask
-from polyrve.adapters.damask import LOAD_CASES
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.solvers import damask
+from polyrve.adapters.solvers.damask import LOAD_CASES
 from polyrve.filters import get_plugin, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import TEXTS, VERDICTS, columns_of, table
 from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence, warning_code
 from polyrve.filters.parameters import settings_list
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
-from polyrve.statistics import Judgement, Row
+from polyrve.validation.run import Judgement, Row
 
 FOLDER = Path(sys.modules["polyrve.filters"].__file__).resolve().parent
 

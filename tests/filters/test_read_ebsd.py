@@ -3,7 +3,7 @@ import pytest
 
 from polyrve.adapters import registry
 from polyrve.filters.ReadEBSDFilter import read
-from polyrve.specimen import make_specimen
+from polyrve.microstructure.synthetic import make_specimen
 
 
 @pytest.fixture

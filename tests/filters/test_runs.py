@@ -7,14 +7,14 @@ import numpy as np
 import played_simplnx as nx
 import pytest
 
-from polyrve.adapters import dream3d
+from polyrve.adapters.volumes import dream3d
 from polyrve.filters import ReadEBSDFilter as reading
 from polyrve.filters import engine, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
 from polyrve.filters.filter import Cancelled
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
-from polyrve.grains import segment
-from polyrve.specimen import make_specimen, measure
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.synthetic import make_specimen, measure
 
 pytestmark = pytest.mark.usefixtures("simplnx")
 

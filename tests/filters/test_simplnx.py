@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import polyrve.filters
-from polyrve import rotation
-from polyrve.adapters import dream3d, registry
+from polyrve.adapters import registry
+from polyrve.adapters.volumes import dream3d
+from polyrve.crystallography import rotation
 from polyrve.filters import structure
 from polyrve.filters.parameters import settings_list
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
-from polyrve.specimen import make_specimen, measure
+from polyrve.microstructure.synthetic import make_specimen, measure
 
 try:
     import simplnx as nx

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from polyrve import frames, rotation
-from polyrve.adapters.dream3d_write import NOTE, NOTE_GROUP, note_of
-from polyrve.crystal import Phase
+from polyrve.adapters.volumes.dream3d_write import NOTE, NOTE_GROUP, note_of
+from polyrve.crystallography import reference_frames, rotation
+from polyrve.crystallography.phase import Phase
 from polyrve.filters import structure
-from polyrve.orientation import OrientationMap
-from polyrve.sections import around, by_normal, voxel_size
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.map_placement import around, by_normal, voxel_size
 
 PHASES = (Phase("Al", "m-3m"), Phase("Mg", "6/mmm"))
 
@@ -73,7 +73,7 @@ def test_what_polyrve_noted_beside_a_geometry_is_of_that_geometry_alone(data, ma
     actions.append_action(simplnx.CreateDataGroupAction(simplnx.DataPath(NOTE_GROUP)))
     actions.append_action(simplnx.CreateStringArrayAction([1], simplnx.DataPath([NOTE_GROUP, NOTE])))
     assert actions.apply(data, True) == []
-    turned = scan.evolve(frame=frames.named("oxford-cs1"), provenance={"source": "a.ctf"})
+    turned = scan.evolve(frame=reference_frames.named("oxford-cs1"), provenance={"source": "a.ctf"})
     for geometry, text in (("z", note_of(turned, geometry="z")), ("other", note_of(turned, geometry="w")), ("z", "{")):
         data[f"{NOTE_GROUP}/{NOTE}"][0] = text
         found = structure.read_maps(data, args)["z"]

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from polyrve import cli
+from polyrve.cli.app import app
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def run(monkeypatch, capsys):
     def command(*arguments):
         monkeypatch.setattr(sys, "argv", ["polyrve", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         captured = capsys.readouterr()
         return stop.value.code or 0, captured.out, captured.err
 

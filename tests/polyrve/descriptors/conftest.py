@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from polyrve import rotation
-from polyrve.features import Features
+from polyrve.crystallography import rotation
+from polyrve.descriptors.channels import Features
 
 SHAPE = (4, 6, 8)
 CHANNELS = 3

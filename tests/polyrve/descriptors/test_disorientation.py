@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from polyrve import rotation
-from polyrve.crystal import Phase, symmetry_operations
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase, symmetry_operations
 from polyrve.descriptors import DisorientationSpectrum
-from polyrve.features import Features
-from polyrve.local_state import LocalState
-from polyrve.orientation import OrientationVolume
+from polyrve.descriptors.channels import Features
+from polyrve.descriptors.local_state import LocalState
+from polyrve.microstructure.fields import OrientationVolume
 
 LAGS = ((0, 1), (1, -1))
 THRESHOLDS = (0.2, 1.5, 3.0)

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from polyrve.reconstruction.run.objective import SectionObjective
 
-from polyrve import rotation
-from polyrve.crystal import Phase
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
 from polyrve.descriptors import descriptor_set, three_point
-from polyrve.descriptors.section_by_section import misfits
-from polyrve.local_state import LocalState
-from polyrve.objective import SectionObjective
-from polyrve.specimen import make_specimen
+from polyrve.descriptors._kernels.section_by_section import misfits
+from polyrve.descriptors.local_state import LocalState
+from polyrve.microstructure.synthetic import make_specimen
 
 SHAPE = (12, 12, 12)
 EVERYTHING = {

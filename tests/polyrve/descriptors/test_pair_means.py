@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from polyrve.descriptors import DisorientationSpectrum, Variogram
-from polyrve.descriptors.pair_means import _kernel, _owner
-from polyrve.descriptors.surroundings import Layout
-from polyrve.descriptors.transforms import Power
+from polyrve.descriptors._kernels.pair_means import _kernel, _owner
+from polyrve.descriptors._kernels.surroundings import Layout
+from polyrve.descriptors._kernels.transforms import Power
 
 LAGS = ((0, 1), (1, 0), (1, -1), (2, 0), (0, -2))
 DESCRIPTORS = (Variogram(LAGS), DisorientationSpectrum(LAGS, (0.5, 2.0)))

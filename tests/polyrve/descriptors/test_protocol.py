@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from polyrve.reconstruction.run.objective import describe
 
-from polyrve.crystal import Phase
+from polyrve.crystallography.phase import Phase
 from polyrve.descriptors import SETS, Descriptor, descriptor_set, named_set
-from polyrve.descriptors.protocol import average_groups, half_plane, rings
-from polyrve.local_state import LocalState
-from polyrve.objective import describe
-from polyrve.orientation import OrientationMap
+from polyrve.descriptors.local_state import LocalState
+from polyrve.descriptors.protocol import average_groups
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.lags import half_plane, rings
 
 STATE = LocalState.of((Phase("Al", "m-3m"),))
 SHAPE = (10, 12, 14)

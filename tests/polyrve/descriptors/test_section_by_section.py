@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from polyrve.descriptors import ThreePoint, TwoPoint, Variation
-from polyrve.descriptors.section_by_section import ComparesSections, misfits
-from polyrve.features import Features
+from polyrve.descriptors._kernels.section_by_section import ComparesSections, misfits
+from polyrve.descriptors.channels import Features
 
 LAGS = ((0, 1), (1, -1), (2, 0))
 AXES = (0, 1, 2)

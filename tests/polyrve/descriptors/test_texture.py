@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from polyrve import rotation
-from polyrve.crystal import LAUE_GROUPS
+from polyrve.crystallography import rotation
+from polyrve.crystallography.harmonics import symmetrized_harmonics
+from polyrve.crystallography.phase import LAUE_GROUPS
 from polyrve.descriptors import Texture
 from polyrve.descriptors import texture as texture_module
-from polyrve.harmonics import symmetrized_harmonics
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)

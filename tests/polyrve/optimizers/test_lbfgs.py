@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from polyrve.optimizers import Status, default_memory, minimize
-from polyrve.optimizers.pairs import kept_precision, two_loops
+from polyrve.optimizers.lbfgs_history import kept_precision, two_loops
 
 
 def _dense(pairs):

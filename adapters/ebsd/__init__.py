@@ -1,0 +1,1 @@
+"""EBSD maps: formats of instruments and their software."""

@@ -1,0 +1,141 @@
+"""Bruker ESPRIT HDF5 files (.h5).
+
+Specification: what ESPRIT 2 writes, groups ``<scan>/EBSD/Header`` and ``Data``, and ``SEM`` beside or within ``EBSD``.
+Angles are Bunge's in degrees, the crystal has x || a* and z || c (as MTEX's interface states; b lies in the yz plane).
+Phase 0 is not indexed. Points are placed by their beam indices (``SEM IX``, ``SEM IY``) where the file has them:
+regions of interest are stored in the order of acquisition.
+
+Coordinate system ID 5 is turned by 180 degrees about y (after MTEX); of other IDs nothing is known, and ``"bruker"``, x
+along a row and y up, is applied with a warning.
+
+Why not orix: its reader leaves x || a*, knows no frames, and refuses regions that are not rectangular.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from polyrve.adapters import hdf5
+from polyrve.adapters.ebsd import scan
+from polyrve.adapters.ebsd.grid import place
+from polyrve.adapters.registry import FormatError
+from polyrve.crystallography import reference_frames
+from polyrve.crystallography.phase import Phase, laue_group_of_space_group
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+
+_ANGLES = ("phi1", "PHI", "phi2")
+
+
+def read(
+    path: str | Path, *, frame: str | reference_frames.Frame | None = None, scan_name: str | None = None
+) -> OrientationMap | OrientationVolume:
+    """Read an orientation map.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        Relation of the Euler frame to the map; by default ``"bruker"``, with a warning.
+    scan_name : str, optional
+        Path of the scan within the file; needed where there are several.
+
+    Returns
+    -------
+    OrientationMap
+        Further data of the points are its ``properties``: ``"MAD"``, ``"NIndexedBands"`` and so on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is no such file, or holds several scans and none is named.
+
+    Warns
+    -----
+    FrameWarning
+        If neither the caller nor the file says the frame.
+    UserWarning
+        If points are missing.
+    """
+    path = Path(path)
+    with hdf5.opened(path) as file:
+        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item["Data"], "phi1")]
+        chosen = hdf5.choose(path, scans, scan_name, "scan_name")
+        header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
+        angles = np.stack(
+            [hdf5.array(path, data, name, (None,)).astype(np.float64) for name in _ANGLES], axis=1
+        )  # fmt: skip
+        points = len(angles)
+        rows, columns = hdf5.whole(path, header, "NROWS"), hdf5.whole(path, header, "NCOLS")
+        dx, dy = hdf5.number(path, header, "XSTEP"), hdf5.number(path, header, "YSTEP")
+        if not (0 < dx < 1e9 and 0 < dy < 1e9):
+            raise FormatError(path, f"expected positive steps; got {dx:g} and {dy:g}", f"{header.name}/XSTEP")
+        kind = hdf5.text(path, header, "Grid Type", "isometric")
+        if kind != "isometric":
+            raise FormatError(path, f"expected the grid type isometric; got {kind!r}", f"{header.name}/Grid Type")
+        phases = _phases(path, hdf5.group(path, header, "Phases"))
+        number = hdf5.array(path, data, "Phase", (points,)).astype(np.int64)
+        properties = hdf5.scalars(path, data, points, (*_ANGLES, "Phase"))
+        system = header.get("Coordinate Systems")
+        identity = int(hdf5.number(path, system, "ID", 0.0)) if isinstance(system, h5py.Group) else 0
+        row, column = _beam(path, chosen, points)
+    if row is None or column is None:
+        row, column = np.arange(points) // columns, np.arange(points) % columns
+    else:
+        row, column = row - row.min(), column - column.min()
+        if points < rows * columns and row.max() < rows and column.max() < columns:
+            rows, columns = int(row.max()) + 1, int(column.max()) + 1
+    cells, _ = place(path, (row * dy, column * dx), (rows, columns), (dy, dx))
+    order = list(phases)
+    phase_ids = np.zeros(points, dtype=np.int32)
+    for value in np.unique(number).tolist():
+        if value > 0 and value not in phases:
+            raise FormatError(path, f"expected a phase of {', '.join(map(str, order))}; got {value}", "Data/Phase")
+        phase_ids[number == value] = order.index(value) + 1 if value > 0 else 0
+    stated = reference_frames.named("bruker-5", "file") if identity == 5 else None
+    return scan.assemble(
+        path, "bruker-h5", quaternions=scan.from_angles(path, np.deg2rad(angles), phase_ids > 0), phase_ids=phase_ids,
+        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0),
+        frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties, cells=cells,
+    )  # fmt: skip
+
+
+def _beam(path: Path, ebsd: h5py.Group, points: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    for parent in (ebsd, ebsd.parent):
+        sem = parent.get("SEM")
+        if isinstance(sem, h5py.Group):
+            for names in (("SEM IY", "SEM IX"), ("IY", "IX")):
+                if all(hdf5.has(sem, name) and sem[name].size == points > 1 for name in names):
+                    row, column = (hdf5.array(path, sem, name, (points,)).astype(np.int64) for name in names)
+                    return row, column
+    return None, None
+
+
+def _phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
+    phases = {}
+    for number, item in hdf5.numbered(parent).items():
+        symbol = hdf5.text(path, item, "SpaceGroup").replace("#ovl", "-").replace("#sub", "").replace(" ", "")
+        group = int(hdf5.number(path, item, "IT", 0.0)) or _space_group(symbol)
+        try:
+            laue = laue_group_of_space_group(group)
+        except ValueError:
+            raise FormatError(path, f"expected a space group; got {symbol or group!r}", f"{item.name}/IT") from None
+        lattice = np.ravel(hdf5.array(path, item, "LatticeConstants", (6,))).tolist()
+        name = hdf5.text(path, item, "Name") or hdf5.text(path, item, "Formula") or f"phase {number}"
+        phases[number] = scan.make_phase(path, name, laue, lattice, group, item.name)
+    if not phases:
+        raise FormatError(path, "expected at least one phase; got none", parent.name)
+    return phases
+
+
+def _space_group(symbol: str) -> int:
+    from diffpy.structure.spacegroups import GetSpaceGroup
+
+    try:
+        return int(GetSpaceGroup(symbol).number) % 1000
+    except (ValueError, KeyError, IndexError):
+        return 0

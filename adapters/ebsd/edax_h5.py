@@ -1,0 +1,212 @@
+"""EDAX OIM HDF5 files (.h5, .oh5).
+
+Specification: the layout of OIM Analysis 7 and 8 (``<scan>/EBSD/Header`` and ``Data``). Angles are Bunge's in rad, the
+crystal has x || a. Points with "invalid data" lie at x = y = -1111111. The marks of points that are not indexed and the
+phase numbers are those of :mod:`polyrve.adapters.ebsd.tsl`.
+
+The frame is stated in ``Header/Coordinate System/ID``. IDs 3 and 4 are taken as the drawings in the file number them
+("Schematic 3": A1 = -x, A2 = y; "Schematic 4": A1 = x, A2 = -y), which is the other way round in the preferences of OIM
+Analysis and hence in the presets ``edax-3`` and ``edax-4``; a warning says so.
+
+Why not orix: it has no reader for these files.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from polyrve.adapters import hdf5
+from polyrve.adapters.ebsd import grid, scan, tsl
+from polyrve.adapters.registry import FormatError
+from polyrve.crystallography import reference_frames
+from polyrve.crystallography.phase import Phase, laue_group
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+
+_INVALID = -1e6
+_ALIASES = {"SEM Signal": "SEM", "Confidence Index": "CI", "Image Quality": "IQ"}
+_PRESET_OF_ID = {1: "edax-1", 2: "edax-2", 3: "edax-4", 4: "edax-3"}
+_COORDINATES = ("X Position", "Y Position")
+
+
+def read(
+    path: str | Path, *, frame: str | reference_frames.Frame | None = None, scan_name: str | None = None
+) -> OrientationMap | OrientationVolume:
+    """Read an orientation map.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        Relation of the Euler frame to the map; by default what the file's coordinate system ID says.
+    scan_name : str, optional
+        Path of the scan within the file; needed where there are several.
+
+    Returns
+    -------
+    OrientationMap
+        Further data of the points are its ``properties``: ``"IQ"``, ``"CI"``, ``"Fit"``, ``"SEM"`` and so on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is no such file, or holds several scans and none is named.
+
+    Warns
+    -----
+    FrameWarning
+        If neither the caller nor the file says the frame, or the file's ID is 3 or 4.
+    UserWarning
+        If points are missing, or a hexagonal grid was brought to a square one.
+    """
+    path = Path(path)
+    with hdf5.opened(path) as file:
+        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item["Data"], "Phi1")]
+        if not scans and hdf5.find_groups(file, "ANG"):
+            raise FormatError(
+                path,
+                "expected OIM's layout; this is a project of EDAX APEX, whose orientation matrices have no published "
+                "frame: export the map from APEX as .ang or .oh5",
+            )
+        chosen = hdf5.choose(path, scans, scan_name, "scan_name")
+        header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
+        angles = np.stack(
+            [hdf5.array(path, data, name, (None,)).astype(np.float64) for name in ("Phi1", "Phi", "Phi2")], axis=1
+        )
+        properties = hdf5.scalars(path, data, len(angles), ("Phi1", "Phi", "Phi2", "Phase", *_COORDINATES))
+        properties = {_ALIASES.get(name, name): values for name, values in properties.items()}
+        indexed, steps = tsl.solved(angles, properties)
+        return assemble(path, "edax-h5", header, data, angles, indexed, properties, frame, steps)
+
+
+def assemble(
+    path: Path,
+    format_name: str,
+    header: h5py.Group,
+    data: h5py.Group,
+    angles: np.ndarray,
+    indexed: np.ndarray,
+    properties: dict[str, np.ndarray],
+    asked: str | reference_frames.Frame | None,
+    steps: Sequence[str] = (),
+    by_position: bool = True,
+) -> OrientationMap | OrientationVolume:
+    """The map of a scan whose header has EDAX's layout (EMsoft writes it too).
+
+    Parameters
+    ----------
+    path, format_name
+        For provenance and errors.
+    header, data : h5py.Group
+        ``Header`` and ``Data`` of the scan.
+    angles : ndarray, shape (n, 3), rad
+    indexed : ndarray, shape (n,), bool
+    properties : dict of str to ndarray, shape (n, ...)
+    asked : str, Frame or None
+        The frame that the caller set.
+    steps : sequence of str
+        For provenance.
+    by_position : bool
+        Whether points are placed by their coordinates, where the file has them; else by their order.
+
+    Returns
+    -------
+    OrientationMap
+    """
+    steps = list(steps)
+    phases = read_phases(path, hdf5.group(path, header, "Phase"))
+    points = len(angles)
+    number = hdf5.array(path, data, "Phase", (points,)).astype(np.float64)
+    phase_ids = tsl.phase_numbers(path, number, phases, indexed)
+    rows, columns = hdf5.whole(path, header, "nRows"), hdf5.whole(path, header, "nColumns")
+    step = (hdf5.number(path, header, "Step Y"), hdf5.number(path, header, "Step X"))
+    if not 0 < min(step) <= max(step) < 1e9:
+        raise FormatError(path, f"expected positive steps; got {step[1]:g} and {step[0]:g}", f"{header.name}/Step X")
+    hexagonal = hdf5.text(path, header, "Grid Type").lower().startswith("hex")
+    if by_position and all(hdf5.has(data, name) for name in _COORDINATES):
+        x, y = (hdf5.array(path, data, name, (points,)).astype(np.float64) for name in _COORDINATES)
+        valid = (x > _INVALID) & (y > _INVALID)
+    else:
+        x, y = (np.arange(points) % columns).astype(float), (np.arange(points) // columns).astype(float)
+        x, y = x * step[1], y * step[0]
+        valid = np.ones(points, dtype=bool)
+    phase_ids = np.where(valid & indexed, phase_ids, 0)
+    shape, spacing = (rows, columns), step
+    cells: np.ndarray | None = None
+    origin: tuple[float, ...] = (0.0, 0.0)
+    if hexagonal:
+        even = columns - 1 if points == rows * columns - rows // 2 else columns
+        nearest, origin = grid.square_from_hexagonal(path, x[valid], y[valid], rows, columns, even, step)
+        cells = np.where(nearest >= 0, np.flatnonzero(valid)[nearest], -1)
+        shape, spacing = (nearest.shape[0], nearest.shape[1]), (step[0], step[0])
+        steps.append(f"hexagonal grid of step {step[1]:g} um to square grid of {step[0]:g} um by nearest neighbour")
+    elif points == rows * columns and not valid.all():
+        if valid.any():
+            origin = (float(y[valid].min()), float(x[valid].min()))
+    else:
+        cells, origin = grid.place(path, (y, x), (rows, columns), step)
+    stated = _stated(path, header) if asked is None else None
+    return scan.assemble(
+        path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
+        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
+        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells, steps=steps,
+    )  # fmt: skip
+
+
+def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
+    """The phases of EDAX's ``Header/Phase``, by number."""
+    phases = {}
+    for number, item in hdf5.numbered(parent).items():
+        name = (
+            hdf5.text(path, item, ("MaterialName", "Material Name"))
+            or hdf5.text(path, item, "Formula")
+            or f"phase {number}"
+        )
+        lattice = [
+            hdf5.number(path, item, f"Lattice Constant {key}", default)
+            for key, default in zip(("a", "b", "c", "alpha", "beta", "gamma"), (0, 0, 0, 90, 90, 90), strict=True)
+        ]
+        phases[number] = scan.make_phase(path, name, _point_group(path, item), lattice, where=item.name)
+    if not phases:
+        raise FormatError(path, "expected at least one phase; got none", parent.name)
+    return phases
+
+
+def _point_group(path: Path, phase: h5py.Group) -> str:
+    symmetry = int(hdf5.number(path, phase, "Symmetry", -1.0))
+    if symmetry in tsl.LAUE_OF_NUMBER:
+        return tsl.LAUE_OF_NUMBER[symmetry]
+    for name in ("Point Group", "Laue Group"):
+        match = re.search(r"\[([^\]]*)\]", hdf5.text(path, phase, name))
+        if match:
+            try:
+                laue_group(match[1])
+            except ValueError:
+                continue
+            return match[1]
+    raise FormatError(path, f"expected a symmetry number such as 43; got {symmetry}", f"{phase.name}/Symmetry")
+
+
+def _stated(path: Path, header: h5py.Group) -> reference_frames.Frame | None:
+    if "Coordinate System" not in header:
+        return None
+    number = int(hdf5.number(path, hdf5.group(path, header, "Coordinate System"), "ID", 0.0))
+    if number not in _PRESET_OF_ID:
+        return None
+    preset = _PRESET_OF_ID[number]
+    if number in (3, 4):
+        warnings.warn(
+            f"{path} has EDAX coordinate system ID {number}; the drawing of that number in such files is frame "
+            f"{preset!r}, which is applied, while OIM's preferences call it setting {preset[-1]}; check the map: "
+            "--frame (frame=) sets another",
+            reference_frames.FrameWarning,
+            stacklevel=5,
+        )
+    return reference_frames.named(preset, "file")

@@ -1,0 +1,80 @@
+"""What text files of maps say beyond their format: the frame, and that a lattice is not known."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from polyrve.adapters.registry import FormatError
+from polyrve.crystallography import reference_frames
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationMap
+
+FRAME_NOTE = "polyrve frame:"
+"""What a :func:`frame_note` begins with."""
+
+UNKNOWN_LATTICE = "polyrve: lattice unknown"
+"""Remark on a phase whose lattice in the file is but a :func:`unit_cell`."""
+
+
+def frame_note(frame: reference_frames.Frame) -> str:
+    """A frame as text for the header of a file."""
+    return f"{FRAME_NOTE} {frame.name} " + " ".join(f"{value:.17g}" for value in frame.map_to_euler)
+
+
+def noted_frame(path: Path, line: str) -> reference_frames.Frame | None:
+    """The frame of the :func:`frame_note` at the end of a line, None without one; FormatError where it is no frame."""
+    text = line.partition(FRAME_NOTE)[2].strip()
+    if not text:
+        return None
+    name, *numbers = text.split()
+    try:
+        w, x, y, z = (float(number) for number in numbers)
+        return reference_frames.Frame(name, (w, x, y, z), "file")
+    except ValueError:
+        raise FormatError(path, f"expected a frame name and a unit quaternion; got {text[:80]!r}") from None
+
+
+def choose_frame(
+    path: Path,
+    asked: str | reference_frames.Frame | None,
+    noted: reference_frames.Frame | None,
+    default: str,
+    specimen_orientation: np.ndarray | None = None,
+) -> reference_frames.Frame:
+    """As :func:`polyrve.crystallography.reference_frames.choose`, for a file with a :func:`frame_note` or none; warns if another is asked for."""
+    chosen = reference_frames.choose(asked, noted, default, str(path), specimen_orientation)
+    if noted is not None and not chosen.turns_as(noted.map_to_euler):
+        warnings.warn(
+            f"{path}: polyrve wrote its angles in frame {noted.name!r}; they are read in {chosen.name!r}, as asked for",
+            stacklevel=4,
+        )
+    return chosen
+
+
+def unit_cell(phase: Phase) -> tuple[float, ...]:
+    """The lattice of a phase, for files whose readers cannot do without one: edges of 1 angstrom where it is unknown.
+
+    The angles are those of the phase's Laue group, where they are unknown too.
+    """
+    if min(phase.lattice) > 0:
+        return phase.lattice
+    angles = phase.lattice[3:]
+    if min(angles) <= 0 or (phase.laue in reference_frames.SIX_AND_THREE_FOLD and angles == (90.0, 90.0, 90.0)):
+        angles = (90.0, 90.0, 120.0 if phase.laue in reference_frames.SIX_AND_THREE_FOLD else 90.0)
+    return (1.0, 1.0, 1.0, *angles)
+
+
+def lattice_remark(phase: Phase) -> str:
+    """:data:`UNKNOWN_LATTICE` where :func:`unit_cell` is not the phase's own; else nothing."""
+    return "" if min(phase.lattice) > 0 else UNKNOWN_LATTICE
+
+
+def property_of(field: OrientationMap, name: str, default: float) -> np.ndarray:
+    """A scalar property of a map, shape (n,), float64; the default where it is absent or not a number."""
+    values = field.properties.get(name)
+    if values is None or values.shape != field.shape:
+        return np.full(field.phase_ids.size, default)
+    return np.nan_to_num(np.asarray(values, dtype=np.float64).ravel(), nan=default)

@@ -1,0 +1,1 @@
+"""Solvers: input of full-field and finite-element programs."""

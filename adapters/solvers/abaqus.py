@@ -1,0 +1,225 @@
+"""Abaqus input files (.inp): voxel hexahedra with sets, sections and orientations per grain, periodic equations.
+
+Format: Abaqus Keywords Reference Guide. Lengths are in um, so that stresses in MPa go with forces in uN. Node and
+element numbers start at 1, x varies fastest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from polyrve.adapters.material_grid import Cells, cells, warn_of_seams
+from polyrve.adapters.replacing import replacing
+from polyrve.adapters.solvers import damask_phases, hexahedra
+from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
+from polyrve.crystallography.rotation import to_euler, to_matrix
+from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.grains import GrainMap, GrainVolume
+
+_PER_LINE = 16
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    element: str = "C3D8",
+    materials: str = "orientation",
+    periodic: bool = False,
+    split: bool = False,
+    by: str = "grain",
+    fill: bool = False,
+) -> None:
+    """Write a model without steps.
+
+    Element sets: ``GRAIN-<id>``, ``PHASE-<name>``, ``ALL``. Node sets: faces ``X0`` ... ``Z1``, edges ``X0-Y0`` ...,
+    corners ``X0-Y0-Z0`` ....
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    path : path-like
+    force : bool
+        Whether existing files may be replaced.
+    element : str
+        ``"C3D8"``, ``"C3D8R"`` or another eight-node type.
+    materials : {"orientation", "user"}
+        A material per phase and an ``*Orientation`` per grain, the crystal's x and y axes; elastic constants where the
+        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain with the
+        constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
+    periodic : bool
+        Whether the nodes of opposite faces are tied by ``*Equation`` through three reference nodes (sets ``REF-X``,
+        ``REF-Y``, ``REF-Z``), whose displacements are the columns of the mean displacement gradient times the edge
+        lengths.
+    split : bool
+        Whether nodes, elements, sets, materials and equations are files of their own, taken in by ``*Include``.
+    by : {"grain", "voxel"}
+        What has a section of its own.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and `force` is not given.
+    ValueError
+        If voxels have no grain, or an option is out of its range.
+    OSError
+        If the disk is full.
+    """
+    if not re.fullmatch(r"C3D8\w*", element):
+        raise ValueError(f"element: expected an eight-node type such as C3D8 or C3D8R; got {element!r}")
+    if materials not in ("orientation", "user"):
+        raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
+    whole = cells(data, by=by, fill=fill)
+    parts = {
+        "nodes": lambda file: _write_nodes(file, whole, periodic),
+        "elements": lambda file: _write_elements(file, whole, element),
+        "sets": lambda file: _write_sets(file, whole, periodic),
+        "materials": lambda file: _write_materials(file, whole, materials),
+    }
+    if periodic:
+        warn_of_seams(whole, path)
+        parts["equations"] = lambda file: _write_equations(file, whole)
+    nz, ny, nx = whole.shape
+    with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:
+        main.write(f"*Heading\n polyrve: {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} {whole.by}s; um, MPa\n")
+        for name, write_part in parts.items():
+            if not split:
+                write_part(main)
+                continue
+            include = f"{partial.stem}_{name}.inp"
+            with open(partial.with_name(include), "w", encoding="ascii", errors="replace") as file:
+                write_part(file)
+            main.write(f"*Include, input={include}\n")
+
+
+def _phase_names(whole: Cells) -> list[str]:
+    """Names fit for sets and materials, unlike each other."""
+    names: list[str] = []
+    for phase in whole.phases:
+        name = re.sub(r"\W+", "_", phase.name, flags=re.ASCII).strip("_").upper() or "PHASE"
+        names.append(name if name not in names else f"{name}_{len(names) + 1}")
+    return names
+
+
+def _reference_nodes(whole: Cells) -> dict[str, int]:
+    count = int(np.prod([n + 1 for n in whole.shape]))
+    return {axis: count + i for i, axis in enumerate("XYZ", start=1)}
+
+
+def _write_nodes(file: TextIO, whole: Cells, periodic: bool) -> None:
+    file.write("*Node\n")
+    end = 0
+    for points in hexahedra.node_layers(whole.shape, whole.spacing, whole.origin):
+        start, end = end, end + len(points)
+        write_rows(file, "%d, %.9g, %.9g, %.9g", [np.arange(start, end) + 1, *points.T])
+    if periodic:
+        low, size = np.array(whole.origin[::-1]), np.array(whole.size[::-1])
+        for i, number in enumerate(_reference_nodes(whole).values()):
+            x, y, z = low + size * np.eye(3)[i] * 1.1
+            file.write(f"{number}, {x:.9g}, {y:.9g}, {z:.9g}\n")
+
+
+def _write_elements(file: TextIO, whole: Cells, element: str) -> None:
+    file.write(f"*Element, type={element}, elset=ALL\n")
+    for rows in blocks(whole.ids.size):
+        voxels = np.arange(rows.start, rows.stop)
+        hexes = hexahedra.connectivity(whole.shape, voxels)
+        write_rows(file, ", ".join(["%d"] * 9), [voxels + 1, *(hexes + 1).T])
+
+
+def _write_sets(file: TextIO, whole: Cells, periodic: bool) -> None:
+    for i, members in enumerate(whole.members(), start=1):
+        file.write(f"*Elset, elset=GRAIN-{i}\n")
+        write_numbers(file, members + 1, _PER_LINE, ", ")
+    phases = whole.phase_ids[whole.ids.ravel() - 1]
+    for i, name in enumerate(_phase_names(whole), start=1):
+        if (phases == i).any():
+            file.write(f"*Elset, elset=PHASE-{name}\n")
+            write_numbers(file, np.flatnonzero(phases == i) + 1, _PER_LINE, ", ")
+    for name, members in _node_sets(whole.shape):
+        file.write(f"*Nset, nset={name}\n")
+        write_numbers(file, members, _PER_LINE, ", ")
+    if periodic:
+        for axis, number in _reference_nodes(whole).items():
+            file.write(f"*Nset, nset=REF-{axis}\n{number}\n")
+
+
+def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
+    """Faces, edges and corners, each with all its nodes; numbers from 1."""
+    nodes = tuple(n + 1 for n in shape)
+    number = np.arange(1, int(np.prod(nodes)) + 1).reshape(nodes)
+    ends = {"0": 0, "1": -1}
+    free = slice(None)
+    for axes in ("X", "Y", "Z", "XY", "XZ", "YZ", "XYZ"):
+        for digits in np.ndindex(*(2,) * len(axes)):
+            chosen = dict(zip(axes, (str(d) for d in digits), strict=True))
+            index = tuple(ends[chosen[axis]] if axis in chosen else free for axis in "ZYX")
+            yield "-".join(f"{axis}{digit}" for axis, digit in chosen.items()), np.ravel(number[index])
+
+
+def _write_materials(file: TextIO, whole: Cells, materials: str) -> None:
+    names = _phase_names(whole)
+    numbers = range(1, len(whole.quaternions) + 1)
+    if materials == "user":
+        for rows in blocks(len(numbers)):
+            angles = np.rad2deg(to_euler(whole.quaternions[rows]))
+            for i, phase, (phi1, Phi, phi2) in zip(numbers[rows], whole.phase_ids[rows], angles, strict=True):
+                file.write(
+                    f"*Solid Section, elset=GRAIN-{i}, material=GRAIN-{i}\n,\n*Material, name=GRAIN-{i}\n*Depvar\n 1\n"
+                    f"*User Material, constants=5\n {i}., {phase}., {phi1:.9g}, {Phi:.9g}, {phi2:.9g}\n"
+                )
+        return
+    for rows in blocks(len(numbers)):
+        axes = to_matrix(whole.quaternions[rows])[:, :2].reshape(-1, 6).tolist()
+        for i, phase, values in zip(numbers[rows], whole.phase_ids[rows], axes, strict=True):
+            file.write(
+                f"*Orientation, name=ORI-{i}\n {', '.join(f'{value:.12f}' for value in values)}\n 3, 0.\n"
+                f"*Solid Section, elset=GRAIN-{i}, material={names[phase - 1]}, orientation=ORI-{i}\n,\n"
+            )
+    for i in np.unique(whole.phase_ids):
+        file.write(f"*Material, name={names[i - 1]}\n")
+        definition = damask_phases.find(whole.phases[i - 1].name)
+        if definition is None:
+            file.write(f"** elastic constants of {whole.phases[i - 1].name}: to be filled in\n")
+            continue
+        file.writelines(f"** {line}\n" for line in definition.elastic_source.splitlines())
+        file.write("*Elastic, type=ORTHOTROPIC\n")
+        constants = [f"{value / 1e6:.9g}" for value in _orthotropic(definition.elastic)]
+        file.write(f" {', '.join(constants[:8])}\n {constants[8]}\n")
+
+
+def _orthotropic(c: Mapping[str, float]) -> list[float]:
+    """D1111, D1122, D2222, D1133, D2233, D3333, D1212, D1313, D2323 in Pa, of a cubic or hexagonal crystal."""
+    c33, c13 = c.get("C_33", c["C_11"]), c.get("C_13", c["C_12"])
+    c66 = (c["C_11"] - c["C_12"]) / 2.0 if "C_33" in c else c["C_44"]
+    return [c["C_11"], c["C_12"], c["C_11"], c13, c13, c33, c66, c["C_44"], c["C_44"]]
+
+
+def _write_equations(file: TextIO, whole: Cells) -> None:
+    """One equation per degree of freedom of every node on an upper face: u(node) - u(image) - u(references) = 0.
+
+    The image lies on the lower faces, where no node is eliminated, so that no constraint is doubled.
+    """
+    nodes = tuple(n + 1 for n in whole.shape)
+    number = np.arange(1, int(np.prod(nodes)) + 1).reshape(nodes)
+    references = _reference_nodes(whole)
+    file.write("*Equation\n")
+    for upper in np.ndindex(2, 2, 2):
+        if not any(upper):
+            continue
+        index = tuple(slice(-1, None) if up else slice(0, -1) for up in upper)
+        image = tuple(slice(0, 1) if up else slice(0, -1) for up in upper)
+        shifted = [references[axis] for axis, up in zip("ZYX", upper, strict=True) if up]
+        columns = [number[index].ravel(), number[image].ravel()]
+        for dof in (1, 2, 3):
+            terms = [f"%d, {dof}, 1.", f"%d, {dof}, -1.", *(f"{node}, {dof}, -1." for node in shifted)]
+            lines = [", ".join(terms[i : i + 4]) for i in range(0, len(terms), 4)]
+            write_rows(file, f"{len(terms)}\n" + "\n".join(lines), columns)

@@ -1,0 +1,349 @@
+"""DAMASK: a folder that DAMASK_grid runs as it is: grid.vti, material.yaml, load.yaml, numerics.yaml.
+
+Written for DAMASK 3.0 and 3.1 (https://damask-multiphysics.org, documentation/file_formats). Lengths are
+converted from um to m. DAMASK's quaternion of an orientation is the conjugate of :mod:`polyrve.crystallography.rotation`'s.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from polyrve.adapters import material_grid as solver_cells
+from polyrve.adapters.material_grid import Cells
+from polyrve.adapters.replacing import replacing_folder
+from polyrve.adapters.solvers import damask_phases
+from polyrve.adapters.text_rows import decimals
+from polyrve.adapters.volumes.vti import write_image
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.rotation import conjugate
+from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.grains import GrainMap, GrainVolume
+
+_UM = 1e-6
+_LAUE_OF_LATTICE = {
+    "cF": ("m-3m", "m-3"),
+    "cI": ("m-3m", "m-3"),
+    "hP": ("6/mmm", "6/m"),
+    "tI": ("4/mmm", "4/m"),
+}
+_ROWS = 1 << 14
+
+LOAD_CASES: dict[str, tuple[str, float, int, str]] = {
+    "tension": ("x", 0.05, 100, "uniaxial tension along {0}"),
+    "compression": ("x", 0.05, 100, "uniaxial compression along {0}"),
+    "shear": ("xy", 0.05, 100, "simple shear of the {1} planes along {0}"),
+    "plane-strain": (
+        "xz",
+        0.05,
+        100,
+        "plane-strain tension along {0}, free along {1}, the third direction held",
+    ),
+    "rolling": (
+        "xz",
+        0.2,
+        200,
+        "plane-strain compression along {1} (ND), free along {0} (RD), the third (TD) held",
+    ),
+    "cyclic": ("x", 0.01, 20, "tension and compression along {0}: to +strain, to -strain, to +strain"),
+}
+"""Load cases: usual directions, strain, increments (for cyclic, of each quarter), and what they are."""
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    by: str = "grain",
+    phase: str | Sequence[str] | Mapping[str, str] | None = None,
+    load: str | Sequence[str] = "tension",
+    axes: str | None = None,
+    strain: float | None = None,
+    rate: float = 1e-3,
+    increments: int | None = None,
+    resolution: Sequence[int] | None = None,
+    columns: int = 1,
+    mirror: str = "",
+    buffer: int = 0,
+    buffer_axes: str = "",
+    buffer_phase: str | None = None,
+    fill: bool = False,
+    compress: bool = True,
+) -> None:
+    """Write a folder for DAMASK_grid.
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    path : path-like
+        The folder.
+    force : bool
+        Whether its files may be replaced.
+    by : {"grain", "voxel"}
+        One material per grain with its mean orientation, or one per voxel.
+    phase : str, sequence of str or mapping, optional
+        Definition of each phase: ``"Al"`` where there is one phase, else ``"name=definition"`` per phase or a
+        mapping of names to definitions. A definition is a name of
+        :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`, a YAML file with one, or ``"template"``, which leaves
+        the values to be filled in. By default the phase's own name is looked up in the library.
+    load : str or sequence of str
+        ``"tension"``, ``"compression"``, ``"shear"``, ``"plane-strain"``, ``"rolling"`` or ``"cyclic"``
+        (:data:`LOAD_CASES`), written to load.yaml; further ones to load_<case>.yaml.
+    axes : str, optional
+        Directions of the load cases; see :data:`LOAD_CASES`.
+    strain : float, optional
+        Largest change of the component of F that is prescribed, positive.
+    rate : float, 1/s
+        Its rate, positive.
+    increments : int, optional
+        Number of increments.
+    resolution : sequence of int, length 3, optional
+        nz, ny, nx of the grid, if not that of the volume.
+    columns : int
+        Number of times each layer is repeated along z: quasi-2D model of a map.
+    mirror : str
+        Axes out of ``"xyz"`` along which the volume is continued by its mirror image.
+    buffer : int
+        Thickness in voxels of a layer that separates the periodic images of a map or volume that is not
+        periodic.
+    buffer_axes : str
+        Axes along which the layer is added; by default all along which there is more than one voxel.
+    buffer_phase : str, optional
+        Definition of the layer; by default that of the phase with most voxels.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    compress : bool
+        Whether the grid is compressed (zlib).
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds files and `force` is not given.
+    ValueError
+        If voxels have no grain, a phase has no definition, or an option is out of its range.
+    OSError
+        If the disk is full.
+    """
+    cases = [load] if isinstance(load, str) else list(load)
+    if not cases:
+        raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
+    loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
+    whole = solver_cells.cells(data, by=by, fill=fill)
+    if resolution is not None:
+        whole = solver_cells.resample(whole, resolution)
+    whole = solver_cells.columns(whole, columns)
+    if mirror:
+        whole = solver_cells.mirror(whole, mirror)
+    chosen = _chosen(phase, whole)
+    if buffer:
+        layer = None if buffer_phase is None else Phase(f"buffer {buffer_phase}", _laue_of(buffer_phase))
+        if layer is not None:
+            chosen[layer.name] = str(buffer_phase)
+        along = buffer_axes or "".join(a for a, n in zip(solver_cells.AXES, whole.shape, strict=True) if n > 1)
+        whole = solver_cells.buffer(whole, buffer, along, layer)
+    if whole.shape[2] < 2:
+        raise ValueError(f"DAMASK needs two or more voxels along x; got {whole.shape[2]}")
+    names, definitions = _definitions(whole, chosen)
+    solver_cells.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
+    with replacing_folder(path, force=force) as folder:
+        metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
+        write_image(folder / "grid.vti", whole.shape, *metres, [("material", whole.ids - 1)], compress=compress)
+        _write_material(folder / "material.yaml", whole, names, definitions)
+        for i, (case, text) in enumerate(loads.items()):
+            (folder / ("load.yaml" if i == 0 else f"load_{case}.yaml")).write_text(text, encoding="ascii")
+        (folder / "numerics.yaml").write_text(_NUMERICS, encoding="ascii")
+
+
+def load_case(
+    case: str,
+    *,
+    axes: str | None = None,
+    strain: float | None = None,
+    rate: float = 1e-3,
+    increments: int | None = None,
+) -> str:
+    """Text of a load.yaml; parameters as in :func:`write`."""
+    if case not in LOAD_CASES:
+        raise ValueError(f"load: expected one of {', '.join(LOAD_CASES)}; got {case!r}")
+    usual_axes, usual_strain, usual_increments, meaning = LOAD_CASES[case]
+    axes = usual_axes if axes is None else axes
+    strain = usual_strain if strain is None else strain
+    increments = usual_increments if increments is None else increments
+    if len(axes) != len(usual_axes) or set(axes) - set("xyz") or len(set(axes)) != len(axes):
+        raise ValueError(f"axes of load {case!r}: expected {len(usual_axes)} different letters of xyz; got {axes!r}")
+    if not (strain > 0 and rate > 0 and int(increments) == increments and increments >= 1):
+        raise ValueError(
+            f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
+        )
+    n = int(increments)
+    first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
+    if case == "tension":
+        steps = [_step({(first, first): rate}, in_plane(first), strain / rate, n)]
+    elif case == "compression":
+        steps = [_step({(first, first): -rate}, in_plane(first), strain / rate, n)]
+    elif case == "shear":
+        steps = [_step({(first, last): rate}, (), strain / rate, n)]
+    elif case == "plane-strain":
+        steps = [_step({(first, first): rate}, (last,), strain / rate, n)]
+    elif case == "rolling":
+        steps = [_step({(last, last): -rate}, (first,), strain / rate, n)]
+    else:
+        steps = [
+            _step({(first, first): sign * rate}, in_plane(first), quarters * strain / rate, quarters * n)
+            for sign, quarters in ((1, 1), (-1, 2), (1, 2))
+        ]
+    head = [
+        f"# {meaning.format(*axes)}; strain {strain:g} at {rate:g} 1/s",
+        "# DAMASK_grid --geom grid.vti --load load.yaml --material material.yaml --numerics numerics.yaml",
+        "# (MPI ranks: no more than there are voxels along z)",
+        "solver: {mechanical: spectral_basic}",
+        "loadstep:",
+    ]
+    return "\n".join([*head, *steps]) + "\n"
+
+
+def _step(prescribed: Mapping[tuple[int, int], float], free: Iterable[int], t: float, n: int) -> str:
+    """A load step: rates of F, all others 0, but stress-free on the diagonal where `free`."""
+    free = tuple(free)
+    rows: dict[str, list[str]] = {"dot_F": [], "P": []}
+    for i in range(3):
+        F = [repr(float(prescribed.get((i, j), 0.0))) if i != j or i not in free else "x" for j in range(3)]
+        P = ["0.0" if i == j and i in free else "x" for j in range(3)]
+        rows["dot_F"].append(f"[{', '.join(F)}]")
+        rows["P"].append(f"[{', '.join(P)}]")
+    lines = ["  - boundary_conditions:", "      mechanical:"]
+    lines += [f"        {key}: [{', '.join(value)}]" for key, value in rows.items()]
+    lines += [f"    discretization: {{t: {float(t)!r}, N: {n}}}", f"    f_out: {max(1, n // 10)}"]
+    return "\n".join(lines)
+
+
+_NUMERICS = """\
+# DAMASK's own values, but for more cutbacks; see examples/config/numerics.yaml of DAMASK for all keys
+solver:
+  grid:
+    N_cutback_max: 5           # an increment that does not converge is halved up to five times
+    mechanical:
+      eps_rel_div(P): 5.0e-4   # stress equilibrium, relative
+      eps_rel_P: 1.0e-3        # stress boundary conditions, relative
+"""
+
+
+def _laue_of(definition: str) -> str:
+    found = damask_phases.find(definition)
+    if found is None:
+        raise ValueError(f"buffer_phase: expected one of {', '.join(damask_phases.LIBRARY)}; got {definition!r}")
+    return _LAUE_OF_LATTICE[found.lattice][0]
+
+
+def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Cells) -> dict[str, str]:
+    """The definition that was asked for, by phase name; phases without a voxel need none."""
+    phases = whole.phases
+    if phase is None:
+        return {}
+    if isinstance(phase, Mapping):
+        pairs = dict(phase)
+    else:
+        items = [item.strip() for item in phase.split(",")] if isinstance(phase, str) else list(phase)
+        if len(items) == 1 and "=" not in items[0]:
+            used = [phases[i - 1].name for i in np.unique(whole.phase_ids)]
+            if len(used) > 1:
+                raise ValueError(f"phase: expected name=definition for each of {', '.join(used)}; got {items[0]!r}")
+            return {used[0]: items[0]}
+        if any("=" not in item for item in items):
+            raise ValueError(f"phase: expected name=definition; got {', '.join(items)}")
+        pairs = dict(item.split("=", 1) for item in items)
+    unknown = set(pairs) - {p.name for p in phases}
+    if unknown:
+        raise ValueError(
+            f"phase: expected names out of {', '.join(p.name for p in phases)}; got {', '.join(sorted(unknown))}"
+        )
+    return pairs
+
+
+def _definitions(whole: Cells, chosen: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Key of each phase in material.yaml, and the definition of each phase that a voxel has."""
+    names: list[str] = []
+    for phase in whole.phases:
+        name = re.sub(r"[^A-Za-z0-9_+-]+", "_", phase.name).strip("_") or "phase"
+        name = name if name[0].isalpha() else f"phase_{name}"
+        names.append(name if name not in names else f"{name}_{len(names) + 1}")
+    definitions = {}
+    for number in np.unique(whole.phase_ids):
+        phase = whole.phases[number - 1]
+        definitions[names[number - 1]] = f"# {phase.name}\n" + _definition(phase, chosen.get(phase.name))
+    return names, definitions
+
+
+def _definition(phase: Phase, wanted: str | None) -> str:
+    lattices = [lattice for lattice, groups in _LAUE_OF_LATTICE.items() if phase.laue in groups]
+    if not lattices:
+        raise ValueError(f"DAMASK has no lattice for Laue group {phase.laue} of phase {phase.name!r}")
+    if wanted == "template":
+        a, _, c = phase.lattice[:3]
+        return damask_phases.template(phase.name, lattices[0], c / a if min(a, c) > 0 else None)
+    if wanted is not None and Path(wanted).suffix.lower() in (".yaml", ".yml"):
+        try:
+            text = Path(wanted).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"definition of phase {phase.name!r}: cannot read {wanted} ({error.strerror})") from None
+        found = re.search(r"^lattice:\s*(\w+)", text, re.MULTILINE)
+        if found is None or found[1] not in _LAUE_OF_LATTICE:
+            raise ValueError(f"{wanted}: expected a phase definition with 'lattice: cF, cI, hP or tI' at its top level")
+        lattice, definition = found[1], text
+    else:
+        known = damask_phases.find(phase.name if wanted is None else wanted)
+        if known is None:
+            raise ValueError(
+                f"phase {phase.name!r} has no definition{'' if wanted is None else f' {wanted!r}'}: expected "
+                f"'{phase.name}=NAME' with one of {', '.join(damask_phases.LIBRARY)}, a YAML file, or 'template'"
+            )
+        lattice, definition = known.lattice, known.yaml()
+    if phase.laue not in _LAUE_OF_LATTICE[lattice]:
+        raise ValueError(
+            f"definition of phase {phase.name!r}: expected a lattice of Laue group {phase.laue} "
+            f"({' or '.join(lattices)}); got {lattice}"
+        )
+    return definition
+
+
+def write_material(path: Path, whole: Cells, phase: str | Sequence[str] | Mapping[str, str] | None = None) -> None:
+    """Write a material.yaml; `phase` as in :func:`write`."""
+    _write_material(path, whole, *_definitions(whole, _chosen(phase, whole)))
+
+
+def _write_material(path: Path, whole: Cells, names: Sequence[str], definitions: Mapping[str, str]) -> None:
+    nz, ny, nx = whole.shape
+    head = (
+        f"# {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} materials, one per {whole.by}; "
+        "O: passive, sample to crystal\n"
+        "homogenization:\n  SX: {N_constituents: 1, mechanical: {type: pass}}\nphase:\n"
+    )
+    for name, definition in definitions.items():
+        head += f"  {name}:\n{textwrap.indent(definition, '    ')}"
+    with open(path, "wb") as file:
+        file.write(f"{head}material:\n".encode("ascii", "replace"))
+        for lines in _material_lines(whole, names):
+            file.write(lines)
+
+
+def _material_lines(whole: Cells, names: Sequence[str]) -> Iterator[bytes]:
+    """Blocks of lines, one line per material, all of one width."""
+    width = max(map(len, names))
+    line = "- {{homogenization: SX, constituents: [{{phase: {}, v: 1.0, O: [{}]}}]}}\n"
+    blank = ", ".join([" " * 19] * 4)
+    heads = np.array([list(line.format(name.ljust(width), blank).encode("ascii")) for name in names], dtype=np.uint8)
+    first = line.format(" " * width, blank).index(blank)
+    for start in range(0, len(whole.quaternions), _ROWS):
+        q = conjugate(whole.quaternions[start : start + _ROWS])
+        q = np.where(q[:, :1] < 0, -q, q) / np.linalg.norm(q, axis=1, keepdims=True)
+        lines = heads[whole.phase_ids[start : start + _ROWS] - 1]
+        for component in range(4):
+            place = first + 21 * component
+            lines[:, place : place + 19] = decimals(q[:, component])
+        yield lines.tobytes()

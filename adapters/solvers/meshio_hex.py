@@ -1,0 +1,120 @@
+"""Voxel meshes in the formats that meshio writes: hexahedra, with grain and phase as cell data and cell sets.
+
+meshio: https://github.com/nschloe/meshio. Which of the data and sets a file keeps is up to its format.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.replacing import replacing
+from polyrve.adapters.solvers import hexahedra
+from polyrve.crystallography.rotation import to_euler
+from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.grains import GrainMap, GrainVolume
+
+_FAILURES = (KeyError, TypeError, NotImplementedError, UnboundLocalError, AssertionError)
+"""What else meshio raises for a mesh that a format cannot hold."""
+_WITH_SETS = ("abaqus", "flac3d")
+"""Formats in which meshio writes sets of cells; of sets in others it makes cell data under one very long name."""
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    file_format: str | None = None,
+    by: str = "grain",
+    fill: bool = False,
+    **options: Any,
+) -> None:
+    """Write the voxels as hexahedra; lengths in um.
+
+    Parameters
+    ----------
+    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    path : path-like
+        The suffix says the format: .vtu, .xdmf, .msh (Gmsh 2.2), .bdf, .med, .e and others.
+    force : bool
+        Whether existing files may be replaced.
+    file_format : str, optional
+        meshio's name of the format where the suffix is not enough.
+    by : {"grain", "voxel"}
+        What the cell sets are.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    **options
+        Further arguments of meshio's writer.
+
+    Raises
+    ------
+    FileExistsError
+        If a file exists and `force` is not given.
+    ValueError
+        If voxels have no grain, or meshio has no such format or cannot write the mesh in it.
+    OSError
+        If the disk is full.
+    """
+    import meshio
+
+    if file_format is None:
+        suffix = Path(path).suffix.lower()
+        known = meshio.extension_to_filetypes.get(suffix, [""])
+        file_format = "gmsh22" if suffix == ".msh" else known[0] or None
+    mesh = to_mesh(cells(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
+    if (file_format or "").startswith("gmsh"):
+        mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
+    if file_format == "nastran":
+        mesh.cell_data["nastran:ref"] = mesh.cell_data["grain"]
+    with replacing(path, force=force) as partial:
+        try:
+            meshio.write(partial, mesh, file_format=file_format, **options)
+        except meshio.ReadError:
+            raise ValueError(
+                f"{Path(path).name}: meshio knows no format of this suffix; name one by file_format"
+            ) from None
+        except (meshio.WriteError, *_FAILURES) as error:
+            raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error!r})") from None
+
+
+def to_mesh(whole: Cells, *, sets: bool = True) -> Any:
+    """The voxels as a mesh.
+
+    Parameters
+    ----------
+    whole : Cells
+    sets : bool
+        Whether the mesh has cell sets.
+
+    Returns
+    -------
+    meshio.Mesh
+        Cell data ``grain``, ``phase`` and ``euler_angles`` (degrees, float32); cell sets ``grain_<id>`` and
+        ``phase_<name>``.
+    """
+    import meshio
+
+    ids = whole.ids.ravel()
+    phases = whole.phase_ids[ids - 1]
+    angles = np.rad2deg(to_euler(whole.quaternions)).astype(np.float32)
+    return meshio.Mesh(
+        hexahedra.nodes(whole.shape, whole.spacing, whole.origin),
+        [("hexahedron", hexahedra.connectivity(whole.shape))],
+        cell_data={"grain": [ids], "phase": [phases], "euler_angles": [angles[ids - 1]]},
+        cell_sets=_sets(whole, phases) if sets else None,
+    )
+
+
+def _sets(whole: Cells, phases: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """Cells of each grain (or voxel) and of each phase; `phases` of the cells."""
+    sets = {f"{whole.by}_{i}": [members] for i, members in enumerate(whole.members(), start=1)}
+    return sets | {
+        re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
+        for i, phase in enumerate(whole.phases, start=1)
+    }

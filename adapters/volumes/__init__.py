@@ -1,0 +1,1 @@
+"""Volumes: formats of DREAM.3D and ParaView."""

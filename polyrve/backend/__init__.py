@@ -1,0 +1,1 @@
+"""TensorFlow and the machine: devices, memory, processors, quiet import, custom gradients."""

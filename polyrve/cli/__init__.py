@@ -1,0 +1,5 @@
+"""The command line."""
+
+from polyrve.cli.app.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,1 @@
+"""What a crystal is: rotations, phases and their symmetry, reference frames, harmonics, orientation distributions."""

@@ -1,0 +1,1 @@
+"""How descriptors are computed: what only they use."""

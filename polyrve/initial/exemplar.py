@@ -1,0 +1,244 @@
+"""The pixels of maps on one grid, as material to build a volume from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from polyrve.crystallography.harmonics import (
+    SymmetrizedHarmonics,
+    degrees_up_to,
+    number_of_invariants,
+    symmetrized_harmonics,
+)
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationMap
+
+WINDOW = 5
+"""Neighbourhoods are WINDOW x WINDOW pixels."""
+
+FEWEST = 50
+"""A map with fewer whole and indexed neighbourhoods is no exemplar."""
+
+_REDUCED = 24
+_SAMPLED = 4000
+_EVALUATED_AT_ONCE = 4096
+_PHASE_CONTRAST = 0.4
+_MOST_TEXTURE = 200
+_TEXTURE_KERNEL = np.deg2rad(7.5) / 2.355
+_Evaluation = tuple[int, Callable[[np.ndarray], np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """The map normal to one axis.
+
+    Attributes
+    ----------
+    first : int
+        Its first pixel in the exemplar.
+    shape : tuple of int
+        Rows and columns.
+    offsets : ndarray, shape (K, 2), int
+        Rows and columns from the centre of a neighbourhood.
+    steps : ndarray, shape (K,), int
+        The same as differences of pixels.
+    weights : ndarray, shape (K,)
+        Of the offsets, a Gaussian.
+    centres : ndarray, shape (M,), int
+        Pixels whose neighbourhood is whole and indexed.
+    row_of : ndarray, shape (P,), int
+        Row of a pixel among the centres, or -1.
+    basis : ndarray, shape (K * C, R), float32
+        Principal components of the neighbourhoods.
+    reduced : ndarray, shape (M, R), float32
+        Neighbourhoods in that basis.
+    """
+
+    first: int
+    shape: tuple[int, int]
+    offsets: np.ndarray
+    steps: np.ndarray
+    weights: np.ndarray
+    centres: np.ndarray
+    row_of: np.ndarray
+    basis: np.ndarray
+    reduced: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplar:
+    """All pixels, one after the other, and the planes that they form.
+
+    Attributes
+    ----------
+    quaternions : ndarray, shape (P, 4)
+    phase_ids : ndarray, shape (P,)
+    phases : tuple of Phase
+    features : ndarray, shape (P, C), float32
+        See :func:`features`.
+    texture : ndarray, shape (P, T), float32
+        Phase indicators and harmonics up to a high degree, damped by a Gaussian kernel of 7.5 degrees.
+    planes : mapping of int to Plane
+        By the array axis that they are normal to.
+    """
+
+    quaternions: np.ndarray
+    phase_ids: np.ndarray
+    phases: tuple[Phase, ...]
+    features: np.ndarray
+    texture: np.ndarray
+    planes: Mapping[int, Plane]
+
+    @property
+    def indexed(self) -> np.ndarray:
+        """Pixels that a voxel can hold, shape (P,), bool."""
+        return self.phase_ids > 0
+
+    def excess(self, mean: np.ndarray) -> np.ndarray:
+        """Relative excess, from -1 to 2, of a volume in orientations like those of each pixel.
+
+        Parameters
+        ----------
+        mean : ndarray, shape (T,)
+            Mean of ``texture`` over the volume.
+        """
+        return np.clip(self.texture @ (mean - self.texture_target) / self._density, -1.0, 2.0)
+
+    @cached_property
+    def texture_target(self) -> np.ndarray:
+        """Mean of ``texture`` over the indexed pixels, shape (T,)."""
+        return self.texture.mean(axis=0, dtype=np.float64, where=self.indexed[:, None]).astype(np.float32)
+
+    @cached_property
+    def _density(self) -> np.ndarray:
+        """Density of the maps at the orientation of each pixel, shape (P,)."""
+        return np.maximum(self.texture @ self.texture_target, 1e-3)
+
+
+def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Exemplar:
+    """The pixels of maps by the array axis that they are normal to; see :class:`Exemplar`.
+
+    Raises
+    ------
+    ValueError
+        If a map has hardly a neighbourhood that is whole and indexed.
+    """
+    fields = list({id(field): field for field in maps.values()}.values())
+    quaternions = np.concatenate([field.quaternions.reshape(-1, 4) for field in fields])
+    phase_ids = np.concatenate([field.phase_ids.ravel() for field in fields])
+    phases = fields[0].phases
+    values = features(quaternions, phase_ids, phases)
+    planes, first = {}, 0
+    for field in fields:
+        planes[id(field)] = _plane(field, first, values, rng)
+        first += field.phase_ids.size
+    texture = _texture(quaternions, phase_ids, phases)
+    by_axis = {axis: planes[id(field)] for axis, field in maps.items()}
+    return Exemplar(quaternions, phase_ids, phases, values, texture, by_axis)
+
+
+def whole_neighbourhoods(field: OrientationMap) -> int:
+    """Number of neighbourhoods of a map that are whole and indexed."""
+    return int(_whole(field).sum())
+
+
+def features(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
+    """Symmetrized harmonics of each phase, scaled so that small distances are disorientations in rad.
+
+    Parameters
+    ----------
+    quaternions : ndarray, shape (P, 4)
+    phase_ids : ndarray, shape (P,)
+    phases : tuple of Phase
+
+    Returns
+    -------
+    ndarray, shape (P, C), float32
+        With several phases also their indicators, so that phases differ as large disorientations do.
+    """
+
+    def scaled(of_phase: SymmetrizedHarmonics) -> _Evaluation:
+        rate = sum((degree + 1) * (degree / 2) * (degree / 2 + 1) / 3 for degree, _ in of_phase.terms)
+        return of_phase.count, lambda q: of_phase.evaluate(q) / np.sqrt(rate)
+
+    evaluations = [scaled(symmetrized_harmonics(phase.laue)) for phase in phases]
+    return _by_phase(quaternions, phase_ids, evaluations, _PHASE_CONTRAST if len(phases) > 1 else None)
+
+
+def _texture(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
+    def damped(of_phase: SymmetrizedHarmonics) -> _Evaluation:
+        order = np.concatenate([np.full(degree + 1, degree / 2) for degree, _ in of_phase.terms])
+        damping = np.exp(-order * (order + 1) * _TEXTURE_KERNEL**2 / 2)
+        return of_phase.count, lambda q: of_phase.evaluate(q) * damping[:, None]
+
+    return _by_phase(quaternions, phase_ids, [damped(_of_texture(phase)) for phase in phases], 1.0)
+
+
+def _by_phase(
+    quaternions: np.ndarray, phase_ids: np.ndarray, evaluations: Sequence[_Evaluation], indicator: float | None
+) -> np.ndarray:
+    """An indicator, if there is one, and the functions of each phase side by side, shape (P, columns), float32.
+
+    Few pixels are evaluated at a time: harmonics take much memory while they are formed.
+    """
+    lead = int(indicator is not None)
+    values = np.zeros((len(phase_ids), sum(lead + count for count, _ in evaluations)), dtype=np.float32)
+    first = 0
+    for i, (count, evaluate) in enumerate(evaluations, start=1):
+        pixels = np.flatnonzero(phase_ids == i)
+        if indicator is not None:
+            values[pixels, first] = indicator
+        end = first + lead + count
+        for begin in range(0, len(pixels), _EVALUATED_AT_ONCE):
+            block = pixels[begin : begin + _EVALUATED_AT_ONCE]
+            values[block, first + lead : end] = evaluate(quaternions[block]).T
+        first = end
+    return values
+
+
+def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
+    terms: list[tuple[int, int]] = []
+    for degree in degrees_up_to(phase.laue, 32):
+        added = [(degree, k) for k in range(number_of_invariants(phase.laue, degree))]
+        if terms and sum(n + 1 for n, _ in [*terms, *added]) > _MOST_TEXTURE:
+            break
+        terms += added
+    return symmetrized_harmonics(phase.laue, tuple(terms))
+
+
+def _whole(field: OrientationMap) -> np.ndarray:
+    if min(field.shape) < WINDOW:
+        return np.zeros((0, 0), dtype=bool)
+    return np.asarray(sliding_window_view(field.indexed, (WINDOW, WINDOW)).all(axis=(2, 3)))
+
+
+def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random.Generator) -> Plane:
+    whole = _whole(field)
+    if whole.sum() < FEWEST:
+        raise ValueError(
+            f"map: expected at least {FEWEST} indexed neighbourhoods of {WINDOW} x {WINDOW} pixels to build a volume "
+            f"from; got {whole.sum()} in a map of {field.shape}"
+        )
+    radius, columns = WINDOW // 2, field.shape[1]
+    row, column = np.nonzero(whole)
+    centres = first + (row + radius) * columns + column + radius
+    offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    steps = offsets @ np.array([columns, 1])
+    weights = np.exp(-(offsets**2).sum(axis=1) / (2 * (0.6 * radius + 0.3) ** 2))
+    sampled = centres if len(centres) <= _SAMPLED else rng.choice(centres, _SAMPLED, replace=False)
+    scale = np.repeat(np.sqrt(weights), values.shape[1]).astype(np.float32)
+    around = values[sampled[:, None] + steps].reshape(len(sampled), -1) * scale
+    around -= around.mean(axis=0)
+    basis = np.linalg.eigh(around.T @ around)[1][:, ::-1][:, :_REDUCED]
+    basis = np.ascontiguousarray((scale[:, None] * basis).astype(np.float32))
+    blocks = np.array_split(centres, -(-len(centres) // 8192))
+    reduced = np.concatenate([values[b[:, None] + steps].reshape(len(b), -1) @ basis for b in blocks])
+    row_of = np.full(len(values), -1)
+    row_of[centres] = np.arange(len(centres))
+    shape = (field.shape[0], columns)
+    return Plane(first, shape, offsets, steps, weights, centres, row_of, basis, reduced)

@@ -1,0 +1,250 @@
+"""A polycrystal drawn from maps: Laguerre cells with the maps' sizes, orientations and scatter within grains.
+
+Cells come from :mod:`polyrve.initial.laguerre_fit`. Each takes the orientation of a pixel of the maps, chosen so that the texture
+(the volume-weighted means of the harmonics) and the disorientations across the faces of cells are the maps'. A random
+field with the maps' scatter is laid over all cells, and points of noise are strewn in as the maps have them. After an
+optimisation :func:`turn_grains` keeps what it did to grains as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from polyrve.crystallography import rotation
+from polyrve.crystallography.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
+from polyrve.crystallography.phase import Phase
+from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainMap, mean_orientations
+from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
+from polyrve.microstructure.orientation_scatter import scatter_of
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import SPECK
+
+_POOL, _TARGET = 1500, 6000
+_VISITS, _MOST_SWEEPS = 2500, 4
+_TRIED = 12
+_BIN = np.deg2rad(2.5)
+_BINS = 74
+_ROUNDING = 0.003
+_PHASE_WEIGHT = 10.0
+
+
+def polycrystal(
+    maps: Mapping[int, OrientationMap],
+    shape: tuple[int, int, int],
+    spacing: Sequence[float],
+    periodic: bool,
+    rng: np.random.Generator,
+    cells: CellFit | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A polycrystal of Laguerre cells with the statistics of some maps.
+
+    Parameters
+    ----------
+    maps : mapping of int to OrientationMap
+        By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
+    shape : tuple of int
+        (nz, ny, nx); one voxel along an axis gives a plane through three-dimensional cells.
+    spacing : sequence of float, um
+        (dz, dy, dx).
+    periodic : bool
+    rng : numpy.random.Generator
+    cells : CellFit, optional
+        By default fitted to the maps.
+
+    Returns
+    -------
+    quaternions : ndarray, shape (*shape, 4)
+    phase_ids : ndarray, shape (*shape), int32
+    """
+    cells = fit_cells(maps, shape, spacing, rng) if cells is None else cells
+    labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
+    fields = list({id(field): field for field in maps.values()}.values())
+    grains = [segment(field) for field in fields]
+    quaternions, phase_ids = _draw(labels, grains, cells, rng)
+    away = rotation.from_rotation_vector(scatter_of(grains, SPECK + 1).field(shape, spacing, rng))
+    quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
+    _strew(quaternions, phase_ids, grains, cells.noise, rng)
+    return quaternions, phase_ids
+
+
+def turn_grains(start: OrientationVolume, optimised: OrientationVolume) -> OrientationVolume:
+    """The start with each of its grains turned as a whole by the mean rotation that an optimisation gave to its points.
+
+    Boundaries and scatter within grains are those of the start.
+
+    Parameters
+    ----------
+    start, optimised : OrientationVolume
+        Of one shape.
+
+    Returns
+    -------
+    OrientationVolume
+    """
+    grains = segment(start)
+    ids = grains.grain_ids.ravel()
+    before, after = start.quaternions.reshape(-1, 4), optimised.quaternions.reshape(-1, 4)
+    means = mean_orientations(after, ids, grains.phase_ids, start.phases)
+    turned = before.copy()
+    for phase_id, phase in enumerate(start.phases, start=1):
+        points = grains.phase_ids[ids - 1] == phase_id
+        mean = grains.quaternions[ids[points] - 1]
+        nearest = rotation.nearest_equivalent(before[points], mean, phase.symmetry)
+        away = rotation.multiply(rotation.conjugate(mean), nearest)
+        turned[points] = rotation.multiply(means[ids[points] - 1], away)
+    return optimised.evolve(quaternions=turned.reshape(start.quaternions.shape), phase_ids=start.phase_ids)
+
+
+def _draw(
+    labels: np.ndarray, grains: Sequence[GrainMap], cells: CellFit, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Orientation and phase of each cell: pixels that together give the texture and the boundaries of the maps.
+
+    Where cells stand for the grains of the maps, no two that meet may be alike; where they were not compared with the
+    maps, texture alone counts.
+    Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
+    """
+    phases = grains[0].field.phases
+    quaternions, phase_ids = _pixels(grains, specks=False)
+    if len(quaternions) == 0:
+        quaternions, phase_ids = _pixels(grains, specks=True)
+    sampled = rng.choice(len(quaternions), min(_TARGET, len(quaternions)), replace=False)
+    target = _texture_features(quaternions[sampled], phase_ids[sampled], phases).mean(axis=0)
+    pool = rng.choice(len(quaternions), min(_POOL, len(quaternions)), replace=False)
+    quaternions, phase_ids = quaternions[pool], phase_ids[pool]
+    features = _texture_features(quaternions, phase_ids, phases)
+    bins = _disorientation_bins(quaternions, phase_ids, phases)
+    wanted = _boundary_shares(grains, bins, cells.alike)
+    scale = float(bool(cells.limits)) / (wanted + _ROUNDING)
+    square = (features**2).sum(axis=1)
+
+    number = int(labels.max()) + 1
+    volumes = np.bincount(labels.ravel(), minlength=number) / labels.size
+    first, second, area = _faces(labels, number)
+    order = np.argsort(np.concatenate([first, second]), kind="stable")
+    neighbours = np.concatenate([second, first])[order]
+    areas = np.concatenate([area, area])[order]
+    begin = np.searchsorted(np.concatenate([first, second])[order], np.arange(number + 1))
+
+    chosen, tried = rng.integers(len(pool), size=number), min(_TRIED, len(pool) - 1)
+    mean = volumes @ features[chosen]
+    shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=_BINS)
+    towards = np.ascontiguousarray(bins.T)
+    for _ in range(int(np.clip(_VISITS // number, 1, _MOST_SWEEPS))):
+        for cell in np.argsort(-volumes, kind="stable"):
+            around, weight = slice(begin[cell], begin[cell + 1]), volumes[cell]
+            old, across = chosen[cell], towards[chosen[neighbours[around]]]
+            others = shares - np.bincount(across[:, old], areas[around], minlength=_BINS)
+            rest = mean - weight * features[old] - target
+            by_texture = 2.0 * weight * (features @ rest) + weight**2 * square
+            slope = 2.0 * (others - wanted) * scale
+            by_face = areas[around] @ slope[across]
+            likely = np.append(np.argpartition(by_texture + by_face, tried)[:tried], old)
+            added = np.zeros((len(likely), _BINS))
+            np.add.at(added, (np.arange(len(likely))[:, None], across[:, likely].T), areas[around])
+            mismatch = by_texture[likely] + ((others + added - wanted) ** 2 * scale).sum(axis=1)
+            best = int(np.argmin(mismatch))
+            chosen[cell] = likely[best]
+            mean = mean + weight * (features[chosen[cell]] - features[old])
+            shares = others + added[best]
+    return quaternions[chosen], phase_ids[chosen]
+
+
+def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Orientations and phases of the pixels in specks, or of those in grains."""
+    found = []
+    for one in grains:
+        inside = one.grain_ids > 0
+        points = np.bincount(one.grain_ids.ravel())[one.grain_ids]
+        inside &= (points <= SPECK) == specks
+        found.append((one.field.quaternions[inside], one.field.phase_ids[inside]))
+    return np.concatenate([q for q, _ in found]), np.concatenate([ids for _, ids in found])
+
+
+def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of cells that meet, and their share of all faces between cells."""
+    pairs = []
+    for axis in range(labels.ndim):
+        here, there = labels.ravel(), np.roll(labels, -1, axis=axis).ravel()
+        differ = here != there
+        pairs.append(np.minimum(here, there)[differ] * number + np.maximum(here, there)[differ])
+    pair, count = np.unique(np.concatenate(pairs), return_counts=True)
+    return pair // number, pair % number, count / max(count.sum(), 1)
+
+
+def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
+    """Class of the disorientation of each two pixels, shape (P, P); the last for different phases."""
+    bins = np.full((len(quaternions),) * 2, _BINS - 1, dtype=np.uint8)
+    for phase_id, phase in enumerate(phases, start=1):
+        of_phase = np.flatnonzero(phase_ids == phase_id)
+        q = quaternions[of_phase]
+        cosine = np.zeros((len(q),) * 2, dtype=np.float32)
+        for operation in phase.symmetry:
+            turned = rotation.multiply(operation, q).astype(np.float32)
+            np.maximum(cosine, np.abs(turned @ q.T.astype(np.float32)), out=cosine)
+        angle = 2.0 * np.arccos(np.minimum(cosine, 1.0))
+        bins[np.ix_(of_phase, of_phase)] = np.minimum(angle / _BIN, _BINS - 2).astype(np.uint8)
+    return bins
+
+
+def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray, apart: bool) -> np.ndarray:
+    """Shares of the classes of disorientation across the faces of cells.
+
+    Above the threshold they are those of the maps' neighbours. Faces below it join two cells to one grain: none where
+    cells are to be `apart`, else as many as pairs of pixels drawn at random.
+    """
+    shares = np.zeros(_BINS)
+    for one in grains:
+        large = (np.bincount(one.grain_ids.ravel()) > SPECK)[one.grain_ids] & (one.grain_ids > 0)
+        for axis in range(2):
+            angles = neighbour_disorientation(one.field, axis)
+            both = large & np.roll(large, -1, axis=axis)
+            angles = angles[both & (angles > np.deg2rad(DEFAULT_THRESHOLD))]
+            classes = np.where(np.isinf(angles), _BINS - 1, np.minimum(angles / _BIN, _BINS - 2)).astype(int)
+            shares += np.bincount(classes, minlength=_BINS)
+    pairs = bins[np.triu_indices(len(bins), 1)]
+    at_random = np.bincount(pairs, minlength=_BINS) / max(len(pairs), 1)
+    if not shares.sum():
+        return at_random
+    shares /= shares.sum()
+    if apart:
+        return shares
+    low = round(np.deg2rad(DEFAULT_THRESHOLD) / _BIN)
+    shares *= 1.0 - at_random[:low].sum()
+    shares[:low] = at_random[:low]
+    return shares
+
+
+def _texture_features(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
+    parts = []
+    for i, phase in enumerate(phases, start=1):
+        of_phase = (phase_ids == i).astype(np.float64)
+        terms = tuple(
+            (n, k)
+            for n in degrees_up_to(phase.laue, 32)
+            if n % 4 == 0
+            for k in range(number_of_invariants(phase.laue, n))
+        )
+        values = symmetrized_harmonics(phase.laue, terms).evaluate(q)
+        parts.append(np.concatenate([_PHASE_WEIGHT * of_phase[None], values * of_phase]))
+    return np.concatenate(parts).T
+
+
+def _strew(
+    quaternions: np.ndarray,
+    phase_ids: np.ndarray,
+    grains: Sequence[GrainMap],
+    share: float,
+    rng: np.random.Generator,
+) -> None:
+    """Give a share of the voxels orientations and phases of the maps' specks; in place."""
+    noise, noise_phases = _pixels(grains, specks=True)
+    voxels = np.flatnonzero(rng.random(phase_ids.size) < share)
+    if len(noise) and len(voxels):
+        drawn = rng.integers(len(noise), size=len(voxels))
+        quaternions.reshape(-1, 4)[voxels] = noise[drawn]
+        phase_ids.ravel()[voxels] = noise_phases[drawn]

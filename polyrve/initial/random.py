@@ -1,0 +1,21 @@
+"""Random orientations to start from; other starts are in :mod:`polyrve.initial.polycrystal` and :mod:`polyrve.initial.exemplar_synthesis`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyrve.crystallography import rotation
+
+
+def random_field(
+    shape: tuple[int, int, int], number_of_phases: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Uncorrelated uniform orientations and phases.
+
+    Returns
+    -------
+    quaternions : ndarray, shape (*shape, 4)
+    phase_ids : ndarray, shape (*shape), int32
+    """
+    phase_ids = rng.integers(1, number_of_phases + 1, shape).astype(np.int32)
+    return rotation.random_orientations(shape, rng), phase_ids

@@ -1,0 +1,204 @@
+"""What is in a map or volume, and what looks wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure import links, segmentation
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.stereology import SPECK, count_grains
+
+_WINDOW = 60_000
+_HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What :func:`inspect` finds.
+
+    Attributes
+    ----------
+    facts : dict of str to str
+        Name and value, in the order to be shown.
+    suspicions : tuple of str
+        One sentence for each thing that looks wrong; empty where nothing does.
+    """
+
+    facts: dict[str, str]
+    suspicions: tuple[str, ...]
+
+
+def inspect(
+    field: OrientationMap | OrientationVolume,
+    path: str | Path | None = None,
+    *,
+    threshold: float = links.DEFAULT_THRESHOLD,
+    min_points: int = SPECK + 1,
+) -> Inspection:
+    """Look at a map or volume before it is used.
+
+    Grains are counted, and single points that differ from all their neighbours, in a central window of at most
+    60 000 points.
+
+    Parameters
+    ----------
+    field : OrientationMap or OrientationVolume
+    path : path-like, optional
+        The file that it was read from: where that is not the one that its frame was applied to, as after a conversion,
+        no frame is asked for.
+    threshold : float, degrees
+        Smallest disorientation of a grain boundary.
+    min_points : int
+        Grains of at least so many points are counted apart, and told few where they are.
+
+    Returns
+    -------
+    Inspection
+    """
+    earlier = _earlier(field, path)
+    facts = {**_facts(field), **earlier}
+    suspicions = [*_phase_suspicions(field), *_point_suspicions(field)]
+    if field.frame.source == "vendor default" and not earlier:
+        suspicions.append(
+            f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
+        )
+    window = _central_window(field)
+    if window.indexed.any():
+        segmented = segmentation.segment(window, threshold)
+        points = np.bincount(segmented.grain_ids.ravel())[1:]
+        single = points[points == 1].sum() / window.indexed.sum()
+        counted = count_grains(segmented.grain_ids, min_points)
+        ndim = len(field.shape)
+        across = float((points**2).sum() / points.sum()) ** (1 / ndim)
+        where = "" if window is field else f", in the central window of {_times(window.shape)} points"
+        facts["grains"] = (
+            f"{len(points)}, of which {counted} have {min_points} points or more "
+            f"(boundaries from {threshold:g} degrees{where})"
+        )
+        facts["grain width"] = (
+            f"{across:.0f} points, {across * float(np.prod(field.spacing)) ** (1 / ndim):.3g} um: "
+            "the mean weighted by size"
+        )
+        if single > 0.01:
+            suspicions.append(
+                f"{100 * single:.1f} % of the points differ from all their neighbours: mis-indexed, or noise"
+            )
+        if counted < 50:
+            suspicions.append(
+                f"{counted} grains of {min_points} points or more are few for statistics; texture wants some hundred"
+            )
+        if across < 5:
+            suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
+    return Inspection(facts, tuple(suspicions))
+
+
+def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:
+    frame = field.frame
+    extent = [n * step for n, step in zip(field.shape, field.spacing, strict=True)]
+    facts = {
+        "kind": type(field).__name__,
+        "shape": f"{_times(field.shape)} ({_axes(field)}), {field.phase_ids.size} points",
+        "step": f"{_times(field.spacing)} um",
+        "extent": f"{_times(extent)} um",
+        "frame": f"{frame.name} ({frame.source})",
+        "not indexed": f"{100 * (1 - field.indexed.mean()):.2f} %",
+        "periodic": "yes" if field.periodic else "no",
+    }
+    count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
+    for i, phase in enumerate(field.phases, start=1):
+        share = 100 * count[i] / field.phase_ids.size
+        facts[f"phase {i}"] = f"{phase.name}, Laue group {phase.laue}, {_lattice(phase)}, {share:.2f} %"
+    for name, values in field.properties.items():
+        facts[name] = _range(values, len(field.shape))
+    return facts
+
+
+def _earlier(field: OrientationMap | OrientationVolume, path: str | Path | None) -> dict[str, str]:
+    """The maps that orientations come from and the frames applied to them then; empty where the file is the first."""
+    made, source = field.provenance.get("maps"), field.provenance.get("source")
+    if isinstance(made, Mapping) and made and all(isinstance(record, Mapping) for record in made.values()):
+        read = [f"{normal}: " * (normal != "all") + _read_in(record) for normal, record in made.items()]
+        return {"made from": f"{', '.join(read)}; another frame needs another reconstruction"}
+    if path is not None and source is not None and source != Path(path).name and "frame" in field.provenance:
+        return {"read from": f"{_read_in(field.provenance)}; another frame needs that file to be read again"}
+    return {}
+
+
+def _read_in(record: Mapping[str, Any]) -> str:
+    frame = record.get("frame")
+    told = f" in frame {frame['name']} ({frame['source']})" if frame else ""
+    return f"{record.get('source', 'a map without a name')}{told}"
+
+
+def _times(values: object) -> str:
+    return " x ".join(f"{value:g}" for value in values)  # type: ignore[attr-defined]
+
+
+def _axes(field: OrientationMap | OrientationVolume) -> str:
+    return ", ".join(("nz", "ny", "nx")[3 - len(field.shape) :])
+
+
+def _lattice(phase: Phase) -> str:
+    if not any(phase.lattice[:3]):
+        return "lattice unknown"
+    return f"a b c {_times(phase.lattice[:3])} A, angles {_times(phase.lattice[3:])}"
+
+
+def _range(values: np.ndarray, ndim: int) -> str:
+    components = "" if values.ndim == ndim else f", {_times(values.shape[ndim:])} components"
+    if values.dtype.kind not in "biuf" or not values.size:
+        return f"{values.dtype}{components}"
+    numbers = values.astype(np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return "no finite value"
+    return f"{numbers.min():g} ... {numbers.max():g}, median {np.median(numbers):g}{components}"
+
+
+def _phase_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
+    found = []
+    count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
+    for i, phase in enumerate(field.phases, start=1):
+        if count[i] == 0:
+            found.append(f"phase {phase.name!r} has no point")
+        gamma = phase.lattice[5]
+        if any(phase.lattice[:3]) and (phase.laue in _HEXAGONAL) != (abs(gamma - 120) < 1):
+            found.append(f"phase {phase.name!r}: Laue group {phase.laue} with gamma = {gamma:g} degrees")
+    return found
+
+
+def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
+    found = []
+    indexed = field.indexed
+    if not indexed.any():
+        return ["no point is indexed"]
+    if (missing := 1 - indexed.mean()) > 0.1:
+        found.append(f"{100 * missing:.0f} % of the points are not indexed")
+    orientations = field.quaternions[indexed]
+    if len(orientations) > 1 and np.ptp(orientations, axis=0).max() == 0:
+        found.append("all points have the same orientation")
+    if max(field.spacing) > 1.001 * min(field.spacing):
+        found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
+    confidence = field.properties.get("CI")
+    if confidence is not None and np.median(confidence[indexed]) < 0.1:
+        found.append("the median confidence index is below 0.1")
+    return found
+
+
+def _central_window(field: OrientationMap | OrientationVolume) -> OrientationMap | OrientationVolume:
+    if field.phase_ids.size <= _WINDOW:
+        return field
+    side = int(_WINDOW ** (1 / len(field.shape)))
+    window = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in field.shape)
+    return field.evolve(
+        quaternions=field.quaternions[window],
+        phase_ids=field.phase_ids[window],
+        properties={},
+        periodic=False,
+    )

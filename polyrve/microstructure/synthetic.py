@@ -1,0 +1,415 @@
+"""The embedded specimen: a synthetic polycrystal whose three-dimensional truth is known.
+
+:func:`make_specimen` grows a periodic volume of Laguerre cells with a texture and an orientation scatter
+within the grains; :func:`measure` takes a planar section of it as an EBSD instrument would give it. A
+reconstruction that saw the section alone is judged against the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.laguerre import laguerre, voxel_centres
+from polyrve.microstructure.links import neighbour_disorientation
+
+ALUMINIUM = Phase("Aluminium", "m-3m", (4.05, 4.05, 4.05, 90.0, 90.0, 90.0), 225)
+MAGNESIUM = Phase("Magnesium", "6/mmm", (3.209, 3.209, 5.211, 90.0, 90.0, 120.0), 194)
+
+_BOUNDARY = np.deg2rad(5.0)
+_BOUNDARY_PREFERENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Component:
+    """A texture component: orientations scattered about a preferred one.
+
+    Attributes
+    ----------
+    bunge : tuple of float, length 3
+        phi1, Phi, phi2 of the preferred orientation in degrees.
+    fraction : float
+        Share of the grains, 0 ... 1.
+    spread : float
+        Standard deviation of each component of the rotation vector from the preferred orientation, degrees.
+    fibre : tuple of float, length 3, or None
+        Sample direction (x, y, z) about which the component is rotated freely; None for a point component.
+    orthorhombic : bool
+        Whether its four variants under orthorhombic sample symmetry (two-fold axes x, y, z) occur alike.
+    """
+
+    bunge: tuple[float, float, float]
+    fraction: float
+    spread: float = 8.0
+    fibre: tuple[float, float, float] | None = None
+    orthorhombic: bool = False
+
+
+def _rolled(share: float, spread: float) -> tuple[Component, ...]:
+    parts = (
+        ((0.0, 0.0, 0.0), 0.3),
+        ((0.0, 45.0, 0.0), 0.1),
+        ((90.0, 35.26, 45.0), 0.2),
+        ((35.26, 45.0, 0.0), 0.2),
+        ((58.98, 36.70, 63.43), 0.2),
+    )
+    return tuple(Component(bunge, share * part, spread, orthorhombic=True) for bunge, part in parts)
+
+
+TEXTURES: dict[str, tuple[Component, ...]] = {
+    "random": (),
+    "weak": _rolled(0.6, 8.0),
+    "strong": _rolled(0.95, 5.0),
+    "fibre": (Component((0.0, 54.74, 45.0), 0.8, 8.0, fibre=(0.0, 0.0, 1.0)),),
+    "basal": (Component((0.0, 0.0, 0.0), 0.8, 12.0, fibre=(0.0, 0.0, 1.0)),),
+}
+"""Named textures; what the components leave of the grains is oriented at random.
+
+``weak`` and ``strong`` are cube, Goss, copper, brass and S of a rolled fcc sheet (x rolling, z normal
+direction); ``fibre`` is <111> along z in a cubic crystal, ``basal`` is the c axis along z.
+"""
+
+
+def make_specimen(
+    shape: tuple[int, int, int] = (64, 64, 64),
+    *,
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    grain_size: float = 8.0,
+    size_spread: float = 0.35,
+    elongation: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    phases: Sequence[Phase] = (ALUMINIUM,),
+    phase_fractions: Sequence[float] = (1.0,),
+    texture: str | Sequence[Component] = "weak",
+    scatter: float = 1.0,
+    scatter_length: float | None = None,
+    twins: float = 0.0,
+    twin_normal: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    seed: int = 0,
+) -> GrainVolume:
+    """A periodic polycrystal of Laguerre cells.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels (nz, ny, nx).
+    spacing : tuple of float, um
+        Voxel size (dz, dy, dx).
+    grain_size : float, um
+        Diameter of the sphere of the mean cell volume, before twins divide cells.
+    size_spread : float
+        Standard deviation of the logarithm of the radii that weigh the cells; 0 for a Voronoi tessellation.
+    elongation : tuple of float
+        Lengths of the grains along (z, y, x) relative to each other, e.g. ``(1, 1, 3)``.
+    phases : sequence of Phase
+    phase_fractions : sequence of float
+        Share of the cells of each phase, adding up to 1.
+    texture : str or sequence of Component
+        Of the first phase: a key of :data:`TEXTURES` or components. Further phases are oriented at random.
+    scatter : float, degrees
+        Root mean square angle between the orientation of a voxel and that of its grain. Nearly all of it is
+        smooth over `scatter_length`; a hundredth of the variance is white noise.
+    scatter_length : float, um, optional
+        Standard deviation of the Gaussian that smooths the scatter; a quarter of the grain size by default.
+    twins : float
+        Share of the cells of the first phase that one twin lamella crosses.
+    twin_normal : tuple of float
+        Normal of the twin plane in the crystal frame, one variant of it; the twin is rotated by 180 degrees
+        about it.
+    seed : int
+
+    Returns
+    -------
+    GrainVolume
+        The truth; each grain is one convex cell or part of a cell divided by a lamella.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Examples
+    --------
+    >>> make_specimen((8, 10, 12), grain_size=5.0, seed=1).field.shape
+    (8, 10, 12)
+    """
+    components = _components(texture)
+    _check(shape, spacing, grain_size, size_spread, elongation, phases, phase_fractions, scatter, twins)
+    length = grain_size / 4.0 if scatter_length is None else scatter_length
+    if not length > 0:
+        raise ValueError(f"scatter_length: expected a positive length in um; got {scatter_length}")
+    rng = np.random.default_rng(seed)
+    lengths = grain_size * np.array(elongation) / np.cbrt(np.prod(elongation))
+    tessellation = laguerre(np.array(shape) * np.array(spacing), lengths, size_spread, rng)
+    occupied, cells = np.unique(tessellation.cells(voxel_centres(shape, spacing)), return_inverse=True)
+    cells = cells.reshape(shape)
+    centres = tessellation.centres[occupied] * tessellation.stretch
+    number = len(centres)
+    shares = np.array(phase_fractions) / np.sum(phase_fractions)
+    phase_ids = 1 + rng.choice(len(phases), size=number, p=shares)
+    quaternions = rotation.random_orientations(number, rng)
+    quaternions[phase_ids == 1] = _draw(components, int((phase_ids == 1).sum()), rng)
+    if twins > 0:
+        cells, quaternions, phase_ids = _insert_twins(
+            cells,
+            centres,
+            quaternions,
+            phase_ids,
+            np.array(spacing),
+            phases[0],
+            twins,
+            np.array(twin_normal),
+            rng,
+        )
+    away = rotation.from_rotation_vector(_scatter(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
+    field = OrientationVolume(
+        quaternions=rotation.multiply(away, quaternions[cells]),
+        phase_ids=phase_ids[cells],
+        phases=tuple(phases),
+        spacing=spacing,
+        periodic=True,
+        provenance={
+            "source": "polyrve.microstructure.synthetic.make_specimen",
+            "grain_size": grain_size,
+            "size_spread": size_spread,
+            "elongation": list(elongation),
+            "phase_fractions": list(phase_fractions),
+            "texture": [asdict(component) for component in components],
+            "scatter": scatter,
+            "scatter_length": length,
+            "twins": twins,
+            "seed": seed,
+        },
+    )
+    return GrainVolume(field=field, grain_ids=cells + 1, quaternions=quaternions, phase_ids=phase_ids)
+
+
+def measure(
+    volume: OrientationVolume | GrainVolume,
+    axis: int = 0,
+    index: int = 0,
+    *,
+    noise: float = 0.3,
+    unindexed: float = 0.02,
+    misindexed: float = 0.005,
+    seed: int = 0,
+) -> OrientationMap:
+    """A planar section as an EBSD instrument would give it.
+
+    Orientations are reduced to the symmetric equivalent nearest to the identity, as indexing software reports them.
+    They refer to the section's own frame, x along its rows, y from row to row, which for a section normal to z is the
+    frame of the volume; normal to y it is turned by 90 degrees about x, normal to x a cyclic exchange of axes.
+
+    Parameters
+    ----------
+    volume : OrientationVolume or GrainVolume
+    axis, index : int
+        The section: 0 for z, 1 for y, 2 for x, and the position along that axis.
+    noise : float, degrees
+        Root mean square angle of the measuring error of an indexed point.
+    unindexed, misindexed : float
+        Shares of the points without an orientation and with a random one; both are more frequent, by a factor
+        of five, next to a boundary of more than 5 degrees.
+    seed : int
+
+    Returns
+    -------
+    OrientationMap
+        With the confidence index in ``properties["CI"]``: about 0.7, below 0.1 where mis-indexed, -1 where
+        unindexed.
+
+    Raises
+    ------
+    ValueError
+        If the section does not exist or a share is out of range.
+    """
+    field = volume.field if isinstance(volume, GrainVolume) else volume
+    if axis not in (0, 1, 2) or not -field.shape[axis] <= index < field.shape[axis]:
+        raise ValueError(
+            f"section: expected axis 0, 1 or 2 and an index within shape {field.shape}; got axis {axis}, index {index}"
+        )
+    if not (noise >= 0 and unindexed >= 0 and misindexed >= 0 and unindexed + misindexed < 1):
+        raise ValueError(
+            "noise, unindexed, misindexed: expected a noise not negative and shares that add up to less "
+            f"than 1; got {noise}, {unindexed}, {misindexed}"
+        )
+    section = field.section(axis, index)
+    rng = np.random.default_rng(seed)
+    quaternions, phase_ids = rotation.multiply(section.quaternions, _volume_of_section(axis)), section.phase_ids.copy()
+    error = rng.standard_normal((*section.shape, 3)) * (np.deg2rad(noise) / np.sqrt(3.0))
+    quaternions = rotation.multiply(rotation.from_rotation_vector(error), quaternions)
+    confidence = np.clip(rng.normal(0.7, 0.1, section.shape), 0.15, 1.0)
+
+    number = phase_ids.size
+    preference = np.where(_next_to_boundary(section), _BOUNDARY_PREFERENCE, 1.0).ravel()
+    holes, wrong = round(unindexed * number), round(misindexed * number)
+    chosen = rng.choice(number, size=holes + wrong, replace=False, p=preference / preference.sum())
+    chosen = rng.permutation(chosen)
+    hole_points = np.unravel_index(chosen[:holes], section.shape)
+    wrong_points = np.unravel_index(chosen[holes:], section.shape)
+    phase_ids[hole_points] = 0
+    confidence[hole_points] = -1.0
+    quaternions[wrong_points] = rotation.random_orientations(wrong, rng)
+    confidence[wrong_points] = rng.uniform(0.0, 0.1, wrong)
+    for i, phase in enumerate(section.phases, start=1):
+        here = phase_ids == i
+        quaternions[here] = rotation.nearest_equivalent(
+            quaternions[here], np.array([1.0, 0.0, 0.0, 0.0]), phase.symmetry
+        )
+    return section.evolve(
+        quaternions=quaternions,
+        phase_ids=phase_ids,
+        periodic=False,
+        properties={"CI": confidence},
+        provenance={
+            **section.provenance,
+            "section": {"axis": axis, "index": index},
+            "noise": noise,
+            "unindexed": unindexed,
+            "misindexed": misindexed,
+            "measure_seed": seed,
+        },
+    )
+
+
+def _components(texture: str | Sequence[Component]) -> tuple[Component, ...]:
+    if isinstance(texture, str):
+        if texture not in TEXTURES:
+            raise ValueError(f"texture: expected one of {', '.join(TEXTURES)} or components; got {texture!r}")
+        return TEXTURES[texture]
+    total = sum(component.fraction for component in texture)
+    if any(component.fraction < 0 or component.spread < 0 for component in texture) or total > 1 + 1e-12:
+        raise ValueError(
+            f"texture: expected fractions and spreads not negative, and fractions of at most 1 in all; got {texture}"
+        )
+    return tuple(texture)
+
+
+def _check(
+    shape: tuple[int, ...],
+    spacing: tuple[float, ...],
+    grain_size: float,
+    size_spread: float,
+    elongation: tuple[float, ...],
+    phases: Sequence[Phase],
+    phase_fractions: Sequence[float],
+    scatter: float,
+    twins: float,
+) -> None:
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"shape: expected three positive numbers of voxels (nz, ny, nx); got {shape}")
+    positive = {"spacing": spacing, "elongation": elongation, "grain_size": (grain_size,) * 3}
+    for name, lengths in positive.items():
+        if len(lengths) != 3 or not all(np.isfinite(length) and length > 0 for length in lengths):
+            raise ValueError(f"{name}: expected positive finite lengths; got {lengths}")
+    if not (size_spread >= 0 and scatter >= 0 and 0 <= twins <= 1):
+        raise ValueError(
+            "size_spread, scatter, twins: expected values not negative, and twins at most 1; "
+            f"got {size_spread}, {scatter}, {twins}"
+        )
+    if not phases or len(phases) != len(phase_fractions) or abs(sum(phase_fractions) - 1) > 1e-9:
+        raise ValueError(
+            f"phase_fractions: expected one share for each of {len(phases)} phases, adding up to 1; "
+            f"got {tuple(phase_fractions)}"
+        )
+
+
+def _draw(components: Sequence[Component], number: int, rng: np.random.Generator) -> np.ndarray:
+    quaternions = rotation.random_orientations(number, rng)
+    chosen = rng.random(number)
+    start = 0.0
+    two_fold = np.eye(4)
+    for component in components:
+        here = (chosen >= start) & (chosen < start + component.fraction)
+        start += component.fraction
+        drawn = np.broadcast_to(rotation.from_euler(np.deg2rad(component.bunge)), (int(here.sum()), 4))
+        if component.fibre is not None:
+            drawn = rotation.multiply(
+                drawn, rotation.from_axis_angle(np.array(component.fibre), rng.random(len(drawn)) * 2 * np.pi)
+            )
+        if component.orthorhombic:
+            drawn = rotation.multiply(drawn, two_fold[rng.integers(4, size=len(drawn))])
+        away = rng.standard_normal((len(drawn), 3)) * np.deg2rad(component.spread)
+        quaternions[here] = rotation.multiply(rotation.from_rotation_vector(away), drawn)
+    return quaternions
+
+
+def _insert_twins(
+    cells: np.ndarray,
+    centres: np.ndarray,
+    quaternions: np.ndarray,
+    phase_ids: np.ndarray,
+    spacing: np.ndarray,
+    phase: Phase,
+    share: float,
+    normal: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lamellae of 15 to 35 % of the cell's diameter near its centre; they divide the rest of it in two."""
+    number = len(centres)
+    box = np.array(cells.shape) * spacing
+    axes = [(np.arange(n) + 0.5) * d for n, d in zip(cells.shape, spacing, strict=True)]
+    offset = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) - centres[cells]
+    offset -= box * np.round(offset / box)
+
+    variants = rotation.rotate(phase.symmetry[rng.integers(len(phase.symmetry), size=number)], normal)
+    law = rotation.from_axis_angle(variants, np.full(number, np.pi))
+    plane = rotation.rotate(rotation.conjugate(quaternions), variants / np.linalg.norm(normal))[:, ::-1]
+    volume = np.bincount(cells.ravel(), minlength=number) * np.prod(spacing)
+    diameter = np.cbrt(6.0 / np.pi * volume)
+    half = rng.uniform(0.15, 0.35, number) * diameter / 2.0
+    shift = rng.uniform(-0.15, 0.15, number) * diameter
+    twinned = (rng.random(number) < share) & (phase_ids == 1)
+
+    height = np.einsum("zyxi,zyxi->zyx", offset, plane[cells]) - shift[cells]
+    part = np.where(np.abs(height) < half[cells], 1, np.where(height < 0, 0, 2)) * twinned[cells]
+    occupied, divided = np.unique(cells * 3 + part, return_inverse=True)
+    cell, is_twin = occupied // 3, (occupied % 3 == 1) & twinned[occupied // 3]
+    return (
+        divided.reshape(cells.shape),
+        np.where(is_twin[:, None], rotation.multiply(law[cell], quaternions[cell]), quaternions[cell]),
+        phase_ids[cell],
+    )
+
+
+def _scatter(
+    cells: np.ndarray, spacing: np.ndarray, level: float, length: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Rotation vectors from the grain's orientation, shape (*shape, 3), in rad; mean zero in each grain."""
+    white = rng.standard_normal((3, *cells.shape))
+    smooth = np.stack([ndimage.gaussian_filter(w, length / spacing, mode="wrap") for w in white])
+    smooth = _without_mean(smooth, cells)
+    rough = _without_mean(rng.standard_normal((3, *cells.shape)), cells)
+    size = [np.sqrt(np.mean(np.sum(part**2, axis=0))) for part in (smooth, rough)]
+    if 0.0 in size or level == 0.0:
+        return np.zeros((*cells.shape, 3))
+    vectors = np.sqrt(0.99) * smooth / size[0] + 0.1 * rough / size[1]
+    vectors *= level / np.sqrt(np.mean(np.sum(vectors**2, axis=0)))
+    return np.moveaxis(vectors, 0, -1)
+
+
+def _without_mean(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    number = np.bincount(cells.ravel())
+    return np.stack([v - (np.bincount(cells.ravel(), v.ravel()) / number)[cells] for v in vectors])
+
+
+def _volume_of_section(axis: int) -> np.ndarray:
+    """Rotation from coordinates of a section normal to an array axis to those of the volume, both x, y, z."""
+    down, along = np.eye(3)[[2 - i for i in in_plane(axis)]]
+    return rotation.from_matrix(np.column_stack([along, down, np.cross(along, down)]))
+
+
+def _next_to_boundary(section: OrientationMap) -> np.ndarray:
+    section = section.evolve(periodic=False)
+    next_to = np.zeros(section.shape, dtype=bool)
+    for axis in (0, 1):
+        boundary = neighbour_disorientation(section, axis) > _BOUNDARY
+        next_to |= boundary | np.roll(boundary, 1, axis=axis)
+    return next_to

@@ -1,0 +1,152 @@
+"""Whether voxels and edges of a volume fit what its maps show: no voxel far below their step, and enough grains."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from polyrve.microstructure.axes import extended
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.links import DEFAULT_THRESHOLD, connect, neighbour_disorientation
+from polyrve.microstructure.map_placement import middle, steps_along
+from polyrve.microstructure.stereology import SPECK
+
+FEWEST_GRAINS = 50
+"""A volume of fewer grains is warned about: its statistics are those of single grains."""
+
+_SMALLEST_STEP, _SMALL_STEP = 0.1, 0.5
+_VOLUME_OF_AREA = 1.76
+"""Mean volume of the cells of a Poisson-Voronoi tessellation over the 3/2 power of the mean area of their sections."""
+_VOXELS_ACROSS = 6
+
+
+def check_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> None:
+    """Refuse voxels far smaller than the maps' step, which usually are of another unit, and warn of small ones.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+    spacing : sequence of float, um
+        (dz, dy, dx).
+
+    Raises
+    ------
+    ValueError
+        If a voxel is smaller than a tenth of the step along an axis.
+
+    Warns
+    -----
+    UserWarning
+        If it is smaller than half of it.
+    """
+    steps = {axis: min(found) for axis, found in steps_along(sections).items() if found}
+    for axis, step in steps.items():
+        if spacing[axis] < _SMALLEST_STEP * step:
+            raise ValueError(
+                f"spacing: expected at least {_SMALLEST_STEP * step:.6g} along {'zyx'[axis]}, a tenth of the map's "
+                f"step (lengths are um); got {spacing[axis]:.6g}"
+            )
+    small = [axis for axis, step in steps.items() if spacing[axis] < _SMALL_STEP * step]
+    if small:
+        axis = small[0]
+        warnings.warn(
+            f"spacing: {spacing[axis]:.6g} um along {'zyx'[axis]} is less than half of the map's step of "
+            f"{steps[axis]:.6g} um: points of the map are repeated, and the volume shows no more than they do",
+            stacklevel=5,
+        )
+
+
+def warn_of_few_grains(sections: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float]) -> None:
+    """Warn of a volume that has room for few grains, and name a shape and a spacing that have room for enough.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+    shape : sequence of int
+        (nz, ny, nx).
+    spacing : sequence of float, um
+        (dz, dy, dx).
+
+    Warns
+    -----
+    UserWarning
+        If less than :data:`FEWEST_GRAINS` grains of the maps' mean size fit.
+    """
+    number = number_of_grains(sections, shape, spacing)
+    if not number < FEWEST_GRAINS:
+        return
+    active = extended(shape)
+    factor = (FEWEST_GRAINS / number) ** (1.0 / len(active))
+    larger = [2 * math.ceil(n * factor / 2) if n > 1 else 1 for n in shape]
+    coarser = [step * factor if axis in active else step for axis, step in enumerate(spacing)]
+    enough = f"shape {_times(larger)}"
+    across = (math.prod(shape[i] * spacing[i] for i in active) / number) ** (1.0 / len(active))
+    if across >= _VOXELS_ACROSS * max(coarser[axis] for axis in active):
+        enough += f" or a spacing of {' x '.join(f'{step:.2g}' for step in coarser)} um"
+    warnings.warn(
+        f"shape: {_times(shape)} voxels have room for about {_grains(number)} of the map's mean size, too "
+        f"few for its statistics; {enough} would hold about {FEWEST_GRAINS}",
+        stacklevel=5,
+    )
+
+
+def number_of_grains(sections: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float]) -> float:
+    """Grains of the maps' mean size that a volume has room for; NaN where maps show none.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+    shape : sequence of int
+        (nz, ny, nx); nz = 1 counts those of a section.
+    spacing : sequence of float, um
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    A. Okabe et al., Spatial Tessellations, 2nd ed., Wiley 2000, tables 5.5.1 and 5.5.2: sections of cells.
+    """
+    areas = {id(field): mean_grain_area(field) for field in sections.values()}
+    area = math.exp(sum(math.log(areas[id(field)]) for field in sections.values()) / len(sections))
+    active = extended(shape)
+    extent = math.prod(shape[axis] * spacing[axis] for axis in active)
+    return extent / (area if len(active) < 3 else _VOLUME_OF_AREA * area**1.5)
+
+
+def mean_grain_area(field: OrientationMap) -> float:
+    """Mean area of a map's grains in um^2, specks left out; NaN where it has none.
+
+    Parameters
+    ----------
+    field : OrientationMap
+        Of large maps the middle 500 x 500 points count. Grains that its edges cut count as halves.
+
+    Returns
+    -------
+    float
+    """
+    field = middle(field)
+    links = {axis: neighbour_disorientation(field, axis) <= np.deg2rad(DEFAULT_THRESHOLD) for axis in (0, 1)}
+    ids = connect(links, field.indexed)
+    grains = np.bincount(ids.ravel(), minlength=1) > SPECK
+    grains[0] = False
+    edge = np.unique(np.concatenate([ids[0], ids[-1], ids[:, 0], ids[:, -1]]))
+    cut = 0 if field.periodic else grains[edge].sum()
+    number = grains.sum() - 0.5 * cut
+    return float(field.indexed.sum() * math.prod(field.spacing) / number) if number else math.nan
+
+
+def _grains(number: float) -> str:
+    whole = max(1, round(number))
+    return f"{whole} grain{'s' * (whole != 1)}"
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

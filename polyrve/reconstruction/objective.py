@@ -1,0 +1,120 @@
+"""The loss: weighted mismatch of the descriptors over the sections of a field (arXiv 2605.14898, eqs. 3, 5, 23)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.backend.device import has_gpu
+from polyrve.descriptors._kernels.section_by_section import misfits
+from polyrve.descriptors.local_state import LocalState
+from polyrve.descriptors.protocol import Descriptor
+from polyrve.microstructure.fields import OrientationField
+
+Targets = Mapping[int, Sequence[np.ndarray]]
+"""Per array axis the target of each descriptor."""
+
+
+@dataclass(frozen=True, eq=False)
+class SectionObjective:
+    """Sum over descriptors and axes of weight times misfit, divided by the number of axes.
+
+    Attributes
+    ----------
+    state : LocalState
+    descriptors : tuple of (Descriptor, float)
+        Descriptors and weights.
+    targets : mapping of int to sequence of ndarray
+        For each array axis whose normal sections count, the target of each descriptor.
+    group : int, optional
+        Number of neighbouring sections that one estimate is averaged over; default all.
+    periodic : bool
+        Whether the field repeats across its faces.
+    """
+
+    state: LocalState
+    descriptors: tuple[tuple[Descriptor, float], ...]
+    targets: Targets
+    group: int | None = None
+    periodic: bool = True
+
+    @property
+    def orientations(self) -> bool:
+        """Whether the unknowns turn orientations, for :class:`polyrve.optimizers.Objective`."""
+        return any(harmonics is not None for harmonics in self.state.harmonics)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the terms that :meth:`terms` returns."""
+        return tuple(descriptor.name for descriptor, _ in self.descriptors)
+
+    def terms(self, position: tf.Tensor) -> tf.Tensor:
+        """Weighted loss of each descriptor.
+
+        Parameters
+        ----------
+        position : tf.Tensor, shape (nz, ny, nx, unknowns)
+
+        Returns
+        -------
+        tf.Tensor, shape (number of descriptors,)
+
+        Raises
+        ------
+        ValueError
+            If a target has another shape than its descriptor's estimate.
+        """
+        axes = tuple(sorted(self.targets))
+        features = self.state.features(position, periodic=self.periodic).cut(axes)
+        terms = []
+        for i, (descriptor, weight) in enumerate(self.descriptors):
+            targets = {axis: self.targets[axis][i] for axis in axes}
+            found = misfits(descriptor, features, targets, self.group)
+            terms.append(weight / len(axes) * tf.add_n(found))
+        return tf.stack(terms)
+
+    @tf.autograph.experimental.do_not_convert
+    def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Loss, its gradient with the position's shape, and the terms.
+
+        In a graph without AutoGraph, which takes seconds: descriptors branch on tensors by ``tf.cond`` alone. On a GPU
+        all of it is compiled as one, which starts few kernels.
+        """
+        if has_gpu():
+            return self._compiled(position)
+        return self._value_and_gradient(position)
+
+    @cached_property
+    def _compiled(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        return tf.function(self._value_and_gradient, jit_compile=True, autograph=False)
+
+    def _value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(position)
+            terms = self.terms(position)
+            value = tf.reduce_sum(terms)
+        return value, tape.gradient(value, position), terms
+
+
+def describe(
+    state: LocalState, descriptors: Sequence[Descriptor], reference: OrientationField
+) -> tuple[np.ndarray, ...]:
+    """The descriptors of a measured map, the targets of a reconstruction.
+
+    Parameters
+    ----------
+    state : LocalState
+    descriptors : sequence of Descriptor
+    reference : OrientationField
+        A map, or a volume with nz = 1, whose pixels have the size of the voxels.
+
+    Returns
+    -------
+    tuple of ndarray, one per descriptor
+    """
+    features = state.reference(reference)
+    return tuple(descriptor.estimate(features, (0,), None)[0][0].numpy() for descriptor in descriptors)

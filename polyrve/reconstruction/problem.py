@@ -1,0 +1,306 @@
+"""What a reconstruction is computed from: maps and settings that fit each other."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve import __version__
+from polyrve.backend.device import has_gpu, require
+from polyrve.backend.memory import Forecast, forecast, give_back
+from polyrve.crystallography.reference_frames import Frame
+from polyrve.descriptors import Descriptor, descriptor_set, named_set
+from polyrve.descriptors.local_state import LocalState
+from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
+from polyrve.initial.laguerre_fit import fit_cells
+from polyrve.initial.polycrystal import polycrystal, turn_grains
+from polyrve.initial.random import random_field
+from polyrve.microstructure.axes import in_plane, planar
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.map_placement import (
+    Maps,
+    at_voxel_size,
+    by_normal,
+    common_phases,
+    elongation,
+    largest_lag,
+    voxel_size,
+)
+from polyrve.reconstruction.run.input_checks import check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.run.objective import SectionObjective, describe
+from polyrve.reconstruction.run.targets import TargetSet, definition
+from polyrve.settings import ReconstructionSettings
+
+_SMALL_WINDOW = 8
+_ELONGATED = 1.5
+
+
+def prepare(
+    maps: Maps | TargetSet,
+    settings: ReconstructionSettings | None = None,
+    *,
+    given: str | Sequence[tuple[Descriptor, float]] | None = None,
+    **overrides: Any,
+) -> Problem:
+    """Check maps and settings against each other, without computing anything yet.
+
+    Parameters and errors are those of :func:`polyrve.reconstruction.run.reconstruct`; `given` are its descriptors.
+
+    Returns
+    -------
+    Problem
+    """
+    if isinstance(given, str):
+        given, overrides = None, {**overrides, "descriptors": given}
+    settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
+    if isinstance(maps, TargetSet):
+        return Problem.of_targets(maps, settings, given)
+    return Problem.of(by_normal(maps), settings, given)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Maps and settings that fit each other; what a reconstruction is computed from."""
+
+    sections: Mapping[int, OrientationMap]
+    settings: ReconstructionSettings
+    state: LocalState
+    spacing: tuple[float, float, float]
+    descriptors: tuple[tuple[Descriptor, float], ...] | None
+    known: TargetSet | None = None
+
+    @classmethod
+    def of(
+        cls,
+        sections: Mapping[int, OrientationMap],
+        settings: ReconstructionSettings,
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+    ) -> Problem:
+        """See :func:`prepare`."""
+        shape = settings.shape
+        normals = planar(shape)
+        sections = {axis: field for axis, field in sections.items() if axis in normals}
+        if not sections:
+            raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in normals)} for shape {shape}")
+        if len(sections) == 3 and len({id(field) for field in sections.values()}) == 1:
+            ratio = elongation(sections[0])
+            if max(ratio, 1.0 / ratio) > _ELONGATED:
+                long, short = ("y", "x") if ratio > 1.0 else ("x", "y")
+                warnings.warn(
+                    f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
+                    "which sections of all three normals cannot show; name the axis that the material is alike around "
+                    "(--axis, polyrve.around), or give a map for each normal",
+                    stacklevel=4,
+                )
+        phases = common_phases(sections)
+        spacing = settings.spacing or voxel_size(sections)
+        check_voxel_size(sections, spacing)
+        if settings.orientations:
+            warn_of_few_grains(sections, shape, spacing)
+        state = LocalState.of(phases, orientations=settings.orientations)
+        return cls._checked(sections, settings, state, spacing, descriptors, None)
+
+    @classmethod
+    def of_targets(
+        cls,
+        known: TargetSet,
+        settings: ReconstructionSettings,
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+    ) -> Problem:
+        """See :func:`prepare`."""
+        for name, wanted in (("spacing", known.spacing), ("window", known.window)):
+            asked = getattr(settings, name)
+            if asked is not None and asked != wanted:
+                raise ValueError(f"{name}: expected that of the targets, {wanted}; got {asked}")
+        if settings.levels > 1:
+            raise ValueError(f"levels: expected 1 with targets in place of maps; got {settings.levels}")
+        state = LocalState.of(known.phases, orientations=known.orientations)
+        settings = settings.model_copy(
+            update={"texture_degree": known.texture_degree, "orientations": known.orientations, "start": "random"}
+        )
+        return cls._checked({}, settings, state, known.spacing, descriptors, known)
+
+    @classmethod
+    def _checked(
+        cls,
+        sections: Mapping[int, OrientationMap],
+        settings: ReconstructionSettings,
+        state: LocalState,
+        spacing: tuple[float, float, float],
+        descriptors: Sequence[tuple[Descriptor, float]] | None,
+        known: TargetSet | None,
+    ) -> Problem:
+        group = settings.sections_per_group
+        for axis in planar(settings.shape):
+            if group is not None and settings.shape[axis] % group:
+                raise ValueError(
+                    f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
+                    f"{'zyx'[axis]}; got {group}"
+                )
+        problem = cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        require(problem.memory(settings.start), settings.shape)
+        return problem
+
+    def memory(self, start: str) -> Forecast:
+        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.start` names."""
+        pixels = {}
+        for axis, field in self.sections.items():
+            steps = zip(field.shape, field.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
+            pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
+        settings = self.settings.model_copy(update={"start": start})
+        return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
+
+    def key(self, initial: OrientationVolume | None = None) -> str:
+        """Digest of maps, settings and the volume given as the start."""
+        digest = hashlib.sha256(self.settings.model_dump_json().encode())
+        digest.update(repr((self.state.phases, self.spacing)).encode())
+        digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
+        for axis, field in sorted(self.sections.items()):
+            digest.update(bytes([axis]) + field.quaternions.tobytes() + field.phase_ids.tobytes())
+            digest.update(repr((field.spacing, field.periodic, field.frame)).encode())
+        for axis, values in sorted(self.known.values.items() if self.known else ()):
+            digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
+        if initial is not None:
+            digest.update(b"initial" + initial.quaternions.tobytes() + initial.phase_ids.tobytes())
+        return digest.hexdigest()
+
+    def window(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
+        """Largest lag on a grid, in voxels."""
+        if self.known is not None:
+            return self.known.window
+        return largest_lag(sections, grid, self.settings.window if tuple(grid) == self.settings.shape else None)
+
+    def on_grid(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """The maps at the voxel size of a grid (nz, ny, nx)."""
+        whole = tuple(grid) == self.settings.shape
+        return self._on_finest_grid if whole else at_voxel_size(self.sections, self._step(grid))
+
+    def objective(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> SectionObjective:
+        """The loss on a grid, with the descriptors of its maps as targets."""
+        settings = self.settings
+        window = self.window(sections, grid)
+        room_in_volume = min((n - 1) // 2 for n in grid if n > 1)
+        if settings.window is None and tuple(grid) == settings.shape and window < min(_SMALL_WINDOW, room_in_volume):
+            warnings.warn(
+                f"window: the map has room for lags up to {window} voxels; statistics at longer ones are not matched",
+                stacklevel=3,
+            )
+        weights = {**named_set(settings.descriptors, self.state), **settings.weights}
+        chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
+        kinds = [descriptor for descriptor, _ in chosen]
+        if self.known is not None:
+            known = self.known.select(kinds, planar(grid))
+            return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
+        described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
+        give_back()
+        targets = {axis: described[id(field)] for axis, field in sections.items()}
+        return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
+
+    def start(
+        self,
+        sections: Mapping[int, OrientationMap],
+        grid: tuple[int, int, int],
+        between: Callable[[], object] = lambda: None,
+    ) -> tuple[str, np.ndarray]:
+        """What the settings start from, by name, and its unknowns, shape (*grid, unknowns)."""
+        rng = np.random.default_rng(self.settings.seed)
+        name, step = self.settings.start, self._step(grid)
+        exemplar = possible(sections, grid) and any(self.state.harmonics)
+        cells = None
+        if name == "auto":
+            cells = fit_cells(sections, grid, step, rng)
+            name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+            require(self.memory(name), grid)
+        if name == "random":
+            quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
+        elif name == "exemplar" and exemplar:
+            quaternions, phase_ids = synthesize(sections, grid, step, self.settings.periodic, rng, between)
+        else:
+            name = "polycrystal"
+            quaternions, phase_ids = polycrystal(sections, grid, step, self.settings.periodic, rng, cells)
+        return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
+
+    def given(self, initial: OrientationVolume) -> np.ndarray:
+        """Unknowns of a volume given as the start."""
+        if initial.shape != self.settings.shape or len(initial.phases) != len(self.state.phases):
+            raise ValueError(
+                f"initial volume: expected shape {self.settings.shape} and {len(self.state.phases)} phases; "
+                f"got {initial.shape} and {len(initial.phases)}"
+            )
+        return self.state.position(initial)
+
+    def volume(self, position: np.ndarray, run: Mapping[str, Any] = MappingProxyType({})) -> OrientationVolume:
+        """The volume that unknowns stand for; its provenance tells of maps, settings, the window used, and the run."""
+        quaternions = self.state.quaternions(position)
+        if not any(self.state.harmonics):
+            quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
+        quaternions.setflags(write=False)  # The volume then takes it as it is.
+        window = self.window(self.on_grid(self.settings.shape), self.settings.shape)
+        return OrientationVolume(
+            quaternions=quaternions,
+            phase_ids=self.state.phase_ids(position),
+            phases=self.state.phases,
+            spacing=self.spacing,
+            frame=next((field.frame for field in self.sections.values()), Frame()),
+            periodic=self.settings.periodic,
+            provenance={
+                "program": f"polyrve {__version__}",
+                "settings": {**self.settings.model_dump(mode="json"), "window": window},
+                "maps": self.sources(),
+                **run,
+            },
+        )
+
+    def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
+        """Loss of a volume as it is, not of the unknowns that it was made from."""
+        return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
+
+    def sharpened(
+        self, volume: OrientationVolume, begun: np.ndarray | None, between: Callable[[], object]
+    ) -> OrientationVolume:
+        """The optimised volume with sharp grains, and scatter within them as measured.
+
+        Grains of a polycrystal are turned as a whole by what the optimisation did to them; other volumes are drawn back
+        to measured orientations where they are periodic and maps large enough.
+
+        Parameters
+        ----------
+        volume : OrientationVolume
+        begun : ndarray or None
+            Unknowns of the polycrystal that the optimisation started from on this grid.
+        between : callable
+            As for :func:`polyrve.reconstruction.run.reconstruct`.
+        """
+        if begun is not None:
+            return turn_grains(self.volume(begun), volume)
+        grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
+        if not volume.periodic or not possible(sections, grid):
+            return volume
+        rng = np.random.default_rng(self.settings.seed)
+        quaternions, phase_ids = sharpen(sections, volume.quaternions, volume.phase_ids, rng, between)
+        return volume.evolve(quaternions=quaternions, phase_ids=phase_ids)
+
+    def sources(self) -> dict[str, Any]:
+        """Provenance of the maps by the axis that they are normal to."""
+        if self.known is not None:
+            return dict(self.known.provenance)
+        if len({id(field) for field in self.sections.values()}) == 1:
+            return {"all": dict(next(iter(self.sections.values())).provenance)}
+        return {"zyx"[axis]: dict(field.provenance) for axis, field in self.sections.items()}
+
+    @cached_property
+    def _on_finest_grid(self) -> dict[int, OrientationMap]:
+        return at_voxel_size(self.sections, self._step(self.settings.shape))
+
+    def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
+        dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))
+        return (dz, dy, dx)

@@ -1,0 +1,353 @@
+"""Reconstruction: orientation maps and settings in, a volume with the same statistics out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from polyrve.backend.device import enough_memory
+from polyrve.descriptors import Descriptor
+from polyrve.microstructure import resampling
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.map_placement import Maps
+from polyrve.optimizers import Iteration, Status, minimize
+from polyrve.reconstruction.run.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.run.objective import SectionObjective
+from polyrve.reconstruction.run.problem import Problem, prepare
+from polyrve.reconstruction.run.targets import TargetSet, definition
+from polyrve.settings import ReconstructionSettings
+
+_STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress callback receives after each iteration.
+
+    Attributes
+    ----------
+    level, levels : int
+        Grid, from 1 for the coarsest, and number of grids.
+    shape : tuple of int
+        Grid's (nz, ny, nx).
+    iteration, iterations : int
+        Iteration on this grid, 0 at its start, and the most there can be.
+    loss : float
+    terms : mapping of str to float
+        Weighted loss per descriptor.
+    seconds : float
+        Wall time on this grid.
+    """
+
+    level: int
+    levels: int
+    shape: tuple[int, ...]
+    iteration: int
+    iterations: int
+    loss: float
+    terms: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The outcome of :func:`reconstruct`.
+
+    Attributes
+    ----------
+    volume : OrientationVolume
+        The best state found.
+    history : tuple of Progress
+        Every iteration, from the coarsest grid to the finest.
+    status : str
+        Why it ended, with a remedy.
+    settings : ReconstructionSettings
+    volume_loss : float
+        Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
+    """
+
+    volume: OrientationVolume
+    history: tuple[Progress, ...]
+    status: str
+    settings: ReconstructionSettings
+    volume_loss: float
+
+    @property
+    def loss(self) -> float:
+        """Lowest loss on the finest grid, as minimised."""
+        return _lowest(self.history)
+
+
+def reconstruct(
+    maps: Maps | TargetSet,
+    settings: ReconstructionSettings | None = None,
+    *,
+    initial: OrientationVolume | None = None,
+    descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
+    progress: Callable[[Progress], Any] | None = None,
+    say: Callable[[str], Any] = lambda _: None,
+    between: Callable[[], object] = lambda: None,
+    checkpoint: Checkpoint | None = None,
+    **overrides: Any,
+) -> Reconstruction:
+    """Grow a volume whose sections have the statistics of one to three orientation maps.
+
+    Parameters
+    ----------
+    maps : OrientationMap, sequence of three, or mapping
+        One map stands for the sections normal to all three axes. Three maps are normal to x, y and z (RD, TD, ND), each
+        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See :mod:`polyrve.microstructure.map_placement`.
+        A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
+    settings : ReconstructionSettings, optional
+    initial : OrientationVolume, optional
+        Start from this volume instead of ``settings.start``.
+    descriptors : str or sequence of (Descriptor, float), optional
+        A named set in place of the settings', or descriptors and weights in place of any.
+    progress : callable, optional
+        Receives a :class:`Progress` after each iteration; the run ends when it returns True.
+    say : callable, optional
+        Receives a line of text before each step that has no iterations: the start and the sharpening.
+    between : callable, optional
+        Called between the sweeps of those steps. KeyboardInterrupt, raised by it or by `say`, ends the run as from the
+        keyboard.
+    checkpoint : Checkpoint, optional
+        Where the start of each grid, the running state at intervals and the minimum before it is sharpened are saved,
+        and continued if one is there.
+    **overrides
+        Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
+
+    Returns
+    -------
+    Reconstruction
+        Interrupted from the keyboard it still holds the best state so far, not sharpened.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it is interrupted before the first iteration, when there is no state yet.
+    ValueError
+        If maps, settings or the initial volume do not fit each other.
+    MemoryError
+        If the working set will not fit into memory, or does not fit into a GPU's.
+
+    References
+    ----------
+    arXiv 2605.14898, section 2.
+    """
+    problem = prepare(maps, settings, given=descriptors, **overrides)
+    settings = problem.settings
+    grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)
+    key = problem.key(initial)
+    saved = checkpoint.load(key) if checkpoint is not None else None
+    log = _Log([] if saved is None else [Progress(**record) for record in saved.history], checkpoint, key)
+    if saved is None:
+        state = _State(1, None if initial is None else problem.given(initial), "a given volume")
+    else:
+        state = _State.of(saved, len(grids))
+    objective = None
+    try:
+        while state.level <= len(grids) and state.status not in _STOPPED:
+            grid = grids[state.level - 1]
+            sections = problem.on_grid(grid)
+            objective = problem.objective(sections, grid)
+            if state.minimisation is None:
+                if state.position is None:
+                    state = _put_together(problem, sections, grids, say, between)
+                state = replace(state, position=np.asarray(resampling.refine(state.position, grid), dtype=np.float32))
+                log.save("start", state.level, state, partial(dict, position=state.position))
+            state = _minimised(problem, objective, state, grids, log, progress)
+        if state.status in _STOPPED:
+            return _stopped(problem, state, log)
+        status = np.str_(state.status.name)
+        log.save("minimum", len(grids), state, partial(dict, position=state.position, status=status))
+        if objective is None:
+            objective = problem.objective(problem.on_grid(settings.shape), settings.shape)
+        return _finished(problem, objective, state, log, say, between)
+    except KeyboardInterrupt:
+        if state.position is None or not log.history:
+            raise
+        return _stopped(problem, replace(state, status=Status.INTERRUPTED), log)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where a run stands.
+
+    Attributes
+    ----------
+    level : int
+        Grid that is next, from 1 for the coarsest; one more than there are at the minimum on the finest.
+    position : ndarray or None
+        Unknowns, on the grid before until the start on this one; None before the start is put together.
+    started : str
+        What the run started from.
+    begun : ndarray or None
+        Unknowns of the polycrystal that it started from, if it did so on the finest grid.
+    minimisation : mapping of str to ndarray, or None
+        State of the optimizer that continues on this grid.
+    status : Status
+        Why the last minimisation ended.
+    """
+
+    level: int
+    position: Any
+    started: str
+    begun: np.ndarray | None = None
+    minimisation: Mapping[str, np.ndarray] | None = None
+    status: Status = Status.ITERATIONS
+
+    @classmethod
+    def of(cls, saved: Saved, grids: int) -> _State:
+        """What a checkpoint holds."""
+        arrays = dict(saved.state)
+        started, begun = str(arrays.pop("started")), arrays.pop("begun", None)
+        if saved.stage == "minimisation":
+            return cls(saved.level, arrays["best/position"], started, begun, arrays)
+        if saved.stage == "minimum":
+            return cls(grids + 1, arrays["position"], started, begun, status=Status[str(arrays["status"])])
+        return cls(saved.level, arrays["position"], started, begun)
+
+
+@dataclass(frozen=True, eq=False)
+class _Log:
+    """The iterations of a run so far, and the file that they are saved in with its state."""
+
+    history: list[Progress]
+    checkpoint: Checkpoint | None
+    key: str
+
+    def save(self, stage: Stage, level: int, state: _State, arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        if self.checkpoint is not None:
+            kept = {"started": np.str_(state.started), **({} if state.begun is None else {"begun": state.begun})}
+            history = [asdict(record) for record in self.history]
+            self.checkpoint.save(stage, level, lambda: {**arrays(), **kept}, history, self.key)
+
+
+def _put_together(
+    problem: Problem,
+    sections: Mapping[int, OrientationMap],
+    grids: Sequence[tuple[int, int, int]],
+    say: Callable[[str], Any],
+    between: Callable[[], object],
+) -> _State:
+    """The state at the start on the coarsest grid."""
+    say("putting the start together")
+    name, position = problem.start(sections, grids[0], between)
+    say(f"starting from: {name}")
+    return _State(1, position, name, position if name == "polycrystal" and len(grids) == 1 else None)
+
+
+def _minimised(
+    problem: Problem,
+    objective: SectionObjective,
+    state: _State,
+    grids: Sequence[tuple[int, int, int]],
+    log: _Log,
+    progress: Callable[[Progress], Any] | None,
+) -> _State:
+    """The state after the minimisation on a grid."""
+    settings, level = problem.settings, state.level
+    grid = grids[level - 1]
+
+    def report(iteration: Iteration) -> bool:
+        terms = dict(zip(objective.names, map(float, iteration.terms), strict=True))
+        place = (level, len(grids), grid, iteration.iteration, settings.iterations)
+        record = Progress(*place, iteration.value, terms, iteration.seconds)
+        log.history.append(record)
+        if log.checkpoint is not None and log.checkpoint.due():
+            log.save("minimisation", level, state, iteration.state)
+        return bool(progress(record)) if progress is not None else False
+
+    with enough_memory(grid):
+        minimum = minimize(
+            objective,
+            None if state.minimisation is not None else tf.constant(state.position),
+            method=settings.optimizer,
+            max_iterations=settings.iterations,
+            tolerance=settings.tolerance,
+            patience=settings.patience,
+            callback=report,
+            state=state.minimisation,
+        )
+    position = minimum.position.numpy()
+    return replace(state, level=level + 1, position=position, minimisation=None, status=minimum.status)
+
+
+def _stopped(problem: Problem, state: _State, log: _Log) -> Reconstruction:
+    """The best state of a run that did not come to its end."""
+    return Reconstruction(
+        _volume(problem, state, log), tuple(log.history), str(state.status), problem.settings, math.nan
+    )
+
+
+def _finished(
+    problem: Problem,
+    objective: SectionObjective,
+    state: _State,
+    log: _Log,
+    say: Callable[[str], Any],
+    between: Callable[[], object],
+) -> Reconstruction:
+    """The volume of the minimum, sharpened where that is asked for, and its loss."""
+    volume = _volume(problem, state, log)
+    if problem.settings.sharpen and problem.sections:
+        say("sharpening")
+        volume = problem.sharpened(volume, state.begun, between)
+    loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
+    volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
+    return Reconstruction(volume, tuple(log.history), str(state.status), problem.settings, loss["volume"])
+
+
+def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
+    run = {
+        "start": state.started,
+        "status": str(state.status),
+        "history": [[record.level, record.iteration, record.loss] for record in log.history],
+    }
+    return problem.volume(resampling.refine(state.position, problem.settings.shape), run)
+
+
+def measure_targets(
+    maps: Maps,
+    settings: ReconstructionSettings | None = None,
+    *,
+    descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
+    **overrides: Any,
+) -> TargetSet:
+    """The descriptors of maps that :func:`reconstruct` would match with the same settings, to keep or to mix.
+
+    Parameters and errors are those of :func:`reconstruct`.
+
+    Returns
+    -------
+    TargetSet
+    """
+    problem = prepare(maps, settings, given=descriptors, **overrides)
+    grid = problem.settings.shape
+    sections = problem.on_grid(grid)
+    objective = problem.objective(sections, grid)
+    kinds = {descriptor.name: descriptor for descriptor, _ in objective.descriptors}
+    if len(kinds) < len(objective.descriptors):
+        raise ValueError(f"descriptors: expected names that differ; got {', '.join(objective.names)}")
+    return TargetSet(
+        phases=problem.state.phases,
+        spacing=problem.spacing,
+        window=problem.window(sections, grid),
+        texture_degree=problem.settings.texture_degree,
+        orientations=problem.settings.orientations,
+        definitions={name: definition(descriptor) for name, descriptor in kinds.items()},
+        values={axis: dict(zip(kinds, values, strict=True)) for axis, values in objective.targets.items()},
+        provenance={"maps": problem.sources()},
+    )
+
+
+def _lowest(history: Sequence[Progress]) -> float:
+    """Lowest loss on the finest grid."""
+    finest = history[-1].level
+    return min(record.loss for record in history if record.level == finest)

@@ -1,0 +1,90 @@
+"""How directions are drawn: pole figures, and keys of the IPF colours.
+
+Pole figures lie as maps normal to z do: x to the right, y down, z away from the viewer. They show the hemisphere
+towards the viewer, that of -z, in stereographic projection. In a frame with y up and z out of the sample, as Oxford and
+Bruker have it, that is the upper hemisphere with x to the right and y up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle
+
+from polyrve.crystallography import rotation
+from polyrve.crystallography.odf import pole_density
+
+HEMISPHERE = "hemisphere towards the viewer (-z), x right, y down"
+_MOST_POLES = 20_000
+
+
+def pole_figure(axis: Axes, quaternions: np.ndarray, directions: np.ndarray) -> Any:
+    """Draw the pole figure of a family of crystal directions.
+
+    Parameters
+    ----------
+    axis : Axes
+    quaternions : ndarray, shape (n, 4)
+        Orientations of one phase; at most some 20 000 poles of them are taken, evenly.
+    directions : ndarray, shape (m, 3)
+        Unit vectors in the crystal, one of each pair of opposite ones.
+
+    Returns
+    -------
+    AxesImage
+        Density in multiples of a random distribution, for a colour bar.
+    """
+    q = quaternions[:: max(1, len(quaternions) * len(directions) // _MOST_POLES)]
+    poles = np.concatenate([rotation.rotate(rotation.conjugate(q), direction) for direction in directions])
+    x, y = np.meshgrid(np.linspace(-1.0, 1.0, 121), np.linspace(-1.0, 1.0, 121))
+    square = x**2 + y**2
+    seen = np.stack([2 * x, 2 * y, square - 1.0], axis=-1) / (1.0 + square)[..., None]
+    density = pole_density(poles, seen.reshape(-1, 3)).reshape(x.shape)
+    half = 1.0 / (len(x) - 1)
+    image = axis.imshow(
+        np.where(square <= 1.1, density, 0.0), extent=(-1.0 - half, 1.0 + half, 1.0 + half, -1.0 - half),
+        cmap="viridis", vmin=0.0, vmax=max(float(density[square <= 1.0].max()), 1e-12),
+    )  # fmt: skip
+    image.set_clip_path(Circle((0.0, 0.0), 1.0, transform=axis.transData))
+    axis.add_patch(Circle((0.0, 0.0), 1.0, fill=False, linewidth=1.0))
+    axis.text(1.06, 0.0, "x", va="center")
+    axis.text(0.0, 1.06, "y", ha="center", va="top")
+    axis.set(xlim=(-1.02, 1.02), ylim=(1.02, -1.02))
+    axis.set_axis_off()
+    return image
+
+
+def color_key(place: Any, laue: str) -> Axes:
+    """Draw the key of the IPF colours of a Laue group, by orix.
+
+    Parameters
+    ----------
+    place : SubplotSpec
+    laue : str
+
+    Returns
+    -------
+    Axes
+    """
+    import orix.plot  # noqa: F401 the projections
+
+    axis: Any = place.get_gridspec().figure.add_subplot(place, projection="ipf", symmetry=point_group(laue))
+    axis.plot_ipf_color_key(show_title=False)
+    for text in axis.texts:
+        text.set_fontsize(9)
+        if laue == "2/m":  # coloured with b in the middle of the key, see polyrve.adapters.ipf_colors
+            text.set_text("-z" if "bar" in text.get_text() else "z")
+    return axis  # type: ignore[no-any-return]
+
+
+def point_group(laue: str) -> Any:
+    """The centrosymmetric point group of a Laue group, as orix has it."""
+    from orix.quaternion import symmetry
+
+    return {
+        "-1": symmetry.Ci, "2/m": symmetry.C2h, "mmm": symmetry.D2h, "4/m": symmetry.C4h, "4/mmm": symmetry.D4h,
+        "-3": symmetry.S6, "-3m": symmetry.D3d, "6/m": symmetry.C6h, "6/mmm": symmetry.D6h, "m-3": symmetry.Th,
+        "m-3m": symmetry.Oh,
+    }[laue]  # fmt: skip

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from polyrve.initial.laguerre_fit import fit_cells
+from polyrve.microstructure.synthetic import make_specimen, measure
+
+SHAPE, SPACING = (40, 40, 40), (1.0, 1.0, 1.0)
+
+
+def maps_of(elongation=(1.0, 1.0, 1.0), spread=0.35, side=72, axes=(0, 1, 2)):
+    shape = (side,) * 3 if len(axes) > 1 else (8, side, side)
+    truth = make_specimen(shape, grain_size=6.0, size_spread=spread, elongation=elongation, seed=4).field
+    return {axis: truth.section(axis, 0).evolve(periodic=False) for axis in axes}
+
+
+def test_lengths_of_equiaxed_cells_are_those_of_the_specimen():
+    (field,) = maps_of(axes=(0,)).values()
+    cells = fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0))
+    assert cells.alike
+    assert np.cbrt(np.prod(cells.lengths)) == pytest.approx(6.0, rel=0.1)
+    assert max(cells.lengths) / min(cells.lengths) < 1.15
+
+
+def test_elongation_comes_back_from_three_sections():
+    cells = fit_cells(maps_of((0.6, 1.0, 1.6)), SHAPE, SPACING, np.random.default_rng(0))
+    z, y, x = cells.lengths
+    assert y / z == pytest.approx(1.0 / 0.6, rel=0.2)
+    assert x / y == pytest.approx(1.6, rel=0.2)
+
+
+def test_noise_is_what_slivers_of_cells_do_not_explain():
+    truth = make_specimen((8, 72, 72), grain_size=8.0, seed=4)
+    clean, noisy = (measure(truth, noise=0.0, unindexed=0.0, misindexed=share, seed=1) for share in (0.0, 0.02))
+    found = [
+        fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0)) for field in (clean, noisy)
+    ]
+    assert found[0].noise < 0.004
+    assert found[1].noise == pytest.approx(0.02, abs=0.006)
+    assert np.cbrt(np.prod(found[1].lengths)) == pytest.approx(np.cbrt(np.prod(found[0].lengths)), rel=0.1)
+
+
+def test_cells_do_not_stand_for_lamellae():
+    truth = make_specimen((8, 96, 96), grain_size=14.0, twins=1.0, seed=2).field
+    field = truth.section(0, 0).evolve(periodic=False)
+    cells = fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0))
+    assert not cells.alike
+
+
+def test_a_map_of_few_grains_is_not_alike_but_has_cells():
+    field = make_specimen((8, 24, 24), grain_size=40.0, seed=2).field.section(0, 0).evolve(periodic=False)
+    cells = fit_cells(dict.fromkeys(range(3), field), (16, 16, 16), SPACING, np.random.default_rng(0))
+    assert not cells.alike
+    assert all(0 < length < np.inf for length in cells.lengths)

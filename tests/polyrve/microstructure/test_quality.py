@@ -1,0 +1,132 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import polyrve
+from polyrve.crystallography import reference_frames, rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.quality import inspect
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
+
+
+def suspicions(scan):
+    return " | ".join(inspect(scan).suspicions)
+
+
+@pytest.fixture(scope="module")
+def good():
+    truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
+    return measure(truth, 0, 1, misindexed=0.0, unindexed=0.01)
+
+
+def test_a_good_map_raises_no_suspicion(good):
+    found = inspect(good)
+    assert found.suspicions == ()
+    assert found.facts["shape"] == "70 x 90 (ny, nx), 6300 points"
+    assert found.facts["not indexed"] == "1.00 %"
+    assert found.facts["phase 1"].startswith("Aluminium, Laue group m-3m, a b c 4.05 x 4.05 x 4.05 A")
+    assert "..." in found.facts["CI"]
+
+
+def test_vendor_default_frame(good):
+    assert "does not say its frame" in suspicions(good.evolve(frame=reference_frames.named("edax-2", "vendor default")))
+
+
+def test_a_frame_that_was_applied_before_is_told_and_not_asked_for_again(good):
+    frame = reference_frames.named("oxford-cs0", "vendor default")
+    map_ = good.evolve(frame=frame, provenance={"source": "a.ctf", "frame": frame.record()})
+    assert "does not say its frame" in " | ".join(inspect(map_, "in/a.ctf").suspicions)
+    found = inspect(map_, "a.dream3d")
+    assert found.suspicions == ()
+    assert found.facts["read from"] == (
+        "a.ctf in frame oxford-cs0 (vendor default); another frame needs that file to be read again"
+    )
+    volume = make_specimen((12, 14, 16), grain_size=4.0).field
+    volume = volume.evolve(frame=frame, provenance={"program": "polyrve 1", "maps": {"all": dict(map_.provenance)}})
+    assert "frame" not in suspicions(volume)
+    assert inspect(volume).facts["made from"] == (
+        "a.ctf in frame oxford-cs0 (vendor default); another frame needs another reconstruction"
+    )
+    others = {"z": {**map_.provenance, "source": "b.ctf"}, "x": dict(map_.provenance), "y": {"steps": []}}
+    told = inspect(volume.evolve(provenance={"maps": others})).facts["made from"]
+    assert told.startswith("z: b.ctf in frame oxford-cs0 (vendor default), x: a.ctf in frame oxford-cs0")
+    assert ", y: a map without a name; another" in told
+
+
+def test_grains_are_counted_whole_and_from_a_size_on():
+    ids = np.repeat(np.repeat([[0, 1], [2, 3]], 4, axis=0), 6, axis=1)
+    ids[0, 0] = ids[7, 11] = 4
+    q = rotation.random_orientations(5, np.random.default_rng(0))
+    scan = OrientationMap(q[ids], np.ones(ids.shape), (ALUMINIUM,), (0.5, 2.0))
+    assert inspect(scan).facts["grains"] == "6, of which 4 have 3 points or more (boundaries from 5 degrees)"
+    found = inspect(scan, threshold=1.0, min_points=24)
+    assert found.facts["grains"] == "6, of which 2 have 24 points or more (boundaries from 1 degrees)"
+    assert found.facts["grain width"] == "5 points, 4.8 um: the mean weighted by size"
+
+
+def test_holes_and_lone_points(good):
+    truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
+    assert "20 % of the points are not indexed" in suspicions(measure(truth, 0, 1, unindexed=0.2))
+    assert "differ from all their neighbours" in suspicions(measure(truth, 0, 1, misindexed=0.05))
+
+
+def test_few_and_coarse_grains():
+    assert "grains of 3 points or more are few" in suspicions(make_specimen((6, 7, 8), grain_size=5.0).field)
+    assert "too coarse" in suspicions(make_specimen((12, 14, 16), grain_size=2.5).field)
+
+
+def test_phases(good):
+    empty = good.evolve(phases=(*good.phases, Phase("Nothing")))
+    assert "phase 'Nothing' has no point" in suspicions(empty)
+    square = Phase("Magnesium", "6/mmm", (3.2, 3.2, 5.2, 90.0, 90.0, 90.0))
+    assert "gamma = 90" in suspicions(good.evolve(phases=(square,)))
+
+
+def test_same_orientation_everywhere_and_uneven_steps():
+    shape = (30, 40)
+    scan = OrientationMap(
+        np.broadcast_to(rotation.from_euler(np.array([0.1, 0.2, 0.3])), (*shape, 4)),
+        np.ones(shape, dtype=int),
+        (ALUMINIUM,),
+        (1.0, 2.0),
+    )
+    assert "same orientation" in suspicions(scan)
+    assert "steps along the axes differ" in suspicions(scan)
+
+
+def test_nothing_indexed():
+    scan = OrientationMap(np.ones((3, 4, 4)), np.zeros((3, 4)), (ALUMINIUM,), (1.0, 1.0))
+    assert "no point is indexed" in suspicions(scan)
+
+
+def test_low_confidence(good):
+    assert "confidence" in suspicions(good.evolve(properties={"CI": np.full(good.shape, 0.05)}))
+
+
+def test_large_maps_are_judged_by_their_centre():
+    shape = (600, 500)
+    rng = np.random.default_rng(1)
+    scan = OrientationMap(
+        rotation.random_orientations((6, 5), rng).repeat(100, axis=0).repeat(100, axis=1),
+        np.ones(shape),
+        (ALUMINIUM,),
+        (1.0, 1.0),
+    )
+    assert "central window" in inspect(scan).facts["grains"]
+
+
+def test_info_imports_nothing_heavy(good, tmp_path):
+    polyrve.write(good, tmp_path / "scan.ang")
+    code = (
+        "import sys; from polyrve.cli.app import app; app(['info', sys.argv[1]], standalone_mode=False); "
+        "heavy = ('tensorflow', 'vtk', 'orix', 'numba', 'damask', 'matplotlib', 'pandas'); "
+        "print('heavy:', *[name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "scan.ang")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "heavy:"

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from polyrve.reconstruction.run.input_checks import (
+    FEWEST_GRAINS,
+    check_voxel_size,
+    mean_grain_area,
+    number_of_grains,
+    warn_of_few_grains,
+)
+
+from polyrve.crystallography.rotation import from_euler
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
+
+
+def squares(shape, side, step=0.5):
+    """Square grains of a side in points, in a map of another number along y than along x."""
+    rows, columns = np.indices(shape) // side
+    angles = np.stack([0.3 * (rows % 3) + 0.9 * (columns % 3), 0.4 * (columns % 2), 0.0 * rows], axis=-1)
+    return OrientationMap(from_euler(angles), np.ones(shape, int), (ALUMINIUM,), (step, step))
+
+
+def test_area_of_square_grains():
+    """7 x 9 grains, of which those cut by the edges count as halves: all that lie on them."""
+    field = squares((35, 45), 5)
+    assert mean_grain_area(field) == pytest.approx(35 * 45 * 0.25 / (63 - 28 / 2))
+
+
+def test_only_the_middle_of_large_maps_counts():
+    assert mean_grain_area(squares((20, 1400), 10)) == mean_grain_area(squares((20, 500), 10))
+
+
+def test_grains_of_a_volume_within_a_factor_of_two():
+    truth = make_specimen((30, 44, 48), grain_size=7.0, seed=2)
+    maps = {axis: measure(truth, axis, 3, seed=1) for axis in range(3)}
+    number = number_of_grains(maps, truth.field.shape, truth.field.spacing)
+    assert truth.number_of_grains / 2 < number < 2 * truth.number_of_grains
+
+
+def test_what_is_named_holds_enough():
+    maps = dict.fromkeys(range(3), squares((60, 66), 20))
+    with pytest.warns(UserWarning, match="room for about") as caught:
+        warn_of_few_grains(maps, (24, 26, 28), (0.5, 0.5, 0.5))
+    words = str(caught[0].message).split("; shape ")[1].split()
+    shape, spacing = [int(words[i]) for i in (0, 2, 4)], [float(words[i]) for i in (9, 11, 13)]
+    assert number_of_grains(maps, shape, (0.5, 0.5, 0.5)) >= FEWEST_GRAINS
+    assert number_of_grains(maps, (24, 26, 28), spacing) == pytest.approx(FEWEST_GRAINS, rel=0.2)
+
+
+def test_a_section_is_counted_in_two_dimensions(recwarn):
+    field = squares((60, 66), 6)
+    warn_of_few_grains({0: field}, (1, 60, 66), (0.5, 0.5, 0.5))
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"shape 1 x \d+ x \d+"):
+        warn_of_few_grains({0: field}, (1, 16, 18), (0.5, 0.5, 0.5))
+
+
+def test_grains_of_few_voxels_are_no_advice():
+    with pytest.warns(UserWarning, match="would hold about") as caught:
+        warn_of_few_grains(dict.fromkeys(range(3), squares((60, 66), 6)), (8, 9, 10), (0.5, 0.5, 0.5))
+    assert "spacing" not in str(caught[0].message)
+
+
+def test_no_grains_no_warning(recwarn):
+    noise = squares((9, 10), 1)
+    warn_of_few_grains({0: noise}, (1, 8, 9), (0.5, 0.5, 0.5))
+    assert not recwarn
+
+
+def test_voxels_far_below_the_step_are_refused(recwarn):
+    maps = {0: squares((20, 22), 5)}
+    with pytest.raises(
+        ValueError, match=r"at least 0\.05 along y, a tenth of the map's step \(lengths are um\); got 1e-06"
+    ):
+        check_voxel_size(maps, (1e-6, 1e-6, 1e-6))
+    check_voxel_size(maps, (1e-6, 0.25, 0.25))
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"0\.2 um along x is less than half"):
+        check_voxel_size(maps, (0.5, 0.5, 0.2))
