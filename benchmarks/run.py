@@ -186,7 +186,8 @@ def reference(n: int) -> Any:
 def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     """Objective of a named set and a random position."""
     import tensorflow as tf
-    from polyrve.reconstruction.run.problem import prepare
+
+    from polyrve.reconstruction.problem import prepare
 
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, start="random")
@@ -213,9 +214,9 @@ class Timed:
 def timed_sets(bench: Bench, n: int, rate: dict[str, float], scan: Any) -> dict[str, Callable[[], Any]]:
     """Times each descriptor, each set and an optimizer step at one size; hands out the evaluation of each set."""
     import tensorflow as tf
-    from polyrve.reconstruction.run.objective import SectionObjective
 
     from polyrve.optimizers import minimize
+    from polyrve.reconstruction.objective import SectionObjective
 
     evaluations = {}
     for name in ("paper", "default"):
@@ -337,7 +338,7 @@ def objective_and_steps(n: int, iterations: int) -> None:
 
 def whole_run(n: int, iterations: int) -> int:
     """A few iterations from noise and the volume that they give; the forecast of their memory in bytes."""
-    from polyrve.reconstruction.run.run import prepare, reconstruct
+    from polyrve.reconstruction.run import prepare, reconstruct
 
     settings = {"shape": (n, n, n), "start": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
     problem = prepare(reference(max(n, 32)), **settings)
@@ -348,9 +349,9 @@ def whole_run(n: int, iterations: int) -> int:
 def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
     """Wall time to 1e-3 of the loss of noise: default settings against SciPy's L-BFGS-B from noise on one grid."""
     import tensorflow as tf
-    from polyrve.reconstruction.run.problem import prepare
 
     from polyrve.optimizers import minimize
+    from polyrve.reconstruction.problem import prepare
 
     scan = reference(n)
     taken = {}

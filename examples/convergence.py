@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from polyrve.reconstruction.run.problem import prepare
 from study import arguments, columnar, plane, read_map, save, show, table
 
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.optimizers import Iteration, Minimum, minimize
+from polyrve.reconstruction.problem import prepare
 
 SNAPSHOTS = (0, 10, 30, 100, 300, 1000)
 

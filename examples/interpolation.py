@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from polyrve.reconstruction.run.run import measure_targets
-from polyrve.reconstruction.run.targets import interpolate
 from study import arguments, gallery, plane, read_map, table
 
 import polyrve
@@ -22,6 +20,8 @@ from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grain_properties import measure
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SHAPED
+from polyrve.reconstruction.run import measure_targets
+from polyrve.reconstruction.targets import interpolate
 
 SHARES = (0.0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1.0)
 MATRIX = rotation.from_euler(np.deg2rad([0.0, 0.0, 0.0]))

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from polyrve.reconstruction.run.problem import prepare
 from study import arguments, read_map, save, section, table
 
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.optimizers import METHODS, Iteration, Minimum, minimize
+from polyrve.reconstruction.problem import prepare
 
 EVALUATIONS = 2
 """A run ends after so many evaluations per iteration that it may have; SciPy's TNC takes some fifty in each."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from polyrve.reconstruction.run.objective import describe
 from study import arguments, colors, columnar, read_map, save
 
 from polyrve.crystallography import rotation
@@ -18,6 +17,7 @@ from polyrve.descriptors import TwoPoint, Variogram
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.lags import half_plane
+from polyrve.reconstruction.objective import describe
 
 
 def main(scan: OrientationMap, window: int = 16, output: Path | None = None) -> dict[str, np.ndarray]:

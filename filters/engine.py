@@ -140,7 +140,7 @@ def _here(
 ) -> Grown:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     say("loading TensorFlow", 0)
-    from polyrve.reconstruction.run.run import Progress, reconstruct
+    from polyrve.reconstruction.run import Progress, reconstruct
 
     show = _Progress(say)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from polyrve.microstructure.grains import GrainMap, GrainVolume
     from polyrve.microstructure.map_placement import around
     from polyrve.microstructure.segmentation import segment
-    from polyrve.reconstruction.run.run import Reconstruction, reconstruct
+    from polyrve.reconstruction.run import Reconstruction, reconstruct
     from polyrve.settings import ReconstructionSettings
 
 

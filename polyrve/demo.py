@@ -13,7 +13,7 @@ from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import make_specimen, measure
-from polyrve.reconstruction.run.run import Progress, reconstruct
+from polyrve.reconstruction.run import Progress, reconstruct
 from polyrve.report import report
 from polyrve.validation.run import Judgement, judge
 

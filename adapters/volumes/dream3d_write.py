@@ -18,6 +18,7 @@ from polyrve.adapters.material_grid import as_volume
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.volumes.new_hdf5 import new_hdf5
 from polyrve.crystallography import rotation
+from polyrve.microstructure import grain_properties
 from polyrve.microstructure.fields import OrientationField, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from polyrve.microstructure.fields import OrientationMap, OrientationVolume
     from polyrve.microstructure.grains import GrainMap, GrainVolume
     from polyrve.microstructure.map_placement import Maps
-    from polyrve.reconstruction.run.checkpoint import Checkpoint
-    from polyrve.reconstruction.run.run import Reconstruction
+    from polyrve.reconstruction.checkpoint import Checkpoint
+    from polyrve.reconstruction.run import Reconstruction
     from polyrve.settings import ReconstructionSettings
 
 app = typer.Typer(
@@ -377,7 +377,7 @@ def demo(
     from polyrve.backend.quiet_import import load_tensorflow
 
     load_tensorflow()
-    from polyrve.cli.app.progress import Reporter
+    from polyrve.cli.progress import Reporter
     from polyrve.demo import run
 
     with Reporter(Console(stderr=True)) as reporter:
@@ -448,7 +448,7 @@ def _settings(config: Path | None, given: dict[str, Any], options: list[str] | N
 
 def _checkpoint(output: Path, resume: bool, force: bool) -> Checkpoint:
     """The checkpoint beside an output; an interrupted run's is continued or replaced on request only."""
-    from polyrve.reconstruction.run.checkpoint import Checkpoint
+    from polyrve.reconstruction.checkpoint import Checkpoint
 
     checkpoint = Checkpoint(output.with_name(f"{output.name}.checkpoint"))
     there = checkpoint.path.exists()
@@ -535,9 +535,9 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
     from polyrve.backend.quiet_import import load_tensorflow
 
     load_tensorflow()
-    from polyrve.cli.app.progress import Reporter
+    from polyrve.cli.progress import Reporter
     from polyrve.optimizers import Status
-    from polyrve.reconstruction.run.run import reconstruct
+    from polyrve.reconstruction.run import reconstruct
 
     try:
         with Reporter(Console(stderr=True)) as reporter:
@@ -554,7 +554,7 @@ def _run_many(
     from polyrve.backend.quiet_import import load_tensorflow
 
     load_tensorflow()
-    from polyrve.reconstruction.run.ensemble import Member, reconstruct_many
+    from polyrve.reconstruction.ensemble import Member, reconstruct_many
 
     done = []
 

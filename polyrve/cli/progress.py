@@ -14,7 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from polyrve.reconstruction.run import run
+    from polyrve.reconstruction import run
 
 _SECONDS_BETWEEN_LINES = 5.0
 

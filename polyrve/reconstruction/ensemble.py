@@ -21,9 +21,9 @@ from typing import Any
 from polyrve.backend.device import most_at_once
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure.map_placement import Maps
-from polyrve.reconstruction.run.problem import prepare
-from polyrve.reconstruction.run.run import Reconstruction, reconstruct
-from polyrve.reconstruction.run.targets import TargetSet
+from polyrve.reconstruction.problem import prepare
+from polyrve.reconstruction.run import Reconstruction, reconstruct
+from polyrve.reconstruction.targets import TargetSet
 from polyrve.settings import ReconstructionSettings
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")

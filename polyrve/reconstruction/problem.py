@@ -35,9 +35,9 @@ from polyrve.microstructure.map_placement import (
     largest_lag,
     voxel_size,
 )
-from polyrve.reconstruction.run.input_checks import check_voxel_size, warn_of_few_grains
-from polyrve.reconstruction.run.objective import SectionObjective, describe
-from polyrve.reconstruction.run.targets import TargetSet, definition
+from polyrve.reconstruction.input_checks import check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.objective import SectionObjective, describe
+from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 
 _SMALL_WINDOW = 8

@@ -17,10 +17,10 @@ from polyrve.microstructure import resampling
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
-from polyrve.reconstruction.run.checkpoint import Checkpoint, Saved, Stage
-from polyrve.reconstruction.run.objective import SectionObjective
-from polyrve.reconstruction.run.problem import Problem, prepare
-from polyrve.reconstruction.run.targets import TargetSet, definition
+from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.objective import SectionObjective
+from polyrve.reconstruction.problem import Problem, prepare
+from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)

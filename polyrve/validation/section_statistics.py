@@ -22,6 +22,7 @@ from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grain_properties import mean_of_links
 from polyrve.microstructure.grains import mean_orientations
+from polyrve.microstructure.lags import half_window
 from polyrve.microstructure.links import bridge_holes, connect, neighbour_disorientation
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.stereology import SPECK, chords, grain_shapes

@@ -7,14 +7,14 @@ import sys
 import time
 
 import pytest
-from polyrve.cli.app.progress import Reporter
-from polyrve.reconstruction.run.run import Progress
 from rich.console import Console
 
+from polyrve.cli.progress import Reporter
 from polyrve.filters import engine, forecast
 from polyrve.filters.filter import Cancelled
 from polyrve.microstructure.map_placement import around
 from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.reconstruction.run import Progress
 from polyrve.settings import ReconstructionSettings
 
 LINES = (

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.checkpoint import Checkpoint
-from polyrve.reconstruction.run.problem import Problem
 from rich.console import Console
 
 from polyrve.adapters import registry
@@ -21,6 +19,8 @@ from polyrve.cli.app import app, progress
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.reconstruction.checkpoint import Checkpoint
+from polyrve.reconstruction.problem import Problem
 from polyrve.settings import ReconstructionSettings
 
 if sys.version_info >= (3, 11):

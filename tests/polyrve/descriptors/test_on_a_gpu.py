@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from polyrve.reconstruction.run.objective import SectionObjective
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
@@ -13,6 +12,7 @@ from polyrve.descriptors import descriptor_set, three_point
 from polyrve.descriptors._kernels.section_by_section import misfits
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.synthetic import make_specimen
+from polyrve.reconstruction.objective import SectionObjective
 
 SHAPE = (12, 12, 12)
 EVERYTHING = {

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from polyrve.reconstruction.run.objective import describe
 
 from polyrve.crystallography.phase import Phase
 from polyrve.descriptors import SETS, Descriptor, descriptor_set, named_set
@@ -9,6 +8,7 @@ from polyrve.descriptors.local_state import LocalState
 from polyrve.descriptors.protocol import average_groups
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.lags import half_plane, rings
+from polyrve.reconstruction.objective import describe
 
 STATE = LocalState.of((Phase("Al", "m-3m"),))
 SHAPE = (10, 12, 14)

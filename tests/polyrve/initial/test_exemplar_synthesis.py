@@ -4,7 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.run import reconstruct
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
@@ -14,6 +13,7 @@ from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.polycrystal import polycrystal
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.links import neighbour_disorientation
+from polyrve.reconstruction.run import reconstruct
 
 CUBIC = Phase("Al", "m-3m", (0.405, 0.405, 0.405, 90.0, 90.0, 90.0))
 HEXAGONAL = Phase("Ti", "6/mmm", (0.295, 0.295, 0.468, 90.0, 90.0, 120.0))

@@ -5,7 +5,8 @@ import time
 
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.checkpoint import Checkpoint
+
+from polyrve.reconstruction.checkpoint import Checkpoint
 
 STATE = {"position": np.arange(6.0).reshape(2, 3), "method": np.bytes_(b"lbfgs")}
 HISTORY = [{"level": 1, "loss": 0.5, "terms": {"two_point": 0.5}}]

@@ -11,12 +11,11 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.ensemble import reconstruct_many
-from polyrve.reconstruction.run.run import reconstruct
 
 from polyrve.adapters import registry
 from polyrve.microstructure.synthetic import make_specimen
-from polyrve.reconstruction.run import ensemble
+from polyrve.reconstruction.ensemble import reconstruct_many
+from polyrve.reconstruction.run import ensemble, reconstruct
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install polyrve[ensemble]")
 

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.input_checks import (
+
+from polyrve.crystallography.rotation import from_euler
+from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
+from polyrve.reconstruction.input_checks import (
     FEWEST_GRAINS,
     check_voxel_size,
     mean_grain_area,
     number_of_grains,
     warn_of_few_grains,
 )
-
-from polyrve.crystallography.rotation import from_euler
-from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
 
 
 def squares(shape, side, step=0.5):

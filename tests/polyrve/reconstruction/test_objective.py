@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from polyrve.reconstruction.run.objective import SectionObjective, describe
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
@@ -9,6 +8,7 @@ from polyrve.descriptors import DisorientationSpectrum, Texture, ThreePoint, Two
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
+from polyrve.reconstruction.objective import SectionObjective, describe
 
 SHAPE = (6, 8, 10)
 LAGS = ((0, 1), (1, 0), (1, -1))

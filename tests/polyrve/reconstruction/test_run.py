@@ -4,9 +4,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import tensorflow as tf
-from polyrve.reconstruction.run.checkpoint import Checkpoint
-from polyrve.reconstruction.run.problem import Problem, prepare
-from polyrve.reconstruction.run.run import reconstruct
 
 from polyrve.backend import memory
 from polyrve.crystallography import rotation
@@ -15,6 +12,9 @@ from polyrve.descriptors import Descriptor, TwoPoint, Variation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen, measure
 from polyrve.optimizers import Status
+from polyrve.reconstruction.checkpoint import Checkpoint
+from polyrve.reconstruction.problem import Problem, prepare
+from polyrve.reconstruction.run import reconstruct
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}
 PLANE = {"shape": (1, 16, 18), "window": 3, "weights": CHEAP, "start": "polycrystal", "iterations": 4, "sharpen": False}

@@ -3,11 +3,11 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
-from polyrve.reconstruction.run.problem import prepare
-from polyrve.reconstruction.run.run import measure_targets, reconstruct
-from polyrve.reconstruction.run.targets import TargetSet, average, interpolate
 
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
+from polyrve.reconstruction.problem import prepare
+from polyrve.reconstruction.run import measure_targets, reconstruct
+from polyrve.reconstruction.targets import TargetSet, average, interpolate
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0}
 SETTINGS = {"shape": (1, 10, 12), "window": 2, "texture_degree": 8, "weights": CHEAP}
