@@ -20,7 +20,7 @@ _SMALLEST = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class MaterialGrid:
     """Voxels of a volume, ready for a solver: every voxel has a material, every material a voxel.
 
     Attributes
@@ -70,7 +70,9 @@ class Cells:
             yield order[start:end]
 
 
-def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False) -> Cells:
+def material_grid(
+    data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False
+) -> MaterialGrid:
     """Materials of a map or a volume.
 
     Parameters
@@ -87,7 +89,7 @@ def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain",
 
     Returns
     -------
-    Cells
+    MaterialGrid
 
     Raises
     ------
@@ -126,7 +128,7 @@ def cells(data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain",
         ids = _filled(ids, spacing, field.periodic)
     open_axes = [letter for letter, n in zip(AXES, ids.shape, strict=True) if n > 1 and not field.periodic]
     seams = "".join(sorted(open_axes))
-    whole = Cells(ids, quaternions, phase_ids, field.phases, spacing, origin, by, seams)  # type: ignore[arg-type]
+    whole = MaterialGrid(ids, quaternions, phase_ids, field.phases, spacing, origin, by, seams)  # type: ignore[arg-type]
     return _without_gaps(whole) if by == "voxel" and vacant else whole
 
 
@@ -167,7 +169,7 @@ def _filled(ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> np.nda
     return padded[tuple(nearest)][inner]
 
 
-def _without_gaps(whole: Cells) -> Cells:
+def _without_gaps(whole: MaterialGrid) -> MaterialGrid:
     """The same voxels, materials without a voxel left out."""
     used, inverse = np.unique(whole.ids, return_inverse=True)
     return replace(
@@ -178,12 +180,12 @@ def _without_gaps(whole: Cells) -> Cells:
     )
 
 
-def resample(whole: Cells, shape: Sequence[int]) -> Cells:
+def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
     """The same volume in another number of voxels, each with the material at its centre.
 
     Parameters
     ----------
-    whole : Cells
+    whole : MaterialGrid
     shape : sequence of int, length 3
         nz, ny, nx.
     """
@@ -194,14 +196,14 @@ def resample(whole: Cells, shape: Sequence[int]) -> Cells:
     return _without_gaps(replace(whole, ids=whole.ids[np.ix_(*index)], spacing=spacing))
 
 
-def columns(whole: Cells, number: int) -> Cells:
+def columns(whole: MaterialGrid, number: int) -> MaterialGrid:
     """Columns through the thickness: the layers repeated along z (quasi-2D model of a map)."""
     if number < 1:
         raise ValueError(f"columns: expected 1 or more layers; got {number}")
     return replace(whole, ids=np.repeat(whole.ids, number, axis=0))
 
 
-def mirror(whole: Cells, axes: str) -> Cells:
+def mirror(whole: MaterialGrid, axes: str) -> MaterialGrid:
     """The volume continued by its mirror image along axes, which makes it periodic.
 
     The image consists of the same grains: their shapes are mirrored, their orientations are kept, so that no
@@ -209,7 +211,7 @@ def mirror(whole: Cells, axes: str) -> Cells:
 
     Parameters
     ----------
-    whole : Cells
+    whole : MaterialGrid
     axes : str
         Letters out of ``"xyz"``.
     """
@@ -221,14 +223,14 @@ def mirror(whole: Cells, axes: str) -> Cells:
     return replace(whole, ids=ids, seams=_without(whole.seams, axes))
 
 
-def buffer(whole: Cells, thickness: int, axes: str, phase: Phase | None = None, seed: int = 0) -> Cells:
+def buffer(whole: MaterialGrid, thickness: int, axes: str, phase: Phase | None = None, seed: int = 0) -> MaterialGrid:
     """The volume with a layer behind its last voxels that keeps its periodic images apart.
 
     The layer is a random polycrystal of single voxels with uniformly distributed orientations.
 
     Parameters
     ----------
-    whole : Cells
+    whole : MaterialGrid
     thickness : int
         Number of voxels.
     axes : str
@@ -262,12 +264,12 @@ def buffer(whole: Cells, thickness: int, axes: str, phase: Phase | None = None, 
     )
 
 
-def warn_of_seams(whole: Cells, path: str | Path, remedy: str = "") -> None:
+def warn_of_seams(whole: MaterialGrid, path: str | Path, remedy: str = "") -> None:
     """Warn that a solver that repeats the volume finds boundaries at its faces which the material does not have.
 
     Parameters
     ----------
-    whole : Cells
+    whole : MaterialGrid
     path : path-like
         What is written.
     remedy : str

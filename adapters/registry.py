@@ -7,7 +7,7 @@ import inspect
 import re
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -201,6 +201,54 @@ def read(
     if frame is not None:
         options["frame"] = frame
     return row.load().read(Path(path), **options)
+
+
+def read_map(
+    path: str | Path, *, frame: str | Frame | None = None, format: str | None = None, **options: Any
+) -> OrientationMap:
+    """Read a planar orientation map.
+
+    Parameters and errors are those of :func:`read`.
+
+    Returns
+    -------
+    OrientationMap
+
+    Raises
+    ------
+    FormatError
+        If the file holds a volume.
+    """
+    field = read(path, frame=frame, format=format, **options)
+    if not isinstance(field, OrientationMap):
+        raise FormatError(path, f"expected a planar map; got a volume of {_times(field.shape)} voxels: use read_volume")
+    return field
+
+
+def read_volume(
+    path: str | Path, *, frame: str | Frame | None = None, format: str | None = None, **options: Any
+) -> OrientationVolume:
+    """Read an orientation volume.
+
+    Parameters and errors are those of :func:`read`.
+
+    Returns
+    -------
+    OrientationVolume
+
+    Raises
+    ------
+    FormatError
+        If the file holds a planar map.
+    """
+    field = read(path, frame=frame, format=format, **options)
+    if not isinstance(field, OrientationVolume):
+        raise FormatError(path, f"expected a volume; got a map of {_times(field.shape)} points: use read_map")
+    return field
+
+
+def _times(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def reader(path: str | Path, format: str | None = None) -> Format:

@@ -21,10 +21,11 @@ import numpy as np
 import polyrve
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.map_placement import Maps, by_normal
 from polyrve.microstructure.resampling import resample
-from polyrve.microstructure.synthetic import make_specimen, measure
-from polyrve.validation.run import Judgement, judge
+from polyrve.microstructure.synthetic import make_specimen
+from polyrve.validation.run import Validation, validate
 
 mpl.use("Agg")
 
@@ -39,13 +40,13 @@ SPECIMENS = {
 SIDE = 144
 
 
-def table(judgement: Judgement) -> list[str]:
+def table(validation: Validation) -> list[str]:
     lines = ["| figure | value | floor | limit | verdict |", "|---|---|---|---|---|"]
-    for row in judgement.rows:
+    for row in validation.results:
         numbers = " | ".join("" if x is None else f"{x:.3f}" for x in (row.value, row.floor, row.limit))
         lines.append(f"| {row.title} | {numbers} | {row.verdict}{': ' * bool(row.reason)}{row.reason} |")
-    notes = "".join(f"\n- {note}" for note in judgement.notes)
-    return [*lines, "", f"**{judgement.passed} of {judgement.judged} figures pass.**", notes]
+    notes = "".join(f"\n- {note}" for note in validation.notes)
+    return [*lines, "", f"**{validation.passed} of {validation.compared} figures pass.**", notes]
 
 
 def picture(maps: dict[int, OrientationMap], volume: OrientationVolume, path: Path) -> None:
@@ -76,12 +77,12 @@ def source(name: str, spacing: float | None, axis: str | None) -> tuple[Orientat
         phases = tuple(field.phases[i - 1] for i in used)
         field = field.evolve(phase_ids=numbers[field.phase_ids], phases=phases, properties={})
         field = field if spacing is None else resample(field, (spacing, spacing))
-        return None, field if axis is None else polyrve.around(field, axis)
+        return None, field if axis is None else polyrve.axisymmetric(field, axis)
     elongation, texture = SPECIMENS[name]
     truth = make_specimen((SIDE,) * 3, elongation=elongation, texture=texture, seed=1)
     if len(set(elongation)) == 1:
-        return truth.field, measure(truth, axis=0, index=0, seed=1)
-    return truth.field, {"zyx"[axis]: measure(truth, axis=axis, index=0, seed=1) for axis in range(3)}
+        return truth.field, simulate_scan(truth, axis=0, index=0, seed=1)
+    return truth.field, {"zyx"[axis]: simulate_scan(truth, axis=axis, index=0, seed=1) for axis in range(3)}
 
 
 def main() -> None:
@@ -110,10 +111,10 @@ def main() -> None:
         f"{len(distinct)} map{'s' * (len(distinct) > 1)} ({shapes} of {distinct[0].spacing[1]:g} um); defaults, seed "
         f"{options.seed}; {taken}; loss {result.loss:.2e}. {result.status[0].upper()}{result.status[1:]}", "",
         f"![maps and sections]({stem}.png)", "", "## Sections against the maps", "",
-        *table(judge(given, result.volume)),
+        *table(validate(given, result.volume)),
     ]  # fmt: skip
     if truth is not None:
-        lines += ["", "## The volume against the true volume", "", *table(judge(truth, result.volume))]
+        lines += ["", "## The volume against the true volume", "", *table(validate(truth, result.volume))]
     page = options.output / f"{stem}.md"
     page.write_text("\n".join(lines).rstrip() + "\n")
     print(page.read_text())

@@ -24,7 +24,7 @@ import run
 import tensorflow as tf
 
 import polyrve
-from polyrve.validation.run import judge
+from polyrve.validation.run import validate
 
 BITS = {"float32": 23, "TensorFloat-32": 10, "bfloat16": 7}
 
@@ -76,13 +76,13 @@ def outcome(name: str, bits: int, seed: int, size: int, iterations: int) -> tupl
             shape=(size, size, size),
             descriptors=name,
             sections_per_group=1 if name == "paper" else None,
-            start="random",
+            initial="random",
             iterations=iterations,
             patience=iterations,
             seed=seed,
         )
-    verdict = judge(scan, result.volume, windows=30)
-    return result.loss, verdict.passed, verdict.judged
+    verdict = validate(scan, result.volume, windows=30)
+    return result.loss, verdict.passed, verdict.compared
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ import numpy as np
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.validation.run import Judgement, judge
-from polyrve.validation.section_statistics import at_spacing, whole
+from polyrve.validation.run import Validation, validate
+from polyrve.validation.section_statistics import at_spacing, stack_of
 
 POISSON_VORONOI_CHORD = 0.6872
 """Mean chord of a Poisson-Voronoi tessellation with one cell per volume (Moller, Adv. Appl. Prob. 21 (1989) 37)."""
@@ -34,7 +34,7 @@ def single_phase(path: Path) -> OrientationMap:
 
 def laguerre(field: OrientationMap, voxels: int, spacing: float, seed: int) -> OrientationVolume:
     """A Laguerre tessellation with orientations of the map."""
-    length = np.concatenate([c[0] for c in whole(at_spacing(field, (spacing, spacing)), 5.0).chords])
+    length = np.concatenate([c[0] for c in stack_of(at_spacing(field, (spacing, spacing)), 5.0).chords])
     size = np.full(3, voxels * spacing)
     number = max(2, round(float(np.prod(size)) * (POISSON_VORONOI_CHORD / length.mean()) ** 3))
     rng = np.random.default_rng(seed)
@@ -50,17 +50,17 @@ def volume(quaternions: np.ndarray, field: OrientationMap, spacing: float) -> Or
     return OrientationVolume(quaternions, ids, field.phases, (spacing,) * 3, periodic=True)
 
 
-def table(judgements: dict[str, Judgement]) -> str:
-    names = list(judgements)
+def table(validations: dict[str, Validation]) -> str:
+    names = list(validations)
     lines = [f"| figure | floor | limit | {' | '.join(names)} |", f"|---|---|---|{'---|' * len(names)}"]
-    first = judgements[names[0]]
-    for row in first.rows:
+    first = validations[names[0]]
+    for row in first.results:
         cells = []
-        values = {name: judgements[name][row.key].value for name in names}
+        values = {name: validations[name][row.key].value for name in names}
         known = [value for value in values.values() if value is not None]
         best = (max if row.higher_is_better else min)(known, default=None)
         for name in names:
-            value, verdict = values[name], judgements[name][row.key].verdict
+            value, verdict = values[name], validations[name][row.key].verdict
             text = "-" if value is None else f"{value:.3f}"
             text = f"**{text}**" if value is not None and value == best else text
             cells.append(f"{text}{' (warn)' if verdict == 'warn' else ''}")
@@ -68,18 +68,18 @@ def table(judgements: dict[str, Judgement]) -> str:
         if row.key == "seam":
             numbers = ["-", "-"]
         lines.append(f"| {row.title} | {' | '.join(numbers)} | {' | '.join(cells)} |")
-    passed = [f"{judgements[name].passed} of {judgements[name].judged}" for name in names]
+    passed = [f"{validations[name].passed} of {validations[name].compared}" for name in names]
     lines.append(f"| **passed** | | | {' | '.join(passed)} |")
     return "\n".join(lines)
 
 
-def wins(judgements: dict[str, Judgement], peer: str) -> str:
+def wins(validations: dict[str, Validation], peer: str) -> str:
     """Titles of the figures in which a peer is better than polyrve."""
     titles = []
-    for row in judgements[peer].rows:
-        own = judgements["polyrve"][row.key].value
+    for row in validations[peer].results:
+        own = validations["polyrve"][row.key].value
         if row.value is not None and own is not None and (row.value > own) == row.higher_is_better and row.value != own:
-            both = row.verdict == judgements["polyrve"][row.key].verdict == "pass"
+            both = row.verdict == validations["polyrve"][row.key].verdict == "pass"
             titles.append(f"{row.title}{' (both pass)' if both else ''}")
     return "; ".join(titles) or "none"
 
@@ -120,7 +120,7 @@ def main() -> None:
         volumes["Kanapy"] = volume(made["quaternions"], field, spacing)
         steps = ", ".join(f"{step} {float(made[step]):.0f} s" for step in ("map", "geometry", "orientations"))
         notes.append(f"Kanapy {made['version']}: {steps}")
-    judgements = {name: judge(field, made) for name, made in volumes.items()}
+    validations = {name: validate(field, made) for name, made in volumes.items()}
     own = f"--polyrve {arguments.polyrve.name} " if arguments.polyrve else ""
     other = f"--kanapy {arguments.kanapy.name} " if arguments.kanapy else ""
     text = "\n".join(
@@ -145,10 +145,10 @@ def main() -> None:
             f"{field.shape[1]} x {field.shape[0]} points of {field.spacing[1]:.3g} um; volumes of {voxels}^3 voxels of "
             f"{spacing:g} um, seed {arguments.seed}. Bold: best of the row; (warn): outside the limit.",
             "",
-            table(judgements),
+            table(validations),
             "",
             *(f"- {note}" for note in notes),
-            *(f"- {peer} is better in: {wins(judgements, peer)}." for peer in volumes if peer != "polyrve"),
+            *(f"- {peer} is better in: {wins(validations, peer)}." for peer in volumes if peer != "polyrve"),
         ]
     )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ class Bench:
 
     def __init__(self, clock: str, device: str, output: Path) -> None:
         self.name, self.clock, self.device, self.output = clock, CLOCKS[clock], device, output
-        self.rows: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
 
     def seconds(self, call: Callable[[], Any], repeats: int = 5) -> float:
         """Shortest time of a call after one that is not counted."""
@@ -85,8 +85,8 @@ class Bench:
         sign, goal = GOALS.get(figure, ("", float("nan")))
         ok = None if not sign else bool(value >= goal if sign == ">=" else value <= goal)
         written = f"{sign} {goal:g}" if sign else None
-        self.rows.append({"figure": figure, "value": float(f"{value:.4g}"), "goal": written, "ok": ok})
-        self.output.write_text(json.dumps(self.rows, indent=1) + "\n")
+        self.results.append({"figure": figure, "value": float(f"{value:.4g}"), "goal": written, "ok": ok})
+        self.output.write_text(json.dumps(self.results, indent=1) + "\n")
         verdict = "" if ok is None else "ok" if ok else "NOT MET"
         print(f"{figure:75s} {value:12.4g}  {written or '':8s} {verdict}", flush=True)
 
@@ -190,7 +190,7 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     from polyrve.reconstruction.problem import prepare
 
     group = 1 if name == "paper" else None
-    problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, start="random")
+    problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, initial="random")
     sections = problem.on_grid((n, n, n))
     return problem.objective(sections, (n, n, n)), tf.constant(problem.start(sections, (n, n, n))[1], tf.float32)
 
@@ -282,7 +282,7 @@ def same_work(n: int) -> Callable[[], Any]:
 
     from polyrve.descriptors import TwoPoint, Variation
     from polyrve.descriptors._kernels.section_by_section import misfits
-    from polyrve.descriptors.channels import Features
+    from polyrve.descriptors.channels import Channels
 
     aims = {TwoPoint(15, cross=False): np.full((1, 16, 31), 0.3), Variation(): np.array(0.1)}
     field = tf.constant(np.random.default_rng(0).random((1, n, n, n)), tf.float32)
@@ -291,9 +291,9 @@ def same_work(n: int) -> Callable[[], Any]:
     def gradient(values: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(values)
-            features = Features(values, None, None, None, True).cut((0, 1, 2))
+            channels = Channels(values, None, None, None, True).cut((0, 1, 2))
             loss = tf.add_n(
-                [value for d, aim in aims.items() for value in misfits(d, features, dict.fromkeys((0, 1, 2), aim), 1)]
+                [value for d, aim in aims.items() for value in misfits(d, channels, dict.fromkeys((0, 1, 2), aim), 1)]
             )
         return tape.gradient(loss, values)
 
@@ -340,7 +340,7 @@ def whole_run(n: int, iterations: int) -> int:
     """A few iterations from noise and the volume that they give; the forecast of their memory in bytes."""
     from polyrve.reconstruction.run import prepare, reconstruct
 
-    settings = {"shape": (n, n, n), "start": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
+    settings = {"shape": (n, n, n), "initial": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
     problem = prepare(reference(max(n, 32)), **settings)
     reconstruct(reference(max(n, 32)), **settings)
     return problem.memory("random").total
@@ -357,7 +357,7 @@ def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
     taken = {}
     target = None
     for name, settings in {
-        "SciPy from noise": {"start": "random", "optimizer": "scipy-lbfgsb"},
+        "SciPy from noise": {"initial": "random", "optimizer": "scipy-lbfgsb"},
         "default": {},
     }.items():
         begin = time.perf_counter()
@@ -491,10 +491,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 writers(bench, Path(folder))
         time_to_thousandth(options.size_of_runs, bench.report)
-    absent = GOALS.keys() - {row["figure"] for row in bench.rows}
+    absent = GOALS.keys() - {row["figure"] for row in bench.results}
     print("".join(f"not measured: {figure}\n" for figure in GOALS if figure in absent), end="")
-    missed = sum(row["ok"] is False for row in bench.rows)
-    print(f"{sum(row['ok'] is True for row in bench.rows)} goals met, {missed} not; peak of this process "
+    missed = sum(row["ok"] is False for row in bench.results)
+    print(f"{sum(row['ok'] is True for row in bench.results)} goals met, {missed} not; peak of this process "
           f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB; table in {output}")  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def main(
         for name, weights in sets().items():
             runs = [
                 polyrve.reconstruct(
-                    scan, shape=(1, size, size), descriptors="default", iterations=iterations, start=start, seed=seed,
+                    scan, shape=(1, size, size), descriptors="default", iterations=iterations, initial=start, seed=seed,
                     weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, sharpen=False, tolerance=0.0,
                 )
                 for seed in seeds

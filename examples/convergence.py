@@ -32,7 +32,7 @@ def main(
         By iteration.
     """
     shape = (1, size, size)
-    problem = prepare(scan, shape=shape, given=descriptors, start="random")
+    problem = prepare(scan, shape=shape, given=descriptors, initial="random")
     maps = problem.on_grid(shape)
     objective = problem.objective(maps, shape)
     snapshots: dict[int, OrientationMap] = {}

@@ -52,7 +52,7 @@ def main(
             weights = {"two_point": 0.0, "three_point": 0.0, "variation": 0.0, **chosen}
             result = polyrve.reconstruct(
                 scan, shape=(1, size, size), descriptors="paper", weights=weights, iterations=iterations,
-                start="random", sharpen=False, tolerance=0.0,
+                initial="random", sharpen=False, tolerance=0.0,
             )  # fmt: skip
             runs[title] = result, judged(scan, result.volume)[0]
         if output is not None:

@@ -44,7 +44,7 @@ class Outcome:
     madograms : list of (ndarray, ndarray)
         See :func:`study.madograms`.
     figures : dict of str to float
-        See :func:`study.judged`.
+        See :func:`study.compared`.
     """
 
     result: polyrve.Reconstruction
@@ -90,7 +90,7 @@ def main(
     shape = (1 if dimensions == 2 else size, size, size)
     descriptors = all_lags(WEIGHTS, scan, shape, window, coarse=dimensions == 3)
     result = polyrve.reconstruct(
-        scan, shape=shape, descriptors=descriptors, window=window, iterations=iterations, start=start, levels=levels,
+        scan, shape=shape, descriptors=descriptors, largest_lag=window, iterations=iterations, initial=start, levels=levels,
         seed=seed, sharpen=False, tolerance=0.0,
     )  # fmt: skip
     outcome = Outcome(result, madograms(scan, result.volume, window), judged(scan, result.volume)[0])

@@ -65,7 +65,7 @@ def boundaries(field: OrientationMap) -> np.ndarray:
 def main(scan: OrientationMap, size: int = 64, iterations: int = 300, output: Path | None = None) -> Outcome:
     """Reconstruct from noise on three grids with the default descriptors."""
     result = polyrve.reconstruct(
-        scan, shape=(1, size, size), iterations=iterations, start="random", levels=3, sharpen=False, tolerance=0.0
+        scan, shape=(1, size, size), iterations=iterations, initial="random", levels=3, sharpen=False, tolerance=0.0
     )
     field = plane(result.volume)
     outcome = Outcome(result, judged(scan, result.volume)[0], boundaries(scan), boundaries(field))

@@ -17,7 +17,7 @@ import polyrve
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grain_properties import measure_grains
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SHAPED
 from polyrve.reconstruction.run import measure_targets
@@ -89,7 +89,7 @@ def main(
     -------
     list of Step
     """
-    settings = {"shape": (1, size, size), "window": min(16, size // 2 - 1), "descriptors": "paper"}
+    settings = {"shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper"}
     ends = [measure_targets(field, **settings) for field in (first, second)]
     steps = []
     for share in SHARES:
@@ -112,7 +112,7 @@ def shapes(field: OrientationMap) -> tuple[float, float, float]:
     between = float((np.minimum(*far) > np.deg2rad(10.0)).mean())
     split = field.evolve(quaternions=np.where(inside[..., None], PARTICLE, MATRIX))
     grains = segment(split)
-    properties = measure(grains)
+    properties = measure_grains(grains)
     of_particles = rotation.disorientation_angle(grains.quaternions, PARTICLE, symmetry) < np.deg2rad(1.0)
     kept = of_particles & (properties.points >= SHAPED)
     if not kept.any():

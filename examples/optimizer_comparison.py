@@ -53,7 +53,7 @@ def main(
         return iteration.evaluations >= EVALUATIONS * iterations
 
     for seed in seeds:
-        problem = prepare(scan, shape=shape, given=descriptors, start="random", seed=seed)
+        problem = prepare(scan, shape=shape, given=descriptors, initial="random", seed=seed)
         maps = problem.on_grid(shape)
         objective = problem.objective(maps, shape)
         start = tf.constant(problem.start(maps, shape)[1], tf.float32)

@@ -15,10 +15,11 @@ import polyrve
 from polyrve.microstructure.cleaning import remove_spikes
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.synthetic import make_specimen, measure
-from polyrve.validation.run import Judgement
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
+from polyrve.validation.run import Validation
 
-Runs = dict[tuple[str, str, str], tuple[polyrve.Reconstruction, Judgement]]
+Runs = dict[tuple[str, str, str], tuple[polyrve.Reconstruction, Validation]]
 
 CASES = (("paper", "random"), ("default", "random"), ("default", "exemplar"))
 """Descriptor set and start."""
@@ -40,7 +41,7 @@ def main(
 
     Returns
     -------
-    dict of (str, str, str) to (Reconstruction, Judgement)
+    dict of (str, str, str) to (Reconstruction, Validation)
         By descriptor set, start and pooling.
     """
     runs: Runs = {}
@@ -48,7 +49,7 @@ def main(
         for pooling, group in (("each section", 1), ("all sections", None)):
             result = polyrve.reconstruct(
                 scan, shape=(size,) * 3, descriptors=descriptors, sections_per_group=group, iterations=iterations,
-                start=start, sharpen=False, tolerance=0.0, **settings,
+                initial=start, sharpen=False, tolerance=0.0, **settings,
             )  # fmt: skip
             runs[descriptors, start, pooling] = result, judged(truth.field, result.volume)[1]
     if output is not None:
@@ -66,13 +67,13 @@ def command(argv: Sequence[str] | None = None) -> Any:
         parser.error("--map: the truth of a measured map is not known; the embedded specimen alone serves")
     side = 3 * options.size
     truth = make_specimen((side, side, side), seed=1)
-    scan = remove_spikes(measure(truth, index=side // 2, seed=1))
+    scan = remove_spikes(simulate_scan(truth, index=side // 2, seed=1))
     runs = main(truth, scan, options.size, options.iterations, output=options.output)
     rows = []
-    for names, (result, judgement) in runs.items():
-        known = {row.key: row for row in judgement.rows}
+    for names, (result, validation) in runs.items():
+        known = {row.key: row for row in validation.results}
         values = [known[key].value if known[key].value is not None else float("nan") for key in FIGURES]
-        rows.append((*names, result.loss, *values, f"{judgement.passed} of {judgement.judged}"))
+        rows.append((*names, result.loss, *values, f"{validation.passed} of {validation.compared}"))
     titles = [JUDGED.get(key, key.replace("_", " ")) for key in FIGURES]
     print(table(["set", "start", "estimates of", "last loss", *titles, "within limits"], rows))
     return runs

@@ -11,13 +11,14 @@ from pathlib import Path
 import polyrve
 from polyrve.microstructure.fields import OrientationField, OrientationMap
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.synthetic import make_specimen, measure
-from polyrve.validation.run import Judgement, judge
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
+from polyrve.validation.run import Validation, validate
 
 
 def main(
     side: int = 96, voxels: int = 32, iterations: int = 30, grain_size: float = 8.0, figure: str | Path | None = None
-) -> Judgement:
+) -> Validation:
     """Measure a section, reconstruct a volume from it, and compare the two.
 
     Parameters
@@ -31,16 +32,16 @@ def main(
 
     Returns
     -------
-    Judgement
+    Validation
         Of the volume's sections against the measured one.
     """
     truth = make_specimen((side // 2, side, side), grain_size=grain_size, seed=1)
-    scan = measure(truth, seed=1)
+    scan = simulate_scan(truth, seed=1)
     result = polyrve.reconstruct(scan, shape=(voxels,) * 3, iterations=iterations, seed=1)
     rve = polyrve.segment(result.volume)
     if figure is not None:
         draw(truth, scan, rve, figure)
-    return judge(scan, rve)
+    return validate(scan, rve)
 
 
 def draw(truth: GrainVolume, scan: OrientationMap, rve: GrainVolume, path: str | Path) -> None:

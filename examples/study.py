@@ -16,12 +16,13 @@ from polyrve.descriptors import Descriptor, Variogram, descriptor_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.cleaning import remove_spikes
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
-from polyrve.microstructure.lags import half_plane, half_window
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.lags import half_plane, half_space
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.resampling import resample
-from polyrve.microstructure.synthetic import make_specimen, measure
-from polyrve.validation.run import Judgement, judge
-from polyrve.validation.section_statistics import sections, whole
+from polyrve.microstructure.synthetic import make_specimen
+from polyrve.validation.run import Validation, validate
+from polyrve.validation.section_statistics import section_stacks, stack_of
 
 JUDGED: dict[str, str] = {
     "odf_7": "ODF 7.5°",
@@ -64,7 +65,7 @@ def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, 
         Of :func:`polyrve.microstructure.synthetic.make_specimen`.
     """
     truth = make_specimen((depth, side, side), grain_size=grain_size, seed=seed, **options)
-    return remove_spikes(measure(truth, index=depth // 2, seed=seed))
+    return remove_spikes(simulate_scan(truth, index=depth // 2, seed=seed))
 
 
 def read_map(path: str | Path, spacing: float | None = None) -> OrientationMap:
@@ -106,8 +107,8 @@ def madograms(scan: OrientationMap, volume: OrientationVolume, window: int) -> l
     list of (ndarray, ndarray), each of shape (2 window + 1, 2 window + 1, C)
         By row and column of the lag, which is zero in the middle.
     """
-    expected = _square(whole(scan, DEFAULT_THRESHOLD).madogram(window), window)
-    stacks = sections(volume, DEFAULT_THRESHOLD, most=max(volume.shape))
+    expected = _square(stack_of(scan, DEFAULT_THRESHOLD).madogram(window), window)
+    stacks = section_stacks(volume, DEFAULT_THRESHOLD, most=max(volume.shape))
     return [(expected, _square(stack.madogram(window), window)) for stack in stacks.values()]
 
 
@@ -123,19 +124,19 @@ def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
 
 def _square(values: np.ndarray, window: int) -> np.ndarray:
     image = np.zeros((2 * window + 1, 2 * window + 1, values.shape[1]))
-    for (row, column), value in zip(half_window(2, window), values, strict=True):
+    for (row, column), value in zip(half_space(2, window), values, strict=True):
         image[window + row, window + column] = image[window - row, window - column] = value
     return image
 
 
-def judged(
+def compared(
     reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(JUDGED)
-) -> tuple[dict[str, float], Judgement]:
-    """Figures of a volume by key, NaN where they cannot be told, and the whole judgement."""
-    judgement = judge(reference, volume)
-    known = {row.key: row for row in judgement.rows}
+) -> tuple[dict[str, float], Validation]:
+    """Figures of a volume by key, NaN where they cannot be told, and the whole validation."""
+    validation = validate(reference, volume)
+    known = {row.key: row for row in validation.results}
     values = {key: known[key].value if key in known else None for key in keys}
-    return {key: np.nan if value is None else value for key, value in values.items()}, judgement
+    return {key: np.nan if value is None else value for key, value in values.items()}, validation
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

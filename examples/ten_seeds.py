@@ -41,7 +41,7 @@ def main(
         for number in levels:
             results[start, number] = [
                 polyrve.reconstruct(
-                    scan, shape=(1, size, size), iterations=iterations, start=start, levels=number, seed=seed,
+                    scan, shape=(1, size, size), iterations=iterations, initial=start, levels=number, seed=seed,
                     sharpen=False, tolerance=0.0,
                 )
                 for seed in range(seeds)

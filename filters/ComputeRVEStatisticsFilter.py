@@ -1,4 +1,4 @@
-"""RVE Statistics: figures of a volume's sections against the maps, each with its acceptance floor."""
+"""RVE Statistics: metrics of a volume's sections against the maps, each with its acceptance floor."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from polyrve.filters.files import check_file
 from polyrve.filters.filter import Cancelled, Filter, Say
 
 if TYPE_CHECKING:
-    from polyrve.validation.run import Judgement
+    from polyrve.validation.run import Validation
 
-TEXTS: tuple[str, ...] = ("Figure", "Title", "Group", "Unit", "Verdict", "Reason")
-VERDICTS: tuple[str, ...] = ("not judged", "pass", "warn")
+TEXTS: tuple[str, ...] = ("Metric", "Title", "Group", "Unit", "Verdict", "Reason")
+VERDICTS: tuple[str, ...] = ("not compared", "pass", "warn")
 """Verdicts by their number in the array VerdictNumber."""
 
 
@@ -37,7 +37,7 @@ class ComputeRVEStatisticsFilter(Filter):
         structure.insert_maps(parameters)
         parameters.insert(nx.Parameters.Separator("Acceptance Floor"))
         parameters.insert(
-            nx.Int32Parameter("windows", "Windows", "Random windows of the map that each figure is judged by.", 40)
+            nx.Int32Parameter("windows", "Windows", "Random windows of the map that each metric is judged by.", 40)
         )
         parameters.insert(nx.Int32Parameter("seed", "Seed", "Of the windows.", 0))
         parameters.insert(nx.Parameters.Separator("Report"))
@@ -62,7 +62,7 @@ class ComputeRVEStatisticsFilter(Filter):
             nx.DataObjectNameParameter(
                 "output_matrix",
                 "Created Attribute Matrix",
-                "Within the volume's geometry; a row per figure.",
+                "Within the volume's geometry; a row per metric.",
                 "RVE Statistics",
             )
         )
@@ -70,7 +70,7 @@ class ComputeRVEStatisticsFilter(Filter):
 
     def plan(self, data: Any, args: Mapping[str, Any], actions: Any) -> Mapping[str, str]:
         """Check volume and maps by their shapes, and plan the table."""
-        from polyrve.validation.metrics import figures
+        from polyrve.validation.metrics import metrics
 
         nz, ny, nx = structure.check_field(data, args)
         shapes = structure.check_maps(data, args)
@@ -84,7 +84,7 @@ class ComputeRVEStatisticsFilter(Filter):
         if args["write_report"]:
             check_file(Path(args["report"]), ".html", ".json")
         matrix = args["geometry"].create_child_path(args["output_matrix"])
-        structure.plan_rows(actions, matrix, len(figures()) + 1, columns_of(), TEXTS)
+        structure.plan_rows(actions, matrix, len(metrics()) + 1, columns_of(), TEXTS)
         return {
             "Volume": f"{nx} x {ny} x {nz} cells",
             "Maps": structure.maps_text(args, shapes),
@@ -92,7 +92,7 @@ class ComputeRVEStatisticsFilter(Filter):
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
         """Judge the volume, fill the table and write the report."""
-        from polyrve.validation.run import judge
+        from polyrve.validation.run import validate
 
         maps = structure.read_maps(data, args)
         against = maps["z"] if set(maps) == {"z"} else maps
@@ -100,22 +100,22 @@ class ComputeRVEStatisticsFilter(Filter):
 
         def heed() -> None:
             if cancelled():
-                raise Cancelled("cancelled before the last figure")
+                raise Cancelled("cancelled before the last metric")
 
         heed()
         options = {"threshold": args["threshold"], "windows": args["windows"], "seed": args["seed"], "between": heed}
-        judgement = None
+        validation = None
         if args["write_report"]:
-            from polyrve.report import report
+            from polyrve.report import write_report
 
             Path(args["report"]).parent.mkdir(parents=True, exist_ok=True)
-            judgement = report(volume, against, args["report"], **options)
+            validation = write_report(volume, against, args["report"], **options)
             say(f"{args['report']}: written")
-        if judgement is None:
-            judgement = judge(against, volume, **options)
-        numbers, texts = table(judgement)
+        if validation is None:
+            validation = validate(against, volume, **options)
+        numbers, texts = table(validation)
         structure.fill_rows(data, args["geometry"].create_child_path(args["output_matrix"]), numbers, texts)
-        for line in str(judgement).splitlines():
+        for line in str(validation).splitlines():
             say(line)
 
 
@@ -135,12 +135,12 @@ def columns_of() -> tuple[Any, ...]:
     )
 
 
-def table(judgement: Judgement) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """Figures as columns of numbers and of texts, one row each; NaN where a number cannot be told.
+def table(validation: Validation) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """Metrics as columns of numbers and of texts, one row each; NaN where a number cannot be told.
 
     Parameters
     ----------
-    judgement : Judgement
+    validation : Validation
 
     Returns
     -------
@@ -148,7 +148,7 @@ def table(judgement: Judgement) -> tuple[dict[str, np.ndarray], dict[str, list[s
         ``ValuePerAxis`` is by the normals x, y, z of the sections.
     texts : dict of str to list of str
     """
-    rows = judgement.rows
+    rows = validation.results
 
     def column(values: list[Any]) -> np.ndarray:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)[:, None]
@@ -165,7 +165,7 @@ def table(judgement: Judgement) -> tuple[dict[str, np.ndarray], dict[str, list[s
         "Decisive": np.array([row.decisive for row in rows], dtype=bool)[:, None],
     }
     texts = {
-        "Figure": [row.key for row in rows],
+        "Metric": [row.key for row in rows],
         "Title": [row.title for row in rows],
         "Group": [row.group for row in rows],
         "Unit": [row.unit for row in rows],

@@ -20,9 +20,9 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure import cleaning
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
-from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grain_properties import measure_grains
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.map_placement import around, by_normal, voxel_size
+from polyrve.microstructure.map_placement import axisymmetric, by_normal, voxel_size
 
 AS_IT_IS = Frame("none", source="file")
 """The orientations refer to the axes of the geometry already."""
@@ -190,7 +190,7 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     steps : mapping of str to sequence of float, um
         The one normal to z alone serves all directions.
     axis : str
-        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.microstructure.map_placement.around`.
+        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.microstructure.map_placement.axisymmetric`.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     point = OrientationMap(np.array([[[1.0, 0.0, 0.0, 0.0]]]), np.ones((1, 1)), (Phase("any", "-1"),), (1.0, 1.0))
     maps = {normal: point.evolve(spacing=tuple(step)) for normal, step in steps.items()}
     if axis != "none":
-        maps = around(maps["z"], axis)
+        maps = axisymmetric(maps["z"], axis)
     return voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps))
 
 
@@ -290,7 +290,7 @@ def phase_names(field: OrientationField) -> list[str]:
 
 def feature_arrays(grains: GrainVolume) -> dict[str, np.ndarray]:
     """Values of :data:`FEATURE_COLUMNS`, shape (number of grains + 1, components); row 0 belongs to no grain."""
-    found = measure(grains)
+    found = measure_grains(grains)
     rows = {
         "AvgQuats": np.roll(grains.quaternions, -1, axis=-1),
         "AvgEulerAngles": rotation.to_euler(grains.quaternions),

@@ -22,12 +22,16 @@ else:
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Volume", ("shape", "spacing", "periodic", "seed")),
-    ("Descriptors", ("descriptors", "weights", "orientations", "window", "texture_degree", "sections_per_group")),
-    ("Minimization", ("start", "levels", "optimizer", "iterations", "tolerance", "patience")),
+    ("Descriptors", ("descriptors", "weights", "orientations", "largest_lag", "texture_degree", "sections_per_group")),
+    ("Minimization", ("initial", "levels", "optimizer", "iterations", "tolerance", "patience")),
 )
 _PLAIN: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text"}
 _OTHERS = "Further Settings"
-_SHOWN_WHEN_OPEN: dict[str, Any] = {"spacing": (1.0, 1.0, 1.0), "window": 16, "sections_per_group": 1}
+_SHOWN_WHEN_OPEN: dict[str, Any] = {"spacing": (1.0, 1.0, 1.0), "largest_lag": 16, "sections_per_group": 1}
+
+
+_KEYS: dict[str, str] = {"initial": "start", "largest_lag": "window"}
+"""Keys of parameters that are not the names of their settings: they stand in pipelines and never change."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ class Setting:
 
     Attributes
     ----------
+    name : str
+        Name of the field.
     key : str
-        Name of the field and of the parameter.
+        Name of the parameter.
     group : str
         Heading that it stands under.
     title, help : str
@@ -50,6 +56,7 @@ class Setting:
         Key of the switch of a setting that may be left open; empty otherwise.
     """
 
+    name: str
     key: str
     group: str
     title: str
@@ -97,7 +104,8 @@ def _setting(name: str, group: str) -> Setting:
     if origin is dict:
         text += " Written as name=value, name=value."
     title = name.replace("_", " ").title()
-    return Setting(name, group, title, text, kind, default, choices, f"set_{name}" if is_open else "")
+    key = _KEYS.get(name, name)
+    return Setting(name, key, group, title, text, kind, default, choices, f"set_{key}" if is_open else "")
 
 
 def settings_of(args: Mapping[str, Any]) -> ReconstructionSettings:
@@ -126,9 +134,9 @@ def settings_of(args: Mapping[str, Any]) -> ReconstructionSettings:
             value = setting.choices[int(value)]
         elif setting.kind in ("ints", "floats"):
             value = tuple({"ints": int, "floats": float}[setting.kind](item) for item in value)[::-1]
-        elif isinstance(ReconstructionSettings.model_fields[setting.key].default, dict):
+        elif isinstance(ReconstructionSettings.model_fields[setting.name].default, dict):
             value = dict(assignments(str(value), setting.key))
-        values[setting.key] = value
+        values[setting.name] = value
     return ReconstructionSettings.create(**values)
 
 
@@ -136,7 +144,7 @@ def arguments_of(settings: ReconstructionSettings) -> dict[str, Any]:
     """The parameters that settings stand for; the inverse of :func:`settings_of`."""
     args: dict[str, Any] = {}
     for setting in settings_list():
-        value = getattr(settings, setting.key)
+        value = getattr(settings, setting.name)
         if setting.switch:
             args[setting.switch] = value is not None
         if value is None:

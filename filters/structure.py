@@ -20,7 +20,7 @@ from polyrve.microstructure import links, segmentation
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.map_placement import around
+from polyrve.microstructure.map_placement import axisymmetric
 
 FRAMES: tuple[str, ...] = ("as it is", *reference_frames.PRESETS)
 """Choices of a frame; new ones are appended, for pipelines store the index."""
@@ -331,7 +331,7 @@ def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap]:
         normal: arrays.without_phases(arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)), _dropped(args))
         for normal in normals_of(args)
     }
-    return around(maps["z"], AXES[args["axis"]]) if args["axis"] else maps
+    return axisymmetric(maps["z"], AXES[args["axis"]]) if args["axis"] else maps
 
 
 def insert_names(parameters: Any, *, features: bool = False) -> None:

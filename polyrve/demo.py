@@ -11,11 +11,12 @@ from typing import Any, cast
 from polyrve.adapters import registry
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.segmentation import segment
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.synthetic import make_specimen
 from polyrve.reconstruction.run import Progress, reconstruct
-from polyrve.report import report
-from polyrve.validation.run import Judgement, judge
+from polyrve.report import write_report
+from polyrve.validation.run import Validation, validate
 
 FRAME = "edax-2"
 """The frame that the demo's scan is written in and read in."""
@@ -33,7 +34,7 @@ class Demonstration:
         The section of it, as read back from the file.
     rve : GrainVolume
         The volume reconstructed from the section.
-    against_scan, against_truth : Judgement
+    against_scan, against_truth : Validation
         Sections of the volume against the section, and the whole volume against the truth.
     files : dict of Path to str
         What was written, and what it is.
@@ -42,8 +43,8 @@ class Demonstration:
     truth: GrainVolume
     scan: OrientationMap
     rve: GrainVolume
-    against_scan: Judgement
-    against_truth: Judgement
+    against_scan: Validation
+    against_truth: Validation
     files: dict[Path, str]
 
 
@@ -100,7 +101,7 @@ def run(
     truth = make_specimen((side // 2, side, side), grain_size=8.0 if not quick else 5.0, seed=1)
     registry.write(truth, truth_file, force=force)
     step(f"section of its {truth.number_of_grains} grains, with noise, unindexed and mis-indexed points")
-    section = measure(truth, axis=0, index=0, seed=1)
+    section = simulate_scan(truth, axis=0, index=0, seed=1)
     registry.write(section, ang, frame=FRAME, force=force)
     registry.write(section, ctf, frame="oxford-cs0", force=force)
 
@@ -115,7 +116,7 @@ def run(
     registry.write(rve, damask, format="damask", phase="Al", force=force)
     registry.write(rve, vti, force=force)
     step("comparison with the map and with the true volume")
-    against_scan = cast(Judgement, report(rve, scan, html))
-    against_truth = judge(truth, rve)
+    against_scan = cast(Validation, write_report(rve, scan, html))
+    against_truth = validate(truth, rve)
     step("done")
     return Demonstration(truth, scan, rve, against_scan, against_truth, files)

@@ -6,10 +6,11 @@ The API, the TOML file, the command line, the DREAM3D-NX filter and the provenan
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,6 +20,10 @@ else:
 _METHODS = (
     "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc", "scipy-cg",
 )  # fmt: skip
+
+
+_FORMER = {"start": "initial", "window": "largest_lag"}
+"""Settings by the names that they had before, which work for one release."""
 
 
 class ReconstructionSettings(BaseModel):
@@ -40,7 +45,7 @@ class ReconstructionSettings(BaseModel):
     orientations: bool = Field(
         True, description="Whether orientations count; without them phases alone are reconstructed, as of an image."
     )
-    window: int | None = Field(
+    largest_lag: int | None = Field(
         None, ge=2, description="Largest lag in voxels; by default 16 or what map and volume have room for."
     )
     texture_degree: int = Field(24, ge=2, le=40, description="Highest even degree of the texture descriptor.")
@@ -49,15 +54,17 @@ class ReconstructionSettings(BaseModel):
         ge=1,
         description="Neighbouring sections that one estimate is averaged over: 1 as in the paper; default all.",
     )
-    start: Literal["auto", "polycrystal", "exemplar", "random"] = Field(
+    initial: Literal["auto", "polycrystal", "exemplar", "random"] = Field(
         "auto",
-        description="Start: a polycrystal of Laguerre cells fitted to the map, a volume put together from pixels of "
+        description="Initial field: a polycrystal of Laguerre cells fitted to the map, a volume put together from pixels of "
         "the map (the polycrystal where maps are too small or do not show every axis), or random orientations; auto is "
         "the polycrystal where its sections are like the map, else the exemplar.",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
-    iterations: int = Field(30, ge=0, description="Largest number of iterations on the finest grid; 0 keeps the start.")
+    iterations: int = Field(
+        30, ge=0, description="Largest number of iterations on the finest grid; 0 keeps the initial field."
+    )
     sharpen: bool = Field(
         True,
         description="Whether the end restores sharp grains: those of a polycrystal are turned as a whole, other "
@@ -68,6 +75,19 @@ class ReconstructionSettings(BaseModel):
     )
     patience: int = Field(30, ge=1, description="Iterations over which the tolerance is judged.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        for former in _FORMER.keys() & values.keys():
+            warnings.warn(
+                f"setting {former}: this name goes with the next release; use {_FORMER[former]}",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        return {_FORMER.get(name, name): value for name, value in values.items()}
 
     @field_validator("shape", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells, warn_of_seams
+from polyrve.adapters.material_grid import MaterialGrid, material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import damask_phases, hexahedra
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
@@ -77,7 +77,7 @@ def write(
         raise ValueError(f"element: expected an eight-node type such as C3D8 or C3D8R; got {element!r}")
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
-    whole = cells(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill)
     parts = {
         "nodes": lambda file: _write_nodes(file, whole, periodic),
         "elements": lambda file: _write_elements(file, whole, element),
@@ -100,7 +100,7 @@ def write(
             main.write(f"*Include, input={include}\n")
 
 
-def _phase_names(whole: Cells) -> list[str]:
+def _phase_names(whole: MaterialGrid) -> list[str]:
     """Names fit for sets and materials, unlike each other."""
     names: list[str] = []
     for phase in whole.phases:
@@ -109,12 +109,12 @@ def _phase_names(whole: Cells) -> list[str]:
     return names
 
 
-def _reference_nodes(whole: Cells) -> dict[str, int]:
+def _reference_nodes(whole: MaterialGrid) -> dict[str, int]:
     count = int(np.prod([n + 1 for n in whole.shape]))
     return {axis: count + i for i, axis in enumerate("XYZ", start=1)}
 
 
-def _write_nodes(file: TextIO, whole: Cells, periodic: bool) -> None:
+def _write_nodes(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
     file.write("*Node\n")
     end = 0
     for points in hexahedra.node_layers(whole.shape, whole.spacing, whole.origin):
@@ -127,7 +127,7 @@ def _write_nodes(file: TextIO, whole: Cells, periodic: bool) -> None:
             file.write(f"{number}, {x:.9g}, {y:.9g}, {z:.9g}\n")
 
 
-def _write_elements(file: TextIO, whole: Cells, element: str) -> None:
+def _write_elements(file: TextIO, whole: MaterialGrid, element: str) -> None:
     file.write(f"*Element, type={element}, elset=ALL\n")
     for rows in blocks(whole.ids.size):
         voxels = np.arange(rows.start, rows.stop)
@@ -135,7 +135,7 @@ def _write_elements(file: TextIO, whole: Cells, element: str) -> None:
         write_rows(file, ", ".join(["%d"] * 9), [voxels + 1, *(hexes + 1).T])
 
 
-def _write_sets(file: TextIO, whole: Cells, periodic: bool) -> None:
+def _write_sets(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
     for i, members in enumerate(whole.members(), start=1):
         file.write(f"*Elset, elset=GRAIN-{i}\n")
         write_numbers(file, members + 1, _PER_LINE, ", ")
@@ -165,7 +165,7 @@ def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
             yield "-".join(f"{axis}{digit}" for axis, digit in chosen.items()), np.ravel(number[index])
 
 
-def _write_materials(file: TextIO, whole: Cells, materials: str) -> None:
+def _write_materials(file: TextIO, whole: MaterialGrid, materials: str) -> None:
     names = _phase_names(whole)
     numbers = range(1, len(whole.quaternions) + 1)
     if materials == "user":
@@ -203,7 +203,7 @@ def _orthotropic(c: Mapping[str, float]) -> list[float]:
     return [c["C_11"], c["C_12"], c["C_11"], c13, c13, c33, c66, c["C_44"], c["C_44"]]
 
 
-def _write_equations(file: TextIO, whole: Cells) -> None:
+def _write_equations(file: TextIO, whole: MaterialGrid) -> None:
     """One equation per degree of freedom of every node on an upper face: u(node) - u(image) - u(references) = 0.
 
     The image lies on the lower faces, where no node is eliminated, so that no constraint is doubled.

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from polyrve.adapters.material_grid import cells, warn_of_seams
+from polyrve.adapters.material_grid import material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.text_rows import write_rows
 from polyrve.crystallography.rotation import to_matrix
@@ -56,7 +56,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill)
     warn_of_seams(whole, path)
     used = np.unique(whole.phase_ids)
     material_of = np.zeros(len(whole.phases) + 1, dtype=np.int64)

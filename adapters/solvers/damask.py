@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve.adapters import material_grid as solver_cells
-from polyrve.adapters.material_grid import Cells
+from polyrve.adapters.material_grid import MaterialGrid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import damask_phases
 from polyrve.adapters.text_rows import decimals
@@ -134,7 +134,7 @@ def write(
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
     loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
-    whole = solver_cells.cells(data, by=by, fill=fill)
+    whole = solver_cells.material_grid(data, by=by, fill=fill)
     if resolution is not None:
         whole = solver_cells.resample(whole, resolution)
     whole = solver_cells.columns(whole, columns)
@@ -241,7 +241,7 @@ def _laue_of(definition: str) -> str:
     return _LAUE_OF_LATTICE[found.lattice][0]
 
 
-def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Cells) -> dict[str, str]:
+def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: MaterialGrid) -> dict[str, str]:
     """The definition that was asked for, by phase name; phases without a voxel need none."""
     phases = whole.phases
     if phase is None:
@@ -266,7 +266,7 @@ def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Cells)
     return pairs
 
 
-def _definitions(whole: Cells, chosen: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def _definitions(whole: MaterialGrid, chosen: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """Key of each phase in material.yaml, and the definition of each phase that a voxel has."""
     names: list[str] = []
     for phase in whole.phases:
@@ -312,12 +312,14 @@ def _definition(phase: Phase, wanted: str | None) -> str:
     return definition
 
 
-def write_material(path: Path, whole: Cells, phase: str | Sequence[str] | Mapping[str, str] | None = None) -> None:
+def write_material(
+    path: Path, whole: MaterialGrid, phase: str | Sequence[str] | Mapping[str, str] | None = None
+) -> None:
     """Write a material.yaml; `phase` as in :func:`write`."""
     _write_material(path, whole, *_definitions(whole, _chosen(phase, whole)))
 
 
-def _write_material(path: Path, whole: Cells, names: Sequence[str], definitions: Mapping[str, str]) -> None:
+def _write_material(path: Path, whole: MaterialGrid, names: Sequence[str], definitions: Mapping[str, str]) -> None:
     nz, ny, nx = whole.shape
     head = (
         f"# {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} materials, one per {whole.by}; "
@@ -332,7 +334,7 @@ def _write_material(path: Path, whole: Cells, names: Sequence[str], definitions:
             file.write(lines)
 
 
-def _material_lines(whole: Cells, names: Sequence[str]) -> Iterator[bytes]:
+def _material_lines(whole: MaterialGrid, names: Sequence[str]) -> Iterator[bytes]:
     """Blocks of lines, one line per material, all of one width."""
     width = max(map(len, names))
     line = "- {{homogenization: SX, constituents: [{{phase: {}, v: 1.0, O: [{}]}}]}}\n"

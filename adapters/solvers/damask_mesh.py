@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import hexahedra
 from polyrve.adapters.solvers.damask import write_material
@@ -69,7 +69,7 @@ def write(
     """
     if element not in ("tetrahedron", "hexahedron"):
         raise ValueError(f"element: expected 'tetrahedron' or 'hexahedron'; got {element!r}")
-    whole = cells(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill)
     with replacing_folder(path, force=force) as folder:
         with open(folder / "mesh.msh", "w", encoding="ascii") as file:
             _write_mesh(file, whole, element)
@@ -86,7 +86,7 @@ def write(
         )
 
 
-def _write_mesh(file: TextIO, whole: Cells, element: str) -> None:
+def _write_mesh(file: TextIO, whole: MaterialGrid, element: str) -> None:
     """Gmsh 4.1: one entity per face of the volume and per material."""
     spacing, origin = ([value * _UM for value in values] for values in (whole.spacing, whole.origin))
     if element == "tetrahedron":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.material_grid import cells, warn_of_seams
+from polyrve.adapters.material_grid import material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.crystallography.rotation import to_euler
@@ -48,7 +48,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill)
     warn_of_seams(whole, path)
     ids = whole.ids.ravel()
     q = whole.quaternions

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import hexahedra
 from polyrve.crystallography.rotation import to_euler
@@ -67,7 +67,7 @@ def write(
         suffix = Path(path).suffix.lower()
         known = meshio.extension_to_filetypes.get(suffix, [""])
         file_format = "gmsh22" if suffix == ".msh" else known[0] or None
-    mesh = to_mesh(cells(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
+    mesh = to_mesh(material_grid(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
     if (file_format or "").startswith("gmsh"):
         mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
     if file_format == "nastran":
@@ -83,12 +83,12 @@ def write(
             raise ValueError(f"{Path(path).name}: meshio cannot write this mesh ({error!r})") from None
 
 
-def to_mesh(whole: Cells, *, sets: bool = True) -> Any:
+def to_mesh(whole: MaterialGrid, *, sets: bool = True) -> Any:
     """The voxels as a mesh.
 
     Parameters
     ----------
-    whole : Cells
+    whole : MaterialGrid
     sets : bool
         Whether the mesh has cell sets.
 
@@ -111,8 +111,8 @@ def to_mesh(whole: Cells, *, sets: bool = True) -> Any:
     )
 
 
-def _sets(whole: Cells, phases: np.ndarray) -> dict[str, list[np.ndarray]]:
-    """Cells of each grain (or voxel) and of each phase; `phases` of the cells."""
+def _sets(whole: MaterialGrid, phases: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """MaterialGrid of each grain (or voxel) and of each phase; `phases` of the cells."""
     sets = {f"{whole.by}_{i}": [members] for i, members in enumerate(whole.members(), start=1)}
     return sets | {
         re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve.adapters.ebsd.tsl import NUMBER_OF_LAUE
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import hexahedra
 from polyrve.adapters.text_rows import blocks, write_rows
@@ -48,7 +48,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, fill=fill)
+    whole = material_grid(data, fill=fill)
     with replacing(path, force=force) as partial:
         if partial.suffix.lower() in _EXODUS:
             _write_exodus(partial, whole)
@@ -56,7 +56,7 @@ def write(
             _write_text(partial, whole)
 
 
-def _write_text(path: Path, whole: Cells) -> None:
+def _write_text(path: Path, whole: MaterialGrid) -> None:
     ids = whole.ids.ravel()
     angles = to_euler(whole.quaternions)
     symmetry = np.array([NUMBER_OF_LAUE[phase.laue] for phase in whole.phases])[whole.phase_ids - 1]
@@ -87,7 +87,7 @@ def _write_text(path: Path, whole: Cells) -> None:
             write_rows(file, "%.9f %.9f %.9f %.9g %.9g %.9g %d %d %d", columns)
 
 
-def _write_exodus(path: Path, whole: Cells) -> None:
+def _write_exodus(path: Path, whole: MaterialGrid) -> None:
     """Write the mesh by meshio, and number blocks and sets from 1: Exodus forbids the 0 that meshio starts at."""
     try:
         import netCDF4

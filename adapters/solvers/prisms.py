@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.text_rows import write_numbers, write_rows
 from polyrve.crystallography.rotation import nearest_equivalent
@@ -51,7 +51,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill)
     nz, ny, nx = whole.shape
     with replacing_folder(path, force=force) as folder:
         with open(folder / "grainID.txt", "w", encoding="ascii") as file:
@@ -68,7 +68,7 @@ def write(
         (folder / "voxels.prm").write_text(_parameters(whole), encoding="ascii")
 
 
-def _rodrigues(whole: Cells) -> np.ndarray:
+def _rodrigues(whole: MaterialGrid) -> np.ndarray:
     """Rodrigues vectors, shape (N, 3), of the symmetric equivalents with the smallest angle, for finite ones."""
     q = np.empty_like(whole.quaternions)
     for i, phase in enumerate(whole.phases, start=1):
@@ -77,7 +77,7 @@ def _rodrigues(whole: Cells) -> np.ndarray:
     return -q[:, 1:] / np.maximum(q[:, :1], 1e-9)
 
 
-def _parameters(whole: Cells) -> str:
+def _parameters(whole: MaterialGrid) -> str:
     lines = []
     for axis, n, length in zip("XYZ", whole.shape[::-1], whole.size[::-1], strict=True):
         lines.append(f"set Voxels in {axis} direction = {n}")

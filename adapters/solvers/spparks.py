@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.material_grid import cells
+from polyrve.adapters.material_grid import material_grid
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import write_rows
 from polyrve.adapters.volumes.vti import write_image
@@ -41,7 +41,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, fill=fill)
+    whole = material_grid(data, fill=fill)
     with replacing(path, force=force) as partial:
         if partial.suffix.lower() == ".vti":
             write_image(partial, whole.shape, (1.0,) * 3, (0.0,) * 3, [("Spin", whole.ids)], compress=False)

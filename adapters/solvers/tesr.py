@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import write_numbers, write_rows
 from polyrve.crystallography.rotation import to_euler
@@ -54,7 +54,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = cells(data, fill=fill)
+    whole = material_grid(data, fill=fill)
     field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
     planar = isinstance(field, OrientationMap)
     dimensions = 2 if planar else 3
@@ -78,7 +78,7 @@ def write(
         file.write("***end\n")
 
 
-def _symmetry(whole: Cells, path: str | Path) -> str:
+def _symmetry(whole: MaterialGrid, path: str | Path) -> str:
     """The crystal symmetry of the phase with most voxels; a warning where others have voxels too."""
     voxels = np.bincount(whole.phase_ids[whole.ids.ravel() - 1])
     first, *others = (int(i) for i in np.argsort(-voxels, kind="stable") if voxels[i])

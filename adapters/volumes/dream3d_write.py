@@ -381,7 +381,7 @@ def _write_features(
         "Centroids": (np.float32, _centroids(ids, n, field)),
     }
     if shapes:
-        measured = grain_properties.measure(grains)
+        measured = grain_properties.measure_grains(grains)
         columns |= {
             "AxisLengths": (np.float32, measured.axis_lengths),
             "AspectRatio": (np.float32, measured.aspect_ratio),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from polyrve.adapters.material_grid import Cells, cells
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks
 from polyrve.crystallography.rotation import disorientation_angle
@@ -57,7 +57,7 @@ def write(
     from vtkmodules.vtkCommonCore import vtkObject
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-    whole = cells(data, fill=fill)
+    whole = material_grid(data, fill=fill)
     if min(whole.shape) < 2:
         raise ValueError(f"boundary surface: expected two or more voxels along every axis; got {whole.shape}")
     surface = _surface(whole, smooth)
@@ -84,7 +84,7 @@ def _raise_writing_failed(code: int, path: Path) -> None:
     raise OSError(errno.ENOSPC if full else errno.EIO, vtkErrorCode.GetStringFromErrorCode(code), str(path))
 
 
-def _surface(whole: Cells, smooth: int) -> Any:
+def _surface(whole: MaterialGrid, smooth: int) -> Any:
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkSurfaceNets3D
@@ -124,7 +124,7 @@ def _surface(whole: Cells, smooth: int) -> Any:
     return surface
 
 
-def _disorientation(whole: Cells, pairs: np.ndarray) -> np.ndarray:
+def _disorientation(whole: MaterialGrid, pairs: np.ndarray) -> np.ndarray:
     """Angles between pairs of materials in degrees, 180 between different phases."""
     phases = whole.phase_ids[pairs - 1]
     angle = np.full(len(pairs), 180.0, dtype=np.float32)

@@ -6,13 +6,14 @@ import argparse
 from pathlib import Path
 
 from polyrve.adapters import registry
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
 
 
 def main(path: Path = Path("specimen.ang"), size: int = 96) -> tuple[int, ...]:
     """Write one section of the embedded specimen as EDAX software would."""
     truth = make_specimen((8, size, size), grain_size=8.0, seed=1)
-    scan = measure(truth, 0, 4)
+    scan = simulate_scan(truth, 0, 4)
     registry.write(scan, path, force=True, frame="edax-2")
     return scan.shape
 

@@ -36,7 +36,7 @@ _OF_KERAS = ("adam", "adamax", "adagrad", "rmsprop", "sgd")
 
 # Two-point correlations: spectra as transformed, by frequency, and both on the way back; products of all pairs of
 # channels, those of each pair once, their real and imaginary parts, and both on the way back; estimates with slopes.
-_WINDOW, _POOLED, _OF_SPECTRA, _OF_PRODUCTS, _OF_ESTIMATES = 16, 16_000_000, 4, 5, 2.5
+_LARGEST_LAG, _POOLED, _OF_SPECTRA, _OF_PRODUCTS, _OF_ESTIMATES = 16, 16_000_000, 4, 5, 2.5
 # On a GPU, as XLA says that compiles for one: the largest arrays of a block in fields of channels (increments at all
 # lags of the three-point variogram; sections continued, and norms at all lags, of others), and how often they count.
 _ON_GPU, _OF_BLOCK = 256_000_000, 1.5
@@ -145,15 +145,15 @@ def forecast(
 def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
     """The volume in double precision; cells that are fitted to maps, of which ``auto`` is taken to be content with."""
     volume = _QUATERNION * math.prod(settings.shape)
-    if settings.start in ("auto", "polycrystal"):
+    if settings.initial in ("auto", "polycrystal"):
         return _OF_POLYCRYSTAL * volume + _OF_CELLS * _QUATERNION * pixels + _POOL
-    return _OF_VOLUME * volume + (_exemplar(channels, phases, pixels) if settings.start == "exemplar" else 0)
+    return _OF_VOLUME * volume + (_exemplar(channels, phases, pixels) if settings.initial == "exemplar" else 0)
 
 
 def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
     """The volume in double precision; its grains turned, or its voxels drawn back to pixels of the maps."""
     volume = _QUATERNION * math.prod(settings.shape)
-    if settings.sharpen and settings.start in ("auto", "polycrystal"):
+    if settings.sharpen and settings.initial in ("auto", "polycrystal"):
         return _OF_TURNED * volume
     drawn_back = settings.sharpen and settings.periodic
     return _OF_VOLUME * volume + (_exemplar(channels, phases, pixels) if drawn_back else 0)
@@ -188,7 +188,7 @@ def _by_estimates(settings: ReconstructionSettings, channels: int, axes: int) ->
 
     Where sections are compared each by itself in one pass there are none of these.
     """
-    lag = settings.window or _WINDOW
+    lag = settings.largest_lag or _LARGEST_LAG
     sections = sum(settings.shape) if axes == 3 else 1
     groups = sections // settings.sections_per_group if settings.sections_per_group else axes
     estimates = 4 * groups * channels**2 * (lag + 1) * (2 * lag + 1)

@@ -336,9 +336,9 @@ def validate(
     rve = _read_volume(path, threshold, read_volume)
     scans = _read_maps(against, frame, read, drop_phase, normals, axis)
     if report is None:
-        typer.echo(str(run.judge(scans, rve, threshold=threshold)))
+        typer.echo(str(run.validate(scans, rve, threshold=threshold)))
         return
-    from polyrve.report import report as write_report
+    from polyrve.report import write_report as write_report
 
     typer.echo(str(write_report(rve, scans, report, threshold=threshold)))
     typer.echo(f"{report}: written, and {report.with_suffix('.json').name} beside it")
@@ -357,10 +357,10 @@ def show(
 
     polyrve validate --report judges it as well.
     """
-    from polyrve.report import report
+    from polyrve.report import write_report
 
     _check_report(output, force)
-    report(_read_volume(path, threshold, read, frame), path=output, threshold=threshold)
+    write_report(_read_volume(path, threshold, read, frame), path=output, threshold=threshold)
     typer.echo(f"{output}: written, and {output.with_suffix('.json').name} beside it")
 
 
@@ -480,7 +480,7 @@ def _read_maps(
     axis: str | None,
 ) -> Maps:
     """The maps, placed as the options say; those are checked before anything is read."""
-    from polyrve.microstructure.map_placement import around
+    from polyrve.microstructure.map_placement import axisymmetric
 
     if axis is not None and (len(paths) != 1 or normals is not None):
         raise ValueError(f"--axis: expected one map without --normals; got {_counted(len(paths), 'map')}")
@@ -494,7 +494,7 @@ def _read_maps(
     with _one_warning_of_frames():
         scans = [_read_map(path, frame, options, drop_phase) for path in paths]
     if axis is not None:
-        return around(scans[0], axis)
+        return axisymmetric(scans[0], axis)
     return scans if normals is None else dict(zip(normals, scans, strict=True))
 
 

@@ -71,7 +71,7 @@ def _nodes(laue: str, spacing: float) -> _Nodes:
 
 
 @dataclass(frozen=True, eq=False)
-class OrientationCells:
+class OdfBins:
     """Orientations of one phase, sorted into cells of 1.5 degrees.
 
     Attributes
@@ -150,7 +150,7 @@ class OrientationCells:
         return figures
 
 
-def orientation_cells(quaternions: np.ndarray, laue: str) -> OrientationCells:
+def odf_bins(quaternions: np.ndarray, laue: str) -> OdfBins:
     """Sort orientations into cells of 1.5 degrees.
 
     Parameters
@@ -161,7 +161,7 @@ def orientation_cells(quaternions: np.ndarray, laue: str) -> OrientationCells:
 
     Returns
     -------
-    OrientationCells
+    OdfBins
     """
     zone = to_fundamental_zone(quaternions, symmetry_operations(laue)).reshape(-1, 4)
     axis_angle = rotation_vectors(zone)
@@ -169,7 +169,7 @@ def orientation_cells(quaternions: np.ndarray, laue: str) -> OrientationCells:
     code, of_point = np.unique((number[:, 0] * 4096 + number[:, 1]) * 4096 + number[:, 2], return_inverse=True)
     of_point = of_point.ravel()
     mean = np.stack([np.bincount(of_point, x, minlength=len(code)) for x in zone.T], axis=1)
-    return OrientationCells(laue, rotation.normalize(mean), of_point)
+    return OdfBins(laue, rotation.normalize(mean), of_point)
 
 
 def rotation_vectors(quaternions: np.ndarray) -> np.ndarray:

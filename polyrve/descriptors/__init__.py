@@ -52,7 +52,7 @@ def named_set(name: str, state: LocalState) -> dict[str, float]:
 
 
 def descriptor_set(
-    weights: Mapping[str, float], state: LocalState, window: int, shape: Sequence[int], texture_degree: int = 24
+    weights: Mapping[str, float], state: LocalState, largest_lag: int, shape: Sequence[int], texture_degree: int = 24
 ) -> tuple[tuple[Descriptor, float], ...]:
     """Descriptors and their weights for a local state.
 
@@ -61,7 +61,7 @@ def descriptor_set(
     weights : mapping of str to float
         By descriptor name; a weight of zero leaves the descriptor out.
     state : LocalState
-    window : int
+    largest_lag : int
         Largest lag, in voxels.
     shape : tuple of int
         Shape (nz, ny, nx) of the volume.
@@ -79,12 +79,12 @@ def descriptor_set(
     """
     largest = 2.0 * math.sqrt(state.count)
     makers: dict[str, Callable[[], Descriptor]] = {
-        "two_point": lambda: TwoPoint(window),
-        "variogram": lambda: Variogram(_variogram_lags(window)),
-        "three_point": lambda: ThreePoint(_inside(DENSE_LAGS, window)),
+        "two_point": lambda: TwoPoint(largest_lag),
+        "variogram": lambda: Variogram(_variogram_lags(largest_lag)),
+        "three_point": lambda: ThreePoint(_inside(DENSE_LAGS, largest_lag)),
         "variation": Variation,
         "disorientation": lambda: DisorientationSpectrum(
-            _inside(SHORT_LAGS, window),
+            _inside(SHORT_LAGS, largest_lag),
             tuple(largest * (0.0167 + 0.7333 * i / (_THRESHOLDS - 1)) for i in range(_THRESHOLDS)),
             smallest_width=0.02 * largest,
         ),
@@ -106,10 +106,10 @@ def descriptor_set(
     return chosen
 
 
-def _inside(lags: tuple[tuple[int, int], ...], window: int) -> tuple[tuple[int, int], ...]:
-    return tuple(lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= window)
+def _inside(lags: tuple[tuple[int, int], ...], largest_lag: int) -> tuple[tuple[int, int], ...]:
+    return tuple(lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= largest_lag)
 
 
-def _variogram_lags(window: int) -> tuple[tuple[int, int], ...]:
-    radii = [radius for radius in (4.5, 6.5, 9, 12, 16) if radius <= window]
-    return tuple(dict.fromkeys([*_inside(half_plane(3), window), *rings(radii, 8)]))
+def _variogram_lags(largest_lag: int) -> tuple[tuple[int, int], ...]:
+    radii = [radius for radius in (4.5, 6.5, 9, 12, 16) if radius <= largest_lag]
+    return tuple(dict.fromkeys([*_inside(half_plane(3), largest_lag), *rings(radii, 8)]))

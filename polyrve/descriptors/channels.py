@@ -17,12 +17,12 @@ PARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class Channels:
     """What descriptors see of a field.
 
     Attributes
     ----------
-    channels : tf.Tensor, shape (C, nz, ny, nx)
+    values : tf.Tensor, shape (C, nz, ny, nx)
         Local state.
     orientation : tf.Tensor, shape (4, nz, ny, nx)
         Unit quaternions.
@@ -36,20 +36,20 @@ class Features:
         Parts of sections that are cut already, see :meth:`cut`.
     """
 
-    channels: Any
+    values: Any
     orientation: Any
     indicators: Any
     mask: Any
     periodic: bool
     sections: Mapping[int, list[Any]] = dataclasses.field(default_factory=dict)
 
-    def cut(self, axes: Sequence[int]) -> Features:
+    def cut(self, axes: Sequence[int]) -> Channels:
         """The same with its sections normal to some axes cut, once for all descriptors."""
         return dataclasses.replace(self, sections={axis: self.parts(axis) for axis in axes})
 
     def parts(self, axis: int) -> list[Any]:
         """Sections normal to an axis in equal parts, (sections, C, rows, columns) each."""
-        return self.sections.get(axis) or in_parts(self.channels, axis)
+        return self.sections.get(axis) or in_parts(self.values, axis)
 
 
 def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from polyrve.descriptors._kernels.pair_means import section_pair_means
 from polyrve.descriptors._kernels.transforms import Exceedance
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import squared_residual
 from polyrve.microstructure.lags import Lag
 
@@ -44,7 +44,7 @@ class DisorientationSpectrum:
     name: str = field(default="disorientation")
     misfit = staticmethod(squared_residual)
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, L, T) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
         widths = tuple(max(self.smallest_width, self.relative_width * t) for t in self.thresholds)
-        return section_pair_means(features, self.lags, Exceedance(self.thresholds, widths), axes, group)
+        return section_pair_means(channels, self.lags, Exceedance(self.thresholds, widths), axes, group)

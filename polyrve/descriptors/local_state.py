@@ -21,7 +21,7 @@ import tensorflow as tf
 from polyrve.backend.custom_gradients import with_gradient
 from polyrve.crystallography.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
 from polyrve.crystallography.phase import Phase
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.microstructure.fields import OrientationField
 
 _LOGIT = 3.0
@@ -78,8 +78,8 @@ class LocalState:
             return np.ones(position.shape[:-1], dtype=np.int32)
         return (np.argmax(position[..., 4:], axis=-1) + 1).astype(np.int32)
 
-    def features(self, position: tf.Tensor, *, periodic: bool = True) -> Features:
-        """Features of unknowns, differentiable.
+    def channels(self, position: tf.Tensor, *, periodic: bool = True) -> Channels:
+        """Channels of unknowns, differentiable.
 
         Parameters
         ----------
@@ -88,14 +88,14 @@ class LocalState:
 
         Returns
         -------
-        Features
+        Channels
         """
         channels, orientation, indicators = _kernel(self.harmonics, tuple(position.shape), position.dtype)(position)
         mask = None if periodic else tf.ones(position.shape[:3], position.dtype)
-        return Features(channels, orientation, indicators if len(self.phases) > 1 else None, mask, periodic)
+        return Channels(channels, orientation, indicators if len(self.phases) > 1 else None, mask, periodic)
 
-    def reference(self, field: OrientationField, dtype: Any = tf.float32) -> Features:
-        """Features of a measured map: phases as they are, points that are not indexed left out, not periodic.
+    def reference(self, field: OrientationField, dtype: Any = tf.float32) -> Channels:
+        """Channels of a measured map: phases as they are, points that are not indexed left out, not periodic.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class LocalState:
 
         Returns
         -------
-        Features
+        Channels
         """
         ndim = field.phase_ids.ndim
         phase_ids = _as_volume(field.phase_ids, ndim)
@@ -116,7 +116,7 @@ class LocalState:
         )
         channels = _channels(self.harmonics, orientation, indicators)
         mask = None if field.indexed.all() and field.periodic else tf.constant(phase_ids > 0, dtype)
-        return Features(channels, orientation, indicators if len(self.phases) > 1 else None, mask, field.periodic)
+        return Channels(channels, orientation, indicators if len(self.phases) > 1 else None, mask, field.periodic)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 
 
 @runtime_checkable
@@ -21,12 +21,12 @@ class Descriptor(Protocol):
     def name(self) -> str:
         """Name under which settings, files and progress know it."""
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Estimates on the sections normal to each axis.
 
         Parameters
         ----------
-        features : Features
+        channels : Channels
         axes : tuple of int
             Array axes; the sections normal to axis a have the remaining array axes in order as rows and columns.
         group : int, optional

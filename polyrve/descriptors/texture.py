@@ -22,7 +22,7 @@ from polyrve.crystallography.harmonics import (
     number_of_invariants,
     symmetrized_harmonics,
 )
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import squared_residual
 
 
@@ -54,16 +54,16 @@ class Texture:
             harmonics.append(symmetrized_harmonics(laue, tuple(terms)))
         return cls(tuple(harmonics), stride)
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (1, K) for each axis, the same for all: the texture is one-point, sections do not enter."""
         means = []
-        step = self.stride if features.periodic else 1
-        orientation = features.orientation[:, ::step, ::step, ::step]
+        step = self.stride if channels.periodic else 1
+        orientation = channels.orientation[:, ::step, ::step, ::step]
         ones = tf.ones(orientation.shape[1:], orientation.dtype)
-        mask = ones if features.mask is None else features.mask[::step, ::step, ::step]
+        mask = ones if channels.mask is None else channels.mask[::step, ::step, ::step]
         indicators = [ones]
-        if features.indicators is not None:
-            indicators = tf.unstack(features.indicators[:, ::step, ::step, ::step])
+        if channels.indicators is not None:
+            indicators = tf.unstack(channels.indicators[:, ::step, ::step, ::step])
         for indicator, harmonics in zip(indicators, self.harmonics, strict=True):
             if harmonics is not None:
                 means.append(_weighted_sums(harmonics, orientation, indicator * mask))

@@ -14,7 +14,7 @@ from polyrve.backend.custom_gradients import with_gradient, with_slope
 from polyrve.backend.device import has_gpu
 from polyrve.descriptors._kernels.increments import Increments
 from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
-from polyrve.descriptors.channels import Features, at_once, in_parts
+from polyrve.descriptors.channels import Channels, at_once, in_parts
 from polyrve.descriptors.protocol import average_groups, squared_residual
 from polyrve.microstructure.lags import Lag
 
@@ -40,9 +40,9 @@ class ThreePoint:
     name: str = field(default="three_point")
     misfit = staticmethod(squared_residual)
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, C, K, K) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return tuple(average_groups(self._per_section(features, axis), group) for axis in axes)
+        return tuple(average_groups(self._per_section(channels, axis), group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""
@@ -51,16 +51,16 @@ class ThreePoint:
         kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape, dtype)
         return lambda values: kernel(values, aim)
 
-    def _per_section(self, features: Features, axis: int) -> tf.Tensor:
+    def _per_section(self, channels: Channels, axis: int) -> tf.Tensor:
         """Shape (C, K, K, sections)."""
-        parts, masked = features.parts(axis), features.mask is not None
+        parts, masked = channels.parts(axis), channels.mask is not None
         shape = tuple(int(n) for n in parts[0].shape)
-        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), features.periodic, has_gpu())
+        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), channels.periodic, has_gpu())
         plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
         together = at_once(shape[0] * shape[1], plane_bytes, plane_bytes)
         kernel = _means(increments, shape, together, masked, parts[0].dtype)
         absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
-        masks = in_parts(features.mask[None], axis) if masked else absent
+        masks = in_parts(channels.mask[None], axis) if masked else absent
         return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
 
 

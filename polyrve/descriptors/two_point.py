@@ -24,7 +24,7 @@ from polyrve.backend.device import bytes_at_once, has_gpu
 from polyrve.descriptors._kernels.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
 from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
 from polyrve.descriptors._kernels.section_correlations import SectionCorrelations, misfit_kernel
-from polyrve.descriptors.channels import Features, at_once, sections_first
+from polyrve.descriptors.channels import Channels, at_once, sections_first
 from polyrve.descriptors.protocol import group_size, squared_residual
 from polyrve.microstructure.axes import in_plane
 
@@ -35,34 +35,34 @@ _PAIR_BYTES = 64_000_000
 
 @dataclass(frozen=True)
 class TwoPoint:
-    """S_cd(r) = < f_c(x) f_d(x + r) > for all c, d and lags up to a window.
+    """S_cd(r) = < f_c(x) f_d(x + r) > for all c, d and lags up to a largest_lag.
 
     Since S_cd(r) = S_dc(-r), all ordered pairs (c, d) with rows >= 0 hold every correlation.
 
     Attributes
     ----------
-    window : int
+    largest_lag : int
         Largest lag along rows and columns, in voxels.
     cross : bool
         Whether pairs of different channels count.
     """
 
-    window: int
+    largest_lag: int
     cross: bool = True
     name: str = field(default="two_point")
     misfit = staticmethod(squared_residual)
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Shape (groups, C, C, window + 1, 2 window + 1) per axis, or (groups, C, ...) without cross terms."""
-        return tuple(self._on_sections(features, axis, group) for axis in axes)
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+        """Shape (groups, C, C, largest_lag + 1, 2 * largest_lag + 1) per axis, or (groups, C, ...) without cross terms."""
+        return tuple(self._on_sections(channels, axis, group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""
         sections, channels, *size = shape
         self._require_room(*size, periodic=True)
         pairs = (channels, channels) if self.cross else (channels,)
-        require_shape(self.name, target, (*pairs, self.window + 1, 2 * self.window + 1))
-        layout = SectionCorrelations(channels, self.window, self.cross, (size[0], size[1]))
+        require_shape(self.name, target, (*pairs, self.largest_lag + 1, 2 * self.largest_lag + 1))
+        layout = SectionCorrelations(channels, self.largest_lag, self.cross, (size[0], size[1]))
         target = np.asarray(target, dtype=np.float64)
         aims, beyond = [tf.constant(part, dtype) for part in layout.parts(target)], sections * layout.beyond(target)
         kernel = misfit_kernel(layout, sections, dtype)
@@ -70,29 +70,31 @@ class TwoPoint:
 
     def _require_room(self, rows: int, columns: int, *, periodic: bool) -> None:
         for n in (rows, columns):
-            if self.window >= n or (periodic and 2 * self.window > n):
-                raise ValueError(f"window: expected lags that fit into {rows} x {columns} sections; got {self.window}")
+            if self.largest_lag >= n or (periodic and 2 * self.largest_lag > n):
+                raise ValueError(
+                    f"largest_lag: expected lags that fit into {rows} x {columns} sections; got {self.largest_lag}"
+                )
 
-    def _on_sections(self, features: Features, axis: int, group: int | None) -> tf.Tensor:
-        rows, columns = (int(features.channels.shape[1 + i]) for i in in_plane(axis))
-        self._require_room(rows, columns, periodic=features.periodic)
-        values, padded = sections_first(features.channels, axis), not features.periodic
-        if features.mask is None:
-            return lag_means(values, self.window, self.cross, group, padded)
-        mask = sections_first(features.mask[None], axis)
-        sums = lag_means(values * mask, self.window, self.cross, group, padded)
-        counts = lag_means(mask, self.window, False, group, padded)
+    def _on_sections(self, channels: Channels, axis: int, group: int | None) -> tf.Tensor:
+        rows, columns = (int(channels.values.shape[1 + i]) for i in in_plane(axis))
+        self._require_room(rows, columns, periodic=channels.periodic)
+        values, padded = sections_first(channels.values, axis), not channels.periodic
+        if channels.mask is None:
+            return lag_means(values, self.largest_lag, self.cross, group, padded)
+        mask = sections_first(channels.mask[None], axis)
+        sums = lag_means(values * mask, self.largest_lag, self.cross, group, padded)
+        counts = lag_means(mask, self.largest_lag, False, group, padded)
         counts = counts if not self.cross else counts[:, None]
         return sums / tf.maximum(counts, 0.5 / (rows * columns))
 
 
-def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, padded: bool) -> tf.Tensor:
+def lag_means(values: tf.Tensor, largest_lag: int, cross: bool, group: int | None, padded: bool) -> tf.Tensor:
     """Sums of products at each lag over the points of a section, per point, averaged over the sections of a group.
 
     Parameters
     ----------
     values : tf.Tensor, shape (C, sections, rows, columns)
-    window : int
+    largest_lag : int
     cross : bool
     group : int, optional
         Number of neighbouring sections that one mean is taken over; default all.
@@ -101,12 +103,12 @@ def lag_means(values: tf.Tensor, window: int, cross: bool, group: int | None, pa
 
     Returns
     -------
-    tf.Tensor, shape (groups, C, C, window + 1, 2 window + 1), or (groups, C, ...) without cross terms
+    tf.Tensor, shape (groups, C, C, largest_lag + 1, 2 * largest_lag + 1), or (groups, C, ...) without cross terms
     """
     channels, sections, rows, columns = (int(n) for n in values.shape)
     group = group_size(sections, group)
-    size = (rows + window, columns + window) if padded else (rows, columns)
-    layout = _Layout(channels, window, cross, size, area=rows * columns)
+    size = (rows + largest_lag, columns + largest_lag) if padded else (rows, columns)
+    layout = _Layout(channels, largest_lag, cross, size, area=rows * columns)
     spectrum_bytes = 2 * values.dtype.size * channels * size[0] * layout.half
     pair_bytes = values.dtype.size * size[0] * len(layout.pairs[0]) * (1 + cross) * layout.half
     each = at_once(group, spectrum_bytes, _POOLED_BYTES)
@@ -122,7 +124,7 @@ class _Layout:
 
     Attributes
     ----------
-    channels, window : int
+    channels, largest_lag : int
     cross : bool
     size : (int, int)
         Points of the transform along rows and columns.
@@ -131,7 +133,7 @@ class _Layout:
     """
 
     channels: int
-    window: int
+    largest_lag: int
     cross: bool
     size: tuple[int, int]
     area: int
@@ -168,17 +170,17 @@ class _Layout:
         return index, among
 
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines from columns of the spectrum to column lags, (half, window + 1) and (half, window).
+        """Cosines and sines from columns of the spectrum to column lags, (half, largest_lag + 1) and (half, largest_lag).
 
         Weighted, a column counts as often as it stands in the whole spectrum.
         """
         weight = times(self.size[1])[:, None] if weighted else 1.0
-        cosines, sines = column_lags(self.size[1], self.window)
+        cosines, sines = column_lags(self.size[1], self.largest_lag)
         return weight * cosines, weight * sines
 
     def over_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines from rows of the spectrum to row lags, (window + 1, even) and (window, odd)."""
-        angle = 2 * np.pi / self.size[0] * np.outer(np.arange(self.window + 1), np.arange(self.even))
+        """Cosines and sines from rows of the spectrum to row lags, (largest_lag + 1, even) and (largest_lag, odd)."""
+        angle = 2 * np.pi / self.size[0] * np.outer(np.arange(self.largest_lag + 1), np.arange(self.even))
         scale = 1.0 / (self.size[0] * self.size[1] * self.area)
         return scale * np.cos(angle), scale * np.sin(angle[1:, 1 : self.odd + 1])
 
@@ -271,7 +273,7 @@ def _kernel(
 @lru_cache(maxsize=64)
 def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
     """Parts of lags, each (row lags, groups, pairs, column lags), to those of all ordered pairs, rows >= 0."""
-    channels, window = layout.channels, layout.window
+    channels, largest_lag = layout.channels, layout.largest_lag
     first, second = layout.pairs
     index = np.empty((channels, channels), dtype=np.int32)
     index[second, first], index[first, second] = len(first) + np.arange(len(first)), np.arange(len(first))
@@ -280,7 +282,7 @@ def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
     def joined(parts: list[tf.Tensor]) -> tf.Tensor:
         whole = []
         for part in parts:
-            rows, columns = (window + 1 - int(part.shape[axis]) for axis in (0, 3))
+            rows, columns = (largest_lag + 1 - int(part.shape[axis]) for axis in (0, 3))
             whole.append(tf.transpose(tf.pad(part, [(rows, 0), (0, 0), (0, 0), (columns, 0)]), (1, 2, 0, 3)))
         sides = [
             tf.add_n([sign * part for sign, part in zip(signs, whole, strict=True)])
@@ -295,7 +297,7 @@ def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
 @lru_cache(maxsize=64)
 def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]:
     """The transpose of :func:`_ordered`."""
-    channels, window = layout.channels, layout.window
+    channels, largest_lag = layout.channels, layout.largest_lag
     first, second = layout.pairs
 
     @tf.function(jit_compile=True, autograph=False)
@@ -303,8 +305,8 @@ def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]
         sides = []
         for values in lags:
             rows = tf.transpose(values, (2, 0, 1, 3))
-            low = tf.pad(tf.reverse(rows[..., :window], [3]), [(0, 0), (0, 0), (0, 0), (1, 0)])
-            sides += [rows[..., window:], low]
+            low = tf.pad(tf.reverse(rows[..., :largest_lag], [3]), [(0, 0), (0, 0), (0, 0), (1, 0)])
+            sides += [rows[..., largest_lag:], low]
         found = []
         for (row, column), signs in zip(STARTS[: 4 if layout.cross else 2], SIGNS.T, strict=False):
             terms = [sign * side for sign, side in zip(signs[: len(sides)], sides, strict=True)]
@@ -314,7 +316,7 @@ def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]
     def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
         if not layout.cross:
             return split([upstream])
-        flat = tf.reshape(upstream, (-1, channels**2, window + 1, 2 * window + 1))
+        flat = tf.reshape(upstream, (-1, channels**2, largest_lag + 1, 2 * largest_lag + 1))
         forth = tf.gather(flat, first * channels + second, axis=1)
         back = tf.gather(flat, second * channels + first, axis=1)
         return split([forth, back * tf.constant((first != second)[:, None, None], flat.dtype)])

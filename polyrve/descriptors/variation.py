@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import average_groups
 from polyrve.microstructure.axes import in_plane
 
@@ -30,17 +30,17 @@ class Variation:
     eps: float = 1e-3
     name: str = field(default="variation")
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups,) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return tuple(average_groups(sections, group) for sections in self._per_section(features, axes))
+        return tuple(average_groups(sections, group) for sections in self._per_section(channels, axes))
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
         """Mean squared relative residual; relative to eps where the target is smaller."""
         target = tf.cast(target, estimate.dtype)
         return tf.reduce_mean(((estimate - target) / tf.maximum(target, self.eps)) ** 2)
 
-    def _per_section(self, features: Features, axes: tuple[int, ...]) -> list[tf.Tensor]:
-        return _kernel(axes, self.eps, features.periodic)(features.channels, features.mask)
+    def _per_section(self, channels: Channels, axes: tuple[int, ...]) -> list[tf.Tensor]:
+        return _kernel(axes, self.eps, channels.periodic)(channels.values, channels.mask)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from polyrve.descriptors._kernels.pair_means import section_pair_means
 from polyrve.descriptors._kernels.transforms import Power
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.microstructure.lags import Lag
 
 
@@ -36,9 +36,9 @@ class Variogram:
     floor: float = 0.02
     name: str = field(default="variogram")
 
-    def estimate(self, features: Features, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
+    def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Shape (groups, L, C) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return section_pair_means(features, self.lags, Power(self.p, self.eps), axes, group)
+        return section_pair_means(channels, self.lags, Power(self.p, self.eps), axes, group)
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
         """Mean squared relative residual."""

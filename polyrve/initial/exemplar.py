@@ -18,8 +18,8 @@ from polyrve.crystallography.harmonics import (
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
 
-WINDOW = 5
-"""Neighbourhoods are WINDOW x WINDOW pixels."""
+NEIGHBOURHOOD = 5
+"""Neighbourhoods are NEIGHBOURHOOD x NEIGHBOURHOOD pixels."""
 
 FEWEST = 50
 """A map with fewer whole and indexed neighbourhoods is no exemplar."""
@@ -79,8 +79,8 @@ class Exemplar:
     quaternions : ndarray, shape (P, 4)
     phase_ids : ndarray, shape (P,)
     phases : tuple of Phase
-    features : ndarray, shape (P, C), float32
-        See :func:`features`.
+    channels : ndarray, shape (P, C), float32
+        See :func:`scaled_channels`.
     texture : ndarray, shape (P, T), float32
         Phase indicators and harmonics up to a high degree, damped by a Gaussian kernel of 7.5 degrees.
     planes : mapping of int to Plane
@@ -90,7 +90,7 @@ class Exemplar:
     quaternions: np.ndarray
     phase_ids: np.ndarray
     phases: tuple[Phase, ...]
-    features: np.ndarray
+    channels: np.ndarray
     texture: np.ndarray
     planes: Mapping[int, Plane]
 
@@ -132,7 +132,7 @@ def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Ex
     quaternions = np.concatenate([field.quaternions.reshape(-1, 4) for field in fields])
     phase_ids = np.concatenate([field.phase_ids.ravel() for field in fields])
     phases = fields[0].phases
-    values = features(quaternions, phase_ids, phases)
+    values = scaled_channels(quaternions, phase_ids, phases)
     planes, first = {}, 0
     for field in fields:
         planes[id(field)] = _plane(field, first, values, rng)
@@ -147,7 +147,7 @@ def whole_neighbourhoods(field: OrientationMap) -> int:
     return int(_whole(field).sum())
 
 
-def features(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
+def scaled_channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
     """Symmetrized harmonics of each phase, scaled so that small distances are disorientations in rad.
 
     Parameters
@@ -212,19 +212,19 @@ def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
 
 
 def _whole(field: OrientationMap) -> np.ndarray:
-    if min(field.shape) < WINDOW:
+    if min(field.shape) < NEIGHBOURHOOD:
         return np.zeros((0, 0), dtype=bool)
-    return np.asarray(sliding_window_view(field.indexed, (WINDOW, WINDOW)).all(axis=(2, 3)))
+    return np.asarray(sliding_window_view(field.indexed, (NEIGHBOURHOOD, NEIGHBOURHOOD)).all(axis=(2, 3)))
 
 
 def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random.Generator) -> Plane:
     whole = _whole(field)
     if whole.sum() < FEWEST:
         raise ValueError(
-            f"map: expected at least {FEWEST} indexed neighbourhoods of {WINDOW} x {WINDOW} pixels to build a volume "
+            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to build a volume "
             f"from; got {whole.sum()} in a map of {field.shape}"
         )
-    radius, columns = WINDOW // 2, field.shape[1]
+    radius, columns = NEIGHBOURHOOD // 2, field.shape[1]
     row, column = np.nonzero(whole)
     centres = first + (row + radius) * columns + column + radius
     offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)

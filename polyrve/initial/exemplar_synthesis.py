@@ -20,9 +20,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from polyrve.initial.exemplar import FEWEST, WINDOW, Exemplar, Plane, exemplar, features, whole_neighbourhoods
+from polyrve.initial.exemplar import (
+    FEWEST,
+    NEIGHBOURHOOD,
+    Exemplar,
+    Plane,
+    exemplar,
+    scaled_channels,
+    whole_neighbourhoods,
+)
 from polyrve.initial.laguerre_fit import cells_of_chords
-from polyrve.initial.pixel_swap import exchange
+from polyrve.initial.pixel_swap import swap_pixels
 from polyrve.initial.polycrystal import polycrystal
 from polyrve.microstructure.axes import extended, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap
@@ -101,7 +109,7 @@ def synthesize(
         pixels = _refined(pixels, source, grid, fine, fine_grid, rng)
         source, grid = fine, fine_grid
         _grow(source, pixels, grid, factor == 1, rng, between)
-    exchange(source, pixels, full, rng, between)
+    swap_pixels(source, pixels, full, rng, between)
     kept = tuple(slice(n) for n in shape)
     return (
         source.quaternions[pixels].reshape(*full, 4)[kept].copy(),
@@ -118,7 +126,7 @@ def sharpen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a periodic volume back to measured pixels.
 
-    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.exchange` restores the scatter
+    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.swap_pixels` restores the scatter
     within grains and sharp boundaries.
 
     Parameters
@@ -144,7 +152,7 @@ def sharpen(
     shape = _triple(phase_ids.shape)
     source = exemplar(maps, rng)
     pixels = _nearest(source, quaternions, phase_ids)
-    exchange(source, pixels, shape, rng, between)
+    swap_pixels(source, pixels, shape, rng, between)
     return source.quaternions[pixels].reshape(*shape, 4), source.phase_ids[pixels].reshape(shape).astype(np.int32)
 
 
@@ -175,7 +183,7 @@ def _grow(
 def _factors(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[int]:
     """Ratios of coarse voxels to fine ones, the coarsest first."""
     room = min(n for n in shape if n > 1) // _SMALLEST_GRID
-    room = min(room, *(min(field.shape) // (2 * WINDOW) for field in maps.values()))
+    room = min(room, *(min(field.shape) // (2 * NEIGHBOURHOOD) for field in maps.values()))
     factors = [1]
     while 2 * factors[0] <= room:
         factors.insert(0, 2 * factors[0])
@@ -192,13 +200,13 @@ def _coarse(maps: Mapping[int, OrientationMap], spacing: Sequence[float], factor
 
 def _nearest(source: Exemplar, quaternions: np.ndarray, phase_ids: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(source.indexed)
-    known_features = source.features[known]
-    square = (known_features**2).sum(axis=1) / 2
-    wanted = features(quaternions.reshape(-1, 4), phase_ids.ravel(), source.phases)
+    known_channels = source.channels[known]
+    square = (known_channels**2).sum(axis=1) / 2
+    wanted = scaled_channels(quaternions.reshape(-1, 4), phase_ids.ravel(), source.phases)
     different, where = np.unique(wanted.round(2), axis=0, return_inverse=True)
     number = min(len(different), -(-len(different) * square.nbytes // _NEAREST_BYTES))
     blocks = np.array_split(different, number)
-    found = np.concatenate([known[np.argmin(square - block @ known_features.T, axis=1)] for block in blocks])
+    found = np.concatenate([known[np.argmin(square - block @ known_channels.T, axis=1)] for block in blocks])
     return found[where.ravel()]
 
 
@@ -262,11 +270,11 @@ def _search(
     scale = done = 0.0
     for block in np.array_split(rng.permutation(len(pixels)), max(4, len(pixels) // _SEARCH_BLOCK)):
         if done:
-            smooth = uniform_filter(used, WINDOW).ravel()[plane.centres - plane.first]
+            smooth = uniform_filter(used, NEIGHBOURHOOD).ravel()[plane.centres - plane.first]
             surplus = np.clip(smooth * len(plane.centres) / done - 1.0, -1.0, 2.0)
         penalty = (square + _BALANCE * scale * surplus).astype(np.float32)
         around = _around(block, grid, normal, plane.offsets)
-        wanted = source.features[pixels[around]].reshape(len(block), -1) @ plane.basis
+        wanted = source.channels[pixels[around]].reshape(len(block), -1) @ plane.basis
         rows = np.arange(len(plane.centres))
         if len(rows) > _SEARCHED:
             rows = rng.choice(rows, _SEARCHED, replace=False)
@@ -325,7 +333,7 @@ def _update(
             votes.append(plane.weights[voters] * (distance[around] + 0.1 * typical + 1e-4) ** -1.2)
         candidates, weights = np.concatenate(proposed, axis=1), np.concatenate(votes, axis=1)
         weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        values = source.features[candidates]
+        values = source.channels[candidates]
         square = (values**2).sum(axis=2)
         apart = square[:, :, None] + square[:, None, :] - 2.0 * (values @ values.transpose(0, 2, 1))
         cost = np.einsum("bij,bj->bi", np.clip(apart, _SAME**2, other**2), weights)

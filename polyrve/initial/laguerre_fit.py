@@ -15,7 +15,7 @@ import numpy as np
 
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.laguerre import Tessellation, laguerre, voxel_centres
+from polyrve.microstructure.laguerre import Tessellation, laguerre_tessellation, voxel_centres
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
 from polyrve.microstructure.stereology import (
     QUANTILE,
@@ -219,7 +219,7 @@ def fit_cells(
     def unit(size_spread: float, regular: bool) -> Tessellation:
         """Cells of length 1 in a box of :data:`_CELLS_PER_SIDE`."""
         rng = np.random.default_rng(seed)
-        return laguerre((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), size_spread, rng, regular=regular)
+        return laguerre_tessellation((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), size_spread, rng, regular=regular)
 
     def tried(cells: CellFit, scale: float) -> CellFit:
         """Cells whose chords are the maps' times a scale, with the distances of their sections."""
@@ -285,7 +285,9 @@ def draw_cells(
     wanted = _measured(maps) if cells.limits else {}
     drawn: list[tuple[float, np.ndarray]] = []
     for _ in range(_DRAWS):
-        tessellation = laguerre(extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular)
+        tessellation = laguerre_tessellation(
+            extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular
+        )
         labels = tessellation.cells(voxel_centres(shape, spacing))
         if not wanted:
             drawn.append((0.0, labels))

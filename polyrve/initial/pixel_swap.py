@@ -1,6 +1,6 @@
 """Exchange of single pixels until a volume has the pair statistics of its maps; no orientation is ever changed.
 
-The energy is the mismatch of four statistics of the sections: the madogram of the features (relative errors), the
+The energy is the mismatch of four statistics of the sections: the madogram of the channels (relative errors), the
 distribution of disorientation at short lags, the number of like neighbours, which tells specks and rough boundaries,
 and the texture. A voxel may take a pixel from near a neighbour's place in the map, or any pixel. The change of energy
 is linear in the statistics for small changes, so that many voxels are tried at once; the best of them are accepted
@@ -61,7 +61,7 @@ class _Statistics:
         return _Statistics(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
 
-def exchange(
+def swap_pixels(
     source: Exemplar,
     pixels: np.ndarray,
     shape: tuple[int, int, int],
@@ -100,7 +100,7 @@ class _Matching:
 
     def __init__(self, source: Exemplar, pixels: np.ndarray, shape: tuple[int, int, int]) -> None:
         self.source, self.pixels, self.shape, self.size = source, pixels, shape, len(pixels)
-        self.values = source.features[pixels]
+        self.values = source.channels[pixels]
         self.rows = [
             (np.arange(-n, 2 * n) % n) * stride
             for n, stride in zip(shape, (shape[1] * shape[2], shape[2], 1), strict=True)
@@ -145,7 +145,7 @@ class _Matching:
             rows = np.clip(rows + moved[0], 0, plane.shape[0] - 1)
             columns = np.clip(columns + moved[1], 0, plane.shape[1] - 1)
             proposed = np.where(inside, plane.first + rows * plane.shape[1] + columns, proposed)
-        far = _square(self.source.features[proposed] - self.source.features[neighbour]) > _ALIKE**2
+        far = _square(self.source.channels[proposed] - self.source.channels[neighbour]) > _ALIKE**2
         proposed = np.where(far | ~self.source.indexed[proposed], neighbour, proposed)
         drawn = rng.choice(self.indexed, number)
         proposed = np.where(rng.random(number) < _ANY_PIXEL, drawn, proposed)
@@ -159,7 +159,7 @@ class _Matching:
         return np.concatenate([self._change(voxels[chunk], proposed[chunk], gradient) for chunk in chunks])
 
     def _change(self, voxels: np.ndarray, proposed: np.ndarray, gradient: _Statistics) -> np.ndarray:
-        old, new = self.values[voxels], self.source.features[proposed]
+        old, new = self.values[voxels], self.source.channels[proposed]
         change = (self.source.texture[proposed] - self.source.texture[self.pixels[voxels]]) @ gradient.texture
         place = self._place(voxels)
         by_difference = dict(zip(self.long, gradient.differences.astype(np.float32), strict=True))
@@ -187,7 +187,7 @@ class _Matching:
 
     def accept(self, voxels: np.ndarray, proposed: np.ndarray) -> bool:
         """Make the changes if the energy falls, and tell whether it did."""
-        old, new = self.values[voxels], self.source.features[proposed]
+        old, new = self.values[voxels], self.source.channels[proposed]
         changed = np.zeros(self.size, dtype=bool)
         changed[voxels] = True
         before = self._pair_sums(voxels, old, changed)
@@ -293,7 +293,7 @@ class _Matching:
                     step = [0, 0, 0]
                     for axis, length in zip(in_plane(normal), lag, strict=True):
                         step[axis] = length
-                    apart = self.source.features[first] - self.source.features[second]
+                    apart = self.source.channels[first] - self.source.channels[second]
                     found.setdefault((step[0], step[1], step[2]), []).append(statistic(apart))
         return list(found), np.stack([np.mean(values, axis=0) for values in found.values()])
 
@@ -313,7 +313,7 @@ class _Matching:
     def _class_of_cells(self) -> np.ndarray:
         """Class of each of some equal steps of disorientation: within grains as many neighbours of the map in each."""
         apart = [
-            self.source.features[first] - self.source.features[second]
+            self.source.channels[first] - self.source.channels[second]
             for plane in self.source.planes.values()
             for first, second in (self._pairs(plane, lag) for lag in ((0, 1), (1, 0)))
         ]
@@ -336,10 +336,10 @@ class _Matching:
 
     def _likes_of(self, plane: Plane) -> np.ndarray:
         """Shares of pixels by number of like neighbours, among those with four indexed ones."""
-        like, known = (np.zeros(len(self.source.features), dtype=np.int64) for _ in range(2))
+        like, known = (np.zeros(len(self.source.channels), dtype=np.int64) for _ in range(2))
         for lag in ((0, 1), (1, 0)):
             first, second = self._pairs(plane, lag)
-            alike = _square(self.source.features[first] - self.source.features[second]) < _ALIKE**2
+            alike = _square(self.source.channels[first] - self.source.channels[second]) < _ALIKE**2
             for side in (first, second):
                 np.add.at(like, side, alike)
                 np.add.at(known, side, 1)

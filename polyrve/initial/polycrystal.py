@@ -19,7 +19,7 @@ from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
-from polyrve.microstructure.orientation_scatter import scatter_of
+from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -65,7 +65,7 @@ def polycrystal(
     fields = list({id(field): field for field in maps.values()}.values())
     grains = [segment(field) for field in fields]
     quaternions, phase_ids = _draw(labels, grains, cells, rng)
-    away = rotation.from_rotation_vector(scatter_of(grains, SPECK + 1).field(shape, spacing, rng))
+    away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
     _strew(quaternions, phase_ids, grains, cells.noise, rng)
     return quaternions, phase_ids
@@ -113,14 +113,14 @@ def _draw(
     if len(quaternions) == 0:
         quaternions, phase_ids = _pixels(grains, specks=True)
     sampled = rng.choice(len(quaternions), min(_TARGET, len(quaternions)), replace=False)
-    target = _texture_features(quaternions[sampled], phase_ids[sampled], phases).mean(axis=0)
+    target = _texture_channels(quaternions[sampled], phase_ids[sampled], phases).mean(axis=0)
     pool = rng.choice(len(quaternions), min(_POOL, len(quaternions)), replace=False)
     quaternions, phase_ids = quaternions[pool], phase_ids[pool]
-    features = _texture_features(quaternions, phase_ids, phases)
+    channels = _texture_channels(quaternions, phase_ids, phases)
     bins = _disorientation_bins(quaternions, phase_ids, phases)
     wanted = _boundary_shares(grains, bins, cells.alike)
     scale = float(bool(cells.limits)) / (wanted + _ROUNDING)
-    square = (features**2).sum(axis=1)
+    square = (channels**2).sum(axis=1)
 
     number = int(labels.max()) + 1
     volumes = np.bincount(labels.ravel(), minlength=number) / labels.size
@@ -131,7 +131,7 @@ def _draw(
     begin = np.searchsorted(np.concatenate([first, second])[order], np.arange(number + 1))
 
     chosen, tried = rng.integers(len(pool), size=number), min(_TRIED, len(pool) - 1)
-    mean = volumes @ features[chosen]
+    mean = volumes @ channels[chosen]
     shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=_BINS)
     towards = np.ascontiguousarray(bins.T)
     for _ in range(int(np.clip(_VISITS // number, 1, _MOST_SWEEPS))):
@@ -139,8 +139,8 @@ def _draw(
             around, weight = slice(begin[cell], begin[cell + 1]), volumes[cell]
             old, across = chosen[cell], towards[chosen[neighbours[around]]]
             others = shares - np.bincount(across[:, old], areas[around], minlength=_BINS)
-            rest = mean - weight * features[old] - target
-            by_texture = 2.0 * weight * (features @ rest) + weight**2 * square
+            rest = mean - weight * channels[old] - target
+            by_texture = 2.0 * weight * (channels @ rest) + weight**2 * square
             slope = 2.0 * (others - wanted) * scale
             by_face = areas[around] @ slope[across]
             likely = np.append(np.argpartition(by_texture + by_face, tried)[:tried], old)
@@ -149,7 +149,7 @@ def _draw(
             mismatch = by_texture[likely] + ((others + added - wanted) ** 2 * scale).sum(axis=1)
             best = int(np.argmin(mismatch))
             chosen[cell] = likely[best]
-            mean = mean + weight * (features[chosen[cell]] - features[old])
+            mean = mean + weight * (channels[chosen[cell]] - channels[old])
             shares = others + added[best]
     return quaternions[chosen], phase_ids[chosen]
 
@@ -219,7 +219,7 @@ def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray, apart: bool) 
     return shares
 
 
-def _texture_features(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
+def _texture_channels(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
     parts = []
     for i, phase in enumerate(phases, start=1):
         of_phase = (phase_ids == i).astype(np.float64)

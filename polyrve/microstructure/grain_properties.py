@@ -231,7 +231,7 @@ def moments(points: np.ndarray, grain_ids: np.ndarray, spacing: tuple[float, ...
     return centroid, covariance
 
 
-def measure(grains: GrainMap | GrainVolume) -> GrainProperties:
+def measure_grains(grains: GrainMap | GrainVolume) -> GrainProperties:
     """Size, shape, orientation spread and neighbours of every grain.
 
     Parameters

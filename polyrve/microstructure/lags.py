@@ -16,7 +16,7 @@ def half_plane(radius: int) -> tuple[Lag, ...]:
     )
 
 
-def half_window(d: int, reach: int) -> list[tuple[int, ...]]:
+def half_space(d: int, reach: int) -> list[tuple[int, ...]]:
     """Lags with steps of at most ``reach`` along each axis, one of each pair (r, -r), without 0."""
     steps = np.moveaxis(np.indices((2 * reach + 1,) * d), 0, -1).reshape(-1, d) - reach
     return [tuple(int(i) for i in step) for step in steps[len(steps) // 2 + 1 :]]

@@ -89,7 +89,7 @@ class Tessellation:
         return kept[nearest] % len(third)
 
 
-def laguerre(
+def laguerre_tessellation(
     extent: Sequence[float],
     lengths: Sequence[float],
     size_spread: float,

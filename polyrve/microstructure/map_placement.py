@@ -27,7 +27,7 @@ _SAMPLE_OF_MAP: dict[int, tuple[tuple[int, int, int], ...]] = {
 """Matrices from map to sample coordinates. Rows of a map run along the first remaining array axis of the volume and
 columns along the second: normal to z they are (y, x), to y (z, x) and to x (z, y)."""
 
-_LARGEST_WINDOW = 16
+_LARGEST_LAG = 16
 
 
 def by_normal(maps: Maps) -> dict[int, OrientationMap]:
@@ -77,7 +77,7 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
     return sections
 
 
-def around(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
+def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
     """A longitudinal section as the maps of both normals across the axis that the material is alike around.
 
     One map then shows all three directions of a wire, an extruded rod or a build: given for all three normals, grains
@@ -129,7 +129,7 @@ def elongation(field: OrientationMap) -> float:
     -------
     float
     """
-    part = middle(field)
+    part = central_part(field)
     rates = []
     for axis, step in enumerate(field.spacing):
         angles = neighbour_disorientation(part, axis)
@@ -138,7 +138,7 @@ def elongation(field: OrientationMap) -> float:
     return float(rates[1] / rates[0]) if min(rates) > 0.0 else float("nan")
 
 
-def middle(field: OrientationMap) -> OrientationMap:
+def central_part(field: OrientationMap) -> OrientationMap:
     """The middle 500 x 500 points of a map, which tell its grains' sizes well enough, or all of a smaller one."""
     start = [max(0, (n - 500) // 2) for n in field.shape]
     return crop(field, start, [min(a + 500, n) for a, n in zip(start, field.shape, strict=True)])
@@ -223,7 +223,7 @@ def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[floa
 
 
 def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], asked: int | None = None) -> int:
-    """Window of lags that maps and volume have room for, in voxels.
+    """Largest lag that maps and volume have room for, in voxels.
 
     Parameters
     ----------
@@ -232,21 +232,21 @@ def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], as
     shape : sequence of int
         (nz, ny, nx).
     asked : int, optional
-        Window that must fit; by default the largest up to 16.
+        Lag that must fit; by default the largest up to 16.
 
     Raises
     ------
     ValueError
-        If the window asked for does not fit, or a map has room for less than two lags.
+        If the lag asked for does not fit, or a map has room for less than two lags.
     """
     room_in_volume = min((n - 1) // 2 for n in shape if n > 1)
     normal, smallest = min(sections.items(), key=lambda item: min(item[1].shape))
     room_in_map = min(smallest.shape) // 2
     room = min(room_in_volume, room_in_map)
     if room < 2 or (asked is not None and asked > room):
-        what = f"a window of {asked}" if asked is not None else "a window of at least 2"
+        what = f"lags up to {asked}" if asked is not None else "lags up to at least 2"
         raise ValueError(
-            f"window: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} and, "
+            f"largest_lag: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} and, "
             f"normal to {'zyx'[normal]}, a map of {smallest.shape} at the voxels' size"
         )
-    return min(room, _LARGEST_WINDOW) if asked is None else asked
+    return min(room, _LARGEST_LAG) if asked is None else asked

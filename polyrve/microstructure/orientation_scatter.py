@@ -30,7 +30,7 @@ _SQUARE_OF_MEDIAN = 3.0 / 1.5381722**2
 
 
 @dataclass(frozen=True, eq=False)
-class Scatter:
+class OrientationScatter:
     """Structure function of the deviations within grains.
 
     Attributes
@@ -61,7 +61,7 @@ class Scatter:
         return np.stack(smooth, axis=-1) + rng.standard_normal((*shape, 3)) * np.sqrt(self.noise / 6.0)
 
 
-def scatter_of(grains: Iterable[GrainMap], smallest: int) -> Scatter:
+def fit_scatter(grains: Iterable[GrainMap], smallest: int) -> OrientationScatter:
     """Fit the scatter within the grains of some maps.
 
     Parameters
@@ -72,7 +72,7 @@ def scatter_of(grains: Iterable[GrainMap], smallest: int) -> Scatter:
 
     Returns
     -------
-    Scatter
+    OrientationScatter
     """
     distance, middle, pairs = [], [], []
     step = 0.0
@@ -93,12 +93,12 @@ def scatter_of(grains: Iterable[GrainMap], smallest: int) -> Scatter:
                 pairs.append(len(apart))
     scales = _SCALES * step
     if not distance:
-        return Scatter(0.0, np.zeros(len(scales)), scales)
+        return OrientationScatter(0.0, np.zeros(len(scales)), scales)
     r, found = np.array(distance), np.maximum(np.array(middle) ** 2 * _SQUARE_OF_MEDIAN, 1e-16)
     shapes = np.concatenate([np.ones((len(r), 1)), 1.0 - np.exp(-((r[:, None] / scales) ** 2) / 2.0)], axis=1)
     weight = np.sqrt(pairs) / found
     sills, _ = nnls(shapes * weight[:, None], found * weight)
-    return Scatter(float(sills[0]), sills[1:], scales)
+    return OrientationScatter(float(sills[0]), sills[1:], scales)
 
 
 def _deviations(grains: GrainMap) -> np.ndarray:

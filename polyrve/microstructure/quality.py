@@ -43,7 +43,7 @@ def inspect(
 ) -> Inspection:
     """Look at a map or volume before it is used.
 
-    Grains are counted, and single points that differ from all their neighbours, in a central window of at most
+    Grains are counted, and single points that differ from all their neighbours, in a central part of at most
     60 000 points.
 
     Parameters
@@ -68,15 +68,15 @@ def inspect(
         suspicions.append(
             f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
         )
-    window = _central_window(field)
-    if window.indexed.any():
-        segmented = segmentation.segment(window, threshold)
+    part = _central_part(field)
+    if part.indexed.any():
+        segmented = segmentation.segment(part, threshold)
         points = np.bincount(segmented.grain_ids.ravel())[1:]
-        single = points[points == 1].sum() / window.indexed.sum()
+        single = points[points == 1].sum() / part.indexed.sum()
         counted = count_grains(segmented.grain_ids, min_points)
         ndim = len(field.shape)
         across = float((points**2).sum() / points.sum()) ** (1 / ndim)
-        where = "" if window is field else f", in the central window of {_times(window.shape)} points"
+        where = "" if part is field else f", in the central part of {_times(part.shape)} points"
         facts["grains"] = (
             f"{len(points)}, of which {counted} have {min_points} points or more "
             f"(boundaries from {threshold:g} degrees{where})"
@@ -191,14 +191,14 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
     return found
 
 
-def _central_window(field: OrientationMap | OrientationVolume) -> OrientationMap | OrientationVolume:
+def _central_part(field: OrientationMap | OrientationVolume) -> OrientationMap | OrientationVolume:
     if field.phase_ids.size <= _WINDOW:
         return field
     side = int(_WINDOW ** (1 / len(field.shape)))
-    window = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in field.shape)
+    part = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in field.shape)
     return field.evolve(
-        quaternions=field.quaternions[window],
-        phase_ids=field.phase_ids[window],
+        quaternions=field.quaternions[part],
+        phase_ids=field.phase_ids[part],
         properties={},
         periodic=False,
     )

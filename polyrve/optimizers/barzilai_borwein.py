@@ -28,7 +28,7 @@ def barzilai_borwein(
     state: State | None,
     *,
     first_step: float | None = None,
-    window: int = 10,
+    remembered: int = 10,
     decrease: float = 1e-4,
     switch: float = 0.15,
     max_trials: int = 20,
@@ -44,7 +44,7 @@ def barzilai_borwein(
     state : mapping or None
     first_step : float, optional
         Euclidean length of the first step; by default 1, or 1 % of the start's norm where that is more.
-    window : int
+    remembered : int
         A step has to stay below the largest of so many last losses [2]_.
     decrease : float
         Armijo's constant.
@@ -86,7 +86,7 @@ def barzilai_borwein(
     if state is None:
         watch.report(start, value, terms.numpy(), math.sqrt(square), export)
     while True:
-        bound = max(watch.values[-window:])
+        bound = max(watch.values[-remembered:])
         for _ in range(max_trials):
             moved = _step(position, gradient, tf.constant(step, tf.float64))
             next_value, next_gradient, terms = evaluate(from_blocks(moved, shape))

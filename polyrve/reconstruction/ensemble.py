@@ -145,7 +145,7 @@ def reconstruct_many(
     if not patience > 0:
         raise ValueError(f"patience: expected a number of seconds above 0; got {patience}")
     if scheduler is None:
-        workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.start)))
+        workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.initial)))
     with _client(scheduler, workers, len(chosen), slurm or {}) as client:
         runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
         try:

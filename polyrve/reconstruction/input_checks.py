@@ -11,7 +11,7 @@ import numpy as np
 from polyrve.microstructure.axes import extended
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, connect, neighbour_disorientation
-from polyrve.microstructure.map_placement import middle, steps_along
+from polyrve.microstructure.map_placement import central_part, steps_along
 from polyrve.microstructure.stereology import SPECK
 
 FEWEST_GRAINS = 50
@@ -132,7 +132,7 @@ def mean_grain_area(field: OrientationMap) -> float:
     -------
     float
     """
-    field = middle(field)
+    field = central_part(field)
     links = {axis: neighbour_disorientation(field, axis) <= np.deg2rad(DEFAULT_THRESHOLD) for axis in (0, 1)}
     ids = connect(links, field.indexed)
     grains = np.bincount(ids.ravel(), minlength=1) > SPECK

@@ -69,11 +69,11 @@ class SectionObjective:
             If a target has another shape than its descriptor's estimate.
         """
         axes = tuple(sorted(self.targets))
-        features = self.state.features(position, periodic=self.periodic).cut(axes)
+        channels = self.state.channels(position, periodic=self.periodic).cut(axes)
         terms = []
         for i, (descriptor, weight) in enumerate(self.descriptors):
             targets = {axis: self.targets[axis][i] for axis in axes}
-            found = misfits(descriptor, features, targets, self.group)
+            found = misfits(descriptor, channels, targets, self.group)
             terms.append(weight / len(axes) * tf.add_n(found))
         return tf.stack(terms)
 
@@ -116,5 +116,5 @@ def describe(
     -------
     tuple of ndarray, one per descriptor
     """
-    features = state.reference(reference)
-    return tuple(descriptor.estimate(features, (0,), None)[0][0].numpy() for descriptor in descriptors)
+    channels = state.reference(reference)
+    return tuple(descriptor.estimate(channels, (0,), None)[0][0].numpy() for descriptor in descriptors)

@@ -40,7 +40,7 @@ from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 
-_SMALL_WINDOW = 8
+_SHORT_LAG = 8
 _ELONGATED = 1.5
 
 
@@ -117,7 +117,7 @@ class Problem:
         descriptors: Sequence[tuple[Descriptor, float]] | None,
     ) -> Problem:
         """See :func:`prepare`."""
-        for name, wanted in (("spacing", known.spacing), ("window", known.window)):
+        for name, wanted in (("spacing", known.spacing), ("largest_lag", known.largest_lag)):
             asked = getattr(settings, name)
             if asked is not None and asked != wanted:
                 raise ValueError(f"{name}: expected that of the targets, {wanted}; got {asked}")
@@ -125,7 +125,7 @@ class Problem:
             raise ValueError(f"levels: expected 1 with targets in place of maps; got {settings.levels}")
         state = LocalState.of(known.phases, orientations=known.orientations)
         settings = settings.model_copy(
-            update={"texture_degree": known.texture_degree, "orientations": known.orientations, "start": "random"}
+            update={"texture_degree": known.texture_degree, "orientations": known.orientations, "initial": "random"}
         )
         return cls._checked({}, settings, state, known.spacing, descriptors, known)
 
@@ -147,16 +147,16 @@ class Problem:
                     f"{'zyx'[axis]}; got {group}"
                 )
         problem = cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
-        require(problem.memory(settings.start), settings.shape)
+        require(problem.memory(settings.initial), settings.shape)
         return problem
 
-    def memory(self, start: str) -> Forecast:
-        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.start` names."""
+    def memory(self, initial: str) -> Forecast:
+        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.initial` names."""
         pixels = {}
         for axis, field in self.sections.items():
             steps = zip(field.shape, field.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
             pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
-        settings = self.settings.model_copy(update={"start": start})
+        settings = self.settings.model_copy(update={"initial": initial})
         return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
 
     def key(self, initial: OrientationVolume | None = None) -> str:
@@ -173,11 +173,11 @@ class Problem:
             digest.update(b"initial" + initial.quaternions.tobytes() + initial.phase_ids.tobytes())
         return digest.hexdigest()
 
-    def window(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
+    def largest_lag(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
         """Largest lag on a grid, in voxels."""
         if self.known is not None:
-            return self.known.window
-        return largest_lag(sections, grid, self.settings.window if tuple(grid) == self.settings.shape else None)
+            return self.known.largest_lag
+        return largest_lag(sections, grid, self.settings.largest_lag if tuple(grid) == self.settings.shape else None)
 
     def on_grid(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
         """The maps at the voxel size of a grid (nz, ny, nx)."""
@@ -187,15 +187,19 @@ class Problem:
     def objective(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> SectionObjective:
         """The loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
-        window = self.window(sections, grid)
+        largest_lag = self.largest_lag(sections, grid)
         room_in_volume = min((n - 1) // 2 for n in grid if n > 1)
-        if settings.window is None and tuple(grid) == settings.shape and window < min(_SMALL_WINDOW, room_in_volume):
+        if (
+            settings.largest_lag is None
+            and tuple(grid) == settings.shape
+            and largest_lag < min(_SHORT_LAG, room_in_volume)
+        ):
             warnings.warn(
-                f"window: the map has room for lags up to {window} voxels; statistics at longer ones are not matched",
+                f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not matched",
                 stacklevel=3,
             )
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
-        chosen = self.descriptors or descriptor_set(weights, self.state, window, grid, settings.texture_degree)
+        chosen = self.descriptors or descriptor_set(weights, self.state, largest_lag, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
         if self.known is not None:
             known = self.known.select(kinds, planar(grid))
@@ -205,7 +209,7 @@ class Problem:
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
-    def start(
+    def initial_field(
         self,
         sections: Mapping[int, OrientationMap],
         grid: tuple[int, int, int],
@@ -213,7 +217,7 @@ class Problem:
     ) -> tuple[str, np.ndarray]:
         """What the settings start from, by name, and its unknowns, shape (*grid, unknowns)."""
         rng = np.random.default_rng(self.settings.seed)
-        name, step = self.settings.start, self._step(grid)
+        name, step = self.settings.initial, self._step(grid)
         exemplar = possible(sections, grid) and any(self.state.harmonics)
         cells = None
         if name == "auto":
@@ -229,7 +233,7 @@ class Problem:
             quaternions, phase_ids = polycrystal(sections, grid, step, self.settings.periodic, rng, cells)
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
-    def given(self, initial: OrientationVolume) -> np.ndarray:
+    def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Unknowns of a volume given as the start."""
         if initial.shape != self.settings.shape or len(initial.phases) != len(self.state.phases):
             raise ValueError(
@@ -239,12 +243,12 @@ class Problem:
         return self.state.position(initial)
 
     def volume(self, position: np.ndarray, run: Mapping[str, Any] = MappingProxyType({})) -> OrientationVolume:
-        """The volume that unknowns stand for; its provenance tells of maps, settings, the window used, and the run."""
+        """The volume that unknowns stand for; its provenance tells of maps, settings, the largest_lag used, and the run."""
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
         quaternions.setflags(write=False)  # The volume then takes it as it is.
-        window = self.window(self.on_grid(self.settings.shape), self.settings.shape)
+        largest_lag = self.largest_lag(self.on_grid(self.settings.shape), self.settings.shape)
         return OrientationVolume(
             quaternions=quaternions,
             phase_ids=self.state.phase_ids(position),
@@ -254,7 +258,7 @@ class Problem:
             periodic=self.settings.periodic,
             provenance={
                 "program": f"polyrve {__version__}",
-                "settings": {**self.settings.model_dump(mode="json"), "window": window},
+                "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
                 "maps": self.sources(),
                 **run,
             },

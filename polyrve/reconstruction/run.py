@@ -106,7 +106,7 @@ def reconstruct(
         A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
     settings : ReconstructionSettings, optional
     initial : OrientationVolume, optional
-        Start from this volume instead of ``settings.start``.
+        Start from this volume instead of ``settings.initial``.
     descriptors : str or sequence of (Descriptor, float), optional
         A named set in place of the settings', or descriptors and weights in place of any.
     progress : callable, optional
@@ -147,7 +147,7 @@ def reconstruct(
     saved = checkpoint.load(key) if checkpoint is not None else None
     log = _Log([] if saved is None else [Progress(**record) for record in saved.history], checkpoint, key)
     if saved is None:
-        state = _State(1, None if initial is None else problem.given(initial), "a given volume")
+        state = _State(1, None if initial is None else problem.given_field(initial), "a given volume")
     else:
         state = _State.of(saved, len(grids))
     objective = None
@@ -238,7 +238,7 @@ def _put_together(
 ) -> _State:
     """The state at the start on the coarsest grid."""
     say("putting the start together")
-    name, position = problem.start(sections, grids[0], between)
+    name, position = problem.initial_field(sections, grids[0], between)
     say(f"starting from: {name}")
     return _State(1, position, name, position if name == "polycrystal" and len(grids) == 1 else None)
 
@@ -338,7 +338,7 @@ def measure_targets(
     return TargetSet(
         phases=problem.state.phases,
         spacing=problem.spacing,
-        window=problem.window(sections, grid),
+        largest_lag=problem.largest_lag(sections, grid),
         texture_degree=problem.settings.texture_degree,
         orientations=problem.settings.orientations,
         definitions={name: definition(descriptor) for name, descriptor in kinds.items()},

@@ -34,7 +34,7 @@ class TargetSet:
     phases : tuple of Phase
     spacing : tuple of float, um
         Voxel size (dz, dy, dx) that lags refer to.
-    window : int
+    largest_lag : int
         Largest lag, in voxels.
     texture_degree : int
         Highest even degree of the texture descriptor.
@@ -50,7 +50,7 @@ class TargetSet:
 
     phases: tuple[Phase, ...]
     spacing: tuple[float, float, float]
-    window: int
+    largest_lag: int
     texture_degree: int
     orientations: bool
     definitions: Mapping[str, str]
@@ -158,7 +158,7 @@ def average(sets: Sequence[TargetSet], weights: Sequence[float] | None = None) -
         for what, mine, its in (
             ("phases", [(p.name, p.laue) for p in first.phases], [(p.name, p.laue) for p in other.phases]),
             ("a voxel size", first.spacing, other.spacing),
-            ("a window", first.window, other.window),
+            ("a largest_lag", first.largest_lag, other.largest_lag),
             ("orientations", first.orientations, other.orientations),
             ("descriptors", dict(first.definitions), dict(other.definitions)),
             ("sections normal to", sorted(first.values), sorted(other.values)),

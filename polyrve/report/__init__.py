@@ -1,5 +1,25 @@
-"""The room that draws: the report of a volume, and the check plots of a map's frame."""
+"""The room that draws: the report of a volume, plots, and the check of a map's frame."""
 
-from polyrve.report.html import report
+import sys
+import warnings
+from types import ModuleType
+from typing import Any
 
-__all__ = ["report"]
+from polyrve.report.html import write_report
+
+__all__ = ["write_report"]
+
+
+class _Report(ModuleType):
+    """The package, callable as the function ``polyrve.report`` was, for one release."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        warnings.warn(
+            "polyrve.report(): this name goes with the next release; use polyrve.write_report",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return write_report(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Report

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from polyrve.microstructure.map_placement import Maps
     from polyrve.report.plots import Panel
     from polyrve.validation.comparison import Comparison
-    from polyrve.validation.result import Judgement
-    from polyrve.validation.section_statistics import Sample
+    from polyrve.validation.result import Validation
+    from polyrve.validation.section_statistics import SectionStack
 
 _AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
 
 
-def report(
+def write_report(
     rve: OrientationVolume | GrainVolume,
     against: Maps | GrainMap | OrientationVolume | GrainVolume | None = None,
     path: str | Path = "report.html",
@@ -44,15 +44,15 @@ def report(
     seed: int = 0,
     title: str = "Report of a reconstructed volume",
     between: Callable[[], object] = lambda: None,
-) -> Judgement | None:
+) -> Validation | None:
     """Judge a volume and write the report.
 
     Parameters
     ----------
     rve : OrientationVolume or GrainVolume
     against : OrientationMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume, optional
-        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validation.run.judge`. Without it
-        the volume is shown and not judged.
+        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validation.run.validate`. Without it
+        the volume is shown and not compared.
     path : path-like
         The HTML file; the same numbers go beside it with the suffix ``.json``. Existing files are replaced when the new
         ones are complete.
@@ -64,40 +64,40 @@ def report(
         Of the acceptance floor.
     title : str
     between : callable, optional
-        As for :func:`polyrve.validation.run.judge`.
+        As for :func:`polyrve.validation.run.validate`.
 
     Returns
     -------
-    Judgement or None
+    Validation or None
         None without ``against``.
 
     Raises
     ------
     ValueError
-        As :func:`polyrve.validation.run.judge` does.
+        As :func:`polyrve.validation.run.validate` does.
     """
-    from polyrve.validation.run import compare, judgement_of
+    from polyrve.validation.run import compare, validate_comparison
 
     path = Path(path)
     volume = rve.field if isinstance(rve, GrainVolume) else rve
     grains = rve if isinstance(rve, GrainVolume) else segment(volume, threshold)
-    comparison = judgement = None
+    comparison = validation = None
     if against is not None:
         comparison = compare(against, volume, threshold=threshold, windows=windows, seed=seed)
-        judgement = judgement_of(comparison, between)
+        validation = validate_comparison(comparison, between)
     provenance = _plain(dict(volume.provenance))
     history = volume.provenance.get("history") if history is None else history
     record = {
         "title": title,
-        "judgement": None if judgement is None else asdict(judgement),
+        "validation": None if validation is None else asdict(validation),
         "volume": _volume_facts(volume, grains),
         "provenance": provenance,
         "history": None if history is None else _plain([list(item) for item in history]),
     }
     shown, pictures = viewer.contents(volume, grains)
-    sections = dict(_sections(volume, threshold, comparison, judgement, history, pictures))
-    if judgement is not None:
-        settings = details("Settings of the judgement", judgement.settings)
+    sections = dict(_sections(volume, threshold, comparison, validation, history, pictures))
+    if validation is not None:
+        settings = details("Settings of the validation", validation.settings)
     else:
         settings = ""
     sections["Settings and provenance"] = settings + details("Provenance of the volume", provenance)
@@ -106,9 +106,9 @@ def report(
         title=escape(title),
         style=package.joinpath("page.css").read_text(encoding="utf-8"),
         script=package.joinpath("viewer.js").read_text(encoding="utf-8"),
-        summary=_summary(judgement),
+        summary=_summary(validation),
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(volume, grains, against).items()),
-        notes=_notes(judgement),
+        notes=_notes(validation),
         contents="".join(f'<a href="#{_slug(name)}">{escape(name)}</a>' for name in sections),
         sections="\n".join(
             f'<section id="{_slug(name)}"><h2>{escape(name)}</h2>{body}</section>' for name, body in sections.items()
@@ -120,22 +120,22 @@ def report(
     with replacing(path, force=True) as partial:
         partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         partial.write_text(page, encoding="utf-8")
-    return judgement
+    return validation
 
 
 def _sections(
     volume: OrientationVolume,
     threshold: float,
     comparison: Comparison | None,
-    judgement: Judgement | None,
+    validation: Validation | None,
     history: Sequence[Sequence[float]] | None,
     pictures: Mapping[str, bytes],
 ) -> Iterator[tuple[str, str]]:
     from polyrve.report import plots
     from polyrve.report.directions import HEMISPHERE
 
-    if judgement is not None:
-        yield "Figures", table(judgement)
+    if validation is not None:
+        yield "Figures", table(validation)
     pairs = ordered(comparison.pairs) if comparison is not None else {}
     maps = "volume" not in pairs
     several = comparison is not None and comparison.together is not None
@@ -200,7 +200,7 @@ def _sections(
         yield "Loss", image(plots.loss_history(history), "loss history")
 
 
-def _points(sides: Sequence[tuple[str, Sample]], phase_id: int) -> str:
+def _points(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> str:
     """How many points of a phase each side has, since few of them make sharp poles."""
     found = [(title, sample.phase_ids == phase_id) for title, sample in sides]
     return ", ".join(f"{title} {here.sum()} points ({100 * here.mean():.3g} %)" for title, here in found)
@@ -231,7 +231,7 @@ def _of_normal(name: str, several: bool) -> str:
     return f"<h3>Normal to {name}</h3>" if several else ""
 
 
-def _sides(comparison: Comparison) -> list[tuple[str, Sample]]:
+def _sides(comparison: Comparison) -> list[tuple[str, SectionStack]]:
     pairs = ordered(comparison.pairs)
     first = next(iter(pairs.values()))
     if comparison.together is not None:
@@ -240,19 +240,19 @@ def _sides(comparison: Comparison) -> list[tuple[str, Sample]]:
     return [("map" if "volume" not in pairs else "truth", first[0]), ("RVE", first[1])]
 
 
-def _summary(judgement: Judgement | None) -> str:
-    if judgement is None:
+def _summary(validation: Validation | None) -> str:
+    if validation is None:
         return "The volume alone: there is no map to judge it against."
-    if all(row.verdict == "not judged" for row in judgement.rows if row.key != "seam"):
+    if all(row.verdict == "not compared" for row in validation.results if row.key != "seam"):
         return '<b class="warn">Nothing could be compared.</b>'
-    kind = "pass" if judgement.convincing else "warn"
-    return f'<b class="{kind}">{escape(judgement.conclusion)}.</b>'
+    kind = "pass" if validation.convincing else "warn"
+    return f'<b class="{kind}">{escape(validation.conclusion)}.</b>'
 
 
-def _notes(judgement: Judgement | None) -> str:
-    if judgement is None or not judgement.notes:
+def _notes(validation: Validation | None) -> str:
+    if validation is None or not validation.notes:
         return ""
-    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in judgement.notes)}</ul>'
+    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in validation.notes)}</ul>'
 
 
 def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict[str, str]:

@@ -17,14 +17,14 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.odf import pole_density, pole_directions
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.lags import half_window
+from polyrve.microstructure.lags import half_space
 from polyrve.microstructure.links import neighbour_disorientation
 from polyrve.microstructure.stereology import SHAPED, SPECK
 from polyrve.report import directions
 from polyrve.report.directions import point_group, pole_figure
 from polyrve.validation.metrics import BOUNDARY_BINS, boundary_histogram, random_histogram
 from polyrve.validation.run import Comparison
-from polyrve.validation.section_statistics import Sample
+from polyrve.validation.section_statistics import SectionStack
 
 REFERENCE = "#1f4e79"
 MEASURED = "#d1603d"
@@ -119,12 +119,12 @@ def color_key(laue: str) -> bytes:
     return png(drawing, bbox_inches="tight", pad_inches=0.05)
 
 
-def pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> bytes:
+def pole_figures(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> bytes:
     """Pole figures of the families of planes of a phase, one row for each sample.
 
     Parameters
     ----------
-    sides : sequence of (str, Sample)
+    sides : sequence of (str, SectionStack)
     phase_id : int
         Phase, from 1.
 
@@ -147,7 +147,7 @@ def pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> bytes:
     return png(drawing)
 
 
-def inverse_pole_figures(sides: Sequence[tuple[str, Sample]], phase_id: int) -> bytes:
+def inverse_pole_figures(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> bytes:
     """Inverse pole figures of the sample directions x, y, z of a phase, one row for each sample, drawn by orix."""
     import orix.plot  # noqa: F401 the projections
 
@@ -200,7 +200,7 @@ def _one_scale(drawing: Drawing, meshes: Sequence[Any], axes: Sequence[Any]) -> 
     drawing.colorbar(meshes[0], ax=list(axes), shrink=0.7, label="m.r.d.")
 
 
-def _of_phase(sample: Sample, phase_id: int) -> np.ndarray:
+def _of_phase(sample: SectionStack, phase_id: int) -> np.ndarray:
     """Orientations of a phase, shape (n, 4)."""
     return sample.quaternions[sample.phase_ids == phase_id]
 
@@ -239,7 +239,7 @@ def distributions(comparison: Comparison, normals: Sequence[str]) -> bytes:
 _Weighted = tuple[np.ndarray, np.ndarray]
 
 
-def _sizes(sample: Sample, d: int) -> _Weighted:
+def _sizes(sample: SectionStack, d: int) -> _Weighted:
     grains = sample.grains
     kept = grains.points > SPECK
     size = grains.size[kept]
@@ -247,25 +247,27 @@ def _sizes(sample: Sample, d: int) -> _Weighted:
     return diameter, grains.weight[kept] * size
 
 
-def _aspects(sample: Sample) -> _Weighted:
+def _aspects(sample: SectionStack) -> _Weighted:
     kept = sample.grains.points >= SHAPED
     return sample.grains.aspect_ratio[kept], sample.grains.weight[kept]
 
 
-def _spreads(sample: Sample) -> _Weighted:
+def _spreads(sample: SectionStack) -> _Weighted:
     kept = sample.grains.points >= SHAPED
     return sample.grains.spread[kept], (sample.grains.weight * sample.grains.size)[kept]
 
 
-def _chord_lengths(sample: Sample) -> _Weighted:
+def _chord_lengths(sample: SectionStack) -> _Weighted:
     return np.concatenate([c[0] for c in sample.chords]), np.concatenate([c[1] for c in sample.chords])
 
 
-def _kernel_averages(sample: Sample) -> _Weighted:
+def _kernel_averages(sample: SectionStack) -> _Weighted:
     return sample.kernel_average, np.ones(len(sample.kernel_average))
 
 
-def _disorientations(axis: Any, reference: Sample, stacks: Sequence[Sample], windows: Sequence[Sample]) -> None:
+def _disorientations(
+    axis: Any, reference: SectionStack, stacks: Sequence[SectionStack], windows: Sequence[SectionStack]
+) -> None:
     last = int(np.max(np.flatnonzero(boundary_histogram(reference)[:-1] > 0), initial=8)) + 2
     edges = BOUNDARY_BINS[: last + 1]
     middle = (edges[1:] + edges[:-1]) / 2.0
@@ -286,10 +288,10 @@ def _disorientations(axis: Any, reference: Sample, stacks: Sequence[Sample], win
 
 def _cumulative(
     axis: Any,
-    values: Callable[[Sample], _Weighted],
-    reference: Sample,
-    stacks: Sequence[Sample],
-    windows: Sequence[Sample],
+    values: Callable[[SectionStack], _Weighted],
+    reference: SectionStack,
+    stacks: Sequence[SectionStack],
+    windows: Sequence[SectionStack],
     label: str,
     title: str,
 ) -> None:
@@ -369,9 +371,9 @@ def madogram_maps(comparison: Comparison, name: str) -> bytes:
 
 
 def _square(values: np.ndarray, lag: int) -> np.ndarray:
-    """Values at the lags of :func:`half_window` as a map of all lags, 0 in the middle."""
+    """Values at the lags of :func:`half_space` as a map of all lags, 0 in the middle."""
     image = np.zeros((2 * lag + 1,) * 2)
-    for (dy, dx), value in zip(half_window(2, lag), values, strict=True):
+    for (dy, dx), value in zip(half_space(2, lag), values, strict=True):
         image[lag + dy, lag + dx] = image[lag - dy, lag - dx] = value
     return image
 

@@ -1,4 +1,4 @@
-"""The table of a judgement."""
+"""The table of a validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from polyrve.report.markup import explain
 
 if TYPE_CHECKING:
-    from polyrve.validation.result import Judgement, Row
+    from polyrve.validation.result import MetricResult, Validation
 
 _Value = TypeVar("_Value")
 _GROUPS = {
@@ -21,7 +21,7 @@ _GROUPS = {
 }
 
 
-def table(judgement: Judgement) -> str:
+def table(validation: Validation) -> str:
     """All figures, by groups."""
     lines = [
         explain(
@@ -37,14 +37,14 @@ def table(judgement: Judgement) -> str:
         "</thead><tbody>",
     ]
     for group, name in _GROUPS.items():
-        rows = [row for row in judgement.rows if row.group == group]
+        rows = [row for row in validation.results if row.group == group]
         if rows:
             lines.append(f"<tr class='group'><td colspan='8'>{name}</td></tr>")
         lines.extend(_row(row) for row in rows)
     return "".join([*lines, "</tbody></table></div>"])
 
 
-def _row(row: Row) -> str:
+def _row(row: MetricResult) -> str:
     numbers = [_format(x) for x in (row.value, row.floor, row.limit)]
     change = ""
     if row.reference is not None and row.measured is not None:
@@ -57,7 +57,7 @@ def _row(row: Row) -> str:
     if row.reason:
         return (
             f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small' colspan='6'>"
-            f"{escape(row.reason)}</td><td><span class='verdict none'>not judged</span></td></tr>"
+            f"{escape(row.reason)}</td><td><span class='verdict none'>not compared</span></td></tr>"
         )
     return (
         f"<tr data-key='{row.key}'><td>{escape(row.title)}</td><td class='small'>{escape(change)}</td>"
@@ -67,7 +67,7 @@ def _row(row: Row) -> str:
     )
 
 
-def _bar(row: Row) -> str:
+def _bar(row: MetricResult) -> str:
     if row.value is None or row.limit is None:
         return ""
     width, scale = 90.0, max(row.value, 1.5 * row.limit, 1e-12)

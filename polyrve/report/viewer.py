@@ -10,7 +10,7 @@ import numpy as np
 from polyrve.crystallography.rotation import to_euler
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationVolume
-from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grain_properties import measure_grains
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.report.markup import address, explain
 
@@ -31,7 +31,7 @@ def contents(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, 
     for name, values in {**{f"ipf-{k}": v for k, v in colors.items()}, "grains": coded}.items():
         pictures[name], columns = plots.atlas(values)
     euler = np.rad2deg(to_euler(grains.quaternions)) if grains.number_of_grains else np.zeros((0, 3))
-    diameter = measure(grains).equivalent_diameter
+    diameter = measure_grains(grains).equivalent_diameter
     data = {
         "shape": list(ids.shape),
         "spacing": [s * length for s, length in zip(step, volume.spacing, strict=True)],

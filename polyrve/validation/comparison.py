@@ -14,9 +14,16 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_placement import Maps, by_normal
 from polyrve.microstructure.stereology import QUANTILE, window_shape
-from polyrve.validation.metrics import Figure, reach
+from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
-from polyrve.validation.section_statistics import Orientations, Sample, at_spacing, pooled, sections, whole
+from polyrve.validation.section_statistics import (
+    PooledOrientations,
+    SectionStack,
+    at_spacing,
+    pool,
+    section_stacks,
+    stack_of,
+)
 
 WINDOWS = 40
 """Windows of a map that give a floor, if not told otherwise."""
@@ -29,45 +36,45 @@ class Comparison:
     Attributes
     ----------
     volume : OrientationVolume
-    pairs : dict of str to (Sample, Sample)
+    pairs : dict of str to (SectionStack, SectionStack)
         Map and sections, by the normal ``"z"``, ``"y"``, ``"x"``; or both whole, as ``"volume"``.
-    windows : dict of str to list of Sample
+    windows : dict of str to list of SectionStack
         Random windows of the map, by the normal.
     lag : int
-        Largest lag of the correlation figures, points.
+        Largest lag of the correlation metrics, points.
     settings : dict
         JSON types.
     reason : str
         Why there is nothing to compare; empty otherwise.
-    together : Orientations or None
+    together : PooledOrientations or None
         The points of all maps, where there are several.
     remarks : tuple of str
         How the maps differ from those that the volume was made from (:func:`polyrve.validation.provenance.differences`).
     """
 
     volume: OrientationVolume
-    pairs: dict[str, tuple[Sample, Sample]]
-    windows: dict[str, list[Sample]]
+    pairs: dict[str, tuple[SectionStack, SectionStack]]
+    windows: dict[str, list[SectionStack]]
     lag: int
     settings: dict[str, Any]
     reason: str = ""
-    together: Orientations | None = None
+    together: PooledOrientations | None = None
     remarks: tuple[str, ...] = ()
 
-    def sides(self, figure: Figure) -> dict[str, tuple[Orientations, Sample, list[Sample]]]:
-        """What a figure compares: reference, sections and the windows that give the floor, by the normal."""
-        if self.together is None or not figure.one_point:
+    def sides(self, metric: Metric) -> dict[str, tuple[PooledOrientations, SectionStack, list[SectionStack]]]:
+        """What a metric compares: reference, sections and the windows that give the floor, by the normal."""
+        if self.together is None or not metric.one_point:
             return {name: (*pair, self.windows[name]) for name, pair in self.pairs.items()}
         windows = [window for of_map in self.windows.values() for window in of_map]
         return {name: (self.together, sample, windows) for name, (_, sample) in self.pairs.items()}
 
-    def reference_name(self, name: str, figure: Figure | None = None) -> str:
-        """How a sentence names the reference of a normal, or what a figure compares with."""
+    def reference_name(self, name: str, metric: Metric | None = None) -> str:
+        """How a sentence names the reference of a normal, or what a metric compares with."""
         if "volume" in self.pairs:
             return "the reference volume"
         if self.together is None:
             return "the map"
-        return "the map of all normals" if figure is not None and figure.one_point else f"the map normal to {name}"
+        return "the map of all normals" if metric is not None and metric.one_point else f"the map normal to {name}"
 
 
 def compare(
@@ -78,7 +85,7 @@ def compare(
     windows: int = WINDOWS,
     seed: int = 0,
 ) -> Comparison:
-    """Samples of map and volume; parameters and errors as in :func:`polyrve.validation.run.judge`.
+    """Samples of map and volume; parameters and errors as in :func:`polyrve.validation.run.validate`.
 
     Returns
     -------
@@ -113,7 +120,7 @@ def compare(
         reason = "a map or section with fewer than 4 points on a side has no statistics"
         return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
     several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
-    together = pooled([source for source, _ in pairs.values()]) if several else None
+    together = pool([source for source, _ in pairs.values()]) if several else None
     return _with_windows(pairs, volume, settings, together, remarks)
 
 
@@ -121,33 +128,33 @@ def _pairs(
     references: Mapping[int, OrientationMap] | Mapping[int, OrientationVolume],
     volume: OrientationVolume,
     threshold: float,
-) -> dict[str, tuple[Sample, Sample]]:
+) -> dict[str, tuple[SectionStack, SectionStack]]:
     """Reference and sample, by the normal of the sections."""
     pairs = {}
-    known: dict[tuple[int, tuple[float, ...]], Sample] = {}
-    by_axis: dict[int, Sample] = {}
+    known: dict[tuple[int, tuple[float, ...]], SectionStack] = {}
+    by_axis: dict[int, SectionStack] = {}
     for axis, source in references.items():
         if isinstance(source, OrientationVolume):
             if not np.allclose(source.spacing, volume.spacing, rtol=1e-3):
                 raise ValueError(
                     f"spacing of the volume: expected the reference's {source.spacing}; got {volume.spacing}"
                 )
-            return {"volume": (whole(source, threshold), whole(volume, threshold))}
-        by_axis = by_axis or sections(volume, threshold)
+            return {"volume": (stack_of(source, threshold), stack_of(volume, threshold))}
+        by_axis = by_axis or section_stacks(volume, threshold)
         if axis not in by_axis:
             continue
         spacing = by_axis[axis].spacing
         key = id(source), spacing
         if key not in known:
-            known[key] = whole(at_spacing(source, spacing), threshold)
+            known[key] = stack_of(at_spacing(source, spacing), threshold)
         pairs["zyx"[axis]] = known[key], by_axis[axis]
     return pairs
 
 
-def _windows_of(reference: Sample, shape: tuple[int, ...], number: int, seed: int) -> list[Sample]:
+def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:
     rng = np.random.default_rng(seed)
     room = np.array(reference.shape) - np.array(shape) + 1
-    windows: list[Sample] = []
+    windows: list[SectionStack] = []
     for _ in range(10 * number):
         if len(windows) == number:
             break
@@ -158,15 +165,15 @@ def _windows_of(reference: Sample, shape: tuple[int, ...], number: int, seed: in
 
 
 def _with_windows(
-    pairs: dict[str, tuple[Sample, Sample]],
+    pairs: dict[str, tuple[SectionStack, SectionStack]],
     volume: OrientationVolume,
     settings: dict[str, Any],
-    together: Orientations | None,
+    together: PooledOrientations | None,
     remarks: tuple[str, ...],
 ) -> Comparison:
     shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
     lag = min(reach(shape) for shape in shapes.values())
-    drawn: dict[tuple[int, tuple[int, ...]], list[Sample]] = {}
+    drawn: dict[tuple[int, tuple[int, ...]], list[SectionStack]] = {}
     windows = {}
     for name, (reference, _) in pairs.items():
         key = id(reference), shapes[name]

@@ -1,4 +1,4 @@
-"""The figures by which two samples are compared: distances of distributions, relative errors of numbers."""
+"""The metrics by which two samples are compared: distances of distributions, relative errors of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyrve.microstructure.stereology import SHAPED, SPECK, kolmogorov_smirnov
-from polyrve.validation.section_statistics import RARE, Orientations, Sample
+from polyrve.validation.section_statistics import RARE, PooledOrientations, SectionStack
 
 _REACH = 12
 _ROUNDING = 1e-4
@@ -24,11 +24,11 @@ WIDEST_ERROR = 1.0
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
 NEIGHBOUR_BINS = np.arange(0.0, 180.1, 2.5)
 Difference = Callable[[Any, Any], float]
-"""Takes reference and sample: :class:`polyrve.validation.section_statistics.Sample`, for a figure of one point also ``Orientations``."""
+"""Takes reference and sample: :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one point also ``PooledOrientations``."""
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One number that compares a sample with a reference.
 
     Attributes
@@ -95,38 +95,38 @@ def _histogram(angles: np.ndarray, bins: np.ndarray) -> np.ndarray:
     return counts / counts.sum() if counts.sum() else np.full(len(counts), np.nan)
 
 
-def neighbour_histogram(sample: Sample) -> np.ndarray:
+def neighbour_histogram(sample: SectionStack) -> np.ndarray:
     """Shares of the disorientations of neighbours in bins of 2.5 degrees; the last for other phases."""
     return _histogram(sample.neighbour_angles, NEIGHBOUR_BINS)
 
 
-def boundary_histogram(sample: Sample) -> np.ndarray:
+def boundary_histogram(sample: SectionStack) -> np.ndarray:
     """Shares of the disorientations of boundaries in bins of 5 degrees; the last for phase boundaries."""
     angles = sample.neighbour_angles
     return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
 
 
-def random_histogram(sample: Orientations) -> np.ndarray:
+def random_histogram(sample: PooledOrientations) -> np.ndarray:
     """Shares of the disorientations of random pairs, those above the threshold, in bins of 5 degrees."""
     angles = sample.random_angles
     return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
 
 
-def _correlation(sample: Sample) -> np.ndarray:
+def _correlation(sample: SectionStack) -> np.ndarray:
     return boundary_histogram(sample) - random_histogram(sample)
 
 
-def _boundary_fraction(sample: Sample) -> float:
+def _boundary_fraction(sample: SectionStack) -> float:
     return sample.boundary_share(10.0)
 
 
-def _in_grain_spread(sample: Sample) -> float:
+def _in_grain_spread(sample: SectionStack) -> float:
     inside = sample.neighbour_angles[sample.neighbour_angles < 5.0]
     mean = float(inside.mean()) if len(inside) else np.nan
     return 0.0 if mean < _ROUNDING else mean
 
 
-def _poles(reference: Orientations, sample: Orientations) -> float:
+def _poles(reference: PooledOrientations, sample: PooledOrientations) -> float:
     worst = 0.0
     for name in {name for phase in reference.pole_figures for name in phase}:
         worst = max(
@@ -140,7 +140,7 @@ def _poles(reference: Orientations, sample: Orientations) -> float:
     return worst
 
 
-def _grain_size(reference: Sample, sample: Sample, by_area: bool) -> float:
+def _grain_size(reference: SectionStack, sample: SectionStack, by_area: bool) -> float:
     sides = []
     for grains in (reference.grains, sample.grains):
         kept = grains.points > SPECK
@@ -148,7 +148,7 @@ def _grain_size(reference: Sample, sample: Sample, by_area: bool) -> float:
     return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def _aspect_ratio(reference: Sample, sample: Sample) -> float:
+def _aspect_ratio(reference: SectionStack, sample: SectionStack) -> float:
     sides = []
     for grains in (reference.grains, sample.grains):
         kept = grains.points >= SHAPED
@@ -156,14 +156,14 @@ def _aspect_ratio(reference: Sample, sample: Sample) -> float:
     return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def _mean_spread(sample: Sample) -> float:
+def _mean_spread(sample: SectionStack) -> float:
     grains = sample.grains
     kept = grains.points >= SHAPED
     weight = (grains.weight * grains.size)[kept]
     return float((grains.spread[kept] * weight).sum() / weight.sum()) if weight.sum() else np.nan
 
 
-def _orientation_spread(reference: Sample, sample: Sample) -> float:
+def _orientation_spread(reference: SectionStack, sample: SectionStack) -> float:
     sides = []
     for grains in (reference.grains, sample.grains):
         kept = grains.points >= SHAPED
@@ -171,33 +171,33 @@ def _orientation_spread(reference: Sample, sample: Sample) -> float:
     return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def _chords(reference: Sample, sample: Sample) -> float:
+def _chords(reference: SectionStack, sample: SectionStack) -> float:
     sides = zip(reference.chords, sample.chords, strict=True)
     return float(np.max([kolmogorov_smirnov(a[0], b[0], a[1], b[1]) for a, b in sides]))
 
 
-def _kernel_average(reference: Sample, sample: Sample) -> float:
+def _kernel_average(reference: SectionStack, sample: SectionStack) -> float:
     a, b = reference.kernel_average, sample.kernel_average
     return kolmogorov_smirnov(a, b, np.ones(len(a)), np.ones(len(b)))
 
 
-def _mean_kernel_average(sample: Sample) -> float:
+def _mean_kernel_average(sample: SectionStack) -> float:
     return float(sample.kernel_average.mean()) if len(sample.kernel_average) else np.nan
 
 
 def reach(shape: Sequence[int]) -> int:
-    """Largest lag of the correlation figures in sections of a shape: 12 points, or a third of a shorter side."""
+    """Largest lag of the correlation metrics in sections of a shape: 12 points, or a third of a shorter side."""
     return max(1, min(_REACH, min(shape) // 3))
 
 
-def madogram_error(reference: Sample, sample: Sample, lag: int) -> np.ndarray:
+def madogram_error(reference: SectionStack, sample: SectionStack, lag: int) -> np.ndarray:
     """Relative error of the madogram at lags up to ``lag``, shape (number of lags, C), rare phases left out."""
     main = reference.main_channels
     expected = reference.madogram(lag)[:, main]
     return np.abs(sample.madogram(lag)[:, main] - expected) / np.where(expected > 0, expected, np.nan)
 
 
-def two_point_error(reference: Sample, sample: Sample, lag: int) -> np.ndarray:
+def two_point_error(reference: SectionStack, sample: SectionStack, lag: int) -> np.ndarray:
     """Error of the two-point correlations at lags up to ``lag``, shape (number of lags, C, C).
 
     Relative to <f_c^2>^(1/2) <f_d^2>^(1/2) of the reference; rare phases are left out.
@@ -209,8 +209,8 @@ def two_point_error(reference: Sample, sample: Sample, lag: int) -> np.ndarray:
     return np.abs(difference) / np.where(norm > 0, norm, np.nan)
 
 
-def _within(error: Callable[[Sample, Sample, int], np.ndarray], lag: int, bound: float) -> Difference:
-    def compare(reference: Sample, sample: Sample) -> float:
+def _within(error: Callable[[SectionStack, SectionStack, int], np.ndarray], lag: int, bound: float) -> Difference:
+    def compare(reference: SectionStack, sample: SectionStack) -> float:
         values = error(reference, sample, lag)
         known = np.isfinite(values)
         return float((values[known] <= bound).mean()) if known.any() else np.nan
@@ -218,66 +218,66 @@ def _within(error: Callable[[Sample, Sample, int], np.ndarray], lag: int, bound:
     return compare
 
 
-def _largest(error: Callable[[Sample, Sample, int], np.ndarray], lag: int) -> Difference:
-    def compare(reference: Sample, sample: Sample) -> float:
+def _largest(error: Callable[[SectionStack, SectionStack, int], np.ndarray], lag: int) -> Difference:
+    def compare(reference: SectionStack, sample: SectionStack) -> float:
         values = error(reference, sample, lag)
         return float(np.nanmax(values)) if np.isfinite(values).any() else np.nan
 
     return compare
 
 
-def _no_orientations(sample: Orientations) -> str:
+def _no_orientations(sample: PooledOrientations) -> str:
     return "" if (sample.phase_ids > 0).any() else "no indexed points"
 
 
-def _no_random_pairs(sample: Orientations) -> str:
+def _no_random_pairs(sample: PooledOrientations) -> str:
     return "" if (sample.random_angles > sample.threshold).any() else "no random pairs beyond the threshold"
 
 
-def _no_neighbours(sample: Sample) -> str:
+def _no_neighbours(sample: SectionStack) -> str:
     found = all((~np.isnan(values)).any() for values in sample.angles.values())
     return "" if found else "no neighbouring indexed points"
 
 
-def _no_boundaries(sample: Sample) -> str:
+def _no_boundaries(sample: SectionStack) -> str:
     found = (sample.neighbour_angles > sample.threshold).any()
     return _no_neighbours(sample) or ("" if found else "no boundaries")
 
 
-def _no_steep_boundaries(sample: Sample) -> str:
+def _no_steep_boundaries(sample: SectionStack) -> str:
     found = (sample.neighbour_angles > 10.0).any()
     return _no_neighbours(sample) or ("" if found else "no boundaries of more than 10 degrees")
 
 
-def _no_chords(sample: Sample) -> str:
+def _no_chords(sample: SectionStack) -> str:
     return "" if all(weight.sum() for _, weight in sample.chords) else "no chord between two boundaries along an axis"
 
 
-def _no_grains(sample: Sample) -> str:
+def _no_grains(sample: SectionStack) -> str:
     return "" if (sample.grains.points > SPECK).any() else f"no whole grain of {SPECK + 1} points or more"
 
 
-def _no_shapes(sample: Sample) -> str:
+def _no_shapes(sample: SectionStack) -> str:
     return "" if (sample.grains.points >= SHAPED).any() else f"no whole grain of at least {SHAPED} points"
 
 
-def _no_scatter(sample: Sample) -> str:
+def _no_scatter(sample: SectionStack) -> str:
     spread = _in_grain_spread(sample)
     if np.isnan(spread):
         return "no neighbours less than 5 degrees apart"
     return "" if spread > 0.0 else "no scatter within grains"
 
 
-def _no_links(sample: Sample) -> str:
+def _no_links(sample: SectionStack) -> str:
     return "" if len(sample.kernel_average) else "no neighbours within the threshold"
 
 
-def _no_phase(sample: Sample) -> str:
+def _no_phase(sample: SectionStack) -> str:
     return "" if sample.main_channels.any() else f"no phase with {100 * RARE:g} % of the points"
 
 
-def _no_madogram(lag: int) -> Callable[[Sample], str]:
-    def lacks(sample: Sample) -> str:
+def _no_madogram(lag: int) -> Callable[[SectionStack], str]:
+    def lacks(sample: SectionStack) -> str:
         if missing := _no_phase(sample):
             return missing
         values = sample.madogram(lag)[:, sample.main_channels]
@@ -288,22 +288,22 @@ def _no_madogram(lag: int) -> Callable[[Sample], str]:
     return lacks
 
 
-def _no_two_point(sample: Sample) -> str:
+def _no_two_point(sample: SectionStack) -> str:
     missing = _no_phase(sample)
     return missing or ("" if sample.channel_scale[sample.main_channels].any() else "harmonics that are zero")
 
 
-def figures(lag: int = _REACH) -> tuple[Figure, ...]:
-    """All figures, in the order of the report.
+def metrics(lag: int = _REACH) -> tuple[Metric, ...]:
+    """All metrics, in the order of the report.
 
     Parameters
     ----------
     lag : int
-        Largest lag along each axis of the correlation figures, points.
+        Largest lag along each axis of the correlation metrics, points.
 
     Returns
     -------
-    tuple of Figure
+    tuple of Metric
     """
     correlation = []
     for key, name, error, lacks in (
@@ -312,7 +312,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
     ):
         for percent in (1, 2, 5):
             correlation.append(
-                Figure(
+                Metric(
                     f"{key}_within_{percent}",
                     f"{name}, share of lags within {percent} %",
                     "correlation",
@@ -323,7 +323,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
                 )
             )
         correlation.append(
-            Figure(
+            Metric(
                 f"{key}_largest",
                 f"{name}, largest relative error",
                 "correlation",
@@ -333,7 +333,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             )
         )
     return (
-        Figure(
+        Metric(
             "odf_5",
             "ODF, misplaced volume (5 deg kernel)",
             "texture",
@@ -341,7 +341,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_orientations,
             one_point=True,
         ),
-        Figure(
+        Metric(
             "odf_7",
             "ODF, misplaced volume (7.5 deg kernel)",
             "texture",
@@ -349,7 +349,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_orientations,
             one_point=True,
         ),
-        Figure(
+        Metric(
             "pole_figures",
             "pole figures, half L1, worst family",
             "texture",
@@ -357,7 +357,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_orientations,
             one_point=True,
         ),
-        Figure(
+        Metric(
             "texture_index",
             "texture index, relative error",
             "texture",
@@ -367,7 +367,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             one_point=True,
             widest=WIDEST_ERROR,
         ),
-        Figure(
+        Metric(
             "random_disorientation",
             "disorientation of random pairs, half L1",
             "texture",
@@ -375,28 +375,28 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_random_pairs,
             one_point=True,
         ),
-        Figure(
+        Metric(
             "neighbour_disorientation",
             "disorientation of neighbours, half L1",
             "boundaries",
             lambda a, b: half_l1(neighbour_histogram(a), neighbour_histogram(b)),
             _no_neighbours,
         ),
-        Figure(
+        Metric(
             "boundary_disorientation",
             "disorientation of boundaries, half L1",
             "boundaries",
             lambda a, b: half_l1(boundary_histogram(a), boundary_histogram(b)),
             _no_boundaries,
         ),
-        Figure(
+        Metric(
             "correlated_uncorrelated",
             "boundaries minus random pairs, half L1",
             "boundaries",
             lambda a, b: half_l1(_correlation(a), _correlation(b)),
             lambda s: _no_boundaries(s) or _no_random_pairs(s),
         ),
-        Figure(
+        Metric(
             "boundary_fraction",
             "boundary fraction (10 deg), relative error",
             "boundaries",
@@ -405,7 +405,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _boundary_fraction,
             widest=WIDEST_ERROR,
         ),
-        Figure(
+        Metric(
             "boundary_length",
             "boundary length per area, relative error",
             "boundaries",
@@ -415,7 +415,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "1/um",
             widest=WIDEST_ERROR,
         ),
-        Figure(
+        Metric(
             "number_of_grains",
             "grains per area, relative error",
             "grains",
@@ -426,7 +426,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             of_grains=True,
             widest=WIDEST_ERROR,
         ),
-        Figure(
+        Metric(
             "grain_size_number",
             "grain size, KS, by number",
             "grains",
@@ -434,7 +434,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_grains,
             of_grains=True,
         ),
-        Figure(
+        Metric(
             "grain_size_area",
             "grain size, KS, by area",
             "grains",
@@ -442,9 +442,9 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             _no_grains,
             of_grains=True,
         ),
-        Figure("aspect_ratio", "aspect ratio, KS", "grains", _aspect_ratio, _no_shapes, of_grains=True),
-        Figure("chord_length", "chord length, KS, worse direction", "grains", _chords, _no_chords, of_grains=True),
-        Figure(
+        Metric("aspect_ratio", "aspect ratio, KS", "grains", _aspect_ratio, _no_shapes, of_grains=True),
+        Metric("chord_length", "chord length, KS, worse direction", "grains", _chords, _no_chords, of_grains=True),
+        Metric(
             "specks",
             "area in specks (1-2 points), difference",
             "grains",
@@ -453,7 +453,7 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             lambda s: s.speck_share,
         ),
         *correlation,
-        Figure(
+        Metric(
             "in_grain_spread",
             "in-grain spread (below 5 deg), relative error",
             "in-grain",
@@ -463,8 +463,8 @@ def figures(lag: int = _REACH) -> tuple[Figure, ...]:
             "deg",
             widest=WIDEST_ERROR,
         ),
-        Figure("kernel_average", "KAM, KS", "in-grain", _kernel_average, _no_links, _mean_kernel_average, "deg"),
-        Figure(
+        Metric("kernel_average", "KAM, KS", "in-grain", _kernel_average, _no_links, _mean_kernel_average, "deg"),
+        Metric(
             "orientation_spread",
             "GOS, KS, by area",
             "in-grain",

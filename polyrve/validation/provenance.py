@@ -12,7 +12,7 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.map_placement import NORMALS
 
 _AROUND = {frozenset("zy"): "x", frozenset("zx"): "y"}
-"""The axis of :func:`polyrve.microstructure.map_placement.around` by the two normals that one map is given for."""
+"""The axis of :func:`polyrve.microstructure.map_placement.axisymmetric` by the two normals that one map is given for."""
 
 
 def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a judgement says: figures of a volume with their verdicts, and what makes them worth less."""
+"""What a validation says: metrics of a volume with their verdicts, and what makes them worth less."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 FEWEST_TO_STAND = 20
-"""A volume with fewer grains, specks left out, stands for no map, whatever its figures are."""
+"""A volume with fewer grains, specks left out, stands for no map, whatever its metrics are."""
 
 DECISIVE_SHARE = 2.0 / 3.0
-"""So many of all figures must be judged by limits that tell volumes apart; else the judgement is inconclusive."""
+"""So many of all metrics must be judged by limits that tell volumes apart; else the validation is inconclusive."""
 
 _PASSING = 0.9
 
 
 @dataclass(frozen=True)
-class Row:
-    """A figure of a volume, judged.
+class MetricResult:
+    """A metric of a volume, judged.
 
     Attributes
     ----------
     key, title, group : str
-        As in :class:`polyrve.validation.metrics.Figure`.
+        As in :class:`polyrve.validation.metrics.Metric`.
     value : float or None
         The worst over the axes of section; None where it cannot be told.
     per_axis : dict of str to float
@@ -32,17 +32,17 @@ class Row:
     limit : float or None
         What 95 of 100 windows of the map keep.
     verdict : str
-        ``"pass"``, ``"warn"`` or ``"not judged"``.
+        ``"pass"``, ``"warn"`` or ``"not compared"``.
     reason : str
-        Why it is not judged; empty otherwise.
+        Why it is not compared; empty otherwise.
     reference, measured : float or None
         The compared number in the map and in the sections (mean over axes), where it is one number.
     unit : str
         Of the two.
     higher_is_better : bool
     decisive : bool
-        Whether the verdict tells something: False where it is not judged, and for a pass within a limit that hardly
-        any volume fails (:meth:`Figure.decides`).
+        Whether the verdict tells something: False where it is not compared, and for a pass within a limit that hardly
+        any volume fails (:meth:`Metric.decides`).
     """
 
     key: str
@@ -62,12 +62,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """All figures of a volume.
+class Validation:
+    """All metrics of a volume.
 
     Attributes
     ----------
-    rows : tuple of Row
+    results : tuple of MetricResult
     notes : tuple of str
         What a reader should know: a small map, few grains, another spacing.
     settings : dict
@@ -76,53 +76,53 @@ class Judgement:
         Of the volume, specks left out; None where nothing could be compared.
     """
 
-    rows: tuple[Row, ...]
+    results: tuple[MetricResult, ...]
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     grains: int | None = None
 
-    def __getitem__(self, key: str) -> Row:
-        for row in self.rows:
+    def __getitem__(self, key: str) -> MetricResult:
+        for row in self.results:
             if row.key == key:
                 return row
-        raise KeyError(f"figure: expected one of {', '.join(row.key for row in self.rows)}; got {key!r}")
+        raise KeyError(f"metric: expected one of {', '.join(row.key for row in self.results)}; got {key!r}")
 
     @property
-    def judged(self) -> int:
-        """Number of figures that were judged."""
-        return sum(row.verdict != "not judged" for row in self.rows)
+    def compared(self) -> int:
+        """Number of metrics that were judged."""
+        return sum(row.verdict != "not compared" for row in self.results)
 
     @property
     def passed(self) -> int:
-        """Number of figures within their limit."""
-        return sum(row.verdict == "pass" for row in self.rows)
+        """Number of metrics within their limit."""
+        return sum(row.verdict == "pass" for row in self.results)
 
     @property
     def hardly_failed(self) -> int:
-        """Number of figures that pass within a limit that hardly any volume fails."""
-        return sum(row.verdict == "pass" and not row.decisive for row in self.rows)
+        """Number of metrics that pass within a limit that hardly any volume fails."""
+        return sum(row.verdict == "pass" and not row.decisive for row in self.results)
 
     @property
     def conclusive(self) -> bool:
-        """Whether two thirds of all figures are judged decisively, of a volume of at least 20 grains."""
-        decisive = sum(row.decisive for row in self.rows)
+        """Whether two thirds of all metrics are judged decisively, of a volume of at least 20 grains."""
+        decisive = sum(row.decisive for row in self.results)
         few = self.grains is not None and self.grains < FEWEST_TO_STAND
-        return decisive >= DECISIVE_SHARE * len(self.rows) and not few
+        return decisive >= DECISIVE_SHARE * len(self.results) and not few
 
     @property
     def convincing(self) -> bool:
-        """Whether nine figures of ten pass and the judgement is conclusive."""
+        """Whether nine metrics of ten pass and the validation is conclusive."""
         return self.conclusive and self._passes
 
     @property
     def _passes(self) -> bool:
-        return self.passed >= _PASSING * self.judged
+        return self.passed >= _PASSING * self.compared
 
     @property
     def conclusion(self) -> str:
-        """How many figures pass, and what makes that worth less, in one line."""
-        hardly, missing = self.hardly_failed, len(self.rows) - self.judged
-        parts = [f"{self.passed - hardly} of {self.judged} figures pass{' decisively' * bool(hardly)}"]
+        """How many metrics pass, and what makes that worth less, in one line."""
+        hardly, missing = self.hardly_failed, len(self.results) - self.compared
+        parts = [f"{self.passed - hardly} of {self.compared} metrics pass{' decisively' * bool(hardly)}"]
         if hardly:
             shapes = self.settings.get("reference_shapes", {}).values()
             what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
@@ -138,8 +138,8 @@ class Judgement:
         return json.dumps(asdict(self), indent=2, allow_nan=False)
 
     def __str__(self) -> str:
-        lines = [f"{'figure':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
-        for row in self.rows:
+        lines = [f"{'metric':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
+        for row in self.results:
             numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
             doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
             reason = f"{': ' * bool(row.reason)}{row.reason}"

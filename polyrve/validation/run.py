@@ -1,11 +1,11 @@
-"""What judges a reconstructed volume: figures of its sections against the map, each with an acceptance floor.
+"""What judges a reconstructed volume: metrics of its sections against the map, each with an acceptance floor.
 
 Nothing here knows the loss that a volume was made with, and sections are compared with the map, never a size in
-three dimensions with one in two. A figure's *floor* is what the map gives against itself: random windows of the
-size of the volume's sections against the whole map. A figure passes where it is no worse than 95 of 100 such windows.
+three dimensions with one in two. A metric's *floor* is what the map gives against itself: random windows of the
+size of the volume's sections against the whole map. A metric passes where it is no worse than 95 of 100 such windows.
 
 Several maps of one material each describe the sections of their own normal, in what has a direction or a neighbour.
-Its orientations, without regard to where they lie, are one distribution: figures of one point compare the sections
+Its orientations, without regard to where they lie, are one distribution: metrics of one point compare the sections
 with the points of all maps together, and windows of all maps give the floor.
 """
 
@@ -23,22 +23,31 @@ from polyrve.microstructure.map_placement import Maps
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
-from polyrve.validation.metrics import Figure, figures
-from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, Judgement, Row, counted
+from polyrve.validation.metrics import Metric, metrics
+from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted
 
 __all__ = [
-    "DECISIVE_SHARE", "FEWEST_GRAINS", "FEWEST_TO_STAND", "FEWEST_WINDOWS", "Comparison", "Judgement", "Row",
-    "compare", "judge", "judgement_of", "seam",
+    "DECISIVE_SHARE",
+    "FEWEST_GRAINS",
+    "FEWEST_TO_STAND",
+    "FEWEST_WINDOWS",
+    "Comparison",
+    "MetricResult",
+    "Validation",
+    "compare",
+    "seam",
+    "validate",
+    "validate_comparison",
 ]  # fmt: skip
 
 FEWEST_GRAINS = 5
-"""A map or volume with fewer grains, specks left out, is not judged by figures of grains."""
+"""A map or volume with fewer grains, specks left out, is not compared by metrics of grains."""
 
 FEWEST_WINDOWS = 5
-"""So many windows of the map, and half of them all, must give a figure; else it has no floor."""
+"""So many windows of the map, and half of them all, must give a metric; else it has no floor."""
 
 
-def seam(volume: OrientationVolume) -> Row:
+def seam(volume: OrientationVolume) -> MetricResult:
     """Whether a periodic volume goes on across its faces as it does inside.
 
     For every plane between two layers of points, the fraction of neighbours across it that are more than 10 degrees
@@ -51,12 +60,12 @@ def seam(volume: OrientationVolume) -> Row:
 
     Returns
     -------
-    Row
+    MetricResult
     """
     title, key = "seam across the faces, relative deviation", "seam"
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
+        return MetricResult(key, title, "boundaries", None, {}, None, None, "not compared", reason, decisive=False)
     per_axis: dict[str, float | None] = {}
     inside: list[float] = []
     means = []
@@ -76,18 +85,18 @@ def seam(volume: OrientationVolume) -> Row:
             means.append((mean, fraction[-1]))
     if not per_axis:
         reason = "the volume has no boundaries"
-        return Row(key, title, "boundaries", None, {}, None, None, "not judged", reason, decisive=False)
+        return MetricResult(key, title, "boundaries", None, {}, None, None, "not compared", reason, decisive=False)
     value, limit = max(x for x in per_axis.values() if x is not None), float(max(inside))
     expected, measured = np.mean(means, axis=0)
     passed, largest = value <= limit, 1.0 / expected - 1.0
-    return Row(
+    return MetricResult(
         key, title, "boundaries", value, per_axis, float(np.median(inside)), limit,
         "pass" if passed else "warn", reference=float(expected), measured=float(measured),
         decisive=bool(limit < largest or not passed),
     )  # fmt: skip
 
 
-def judge(
+def validate(
     reference: Maps | GrainMap | OrientationVolume | GrainVolume,
     rve: OrientationVolume | GrainVolume,
     *,
@@ -95,7 +104,7 @@ def judge(
     windows: int = WINDOWS,
     seed: int = 0,
     between: Callable[[], object] = lambda: None,
-) -> Judgement:
+) -> Validation:
     """Compare the sections of a volume with the map that it was made from.
 
     The maps are sampled at the volume's spacing first. A volume as the reference, such as the truth of a synthetic
@@ -114,11 +123,11 @@ def judge(
     seed : int
         Of the windows.
     between : callable, optional
-        Called before each figure; what it raises ends the judgement.
+        Called before each metric; what it raises ends the validation.
 
     Returns
     -------
-    Judgement
+    Validation
 
     Raises
     ------
@@ -130,37 +139,37 @@ def judge(
     UserWarning
         If the maps, their frames or their normals are not those that the volume was made with.
     """
-    return judgement_of(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
+    return validate_comparison(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
 
 
-def judgement_of(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Judgement:
-    """Judge all figures of a comparison, each against its floor.
+def validate_comparison(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Validation:
+    """Judge all metrics of a comparison, each against its floor.
 
     Parameters
     ----------
     comparison : Comparison
     between : callable, optional
-        As for :func:`judge`.
+        As for :func:`validate`.
 
     Returns
     -------
-    Judgement
+    Validation
     """
     if comparison.reason:
-        rows = [_not_judged(figure, comparison.reason) for figure in figures()]
+        rows = [_not_compared(metric, comparison.reason) for metric in metrics()]
         note = f"Nothing can be compared: {comparison.reason}."
         notes = (*map(_sentence, comparison.remarks), note)
-        return Judgement((*rows, seam(comparison.volume)), notes, comparison.settings)
+        return Validation((*rows, seam(comparison.volume)), notes, comparison.settings)
     grains = count_grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
-    for figure in figures(comparison.lag):
-        if figure.group == "correlation" and "volume" in comparison.pairs:
+    for metric in metrics(comparison.lag):
+        if metric.group == "correlation" and "volume" in comparison.pairs:
             continue
         between()
-        rows.append(_not_judged(figure, few) if figure.of_grains and few else _row(figure, comparison))
+        rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
     rows.append(seam(comparison.volume))
-    return Judgement(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
+    return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
 def _few_grains(comparison: Comparison, grains: int) -> str:
@@ -173,64 +182,64 @@ def _few_grains(comparison: Comparison, grains: int) -> str:
     return ""
 
 
-def _not_judged(figure: Figure, reason: str) -> Row:
-    return Row(
-        figure.key, figure.title, figure.group, None, {}, None, None, "not judged", reason, unit=figure.unit,
-        higher_is_better=figure.higher, decisive=False,
+def _not_compared(metric: Metric, reason: str) -> MetricResult:
+    return MetricResult(
+        metric.key, metric.title, metric.group, None, {}, None, None, "not compared", reason, unit=metric.unit,
+        higher_is_better=metric.higher, decisive=False,
     )  # fmt: skip
 
 
-def _row(figure: Figure, comparison: Comparison) -> Row:
-    sides = comparison.sides(figure)
-    values = {name: figure.compare(reference, sample) for name, (reference, sample, _) in sides.items()}
+def _row(metric: Metric, comparison: Comparison) -> MetricResult:
+    sides = comparison.sides(metric)
+    values = {name: metric.compare(reference, sample) for name, (reference, sample, _) in sides.items()}
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     kept: dict[tuple[int, int], np.ndarray] = {}
     limits, medians, reasons = {}, {}, {}
     for name, (reference, sample, windows) in sides.items():
-        what = comparison.reference_name(name, figure)
+        what = comparison.reference_name(name, metric)
         if name not in known:
-            missing = figure.lacks(reference)
-            side, missing = (what, missing) if missing else ("the volume", figure.lacks(sample))
+            missing = metric.lacks(reference)
+            side, missing = (what, missing) if missing else ("the volume", metric.lacks(sample))
             reasons[name] = f"{side} has {missing}"
             continue
         key = id(reference), id(windows)
         if key not in kept:
-            kept[key] = np.array([figure.compare(reference, window) for window in windows])
+            kept[key] = np.array([metric.compare(reference, window) for window in windows])
         floor = kept[key][np.isfinite(kept[key])]
         if len(windows) < FEWEST_WINDOWS:
             reasons[name] = f"{counted(len(windows), 'window')} of {what}; at least {FEWEST_WINDOWS} give a floor"
         elif len(floor) < max(FEWEST_WINDOWS, len(windows) // 2):
-            lacks = figure.lacks(next(w for w, x in zip(windows, kept[key], strict=True) if not np.isfinite(x)))
+            lacks = metric.lacks(next(w for w, x in zip(windows, kept[key], strict=True) if not np.isfinite(x)))
             number = len(windows) - len(floor)
             reasons[name] = f"{number} of {len(windows)} windows of {what} have {lacks}: there is no floor"
         else:
-            limit = float(np.quantile(floor, 1.0 - QUANTILE if figure.higher else QUANTILE))
-            if figure.higher and limit <= 0.0:
+            limit = float(np.quantile(floor, 1.0 - QUANTILE if metric.higher else QUANTILE))
+            if metric.higher and limit <= 0.0:
                 reasons[name] = f"windows of {what} reach a share of 0: there is no floor, every volume would pass"
                 continue
             limits[name], medians[name] = limit, float(np.median(floor))
-    sign = -1.0 if figure.higher else 1.0
+    sign = -1.0 if metric.higher else 1.0
     worst = max(limits or known, key=lambda name: sign * (known[name] - limits.get(name, 0.0)), default="")
     expected = measured = None
-    if figure.measure is not None:
-        numbers = [[figure.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
+    if metric.measure is not None:
+        numbers = [[metric.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
         expected, measured = (_number(x) for x in np.mean(numbers, axis=0))
     passed = all(sign * (known[name] - limit) <= 1e-12 for name, limit in limits.items())
-    decisive = bool(limits) and (not passed or figure.decides(limits[worst]))
-    return Row(
-        key=figure.key,
-        title=figure.title,
-        group=figure.group,
+    decisive = bool(limits) and (not passed or metric.decides(limits[worst]))
+    return MetricResult(
+        key=metric.key,
+        title=metric.title,
+        group=metric.group,
         value=known.get(worst),
         per_axis={name: _number(value) for name, value in values.items()},
         floor=medians.get(worst),
         limit=limits.get(worst),
-        verdict=("pass" if passed else "warn") if limits else "not judged",
+        verdict=("pass" if passed else "warn") if limits else "not compared",
         reason="" if limits else next(iter(reasons.values())),
         reference=expected,
         measured=measured,
-        unit=figure.unit,
-        higher_is_better=figure.higher,
+        unit=metric.unit,
+        higher_is_better=metric.higher,
         decisive=decisive,
     )
 
@@ -239,7 +248,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str]:
+def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) -> list[str]:
     pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
@@ -262,7 +271,7 @@ def _notes(comparison: Comparison, rows: Sequence[Row], grains: int) -> list[str
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
         notes.append(
-            f"{what.capitalize()} shows {counted(shown[what])}: figures of grains and texture have a wide floor."
+            f"{what.capitalize()} shows {counted(shown[what])}: metrics of grains and texture have a wide floor."
         )
     notes.append(f"The volume has {counted(grains)} of {SPECK + 1} points or more.")
     if grains < 100:

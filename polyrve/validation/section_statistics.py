@@ -1,6 +1,6 @@
-"""What is measured on planar sections: the numbers behind the figures of :mod:`polyrve.validation.run`.
+"""What is measured on planar sections: the numbers behind the metrics of :mod:`polyrve.validation.run`.
 
-A :class:`Sample` is a stack of parallel sections, a single map, a window of a map or a whole volume. The same
+A :class:`SectionStack` is a stack of parallel sections, a single map, a window of a map or a whole volume. The same
 estimators serve all of them: a field that is not periodic is treated as a window of something larger, so pairs are
 counted within it, and grains and chords that its border cuts are left out (:mod:`polyrve.microstructure.stereology`).
 """
@@ -16,13 +16,13 @@ from scipy import fft
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
-from polyrve.crystallography.odf import OrientationCells, orientation_cells
+from polyrve.crystallography.odf import OdfBins, odf_bins
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grain_properties import mean_of_links
 from polyrve.microstructure.grains import mean_orientations
-from polyrve.microstructure.lags import half_window
+from polyrve.microstructure.lags import half_space
 from polyrve.microstructure.links import bridge_holes, connect, neighbour_disorientation
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.stereology import SPECK, chords, grain_shapes
@@ -56,7 +56,7 @@ class GrainTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Orientations:
+class PooledOrientations:
     """Points without regard to where they lie, and what is measured on them: the one-point statistics.
 
     Attributes
@@ -66,7 +66,7 @@ class Orientations:
     phases : tuple of Phase
     threshold : float, degrees
         Of grain boundaries.
-    cells : tuple of OrientationCells
+    cells : tuple of OdfBins
         For each phase.
     cell_ids : ndarray, shape (*points,), int64
         Cell of each point among those of its phase; -1 where not indexed or left out to save time.
@@ -76,7 +76,7 @@ class Orientations:
     phase_ids: np.ndarray
     phases: tuple[Phase, ...]
     threshold: float
-    cells: tuple[OrientationCells, ...]
+    cells: tuple[OdfBins, ...]
     cell_ids: np.ndarray
 
     @cached_property
@@ -94,7 +94,7 @@ class Orientations:
             angles[pairs] = rotation.disorientation_angle(q[first[pairs]], q[second[pairs]], phase.symmetry)
         return np.rad2deg(angles)
 
-    def _cell_weights(self) -> Iterator[tuple[OrientationCells, np.ndarray]]:
+    def _cell_weights(self) -> Iterator[tuple[OdfBins, np.ndarray]]:
         total = max(int((self.cell_ids >= 0).sum()), 1)
         for phase_id, cells in enumerate(self.cells, start=1):
             of_phase = self.cell_ids[(self.phase_ids == phase_id) & (self.cell_ids >= 0)]
@@ -131,7 +131,7 @@ class Orientations:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample(Orientations):
+class SectionStack(PooledOrientations):
     """A stack of sections and what is measured on it.
 
     Attributes
@@ -140,7 +140,7 @@ class Sample(Orientations):
         m sections.
     phase_ids : ndarray, shape (m, *shape), int32
     phases, threshold, cells, cell_ids
-        As in :class:`Orientations`.
+        As in :class:`PooledOrientations`.
     spacing : tuple of float, um
         One for each axis of ``shape``.
     periodic : bool
@@ -165,7 +165,7 @@ class Sample(Orientations):
         """The first section as a map."""
         return OrientationMap(self.quaternions[0], self.phase_ids[0], self.phases, self.spacing, periodic=self.periodic)
 
-    def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> Sample:
+    def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> SectionStack:
         """Part of a sample, not periodic.
 
         Parameters
@@ -175,7 +175,7 @@ class Sample(Orientations):
 
         Returns
         -------
-        Sample
+        SectionStack
         """
         cut: tuple[slice, ...] = (slice(None), *(slice(a, a + n) for a, n in zip(start, shape, strict=True)))
         angles = {}
@@ -183,7 +183,7 @@ class Sample(Orientations):
             values = values[cut].copy()
             values[(slice(None),) * axis + (-1,)] = np.nan
             angles[axis] = values
-        return Sample(
+        return SectionStack(
             quaternions=self.quaternions[cut],
             phase_ids=self.phase_ids[cut],
             phases=self.phases,
@@ -302,7 +302,7 @@ class Sample(Orientations):
         return {}
 
     def madogram(self, reach: int) -> np.ndarray:
-        """First-order variogram of the harmonics at all lags of a window.
+        """First-order variogram of the harmonics at all lags up to a largest one.
 
         Parameters
         ----------
@@ -312,7 +312,7 @@ class Sample(Orientations):
         Returns
         -------
         ndarray, shape (number of lags, C), float64
-            ``1/2 <abs(f_c(x) - f_c(x + r))>`` over pairs of one phase, for the lags of :func:`half_window`; NaN where
+            ``1/2 <abs(f_c(x) - f_c(x + r))>`` over pairs of one phase, for the lags of :func:`half_space`; NaN where
             no pair.
         """
         if ("madogram", reach) not in self._kept:
@@ -329,7 +329,7 @@ class Sample(Orientations):
             inside = self.phase_ids == phase_id
             everywhere = bool(inside.all())
             rows = []
-            for lag in half_window(len(self.shape), reach):
+            for lag in half_space(len(self.shape), reach):
                 a, b = self._pair(f, lag)
                 difference = np.abs(a - b)
                 axes = tuple(range(1, difference.ndim))
@@ -356,7 +356,7 @@ class Sample(Orientations):
         return values[tuple(tail)], values[tuple(head)]
 
     def two_point(self, reach: int) -> np.ndarray:
-        """Two-point correlations of all pairs of harmonics at all lags of a window.
+        """Two-point correlations of all pairs of harmonics at all lags up to a largest one.
 
         Parameters
         ----------
@@ -366,7 +366,7 @@ class Sample(Orientations):
         Returns
         -------
         ndarray, shape (number of lags, C, C), float64
-            ``<f_c(x) f_d(x + r)>`` over indexed points, for the lags of :func:`half_window`.
+            ``<f_c(x) f_d(x + r)>`` over indexed points, for the lags of :func:`half_space`.
         """
         if ("two_point", reach) not in self._kept:
             self._kept["two_point", reach] = self._two_point(reach)
@@ -384,7 +384,7 @@ class Sample(Orientations):
             products += spectrum.conj()[:, None] * spectrum[None]
             mask = fft.rfftn((self.phase_ids[section] > 0).astype(np.float64), size, axes=axes)
             pairs += np.abs(mask) ** 2
-        at = tuple(np.array(half_window(d, reach)).T)
+        at = tuple(np.array(half_space(d, reach)).T)
         correlation = np.moveaxis(fft.irfftn(products, size, axes=axes), (0, 1), (-2, -1))[at]
         number = fft.irfftn(pairs, size, axes=axes)[at]
         return correlation / np.maximum(number, 0.5)[:, None, None]
@@ -404,7 +404,7 @@ def _channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phas
 
 def _cells(
     quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]
-) -> tuple[tuple[OrientationCells, ...], np.ndarray]:
+) -> tuple[tuple[OdfBins, ...], np.ndarray]:
     cell_ids = np.full(phase_ids.size, -1, dtype=np.int64)
     step = -(-phase_ids.size // _MOST_TEXTURE_POINTS)
     step += 1 if step > 1 and step % 2 == 0 else 0
@@ -414,12 +414,12 @@ def _cells(
     cells = []
     for phase_id, phase in enumerate(phases, start=1):
         of_phase = (ids == phase_id) & chosen
-        cells.append(orientation_cells(flat[of_phase], phase.laue))
+        cells.append(odf_bins(flat[of_phase], phase.laue))
         cell_ids[of_phase] = cells[-1].of_point
     return tuple(cells), cell_ids.reshape(phase_ids.shape)
 
 
-def whole(field: OrientationField, threshold: float) -> Sample:
+def stack_of(field: OrientationField, threshold: float) -> SectionStack:
     """A map or a whole volume as one sample.
 
     Parameters
@@ -430,10 +430,10 @@ def whole(field: OrientationField, threshold: float) -> Sample:
 
     Returns
     -------
-    Sample
+    SectionStack
     """
     cells, cell_ids = _cells(field.quaternions, field.phase_ids, field.phases)
-    return Sample(
+    return SectionStack(
         quaternions=field.quaternions[None],
         phase_ids=field.phase_ids[None],
         phases=field.phases,
@@ -447,26 +447,26 @@ def whole(field: OrientationField, threshold: float) -> Sample:
     )
 
 
-def pooled(samples: Sequence[Sample]) -> Orientations:
+def pool(samples: Sequence[SectionStack]) -> PooledOrientations:
     """The points of several samples together, each counting alike.
 
     Parameters
     ----------
-    samples : sequence of Sample
+    samples : sequence of SectionStack
         Of the same phases and threshold.
 
     Returns
     -------
-    Orientations
+    PooledOrientations
         Sorted into cells of their own, so that no sample is thinned out more than another.
     """
     quaternions = np.concatenate([sample.quaternions.reshape(-1, 4) for sample in samples])
     phase_ids = np.concatenate([sample.phase_ids.ravel() for sample in samples])
     cells, cell_ids = _cells(quaternions, phase_ids, samples[0].phases)
-    return Orientations(quaternions, phase_ids, samples[0].phases, samples[0].threshold, cells, cell_ids)
+    return PooledOrientations(quaternions, phase_ids, samples[0].phases, samples[0].threshold, cells, cell_ids)
 
 
-def sections(volume: OrientationVolume, threshold: float, most: int = 32) -> dict[int, Sample]:
+def section_stacks(volume: OrientationVolume, threshold: float, most: int = 32) -> dict[int, SectionStack]:
     """The sections of a volume normal to each array axis that has sections.
 
     Parameters
@@ -479,7 +479,7 @@ def sections(volume: OrientationVolume, threshold: float, most: int = 32) -> dic
 
     Returns
     -------
-    dict of int to Sample
+    dict of int to SectionStack
         By array axis; axes with a section of a single row are left out.
     """
     angles = [neighbour_disorientation(volume, axis) for axis in range(3)]
@@ -494,7 +494,7 @@ def sections(volume: OrientationVolume, threshold: float, most: int = 32) -> dic
         def stack(values: np.ndarray, axis: int = axis, chosen: np.ndarray = chosen) -> np.ndarray:
             return np.moveaxis(values, axis, 0)[chosen]
 
-        samples[axis] = Sample(
+        samples[axis] = SectionStack(
             quaternions=stack(volume.quaternions),
             phase_ids=stack(volume.phase_ids),
             phases=volume.phases,

@@ -14,7 +14,7 @@ from polyrve.adapters.volumes import dream3d
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.grain_properties import measure
+from polyrve.microstructure.grain_properties import measure_grains
 from polyrve.microstructure.grains import GrainMap, GrainVolume, grain_wise
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared/data"
@@ -249,7 +249,7 @@ def test_cells_hold_the_mean_of_their_grain_and_whether_they_lie_at_a_boundary(t
 @pytest.mark.parametrize("version", VERSIONS)
 def test_values_of_the_feature_data(tmp_path, two_phase_grains, version):
     dream3d.write(two_phase_grains, tmp_path / "rve.dream3d", version=version, shapes=True)
-    measured = measure(two_phase_grains)
+    measured = measure_grains(two_phase_grains)
     with h5py.File(tmp_path / "rve.dream3d") as file:
         features = file[CELLS[version].replace("CellData", "CellFeatureData")]
         assert all(len(item) == 9 for item in features.values())

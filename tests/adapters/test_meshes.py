@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from polyrve.adapters.material_grid import cells
+from polyrve.adapters.material_grid import material_grid
 from polyrve.adapters.solvers import abaqus, damask_mesh, los_alamos, meshio_hex, moose
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
@@ -97,7 +97,7 @@ def test_nastran_has_a_property_per_grain(tmp_path, two_phase_grains):
 
 
 def test_cell_sets(two_phase_grains):
-    mesh = meshio_hex.to_mesh(cells(two_phase_grains))
+    mesh = meshio_hex.to_mesh(material_grid(two_phase_grains))
     ids = two_phase_grains.grain_ids.ravel()
     for grain in range(1, 9):
         np.testing.assert_array_equal(mesh.cell_sets[f"grain_{grain}"][0], np.flatnonzero(ids == grain))

@@ -48,7 +48,7 @@ def test_image_value_by_value(tmp_path, two_phase_grains, module, name, compress
     expect("Quats", field.quaternions, atol=1e-7)
     expect("EulerAngles", np.rad2deg(rotation.to_euler(field.quaternions)), rtol=1e-6)
     expect("KAM", np.nan_to_num(grain_properties.kernel_average_misorientation(field)), atol=1e-5)
-    spread = grain_properties.measure(two_phase_grains).orientation_spread
+    spread = grain_properties.measure_grains(two_phase_grains).orientation_spread
     expect("GOS", spread[two_phase_grains.grain_ids - 1], rtol=1e-6)
     expect("CI", field.properties["CI"])
     expect("strain", field.properties["strain"])

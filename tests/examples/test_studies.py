@@ -114,8 +114,8 @@ def test_convergence(load, tmp_path):
 
 def test_homogeneous(load, tmp_path):
     example, scan = load("homogeneous"), load("study").section(32, grain_size=5.0)
-    before = example.main(scan, 16, iterations=0, start="polycrystal", window=5)
-    after = example.main(scan, 16, iterations=25, start="polycrystal", window=5, output=tmp_path / "h.png")
+    before = example.main(scan, 16, iterations=0, initial="polycrystal", largest_lag=5)
+    after = example.main(scan, 16, iterations=25, initial="polycrystal", largest_lag=5, output=tmp_path / "h.png")
     assert after.errors.shape == (120 * 9,)
     assert after.errors.mean() < 0.5 * before.errors.mean()
     assert drawn(tmp_path, "h.png", "h_poles.png", "h_madograms.png")

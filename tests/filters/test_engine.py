@@ -12,8 +12,9 @@ from rich.console import Console
 from polyrve.cli.progress import Reporter
 from polyrve.filters import engine, forecast
 from polyrve.filters.filter import Cancelled
-from polyrve.microstructure.map_placement import around
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.map_placement import axisymmetric
+from polyrve.microstructure.synthetic import make_specimen
 from polyrve.reconstruction.run import Progress
 from polyrve.settings import ReconstructionSettings
 
@@ -24,7 +25,7 @@ LINES = (
 
 @pytest.fixture
 def scan():
-    return measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
+    return simulate_scan(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
 
 
 class Heard(list):
@@ -78,7 +79,7 @@ def test_normals_are_named(play, scan):
 
 @pytest.mark.parametrize(("axis", "normals"), [("x", "zy"), ("y", "zx")])
 def test_a_map_around_an_axis_goes_by_its_normals(play, scan, axis, normals):
-    arguments = grow(around(scan, axis), play("volume()")).volume.provenance["arguments"]
+    arguments = grow(axisymmetric(scan, axis), play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == normals
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == [f"{normal}.dream3d" for normal in normals]
 
@@ -107,7 +108,7 @@ def test_cancel_interrupts_and_brings_the_best_state(play, scan):
     assert grown.volume.shape == (8, 9, 10)
 
 
-CHEAP = {"window": 3, "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0}}
+CHEAP = {"largest_lag": 3, "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0}}
 
 
 @pytest.mark.parametrize("asks", [1, 3, 40])
@@ -115,7 +116,7 @@ def test_cancel_is_answered_within_the_start_in_this_process(scan, asks):
     """At once, between two sweeps, between two batches of exchanges."""
     heard, asked = Heard(), itertools.count(1)
     with pytest.raises(Cancelled):
-        grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, start="exemplar")
+        grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, initial="exemplar")
     assert [text for _, text in heard] == ["loading TensorFlow", "putting the start together"][:asks]
     assert next(asked) <= asks + 3
 
@@ -126,7 +127,7 @@ def test_cancel_while_sharpening_keeps_the_minimum(scan):
     def cancelled():
         return heard[-1][1] == "sharpening" and next(asked) >= 3
 
-    settings = {"shape": (1, 12, 14), "start": "random", "iterations": 0, **CHEAP}
+    settings = {"shape": (1, 12, 14), "initial": "random", "iterations": 0, **CHEAP}
     grown = grow({"z": scan}, None, cancelled=cancelled, heard=heard, **settings)
     blunt = grow({"z": scan}, None, **settings, sharpen=False)
     assert grown.volume.quaternions.tobytes() == blunt.volume.quaternions.tobytes()
@@ -179,7 +180,9 @@ def test_lines_of_the_command_line_are_understood():
     "settings",
     [
         ReconstructionSettings(),
-        ReconstructionSettings(spacing=(0.5, 1.0, 2.0), weights={"texture": 0.0, "mean variation": 1e-3}, window=5),
+        ReconstructionSettings(
+            spacing=(0.5, 1.0, 2.0), weights={"texture": 0.0, "mean variation": 1e-3}, largest_lag=5
+        ),
     ],
 )
 def test_settings_file_says_the_same(settings, tmp_path):

@@ -35,9 +35,9 @@ def test_defaults_are_those_of_the_settings():
     "settings",
     [
         ReconstructionSettings(),
-        ReconstructionSettings(shape=(1, 20, 30), spacing=(0.5, 1.0, 2.0), periodic=False, window=4, seed=7),
+        ReconstructionSettings(shape=(1, 20, 30), spacing=(0.5, 1.0, 2.0), periodic=False, largest_lag=4, seed=7),
         ReconstructionSettings(shape=(8, 9, 10), weights={"texture": 2.5, "variogram": 0.0}, optimizer="scipy-lbfgsb"),
-        ReconstructionSettings(descriptors="paper", sections_per_group=1, start="random", levels=2, tolerance=0.0),
+        ReconstructionSettings(descriptors="paper", sections_per_group=1, initial="random", levels=2, tolerance=0.0),
     ],
 )
 def test_settings_to_arguments_and_back(settings):
@@ -55,8 +55,8 @@ def test_vectors_are_x_y_z():
 
 
 def test_a_value_behind_a_switch_that_is_off_is_not_used():
-    assert settings_of(defaults() | {"window": 5}).window is None
-    assert settings_of(defaults() | {"window": 5, "set_window": True}).window == 5
+    assert settings_of(defaults() | {"window": 5}).largest_lag is None
+    assert settings_of(defaults() | {"window": 5, "set_window": True}).largest_lag == 5
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence
 from polyrve.filters.parameters import settings_list
 from polyrve.filters.Plugin import FILTERS
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
-from polyrve.validation.run import Judgement, Row
+from polyrve.validation.run import MetricResult, Validation
 
 FOLDER = Path(sys.modules["polyrve.filters"].__file__).resolve().parent
 
@@ -147,17 +147,17 @@ def test_choices_that_pipelines_store_by_index():
 
 def test_figures_as_a_table():
     rows = (
-        Row(
+        MetricResult(
             "a", "A", "texture", 0.25, {"z": 0.25, "x": 0.125}, 0.1, 0.5, "pass", reference=1.0, measured=2.0, unit="um"
         ),
-        Row("b", "B", "grains", None, {}, None, None, "not judged", "too few", decisive=False),
+        MetricResult("b", "B", "grains", None, {}, None, None, "not compared", "too few", decisive=False),
     )
-    numbers, texts = table(Judgement(rows))
+    numbers, texts = table(Validation(rows))
     assert numbers["Value"][0] == 0.25
     assert numbers["ValuePerAxis"][0, 0] == 0.125
     assert str(numbers["ValuePerAxis"][0, 1]) == "nan"
     assert numbers["ValuePerAxis"][0, 2] == 0.25
-    assert [VERDICTS[int(i)] for i in numbers["VerdictNumber"].ravel()] == ["pass", "not judged"]
+    assert [VERDICTS[int(i)] for i in numbers["VerdictNumber"].ravel()] == ["pass", "not compared"]
     assert numbers["Decisive"].ravel().tolist() == [True, False]
     assert texts["Reason"] == ["", "too few"]
     assert set(numbers) == {column.name for column in columns_of()}

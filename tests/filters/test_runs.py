@@ -13,8 +13,9 @@ from polyrve.filters import engine, structure
 from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
 from polyrve.filters.filter import Cancelled
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
+from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.segmentation import segment
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.synthetic import make_specimen
 
 pytestmark = pytest.mark.usefixtures("simplnx")
 
@@ -26,7 +27,7 @@ def volume():
 
 @pytest.fixture
 def args(data, map_arguments):
-    scan = measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
+    scan = simulate_scan(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
     names = {"cell_matrix": "Cells", "ensemble_matrix": "Ensemble", "feature_matrix": "Features"}
     return map_arguments(z=scan) | names | {
         "output_geometry": nx.DataPath("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1,
@@ -104,7 +105,7 @@ def test_a_write_that_fails_loses_nothing(data, args, volume, monkeypatch):
 
 
 def test_a_map_that_was_read_is_not_kept(data, args, tmp_path, monkeypatch):
-    dream3d.write(measure(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1), tmp_path / "map.dream3d")
+    dream3d.write(simulate_scan(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1), tmp_path / "map.dream3d")
     args |= {"file": tmp_path / "map.dream3d", "properties": True, "options": ""}
     reading._read.cache_clear()
     planned(reading.ReadEBSDFilter(), data, args)

@@ -8,7 +8,7 @@ from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.filters import structure
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.map_placement import around, by_normal, voxel_size
+from polyrve.microstructure.map_placement import axisymmetric, by_normal, voxel_size
 
 PHASES = (Phase("Al", "m-3m"), Phase("Mg", "6/mmm"))
 
@@ -23,7 +23,7 @@ def scan():
 @pytest.mark.parametrize("axis", ["x", "y"])
 def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_arguments, scan, axis):
     args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
-    expected, found = around(scan, axis), structure.read_maps(data, args)
+    expected, found = axisymmetric(scan, axis), structure.read_maps(data, args)
     assert list(found) == list(expected)
     for normal, field in expected.items():
         assert found[normal].spacing == field.spacing

@@ -10,12 +10,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
-ADAPTERS_MAY_IMPORT = {
-    "polyrve.adapters", "polyrve.microstructure.fields", "polyrve.crystallography.phase", "polyrve.crystallography.rotation", "polyrve.crystallography.reference_frames",
-    "polyrve.microstructure.grains", "polyrve.backend.processors", "polyrve.microstructure.axes",
-}  # fmt: skip
-ABOVE_ALL = {"polyrve", "polyrve.__main__", "polyrve.cli.app", "polyrve.demo"}
-ABOVE_THE_ENGINE = {"polyrve.cli.app", "polyrve.demo", "polyrve.report", "polyrve.filters", "polyrve.adapters"}
 NEEDS_TENSORFLOW_NEVER = ("polyrve.adapters",)
 ROOMS_THAT_MUST_NOT_EXIST = {"utils", "util", "helpers", "common", "misc", "base", "core"}
 
@@ -67,20 +61,6 @@ def imports(path):
 
 def within(name, packages):
     return any(name == package or name.startswith(package + ".") for package in packages)
-
-
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_imports_point_down(name):
-    for imported in imports(MODULES[name]):
-        assert not within(imported, ("adapters", "filters")), f"{name} imports {imported}: write polyrve.{imported}"
-        if not within(imported, ("polyrve",)):
-            continue
-        if within(name, ("polyrve.adapters",)):
-            assert imported == "polyrve" or within(imported, ADAPTERS_MAY_IMPORT), f"{name} imports {imported}"
-        elif not within(name, ("polyrve.filters",)):
-            assert not within(imported, ("polyrve.filters",)), f"{name} imports {imported}"
-            if not (name in ABOVE_ALL or within(name, ("polyrve.report",))):
-                assert not within(imported, ABOVE_THE_ENGINE), f"{name} imports {imported}"
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if within(name, NEEDS_TENSORFLOW_NEVER)))

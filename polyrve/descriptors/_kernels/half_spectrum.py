@@ -24,7 +24,7 @@ def times(columns: int) -> np.ndarray:
     return np.where(np.isin(np.arange(half_columns(columns)), (0, columns / 2)), 1.0, 2.0)
 
 
-def column_lags(columns: int, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines at lags 0 ... window and sines at 1 ... window of half the spectrum, (half, ...)."""
-    angle = 2 * np.pi / columns * np.outer(np.arange(half_columns(columns)), np.arange(window + 1))
+def column_lags(columns: int, largest_lag: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of half the spectrum, (half, ...)."""
+    angle = 2 * np.pi / columns * np.outer(np.arange(half_columns(columns)), np.arange(largest_lag + 1))
     return np.cos(angle), np.sin(angle[:, 1:])

@@ -28,7 +28,7 @@ from polyrve.descriptors._kernels import lags_at_once
 from polyrve.descriptors._kernels.loops import added, rows_added, stacked
 from polyrve.descriptors._kernels.surroundings import Block, Layout, reach_of, total
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable, Transform
-from polyrve.descriptors.channels import Features, at_once, divisor, in_parts
+from polyrve.descriptors.channels import Channels, at_once, divisor, in_parts
 from polyrve.descriptors.protocol import average_groups
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.lags import Lag
@@ -37,7 +37,7 @@ STRIPS = 4
 
 
 def section_pair_means(
-    features: Features, lags: Sequence[Lag], transform: Separable | Isotropic, axes: tuple[int, ...], group: int | None
+    channels: Channels, lags: Sequence[Lag], transform: Separable | Isotropic, axes: tuple[int, ...], group: int | None
 ) -> tuple[tf.Tensor, ...]:
     """Means of a transform of the increments, averaged over groups of sections.
 
@@ -46,7 +46,7 @@ def section_pair_means(
 
     Parameters
     ----------
-    features : Features
+    channels : Channels
         Channels of shape (C, nz, ny, nx).
     lags : sequence of (int, int)
         Rows and columns in the sections, in voxels.
@@ -61,13 +61,13 @@ def section_pair_means(
     tuple of tf.Tensor, shape (groups, L, V)
         One per axis.
     """
-    if group is not None or features.mask is not None or not features.periodic:
-        return tuple(average_groups(pair_means(features, lags, transform, axis), group) for axis in axes)
+    if group is not None or channels.mask is not None or not channels.periodic:
+        return tuple(average_groups(pair_means(channels, lags, transform, axis), group) for axis in axes)
     owners = {(axis, lag): _owner(axis, lag, axes) for axis in axes for lag in lags}
     own = {axis: [*dict.fromkeys(lag for owner, lag in owners.values() if owner == axis)] for axis in axes}
     reach = reach_of([lag for found in own.values() for lag in found])
     joined = tf.concat(
-        [average_groups(pair_means(features, own[axis], transform, axis, reach), None) for axis in axes if own[axis]],
+        [average_groups(pair_means(channels, own[axis], transform, axis, reach), None) for axis in axes if own[axis]],
         1,
     )
     rows = [(axis, lag) for axis in axes for lag in own[axis]]
@@ -85,13 +85,13 @@ def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
 
 
 def pair_means(
-    features: Features, lags: Sequence[Lag], transform: Separable | Isotropic, axis: int, reach: Lag | None = None
+    channels: Channels, lags: Sequence[Lag], transform: Separable | Isotropic, axis: int, reach: Lag | None = None
 ) -> tf.Tensor:
     """Means of a transform of the increments in the sections normal to an axis.
 
     Parameters
     ----------
-    features : Features
+    channels : Channels
         Channels of shape (C, nz, ny, nx).
     lags : sequence of (int, int)
         Rows and columns in the sections, in voxels.
@@ -105,19 +105,19 @@ def pair_means(
     -------
     tf.Tensor, shape (L, V, sections)
     """
-    parts = features.parts(axis)
-    sections, channels, rows, columns = (int(n) for n in parts[0].shape)
-    dtype, masked, reach = parts[0].dtype, features.mask is not None, reach or reach_of(lags)
+    parts = channels.parts(axis)
+    sections, count, rows, columns = (int(n) for n in parts[0].shape)
+    dtype, masked, reach = parts[0].dtype, channels.mask is not None, reach or reach_of(lags)
     all_lags = has_gpu()
     kept = 2 * len(lags) if all_lags and (masked or isinstance(transform, Isotropic)) else 0
-    section_bytes = dtype.size * (channels + masked + kept) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
+    section_bytes = dtype.size * (count + masked + kept) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
     block = at_once(sections, section_bytes, transform.block_bytes)
-    shape = sections, channels, rows, columns
-    layout = Layout(shape, block, len(lags), reach, masked, features.periodic, dtype)
+    shape = sections, count, rows, columns
+    layout = Layout(shape, block, len(lags), reach, masked, channels.periodic, dtype)
     kernel = _kernel(transform, layout, all_lags)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
     absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
-    masks = in_parts(features.mask[None], axis) if masked else absent
+    masks = in_parts(channels.mask[None], axis) if masked else absent
     return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
 
 

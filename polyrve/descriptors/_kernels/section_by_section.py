@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from polyrve.backend.device import has_gpu
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import Descriptor
 
 Kernel = Callable[[tf.Tensor], tf.Tensor]
@@ -30,14 +30,14 @@ class ComparesSections(Protocol):
 
 
 def misfits(
-    descriptor: Descriptor, features: Features, targets: Mapping[int, np.ndarray], group: int | None
+    descriptor: Descriptor, channels: Channels, targets: Mapping[int, np.ndarray], group: int | None
 ) -> list[tf.Tensor]:
     """Misfit of a descriptor in the sections normal to each axis.
 
     Parameters
     ----------
     descriptor : Descriptor
-    features : Features
+    channels : Channels
     targets : mapping of int to ndarray
         Target for each array axis.
     group : int, optional
@@ -53,11 +53,11 @@ def misfits(
     ValueError
         If a target has another shape than the descriptor's estimate.
     """
-    alone = group == 1 and features.periodic and features.mask is None
+    alone = group == 1 and channels.periodic and channels.mask is None
     if alone and isinstance(descriptor, ComparesSections) and not has_gpu():
-        return [_in_one_pass(descriptor, features.parts(axis), target) for axis, target in targets.items()]
+        return [_in_one_pass(descriptor, channels.parts(axis), target) for axis, target in targets.items()]
     found = []
-    estimates = descriptor.estimate(features, tuple(targets), group)
+    estimates = descriptor.estimate(channels, tuple(targets), group)
     for estimate, target in zip(estimates, targets.values(), strict=True):
         require_shape(descriptor.name, target, tuple(estimate.shape[1:]))
         found.append(descriptor.misfit(estimate, target))

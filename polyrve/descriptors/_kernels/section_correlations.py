@@ -33,14 +33,14 @@ class SectionCorrelations:
 
     Attributes
     ----------
-    channels, window : int
+    channels, largest_lag : int
     cross : bool
     shape : (int, int)
         Rows and columns of a section.
     """
 
     channels: int
-    window: int
+    largest_lag: int
     cross: bool
     shape: tuple[int, int]
 
@@ -55,13 +55,13 @@ class SectionCorrelations:
         return half_columns(self.shape[1])
 
     def row_lags(self) -> np.ndarray:
-        """Cosines at lags 0 ... window and sines at 1 ... window of the rows of a spectrum, (2 window + 1, n)."""
+        """Cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of the rows of a spectrum, (2 * largest_lag + 1, n)."""
         n, m = self.shape
-        angle = 2 * np.pi / n * np.outer(np.arange(self.window + 1), np.arange(n))
+        angle = 2 * np.pi / n * np.outer(np.arange(self.largest_lag + 1), np.arange(n))
         return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
 
     def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The four parts of correlations (C, C, window + 1, 2 window + 1) or (C, ...), in the order of the kernel.
+        """The four parts of correlations (C, C, largest_lag + 1, 2 * largest_lag + 1) or (C, ...), in the order of the kernel.
 
         Returns
         -------
@@ -71,7 +71,7 @@ class SectionCorrelations:
         first = np.arange(self.channels)
         second = (first + np.arange(self.distances)[:, None]) % self.channels
         forth, back = (target[first, second], target[second, first]) if self.cross else (target[None], target[None])
-        ahead = slice(self.window, None), slice(self.window, None, -1)
+        ahead = slice(self.largest_lag, None), slice(self.largest_lag, None, -1)
         a, b, c, d = forth[..., ahead[0]], forth[..., ahead[1]], back[..., ahead[0]], back[..., ahead[1]]
         ways = [sum(sign * side for sign, side in zip(signs, (a, b, c, d), strict=True)) for signs in SIGNS.T]
         whole = [np.swapaxes(way / 4, 1, 2)[:, i:, :, j:] for way, (i, j) in zip(ways, STARTS, strict=True)]
@@ -79,7 +79,7 @@ class SectionCorrelations:
 
     def part_shapes(self) -> list[tuple[int, int, int, int]]:
         """Shapes of :meth:`parts`."""
-        lags = self.window + 1
+        lags = self.largest_lag + 1
         starts = STARTS if self.cross else STARTS[:2]
         return [(self.distances, lags - row, self.channels, lags - column) for row, column in starts]
 
@@ -89,8 +89,10 @@ class SectionCorrelations:
         of_distances[0] = 1.0
         if self.cross and self.channels % 2 == 0:
             of_distances[-1] = 1.0
-        count = self.channels * (self.channels if self.cross else 1) * (self.window + 1) * (2 * self.window + 1)
-        of_columns = np.full(self.window + 1, 2.0)
+        count = (
+            self.channels * (self.channels if self.cross else 1) * (self.largest_lag + 1) * (2 * self.largest_lag + 1)
+        )
+        of_columns = np.full(self.largest_lag + 1, 2.0)
         of_columns[0] = 1.0
         return of_distances / count, of_columns, of_columns[1:]
 
@@ -106,13 +108,13 @@ class SectionCorrelations:
 @lru_cache(maxsize=64)
 def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -> Callable[..., tf.Tensor]:
     """Values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals."""
-    channels, window, half = layout.channels, layout.window, layout.half
+    channels, largest_lag, half = layout.channels, layout.largest_lag, layout.half
     n, m = layout.shape
     width = channels * half
     around = (layout.distances - 1) * half
     # Arguments of the kernel: compilers take products with constants and joined terms apart.
     often = times(m)
-    of_columns = [often[:, None] * lags for lags in column_lags(m, window)]
+    of_columns = [often[:, None] * lags for lags in column_lags(m, largest_lag)]
     constants = (often, layout.row_lags(), layout.row_lags().T, *of_columns, *layout.weights())
 
     @tf.function(jit_compile=True, autograph=False)
@@ -135,14 +137,14 @@ def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -
 
             ``sines`` says which of the two goes with even row lags and which with odd ones.
             """
-            over_rows = tf.split(tf.matmul(row_lags, part), [window + 1, window])
+            over_rows = tf.split(tf.matmul(row_lags, part), [largest_lag + 1, largest_lag])
             squares, slopes = {}, []
             for over, sine, aim in zip(over_rows, sines, aims, strict=True):
                 lags = tf.matmul(tf.reshape(over, (-1, half)), of_columns[sine])
                 residual = tf.reshape(lags, aim.shape) - aim
                 weighted = residual * (weight * column_weights[sine])
                 squares[sine] = tf.reduce_sum(residual * weighted, 0)
-                slope = tf.reshape(2.0 * weighted, (-1, window + 1 - sine))
+                slope = tf.reshape(2.0 * weighted, (-1, largest_lag + 1 - sine))
                 slopes.append(tf.reshape(tf.matmul(slope, of_columns[sine], transpose_b=True), (-1, width)))
             return squares[0], squares[1], tf.matmul(lag_rows, tf.concat(slopes, 0))
 

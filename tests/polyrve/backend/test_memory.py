@@ -14,8 +14,8 @@ from polyrve.optimizers import METHODS, lbfgs_history
 from polyrve.settings import ReconstructionSettings
 
 CHANNELS = {"cubic": (9, 4), "hexagonal": (18, 4), "both": (29, 6)}
-NOISE = {"start": "random", "sharpen": False}
-POLYCRYSTAL = {"start": "polycrystal", "sharpen": True}
+NOISE = {"initial": "random", "sharpen": False}
+POLYCRYSTAL = {"initial": "polycrystal", "sharpen": True}
 ALONE = {"descriptors": "paper", "sections_per_group": 1}
 
 
@@ -42,10 +42,10 @@ def test_maps_count_while_they_are_described_and_as_pixels_to_build_from():
     assert one == two
     assert 350 <= one.targets / 250_000 <= 750
     assert one.total > forecast_of(32, **NOISE).total
-    built = forecast_of(32, pixels=[250_000, 250_000], start="exemplar")
+    built = forecast_of(32, pixels=[250_000, 250_000], initial="exemplar")
     assert 900 < (built.start - one.start) / 500_000 < 1100
     assert built.end == built.start
-    assert forecast_of(32, pixels=[250_000], start="random", sharpen=True).end > one.end + 200_000_000
+    assert forecast_of(32, pixels=[250_000], initial="random", sharpen=True).end > one.end + 200_000_000
     drawn = forecast_of(32, pixels=[250_000, 250_000])
     assert one.start < drawn.start < built.start
     assert one.end < drawn.end < built.end
@@ -57,7 +57,7 @@ def test_estimates_of_groups_of_sections_grow_with_the_window_and_their_number()
     def fields(**values):
         return forecast_of(48, descriptors="paper", **values).fields
 
-    assert fields(sections_per_group=2, window=7) < fields(sections_per_group=2, window=15)
+    assert fields(sections_per_group=2, largest_lag=7) < fields(sections_per_group=2, largest_lag=15)
     assert fields(sections_per_group=1) < fields(sections_per_group=1, periodic=False)
     assert fields(sections_per_group=1, weights={"two_point": 0.0}) == 48**3 * 9 * 4 * 10
     assert forecast_of(48, sections_per_group=1).fields == forecast_of(48).fields

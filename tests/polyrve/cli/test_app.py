@@ -9,7 +9,8 @@ import pytest
 import polyrve
 from polyrve.adapters import registry
 from polyrve.crystallography import rotation
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -22,7 +23,7 @@ def truth():
 @pytest.fixture
 def scan(tmp_path, truth):
     path = tmp_path / "scan.ang"
-    registry.write(measure(truth, 0, 2), path)
+    registry.write(simulate_scan(truth, 0, 2), path)
     return path
 
 

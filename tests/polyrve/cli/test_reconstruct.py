@@ -18,7 +18,8 @@ from polyrve.backend import quiet_import
 from polyrve.cli.app import app, progress
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
 from polyrve.reconstruction.checkpoint import Checkpoint
 from polyrve.reconstruction.problem import Problem
 from polyrve.settings import ReconstructionSettings
@@ -40,7 +41,7 @@ def truth():
 @pytest.fixture
 def scan(tmp_path, truth):
     path = tmp_path / "scan.ang"
-    registry.write(measure(truth, 0, 2), path)
+    registry.write(simulate_scan(truth, 0, 2), path)
     return path
 
 
@@ -73,18 +74,18 @@ def test_same_seed_same_volume_and_the_command_line_wins_over_the_file(run, scan
     config.write_text("shape = [1, 12, 14]\niterations = 2\nseed = 1\n")
     for name in "ab":
         arguments = ["reconstruct", scan, "--config", config, "-o", tmp_path / f"{name}.dream3d", "--seed", 7]
-        code, _, err = run(*arguments, "--set", "start=random", *QUICK)
+        code, _, err = run(*arguments, "--set", "initial=random", *QUICK)
         assert code == 0, err
     assert same_orientations(tmp_path / "a.dream3d", tmp_path / "b.dream3d")
     settings = registry.read(tmp_path / "a.dream3d").provenance["settings"]
-    assert (settings["seed"], settings["start"], settings["iterations"]) == (7, "random", 2)
+    assert (settings["seed"], settings["initial"], settings["iterations"]) == (7, "random", 2)
 
 
 def test_three_maps(run, truth, tmp_path):
     paths = []
     for axis in (2, 1, 0):
         paths.append(tmp_path / f"normal_{'zyx'[axis]}.ctf")
-        registry.write(measure(truth, axis, 3), paths[-1])
+        registry.write(simulate_scan(truth, axis, 3), paths[-1])
     target = tmp_path / "rve.dream3d"
     code, _, err = run("reconstruct", *paths, "--shape", 8, 9, 10, "-o", target, "--iterations", 1, *QUICK)
     assert code == 0, err
@@ -93,7 +94,7 @@ def test_three_maps(run, truth, tmp_path):
     assert code == 2
     assert "three normal to x, y and z; got 2: --normals says" in err
     assert "warning" not in err
-    two = ["reconstruct", paths[2], paths[0], "--shape", 8, 9, 10, "--iterations", 0, "--set", "start=random", *QUICK]
+    two = ["reconstruct", paths[2], paths[0], "--shape", 8, 9, 10, "--iterations", 0, "--set", "initial=random", *QUICK]
     code, _, err = run(*two, "--normals", "zx", "-o", tmp_path / "two.dream3d")
     assert code == 0, err
     assert set(registry.read(tmp_path / "two.dream3d").provenance["maps"]) == {"z", "x"}
@@ -105,7 +106,7 @@ def test_three_maps(run, truth, tmp_path):
 def test_one_longitudinal_section(run, tmp_path):
     made = make_specimen((1, 40, 48), grain_size=5.0, elongation=(1.0, 1.0, 2.5), seed=3)
     path, target = tmp_path / "long.ang", tmp_path / "rve.dream3d"
-    registry.write(measure(made, 0, 0), path)
+    registry.write(simulate_scan(made, 0, 0), path)
     short = [
         "reconstruct",
         path,
@@ -118,7 +119,7 @@ def test_one_longitudinal_section(run, tmp_path):
         "-o",
         target,
         "--set",
-        "start=random",
+        "initial=random",
         *QUICK,
     ]
     code, _, err = run(*short)
@@ -186,7 +187,7 @@ def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkey
 
     arguments = ["reconstruct", scan, *QUICK, "--shape", 1, 12, 14, "-o", target, "--iterations", 1]
     with monkeypatch.context() as patch:
-        patch.setattr(Problem, "start", interrupt)
+        patch.setattr(Problem, "initial_field", interrupt)
         code, out, err = run(*arguments)
     assert (code, out) == (130, "")
     sentences = [line for line in err.splitlines() if line and not line.startswith("polyrve: warning:")]
@@ -239,7 +240,7 @@ def test_steps_are_shown_on_a_terminal():
 def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(quiet_import, "load_tensorflow", lambda: None)
     arguments = ["reconstruct", scan, "--shape", 1, 64, 64, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
-    settings = ["levels=3", "start=random", "sharpen=false", "window=2", "weights={texture=0}"]
+    settings = ["levels=3", "initial=random", "sharpen=false", "largest_lag=2", "weights={texture=0}"]
     with caplog.at_level("WARNING", logger="tensorflow"):
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
     assert code == 0, err
@@ -283,7 +284,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
         (["--shape", 16, 16, 16, "--set", "colour=red"], "colour"),
         (["--shape", 16, 16, 16, "--set", "optimizer=newton"], "optimizer"),
         (["--shape", 16, 16, 16, "--set", "iterations=many"], "iterations"),
-        (["--shape", 16, 16, 16, "--set", "window=40"], "window"),
+        (["--shape", 16, 16, 16, "--set", "largest_lag=40"], "largest_lag"),
         (["--shape", 16, 16, 16, "--spacing", -1, 1, 1], "spacing"),
         (["--shape", 16, 16, 16, "--spacing", 1e-6, 1e-6, 1e-6], "spacing: expected at least 0.1 along z"),
         (["--shape", 16, 16, 16, "--seed", -1], "seed"),
@@ -335,7 +336,7 @@ def test_volume_in_place_of_a_map(run, truth, tmp_path):
 
 
 def test_phase_without_points_is_dropped_on_request(run, truth, tmp_path):
-    listed = measure(truth, 0, 2)
+    listed = simulate_scan(truth, 0, 2)
     listed = listed.evolve(phases=(*listed.phases, Phase("Nothing", "6/mmm")))
     registry.write(listed, tmp_path / "listed.ang")
     code, _, err = run("reconstruct", tmp_path / "listed.ang", "--shape", 9, 10, 12, "-o", tmp_path / "rve.dream3d")
@@ -369,9 +370,11 @@ def test_one_warning_names_all_maps_without_a_frame(run, truth, tmp_path):
     paths = []
     for axis in (2, 1, 0):
         paths.append(tmp_path / f"normal_{'zyx'[axis]}.ctf")
-        registry.write(measure(truth, axis, 3), paths[-1], frame="oxford-cs0")
+        registry.write(simulate_scan(truth, axis, 3), paths[-1], frame="oxford-cs0")
         paths[-1].write_text(paths[-1].read_text().replace("polyrve frame", "frame"))
-    _, _, err = run("reconstruct", *paths, "--shape", 8, 8, 8, "--set", "window=40", "-o", tmp_path / "rve.dream3d")
+    _, _, err = run(
+        "reconstruct", *paths, "--shape", 8, 8, 8, "--set", "largest_lag=40", "-o", tmp_path / "rve.dream3d"
+    )
     (warning,) = [line for line in err.splitlines() if "vendor's default" in line]
     assert all(str(path) in warning for path in paths)
     assert "--frame" in warning
@@ -411,7 +414,7 @@ def test_validate_and_report(run, truth, scan, tmp_path):
 
 def test_a_planar_reconstruction_is_judged_and_drawn(run, scan, tmp_path):
     target = tmp_path / "rve.dream3d"
-    arguments = ["reconstruct", scan, "--shape", 1, 24, 26, "-o", target, "--iterations", 0, "--set", "start=random"]
+    arguments = ["reconstruct", scan, "--shape", 1, 24, 26, "-o", target, "--iterations", 0, "--set", "initial=random"]
     code, _, err = run(*arguments, *QUICK)
     assert code == 0, err
     code, out, err = run("validate", target, "--against", scan, "--report", tmp_path / "judged.html")

@@ -7,19 +7,19 @@ import pytest
 import tensorflow as tf
 
 from polyrve.crystallography import rotation
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 
 SHAPE = (4, 6, 8)
 CHANNELS = 3
 KINDS = ("periodic", "periodic with holes", "open", "open with holes")
 
 
-def make_features(kind, shape=SHAPE, dtype=tf.float64, seed=0):
+def make_channels(kind, shape=SHAPE, dtype=tf.float64, seed=0):
     """Random channels and orientations, a fifth of the points missing where there are holes."""
     rng = np.random.default_rng(seed)
     periodic, holes = "periodic" in kind, "holes" in kind
     mask = rng.random(shape) > 0.2 if holes else np.ones(shape)
-    return Features(
+    return Channels(
         channels=tf.constant(rng.standard_normal((CHANNELS, *shape)), dtype),
         orientation=tf.constant(np.moveaxis(rotation.random_orientations(shape, rng), -1, 0), dtype),
         indicators=None,
@@ -47,15 +47,15 @@ def mean_over_points(section, mask, periodic, lags, function):
 
 def compare(descriptor, twin, kind, groups, rtol=1e-10):
     """Estimates on the sections normal to each axis against twin(section, mask, periodic), averaged over groups."""
-    features = make_features(kind)
-    values = features.channels.numpy()
-    mask = np.ones(SHAPE) if features.mask is None else features.mask.numpy()
+    channels = make_channels(kind)
+    values = channels.values.numpy()
+    mask = np.ones(SHAPE) if channels.mask is None else channels.mask.numpy()
     slow = [
-        np.array([twin(np.take(values, i, axis + 1), np.take(mask, i, axis), features.periodic) for i in range(n)])
+        np.array([twin(np.take(values, i, axis + 1), np.take(mask, i, axis), channels.periodic) for i in range(n)])
         for axis, n in enumerate(SHAPE)
     ]
     for group in groups:
-        for sections, estimate in zip(slow, descriptor.estimate(features, (0, 1, 2), group), strict=True):
+        for sections, estimate in zip(slow, descriptor.estimate(channels, (0, 1, 2), group), strict=True):
             expected = sections.reshape(-1, group, *sections.shape[1:]).mean(axis=1)
             assert estimate.dtype == tf.float64
             np.testing.assert_allclose(estimate.numpy(), expected, rtol=rtol, atol=1e-11)
@@ -79,9 +79,9 @@ def slope_error(function, point, seed=0):
     return max(errors)
 
 
-@pytest.fixture(name="make_features", scope="session")
-def _make_features():
-    return make_features
+@pytest.fixture(name="make_channels", scope="session")
+def _make_channels():
+    return make_channels
 
 
 @pytest.fixture(name="mean_over_points", scope="session")
@@ -104,14 +104,14 @@ def _descriptor_slope_error():
     """Error of the gradient of a random combination of all estimates with respect to the channels."""
 
     def error(descriptor, kind, group):
-        features = make_features(kind)
+        channels = make_channels(kind)
 
         def combination(channels):
-            changed = dataclasses.replace(features, channels=channels)
+            changed = dataclasses.replace(channels, values=channels)
             (estimate,) = descriptor.estimate(changed, (1,), group)
             return tf.reduce_sum(np.random.default_rng(1).standard_normal(estimate.shape) * estimate)
 
-        return slope_error(combination, features.channels)
+        return slope_error(combination, channels.values)
 
     return error
 

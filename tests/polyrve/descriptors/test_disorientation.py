@@ -5,7 +5,7 @@ import tensorflow as tf
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase, symmetry_operations
 from polyrve.descriptors import DisorientationSpectrum
-from polyrve.descriptors.channels import Features
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.fields import OrientationVolume
 
@@ -38,9 +38,9 @@ def test_steps_are_near_logistic_ones():
     distance = np.linspace(0.0, 4.0, 801)
     channels = np.zeros((1, 801, 1, 4))
     channels[0, :, 0, ::2] = distance[:, None]
-    features = Features(tf.constant(channels), None, None, None, True)
+    channels = Channels(tf.constant(channels), None, None, None, True)
     spectrum = DisorientationSpectrum(((0, 1),), (2.0,), smallest_width=0.25, relative_width=0.0)
-    shares = spectrum.estimate(features, (0,), 1)[0].numpy().ravel()
+    shares = spectrum.estimate(channels, (0,), 1)[0].numpy().ravel()
     np.testing.assert_allclose(shares, 1.0 / (1.0 + np.exp(-(distance - 2.0) / 0.25)), atol=0.022)
     assert np.all(np.diff(shares) >= 0.0)
 

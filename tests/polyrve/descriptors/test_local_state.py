@@ -34,12 +34,12 @@ def equivalents(volume, seed=0):
 def test_one_phase_has_its_harmonics(laue):
     volume = field((Phase("A", laue),))
     state = LocalState.of(volume.phases)
-    features = state.reference(volume, tf.float64)
+    channels = state.reference(volume, tf.float64)
     expected = symmetrized_harmonics(laue).evaluate(volume.quaternions)
     assert state.count == len(expected)
-    assert features.indicators is None
-    assert features.mask is None
-    np.testing.assert_allclose(features.channels, expected, atol=1e-12)
+    assert channels.indicators is None
+    assert channels.mask is None
+    np.testing.assert_allclose(channels.values, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)
@@ -54,7 +54,7 @@ def test_equivalent_orientations_have_the_same_channels(laue):
 def test_phases_have_indicators_and_their_harmonics():
     volume = field((CUBIC, HEXAGONAL), holes=True)
     state = LocalState.of(volume.phases)
-    features = state.reference(volume, tf.float64)
+    channels = state.reference(volume, tf.float64)
     indicators = np.stack([volume.phase_ids == 1, volume.phase_ids == 2])
     expected = [
         indicators,
@@ -62,18 +62,18 @@ def test_phases_have_indicators_and_their_harmonics():
         indicators[1] * symmetrized_harmonics("6/mmm").evaluate(volume.quaternions),
     ]
     assert (state.count, state.unknowns) == (2 + 9 + 18, 6)
-    np.testing.assert_allclose(features.channels, np.concatenate(expected), atol=1e-12)
-    np.testing.assert_array_equal(features.indicators, indicators)
-    np.testing.assert_array_equal(features.mask, volume.indexed)
+    np.testing.assert_allclose(channels.values, np.concatenate(expected), atol=1e-12)
+    np.testing.assert_array_equal(channels.indicators, indicators)
+    np.testing.assert_array_equal(channels.mask, volume.indexed)
 
 
 def test_indicators_alone():
     image = field((CUBIC, HEXAGONAL), shape=(4, 5), periodic=False)
     state = LocalState.of(image.phases, orientations=False)
-    features = state.reference(image)
+    channels = state.reference(image)
     assert state.count == 2
-    np.testing.assert_array_equal(features.channels[:, 0], np.stack([image.phase_ids == 1, image.phase_ids == 2]))
-    np.testing.assert_array_equal(features.mask, np.ones((1, 4, 5)))
+    np.testing.assert_array_equal(channels.values[:, 0], np.stack([image.phase_ids == 1, image.phase_ids == 2]))
+    np.testing.assert_array_equal(channels.mask, np.ones((1, 4, 5)))
     with pytest.raises(ValueError, match="expected orientations or at least two phases; got neither"):
         LocalState.of((CUBIC,), orientations=False).reference(field())
 
@@ -100,17 +100,17 @@ def test_unknowns_and_reference_have_the_same_features(dtype):
     position = state.position(volume).astype(dtype.as_numpy_dtype)
     position[..., :4] *= 2.5
     position[..., 4:] *= 20.0
-    features, reference = state.features(tf.constant(position)), state.reference(volume, dtype)
-    assert features.channels.dtype == features.orientation.dtype == features.indicators.dtype == dtype
-    assert features.mask is None
-    np.testing.assert_allclose(features.channels, reference.channels, atol=1e-5)
-    np.testing.assert_allclose(features.indicators, reference.indicators, atol=1e-12)
-    np.testing.assert_array_equal(state.features(tf.constant(position), periodic=False).mask, np.ones(SHAPE))
+    channels, reference = state.channels(tf.constant(position)), state.reference(volume, dtype)
+    assert channels.values.dtype == channels.orientation.dtype == channels.indicators.dtype == dtype
+    assert channels.mask is None
+    np.testing.assert_allclose(channels.values, reference.values, atol=1e-5)
+    np.testing.assert_allclose(channels.indicators, reference.indicators, atol=1e-12)
+    np.testing.assert_array_equal(state.channels(tf.constant(position), periodic=False).mask, np.ones(SHAPE))
 
 
 @pytest.fixture(scope="module")
 def combination():
-    """A random combination of all that features hold, of two phases, compiled once."""
+    """A random combination of all that channels hold, of two phases, compiled once."""
     state = LocalState.of((CUBIC, HEXAGONAL))
     rng = np.random.default_rng(3)
     weights = [rng.standard_normal((n, *SHAPE)) for n in (state.count, 4, 2)]
@@ -119,8 +119,8 @@ def combination():
     def value_and_gradient(position):
         with tf.GradientTape() as tape:
             tape.watch(position)
-            features = state.features(position)
-            parts = (features.channels, features.orientation, features.indicators)
+            channels = state.channels(position)
+            parts = (channels.values, channels.orientation, channels.indicators)
             value = tf.add_n([tf.reduce_sum(w * part) for w, part in zip(weights, parts, strict=True)])
         return value, tape.gradient(value, position)
 

@@ -29,26 +29,26 @@ def gpu(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [kind] if kind == "GPU" else devices(kind))
 
 
-def value_and_slope(descriptor, features, targets, group):
+def value_and_slope(descriptor, channels, targets, group):
     with tf.GradientTape() as tape:
-        tape.watch((features.channels, features.orientation))
-        total = tf.add_n(misfits(descriptor, features, targets, group))
-    slopes = tape.gradient(total, (features.channels, features.orientation))
+        tape.watch((channels.values, channels.orientation))
+        total = tf.add_n(misfits(descriptor, channels, targets, group))
+    slopes = tape.gradient(total, (channels.values, channels.orientation))
     return [total.numpy(), *(slope.numpy() for slope in slopes if slope is not None)]
 
 
 @pytest.mark.parametrize("group", [None, 1, 3])
 @pytest.mark.parametrize("kind", ["periodic", "open with holes"])
 @pytest.mark.parametrize("descriptor", [kind for kind, _ in DESCRIPTORS], ids=lambda descriptor: descriptor.name)
-def test_same_misfit_and_slope(descriptor, kind, group, make_features, request):
-    features = make_features(kind, SHAPE)
+def test_same_misfit_and_slope(descriptor, kind, group, make_channels, request):
+    channels = make_channels(kind, SHAPE)
     channels = np.random.default_rng(3).standard_normal((STATE.count, *SHAPE))
-    features = dataclasses.replace(features, channels=tf.constant(channels))
-    shapes = [tuple(e.shape[1:]) for e in descriptor.estimate(features, (0, 1, 2), group)]
+    channels = dataclasses.replace(channels, values=tf.constant(channels))
+    shapes = [tuple(e.shape[1:]) for e in descriptor.estimate(channels, (0, 1, 2), group)]
     targets = {axis: np.random.default_rng(axis).standard_normal(shape) for axis, shape in enumerate(shapes)}
-    on_processor = value_and_slope(descriptor, features, targets, group)
+    on_processor = value_and_slope(descriptor, channels, targets, group)
     request.getfixturevalue("gpu")
-    on_gpu = value_and_slope(descriptor, features, targets, group)
+    on_gpu = value_and_slope(descriptor, channels, targets, group)
     for a, b in zip(on_gpu, on_processor, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * max(1.0, np.abs(b).max()))
 
@@ -57,8 +57,8 @@ def test_same_misfit_and_slope(descriptor, kind, group, make_features, request):
 def test_whole_objective_compiled_as_one(group, request):
     axes = (0, 1, 2)
     field = make_specimen(SHAPE, grain_size=4.0, seed=3).field
-    features = STATE.reference(field, tf.float64)
-    estimates = [descriptor.estimate(features, axes, None) for descriptor, _ in DESCRIPTORS]
+    channels = STATE.reference(field, tf.float64)
+    estimates = [descriptor.estimate(channels, axes, None) for descriptor, _ in DESCRIPTORS]
     targets = {axis: [estimate[i][0].numpy() for estimate in estimates] for i, axis in enumerate(axes)}
     objective = SectionObjective(STATE, DESCRIPTORS, targets, group)
     away = tf.constant(rotation.random_orientations(SHAPE, np.random.default_rng(0)))
@@ -69,10 +69,10 @@ def test_whole_objective_compiled_as_one(group, request):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.abs(b).max())
 
 
-def test_a_gpu_takes_all_sections_of_all_channels_at_once(gpu, make_features, monkeypatch):
+def test_a_gpu_takes_all_sections_of_all_channels_at_once(gpu, make_channels, monkeypatch):
     asked = []
     means = three_point._means
     monkeypatch.setattr(three_point, "_means", lambda *arguments: asked.append(arguments) or means(*arguments))
-    features = make_features("periodic", SHAPE)
-    three_point.ThreePoint().estimate(features, (0,), None)
-    assert [at_once for _, _, at_once, *_ in asked] == [SHAPE[0] * features.channels.shape[0]]
+    channels = make_channels("periodic", SHAPE)
+    three_point.ThreePoint().estimate(channels, (0,), None)
+    assert [at_once for _, _, at_once, *_ in asked] == [SHAPE[0] * channels.values.shape[0]]

@@ -30,19 +30,19 @@ def test_a_lag_and_its_owner_are_one_displacement(axes):
 
 @pytest.mark.parametrize("descriptor", [*DESCRIPTORS, Variogram(((0, 1), (3, 0)))], ids=lambda d: d.name)
 @pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2)])
-def test_shared_displacements_give_the_mean_over_sections(make_features, descriptor, axes):
-    features = make_features("periodic")
-    shared = descriptor.estimate(features, axes, None)
-    for estimate, single in zip(shared, descriptor.estimate(features, axes, 1), strict=True):
+def test_shared_displacements_give_the_mean_over_sections(make_channels, descriptor, axes):
+    channels = make_channels("periodic")
+    shared = descriptor.estimate(channels, axes, None)
+    for estimate, single in zip(shared, descriptor.estimate(channels, axes, 1), strict=True):
         np.testing.assert_allclose(estimate, np.mean(single, axis=0, keepdims=True), rtol=1e-12)
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=lambda d: d.name)
-def test_gradient_with_shared_displacements(make_features, slope_error, descriptor):
-    features = make_features("periodic")
+def test_gradient_with_shared_displacements(make_channels, slope_error, descriptor):
+    channels = make_channels("periodic")
 
     def combination(channels):
-        estimates = descriptor.estimate(dataclasses.replace(features, channels=channels), (0, 1, 2), None)
+        estimates = descriptor.estimate(dataclasses.replace(channels, values=channels), (0, 1, 2), None)
         return tf.add_n(
             [
                 tf.reduce_sum(np.random.default_rng(i).standard_normal(estimate.shape) * estimate)
@@ -50,7 +50,7 @@ def test_gradient_with_shared_displacements(make_features, slope_error, descript
             ]
         )
 
-    assert slope_error(combination, features.channels) < 1e-7
+    assert slope_error(combination, channels.values) < 1e-7
 
 
 def test_equal_shapes_share_a_kernel_and_its_compiled_program():

@@ -56,12 +56,12 @@ def test_sets_tell_two_phases_from_their_exchange():
 
 
 def test_no_lag_is_larger_than_the_window():
-    for window in (2, 5):
+    for largest_lag in (2, 5):
         for descriptor, _ in descriptor_set(
-            dict.fromkeys((*SETS["paper"], *SETS["default"]), 1.0), STATE, window, SHAPE
+            dict.fromkeys((*SETS["paper"], *SETS["default"]), 1.0), STATE, largest_lag, SHAPE
         ):
             for lag in getattr(descriptor, "lags", ()):
-                assert max(map(abs, lag)) <= window, descriptor.name
+                assert max(map(abs, lag)) <= largest_lag, descriptor.name
 
 
 def test_weight_zero_leaves_a_descriptor_out():

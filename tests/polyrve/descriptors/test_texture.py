@@ -12,60 +12,60 @@ from polyrve.descriptors import texture as texture_module
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)
-def test_means_of_the_harmonics(make_features, laue):
-    features = make_features("open with holes")
+def test_means_of_the_harmonics(make_channels, laue):
+    channels = make_channels("open with holes")
     texture = Texture.up_to((laue,), 8)
     (harmonics,) = texture.harmonics
-    values = harmonics.evaluate(np.moveaxis(features.orientation.numpy(), 0, -1))
-    counts = features.mask.numpy() > 0
-    (estimate,) = texture.estimate(features, (1,), None)
+    values = harmonics.evaluate(np.moveaxis(channels.orientation.numpy(), 0, -1))
+    counts = channels.mask.numpy() > 0
+    (estimate,) = texture.estimate(channels, (1,), None)
     np.testing.assert_allclose(estimate.numpy()[0], values[:, counts].mean(axis=1), atol=1e-9)
 
 
-def test_phases_weigh_by_their_indicators(make_features):
-    features = make_features("open with holes")
+def test_phases_weigh_by_their_indicators(make_channels):
+    channels = make_channels("open with holes")
     rng = np.random.default_rng(0)
-    shares = rng.dirichlet((1.0, 1.0), features.mask.shape)
-    features = dataclasses.replace(features, indicators=tf.constant(np.moveaxis(shares, -1, 0)))
+    shares = rng.dirichlet((1.0, 1.0), channels.mask.shape)
+    channels = dataclasses.replace(channels, indicators=tf.constant(np.moveaxis(shares, -1, 0)))
     texture = Texture.up_to(("m-3m", "6/mmm"), 8)
-    q, counts = np.moveaxis(features.orientation.numpy(), 0, -1), features.mask.numpy() > 0
+    q, counts = np.moveaxis(channels.orientation.numpy(), 0, -1), channels.mask.numpy() > 0
     expected = [
         (harmonics.evaluate(q) * shares[..., i])[:, counts].mean(axis=1)
         for i, harmonics in enumerate(texture.harmonics)
     ]
-    (estimate,) = texture.estimate(features, (0,), None)
+    (estimate,) = texture.estimate(channels, (0,), None)
     np.testing.assert_allclose(estimate.numpy()[0], np.concatenate(expected), atol=1e-9)
 
 
-def test_all_axes_have_the_same_texture(make_features):
-    first, second = Texture.up_to(("m-3m",), 8).estimate(make_features("periodic"), (0, 2), 1)
+def test_all_axes_have_the_same_texture(make_channels):
+    first, second = Texture.up_to(("m-3m",), 8).estimate(make_channels("periodic"), (0, 2), 1)
     np.testing.assert_array_equal(first, second)
 
 
-def test_stride_takes_a_part_of_a_periodic_field(make_features):
+def test_stride_takes_a_part_of_a_periodic_field(make_channels):
     texture = Texture.up_to(("m-3m",), 8, stride=2)
-    features = make_features("periodic")
-    part = dataclasses.replace(features, orientation=features.orientation[:, ::2, ::2, ::2])
+    channels = make_channels("periodic")
+    part = dataclasses.replace(channels, orientation=channels.orientation[:, ::2, ::2, ::2])
     whole = dataclasses.replace(texture, stride=1)
-    np.testing.assert_array_equal(texture.estimate(features, (0,), None)[0], whole.estimate(part, (0,), None)[0])
+    np.testing.assert_array_equal(texture.estimate(channels, (0,), None)[0], whole.estimate(part, (0,), None)[0])
 
 
 @pytest.mark.parametrize("block", [7, 16, 10**6])
-def test_blocks_that_do_not_divide_the_points_are_filled_up(make_features, slope_error, monkeypatch, block):
-    features, texture = make_features("open with holes"), Texture.up_to(("m-3m",), 8)
+def test_blocks_that_do_not_divide_the_points_are_filled_up(make_channels, slope_error, monkeypatch, block):
+    channels, texture = make_channels("open with holes"), Texture.up_to(("m-3m",), 8)
     weights = np.random.default_rng(0).standard_normal(sum(h.count for h in texture.harmonics))
 
     def combination(orientation):
-        (estimate,) = texture.estimate(dataclasses.replace(features, orientation=orientation), (0,), None)
+        (estimate,) = texture.estimate(dataclasses.replace(channels, orientation=orientation), (0,), None)
         return tf.reduce_sum(estimate * weights)
 
-    whole = texture.estimate(features, (0,), None)[0].numpy()
+    whole = texture.estimate(channels, (0,), None)[0].numpy()
     monkeypatch.setattr(texture_module, "_BLOCK", block)
     asked, moments = [], texture_module._moments
     monkeypatch.setattr(texture_module, "_moments", lambda *a: asked.append(a[1:3]) or moments(*a))
-    np.testing.assert_allclose(texture.estimate(features, (0,), None)[0], whole, atol=1e-12)
-    assert slope_error(combination, features.orientation) < 1e-7
-    voxels = int(np.prod(features.mask.shape))
+    np.testing.assert_allclose(texture.estimate(channels, (0,), None)[0], whole, atol=1e-12)
+    assert slope_error(combination, channels.orientation) < 1e-7
+    voxels = int(np.prod(channels.mask.shape))
     assert all(size <= block and voxels <= blocks * size < voxels + blocks for blocks, size in asked)
 
 
@@ -77,9 +77,9 @@ def test_terms_reach_the_degree_and_hold_the_default_set():
 
 
 @pytest.mark.parametrize("place", ["random", "identity", "zone boundary"])
-def test_gradient(make_features, slope_error, place):
-    features = make_features("periodic")
-    q = features.orientation.numpy()
+def test_gradient(make_channels, slope_error, place):
+    channels = make_channels("periodic")
+    q = channels.orientation.numpy()
     angle = {"identity": 1e-4, "zone boundary": np.deg2rad(45.0)}
     if place != "random":
         axes = np.moveaxis(q[1:], 0, -1) if place == "identity" else np.array([0.0, 0.0, 1.0])
@@ -89,7 +89,7 @@ def test_gradient(make_features, slope_error, place):
 
     def combination(position):
         unit = position / tf.norm(position, axis=0, keepdims=True)
-        return tf.reduce_sum(weights * texture.estimate(dataclasses.replace(features, orientation=unit), (0,), None)[0])
+        return tf.reduce_sum(weights * texture.estimate(dataclasses.replace(channels, orientation=unit), (0,), None)[0])
 
     assert slope_error(combination, tf.constant(1.1 * q)) < 1e-7
 

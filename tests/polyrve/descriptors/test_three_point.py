@@ -24,10 +24,10 @@ def test_against_the_definition(twin, compare, kind, groups):
     compare(ThreePoint(LAGS, eps=SHARP), twin, kind, groups)
 
 
-def test_equal_lags_give_the_semivariogram(make_features):
-    features = make_features("periodic")
-    (products,) = ThreePoint(LAGS, eps=SHARP).estimate(features, (1,), None)
-    (semivariogram,) = Variogram(LAGS, p=2.0).estimate(features, (1,), None)
+def test_equal_lags_give_the_semivariogram(make_channels):
+    channels = make_channels("periodic")
+    (products,) = ThreePoint(LAGS, eps=SHARP).estimate(channels, (1,), None)
+    (semivariogram,) = Variogram(LAGS, p=2.0).estimate(channels, (1,), None)
     np.testing.assert_allclose(np.einsum("ckk->kc", products.numpy()[0]), semivariogram.numpy()[0], rtol=1e-10)
 
 

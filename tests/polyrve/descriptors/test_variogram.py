@@ -30,10 +30,10 @@ def test_other_orders_against_the_definition(twin_of, compare, p):
     compare(Variogram(LAGS, p, eps=SHARP), twin_of(p), "open with holes", (1,))
 
 
-def test_rounding_of_the_absolute_value_is_small(make_features):
-    features = make_features("periodic")
-    (rounded,) = Variogram(LAGS).estimate(features, (0,), None)
-    (sharp,) = Variogram(LAGS, eps=SHARP).estimate(features, (0,), None)
+def test_rounding_of_the_absolute_value_is_small(make_channels):
+    channels = make_channels("periodic")
+    (rounded,) = Variogram(LAGS).estimate(channels, (0,), None)
+    (sharp,) = Variogram(LAGS, eps=SHARP).estimate(channels, (0,), None)
     np.testing.assert_allclose(rounded, sharp, rtol=0.02)
 
 
@@ -54,6 +54,6 @@ def test_misfit_is_relative_down_to_a_floor():
     assert float(variogram.misfit(np.float64(target[None]), target)) == 0.0
 
 
-def test_lags_beyond_a_periodic_field_are_refused(make_features):
+def test_lags_beyond_a_periodic_field_are_refused(make_channels):
     with pytest.raises(ValueError, match=r"lags: expected at most 6 voxels.*; got 7"):
-        Variogram(((0, 1), (7, 0))).estimate(make_features("periodic"), (0,), None)
+        Variogram(((0, 1), (7, 0))).estimate(make_channels("periodic"), (0,), None)

@@ -148,7 +148,7 @@ def test_exchange_only_lowers_the_energy_and_its_sums_stay_exact(monkeypatch):
 
     start = pixel_swap._Matching(source, pixels.copy(), shape).energy
     monkeypatch.setattr(pixel_swap, "_Matching", Watched)
-    pixel_swap.exchange(source, pixels, shape, rng)
+    pixel_swap.swap_pixels(source, pixels, shape, rng)
     monkeypatch.undo()
     afresh = pixel_swap._Matching(source, pixels, shape)
     assert afresh.energy < 0.2 * start
@@ -184,7 +184,7 @@ def test_sharpened_volume_holds_measured_orientations():
 
 def test_start_of_a_reconstruction():
     field = grain_map()
-    result = reconstruct(field, shape=(8, 10, 12), start="exemplar", **QUICK)
+    result = reconstruct(field, shape=(8, 10, 12), initial="exemplar", **QUICK)
     flipped = np.where(field.quaternions[..., :1] < 0, -field.quaternions, field.quaternions).reshape(-1, 4)
     nearest = np.abs(result.volume.quaternions.reshape(-1, 4) @ flipped.T).max(axis=1)
     assert (nearest > 1 - 1e-6).all()
@@ -200,6 +200,7 @@ def test_maps_too_small_or_that_hide_an_axis():
     with pytest.raises(ValueError, match=r"shows each axis of a volume of \(12, 12, 12\); got none for z"):
         synthesize({0: grain_map()}, (12, 12, 12), (0.5,) * 3, True, np.random.default_rng(0))
     fallback, polycrystal = (
-        reconstruct(small, shape=(1, 12, 12), start=start, window=2, **QUICK) for start in ("exemplar", "polycrystal")
+        reconstruct(small, shape=(1, 12, 12), initial=start, largest_lag=2, **QUICK)
+        for start in ("exemplar", "polycrystal")
     )
     np.testing.assert_array_equal(fallback.volume.quaternions, polycrystal.volume.quaternions)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from polyrve.initial.laguerre_fit import fit_cells
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
 
 SHAPE, SPACING = (40, 40, 40), (1.0, 1.0, 1.0)
 
@@ -30,7 +31,7 @@ def test_elongation_comes_back_from_three_sections():
 
 def test_noise_is_what_slivers_of_cells_do_not_explain():
     truth = make_specimen((8, 72, 72), grain_size=8.0, seed=4)
-    clean, noisy = (measure(truth, noise=0.0, unindexed=0.0, misindexed=share, seed=1) for share in (0.0, 0.02))
+    clean, noisy = (simulate_scan(truth, noise=0.0, unindexed=0.0, misindexed=share, seed=1) for share in (0.0, 0.02))
     found = [
         fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0)) for field in (clean, noisy)
     ]

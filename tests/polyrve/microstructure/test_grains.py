@@ -12,7 +12,7 @@ from polyrve.microstructure.grain_properties import (
     boundary_points,
     disorientation_from_mean,
     kernel_average_misorientation,
-    measure,
+    measure_grains,
     neighbours,
 )
 from polyrve.microstructure.grains import grain_wise
@@ -169,7 +169,7 @@ def test_mean_orientation_of_points_spread_evenly_about_a_centre():
     assert grains.number_of_grains == 1
     away = rotation.disorientation_angle(grains.quaternions[0], centre, Phase("x").symmetry)
     assert away < 1e-7
-    np.testing.assert_allclose(measure(grains).orientation_spread, [4.0], atol=1e-6)
+    np.testing.assert_allclose(measure_grains(grains).orientation_spread, [4.0], atol=1e-6)
     np.testing.assert_allclose(disorientation_from_mean(grains), 4.0, atol=1e-6)
 
 
@@ -181,7 +181,7 @@ def test_grain_across_the_faces_of_a_periodic_volume():
     grains = segment(volume(about_z(angle), spacing=(1.0, 2.0, 3.0)))
     assert grains.number_of_grains == 2
     corner = grains.grain_ids[0, 0, 0] - 1
-    properties = measure(grains)
+    properties = measure_grains(grains)
     np.testing.assert_array_equal(properties.points[[corner, 1 - corner]], [24, 66])
     np.testing.assert_allclose(properties.size[corner], 24 * 6.0)
     np.testing.assert_allclose(properties.centroid[corner, [0, 2]] % (3.0, 15.0), [0.0, 0.0], atol=1e-12)
@@ -198,8 +198,8 @@ def test_diagonal_grain_over_an_edge_of_a_periodic_map_is_one_piece():
         angle[(7 + i) % 9, (6 + i) % 9] = angle[(7 + i) % 9, (7 + i) % 9] = 0.0
     grains = segment(volume(about_z(angle)))
     moved = segment(volume(about_z(np.roll(angle, (2, 3), axis=(0, 1))), periodic=False))
-    wrapped = measure(grains).aspect_ratio[grains.grain_ids[7, 6] - 1]
-    expected = measure(moved).aspect_ratio[moved.grain_ids[0, 0] - 1]
+    wrapped = measure_grains(grains).aspect_ratio[grains.grain_ids[7, 6] - 1]
+    expected = measure_grains(moved).aspect_ratio[moved.grain_ids[0, 0] - 1]
     np.testing.assert_allclose(wrapped, expected)
     assert wrapped > 3.0
 
@@ -212,14 +212,14 @@ def test_neighbours_boundaries_and_sizes_of_two_bands():
     np.testing.assert_array_equal(pairs, [[1, 2]])
     np.testing.assert_allclose(contact, [2 * 4 * 0.5])
     np.testing.assert_array_equal(boundary_points(grains)[0], [False, True, True, False, True, True])
-    properties = measure(grains)
+    properties = measure_grains(grains)
     np.testing.assert_allclose(properties.size, [12.0, 12.0])
     np.testing.assert_allclose(properties.equivalent_diameter, np.sqrt(48.0 / np.pi))
     np.testing.assert_array_equal(properties.number_of_neighbours, [1, 1])
     open_grains = segment(volume(about_z(angle), periodic=False))
     assert len(neighbours(open_grains)[0]) == 2
     assert boundary_points(open_grains)[0].tolist() == [False, True, True, False, True, True]
-    assert measure(open_grains).touches_border.all()
+    assert measure_grains(open_grains).touches_border.all()
 
 
 def test_aspect_ratio_and_direction_of_an_ellipse():
@@ -228,7 +228,7 @@ def test_aspect_ratio_and_direction_of_an_ellipse():
     angle = np.where((u / 30.0) ** 2 + (v / 10.0) ** 2 <= 1.0, 0.0, 30.0)
     grains = segment(volume(about_z(angle), periodic=False))
     i = grains.grain_ids[40, 50] - 1
-    properties = measure(grains)
+    properties = measure_grains(grains)
     np.testing.assert_allclose(properties.axis_lengths[i], [60.0, 20.0], rtol=0.01)
     np.testing.assert_allclose(properties.aspect_ratio[i], 3.0, rtol=0.02)
     np.testing.assert_allclose(np.abs(properties.axes[i, 0]), np.sqrt([0.5, 0.5]), atol=0.01)
@@ -284,7 +284,7 @@ def test_no_indexed_points_give_no_grains():
     field = field.evolve(phases=(Phase("Ni"),))
     grains = segment(field, min_points=5, fill=True)
     assert grains.number_of_grains == 0
-    assert len(measure(grains).size) == 0
+    assert len(measure_grains(grains).size) == 0
     assert np.isnan(kernel_average_misorientation(field)).all()
 
 

@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from polyrve.microstructure.laguerre import laguerre, pack, voxel_centres
+from polyrve.microstructure.laguerre import laguerre_tessellation, pack, voxel_centres
 
 
 def pack_slow(radii, box, rng):
@@ -52,7 +52,7 @@ def test_spheres_are_packed_one_by_one_at_the_roomiest_of_their_positions(box, s
     ],
 )
 def test_cells_are_those_of_the_smallest_power_distance(extent, lengths, spread, shape, regular):
-    made = laguerre(extent, lengths, spread, np.random.default_rng(3), regular=regular)
+    made = laguerre_tessellation(extent, lengths, spread, np.random.default_rng(3), regular=regular)
     coordinates = voxel_centres(shape, np.array(extent) / shape)
     cells = made.cells(coordinates)
     assert cells.shape == shape
@@ -60,7 +60,7 @@ def test_cells_are_those_of_the_smallest_power_distance(extent, lengths, spread,
 
 
 def test_points_outside_the_box_have_the_cells_inside():
-    made = laguerre((8, 9, 10), (3, 3, 3), 0.3, np.random.default_rng(3))
+    made = laguerre_tessellation((8, 9, 10), (3, 3, 3), 0.3, np.random.default_rng(3))
     inside = voxel_centres((4, 5, 6), (2.0, 1.8, 10 / 6))
     outside = [values + turns * period for values, turns, period in zip(inside, (2, -1, 3), (8, 9, 10), strict=True)]
     np.testing.assert_array_equal(made.cells(outside), made.cells(inside))

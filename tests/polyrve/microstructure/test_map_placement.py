@@ -55,7 +55,7 @@ def test_one_map_stands_for_all_axes(volume):
 @pytest.mark.parametrize(("axis", "other", "index"), [("x", "y", 0), ("y", "x", 1)])
 def test_a_longitudinal_section_looks_the_same_along_its_axis_in_both_normals(volume, axis, other, index):
     scan = volume.section(0, 0).evolve(periodic=False)
-    given = map_placement.around(scan, axis)
+    given = map_placement.axisymmetric(scan, axis)
     assert set(given) == {"z", other}
     found = map_placement.by_normal(given)
     number = map_placement.NORMALS[other]
@@ -72,7 +72,7 @@ def test_a_longitudinal_section_looks_the_same_along_its_axis_in_both_normals(vo
 
 def test_an_axis_across_the_map_is_refused(volume):
     with pytest.raises(ValueError, match="axis: expected x or y, an axis within the map; got 'z'"):
-        map_placement.around(volume.section(0, 0), "z")
+        map_placement.axisymmetric(volume.section(0, 0), "z")
 
 
 def test_elongation_of_long_grains_and_of_a_single_one():
@@ -94,7 +94,13 @@ def test_steps_give_the_voxel_size(volume):
 def test_one_map_gives_cubes_whichever_normals_it_stands_for(volume, steps):
     field = volume.section(0, 0).evolve(spacing=steps)
     copies = [field, field.evolve(spacing=steps), field.evolve(spacing=steps)]
-    for maps in (field, copies, {"z": field}, map_placement.around(field, "x"), map_placement.around(field, "y")):
+    for maps in (
+        field,
+        copies,
+        {"z": field},
+        map_placement.axisymmetric(field, "x"),
+        map_placement.axisymmetric(field, "y"),
+    ):
         assert map_placement.voxel_size(map_placement.by_normal(maps)) == (1.0, 1.0, 1.0)
 
 

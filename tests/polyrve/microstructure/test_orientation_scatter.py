@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from polyrve.crystallography import rotation
-from polyrve.microstructure.orientation_scatter import Scatter, scatter_of
+from polyrve.microstructure.orientation_scatter import OrientationScatter, fit_scatter
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 
@@ -12,7 +12,7 @@ def structure(vectors, lag):
 
 
 def test_a_field_has_the_structure_function_it_was_made_with():
-    scatter = Scatter(noise=0.1, parts=np.array([0.5, 1.0]), scales=np.array([1.5, 3.0]))
+    scatter = OrientationScatter(noise=0.1, parts=np.array([0.5, 1.0]), scales=np.array([1.5, 3.0]))
     vectors = scatter.field((48, 40, 36), (1.0, 1.0, 1.0), np.random.default_rng(0))
     for lag in (1, 2, 4):
         expected = 0.1 + np.sum(scatter.parts * (1 - np.exp(-(lag**2) / (2 * scatter.scales**2))))
@@ -20,7 +20,7 @@ def test_a_field_has_the_structure_function_it_was_made_with():
 
 
 def test_lengths_count_in_micrometres():
-    scatter = Scatter(noise=0.0, parts=np.array([1.0]), scales=np.array([2.0]))
+    scatter = OrientationScatter(noise=0.0, parts=np.array([1.0]), scales=np.array([2.0]))
     vectors = scatter.field((64, 40, 36), (0.5, 1.0, 1.0), np.random.default_rng(0))
     assert structure(vectors, 4) == pytest.approx(1 - np.exp(-0.5), rel=0.1)
 
@@ -31,7 +31,7 @@ def test_the_scatter_of_a_map_is_found_and_equivalent_orientations_share_it():
     rng = np.random.default_rng(0)
     operations = ALUMINIUM.symmetry[rng.integers(24, size=field.shape)]
     found = [
-        scatter_of([segment(one)], 3)
+        fit_scatter([segment(one)], 3)
         for one in (field, field.evolve(quaternions=rotation.multiply(operations, field.quaternions)))
     ]
     assert found[1].noise == pytest.approx(found[0].noise, rel=1e-3, abs=1e-12)
@@ -46,6 +46,6 @@ def test_the_scatter_of_a_map_is_found_and_equivalent_orientations_share_it():
 
 def test_a_map_without_pairs_within_grains_has_no_scatter():
     field = make_specimen((1, 8, 8), grain_size=1.0, scatter=0.0, seed=3).field.section(0, 0).evolve(periodic=False)
-    scatter = scatter_of([segment(field)], 3)
+    scatter = fit_scatter([segment(field)], 3)
     assert scatter.noise == 0.0
     assert not scatter.parts.any()

@@ -8,8 +8,9 @@ import polyrve
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.quality import inspect
-from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 
 
 def suspicions(scan):
@@ -19,7 +20,7 @@ def suspicions(scan):
 @pytest.fixture(scope="module")
 def good():
     truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
-    return measure(truth, 0, 1, misindexed=0.0, unindexed=0.01)
+    return simulate_scan(truth, 0, 1, misindexed=0.0, unindexed=0.01)
 
 
 def test_a_good_map_raises_no_suspicion(good):
@@ -69,8 +70,8 @@ def test_grains_are_counted_whole_and_from_a_size_on():
 
 def test_holes_and_lone_points(good):
     truth = make_specimen((4, 70, 90), grain_size=9.0, seed=1)
-    assert "20 % of the points are not indexed" in suspicions(measure(truth, 0, 1, unindexed=0.2))
-    assert "differ from all their neighbours" in suspicions(measure(truth, 0, 1, misindexed=0.05))
+    assert "20 % of the points are not indexed" in suspicions(simulate_scan(truth, 0, 1, unindexed=0.2))
+    assert "differ from all their neighbours" in suspicions(simulate_scan(truth, 0, 1, misindexed=0.05))
 
 
 def test_few_and_coarse_grains():

@@ -7,16 +7,9 @@ from scipy import ndimage
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase, symmetry_operations
 from polyrve.microstructure import map_placement
-from polyrve.microstructure.laguerre import laguerre, pack, voxel_centres
-from polyrve.microstructure.synthetic import (
-    ALUMINIUM,
-    MAGNESIUM,
-    TEXTURES,
-    Component,
-    _insert_twins,
-    make_specimen,
-    measure,
-)
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.laguerre import laguerre_tessellation, pack, voxel_centres
+from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, TEXTURES, Component, _insert_twins, make_specimen
 
 
 def laguerre_slow(shape, spacing, centres, radii):
@@ -43,7 +36,7 @@ def mean_intercept(grain_ids, axis, spacing):
 def test_cells_are_the_periodic_power_diagram():
     shape, spacing = (9, 12, 16), np.array([1.5, 1.0, 0.8])
     rng = np.random.default_rng(5)
-    made = laguerre(np.array(shape) * spacing, (6.0,) * 3, 0.35, rng)
+    made = laguerre_tessellation(np.array(shape) * spacing, (6.0,) * 3, 0.35, rng)
     cells = made.cells(voxel_centres(shape, spacing))
 
     rng = np.random.default_rng(5)
@@ -223,7 +216,7 @@ def test_same_seed_same_specimen_and_other_seed_another():
     np.testing.assert_array_equal(first.field.quaternions, again.field.quaternions)
     np.testing.assert_array_equal(first.grain_ids, again.grain_ids)
     assert not np.array_equal(first.grain_ids, other.grain_ids)
-    a, b, c = (measure(first, seed=seed) for seed in (1, 1, 2))
+    a, b, c = (simulate_scan(first, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(a.quaternions, b.quaternions)
     assert not np.array_equal(a.quaternions, c.quaternions)
 
@@ -235,7 +228,7 @@ def specimen():
 
 @pytest.mark.parametrize(("axis", "shape"), [(0, (52, 64)), (1, (40, 64)), (2, (40, 52))])
 def test_measured_shares_noise_and_confidence(specimen, axis, shape):
-    scan = measure(specimen, axis, 7, noise=0.3, unindexed=0.03, misindexed=0.01, seed=1)
+    scan = simulate_scan(specimen, axis, 7, noise=0.3, unindexed=0.03, misindexed=0.01, seed=1)
     truth = specimen.field.section(axis, 7)
     assert scan.shape == shape
     assert not scan.periodic
@@ -259,12 +252,12 @@ def test_holes_prefer_boundaries(specimen):
     near = np.zeros(truth.shape, dtype=bool)
     for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
         near |= padded[dy : dy + truth.shape[0], dx : dx + truth.shape[1]] != truth
-    holes = ~measure(specimen, 0, 0, unindexed=0.05, seed=2).indexed
+    holes = ~simulate_scan(specimen, 0, 0, unindexed=0.05, seed=2).indexed
     assert np.mean(holes[near]) > 3 * np.mean(holes[~near])
 
 
 def test_measured_orientations_are_reduced_to_the_zone_about_the_identity(specimen):
-    scan = measure(specimen, 0, 3)
+    scan = simulate_scan(specimen, 0, 3)
     scalar = np.abs(scan.quaternions[scan.indexed][:, 0])
     for s in symmetry_operations("m-3m"):
         assert np.all(scalar >= np.abs(rotation.multiply(s, scan.quaternions[scan.indexed])[:, 0]) - 1e-12)
@@ -272,7 +265,7 @@ def test_measured_orientations_are_reduced_to_the_zone_about_the_identity(specim
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_measure_without_errors_is_the_section_in_its_own_frame(specimen, axis):
-    scan = measure(specimen, axis, -1, noise=0.0, unindexed=0.0, misindexed=0.0)
+    scan = simulate_scan(specimen, axis, -1, noise=0.0, unindexed=0.0, misindexed=0.0)
     truth = specimen.field.section(axis, -1)
     in_sample_frame = map_placement.by_normal({"zyx"[axis]: scan})[axis]
     angle = rotation.disorientation_angle(in_sample_frame.quaternions, truth.quaternions, ALUMINIUM.symmetry)
@@ -311,7 +304,7 @@ def test_bad_arguments_are_named(arguments, message):
 )
 def test_bad_sections_are_refused(specimen, arguments):
     with pytest.raises(ValueError, match="expected"):
-        measure(specimen, **arguments)
+        simulate_scan(specimen, **arguments)
 
 
 def test_one_grain_and_one_voxel():

@@ -21,9 +21,9 @@ distributed = pytest.importorskip("distributed", reason="needs Dask: pip install
 
 SETTINGS = {
     "shape": (1, 9, 10),
-    "window": 2,
+    "largest_lag": 2,
     "iterations": 2,
-    "start": "random",
+    "initial": "random",
     "sharpen": False,
     "weights": {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0},
 }
@@ -91,7 +91,7 @@ def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
 class Failing:
     name = "failing"
 
-    def estimate(self, features, axes, group):
+    def estimate(self, channels, axes, group):
         raise RuntimeError("no estimate today")
 
     def misfit(self, estimate, target):
@@ -119,7 +119,7 @@ def test_descriptors_unknown_to_a_worker_are_told(scan, client, monkeypatch):
 
 
 class Deadly(Failing):
-    def estimate(self, features, axes, group):
+    def estimate(self, channels, axes, group):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -248,7 +248,7 @@ def test_command_line_keeps_the_best_of_its_seeds(run, scan, client, tmp_path):
 def arguments_of(tmp_path, scan, *further):
     source = tmp_path / "scan.ang"
     registry.write(scan, source, force=True)
-    settings = ["start=random", "window=2", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}"]
+    settings = ["initial=random", "largest_lag=2", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}"]
     arguments = ["reconstruct", source, "--shape", 1, 9, 10, "-o", tmp_path / "rve.dream3d", "--iterations", 1]
     return [*arguments, *further, *(part for setting in settings for part in ("--set", setting))]
 

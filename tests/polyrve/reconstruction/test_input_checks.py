@@ -3,7 +3,8 @@ import pytest
 
 from polyrve.crystallography.rotation import from_euler
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.reconstruction.input_checks import (
     FEWEST_GRAINS,
     check_voxel_size,
@@ -32,7 +33,7 @@ def test_only_the_middle_of_large_maps_counts():
 
 def test_grains_of_a_volume_within_a_factor_of_two():
     truth = make_specimen((30, 44, 48), grain_size=7.0, seed=2)
-    maps = {axis: measure(truth, axis, 3, seed=1) for axis in range(3)}
+    maps = {axis: simulate_scan(truth, axis, 3, seed=1) for axis in range(3)}
     number = number_of_grains(maps, truth.field.shape, truth.field.spacing)
     assert truth.number_of_grains / 2 < number < 2 * truth.number_of_grains
 

@@ -33,8 +33,8 @@ def state(volume):
 
 
 def own_targets(state, kinds, volume, axes=(0, 1, 2)):
-    features = state.reference(volume, tf.float64)
-    estimates = [descriptor.estimate(features, axes, None) for descriptor in kinds]
+    channels = state.reference(volume, tf.float64)
+    estimates = [descriptor.estimate(channels, axes, None) for descriptor in kinds]
     return {axis: [estimate[i][0].numpy() for estimate in estimates] for i, axis in enumerate(axes)}
 
 
@@ -170,7 +170,7 @@ def test_open_volume_is_compared_without_pairs_across_its_faces(state):
     q[:, :, 4:] = rotation.from_axis_angle(np.array([1.0, 1.0, 1.0]), 0.6)
     halves = OrientationVolume(q, np.ones((8, 8, 8)), (Phase("Al", "m-3m"),), (1, 1, 1))
     found = [
-        Variation().estimate(state.features(tf.constant(q), periodic=periodic), (0,), None)[0].numpy().item()
+        Variation().estimate(state.channels(tf.constant(q), periodic=periodic), (0,), None)[0].numpy().item()
         for periodic in (True, False)
     ]
     assert found[0] / found[1] == pytest.approx((2 / 8) / (1 / 7))

@@ -10,14 +10,22 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.descriptors import Descriptor, TwoPoint, Variation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.optimizers import Status
 from polyrve.reconstruction.checkpoint import Checkpoint
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.run import reconstruct
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "texture": 0.0, "variation": 0.1}
-PLANE = {"shape": (1, 16, 18), "window": 3, "weights": CHEAP, "start": "polycrystal", "iterations": 4, "sharpen": False}
+PLANE = {
+    "shape": (1, 16, 18),
+    "largest_lag": 3,
+    "weights": CHEAP,
+    "initial": "polycrystal",
+    "iterations": 4,
+    "sharpen": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +50,7 @@ def test_equivalent_orientations_give_the_same_loss_history(scan, start):
     operations = ALUMINIUM.symmetry
     q = rotation.multiply(operations[rng.integers(len(operations), size=scan.shape)], scan.quaternions)
     other = scan.evolve(quaternions=q * rng.choice([-1.0, 1.0], size=(*scan.shape, 1)))
-    first, second = (losses(reconstruct(field, **{**PLANE, "start": start})) for field in (scan, other))
+    first, second = (losses(reconstruct(field, **{**PLANE, "initial": start})) for field in (scan, other))
     np.testing.assert_allclose(first, second, rtol=2e-3)
 
 
@@ -50,7 +58,7 @@ def test_from_noise_the_loss_falls_by_two_decades():
     """Of a periodic map as large as the result, whose descriptors can be reached."""
     reference = make_specimen((1, 24, 26), grain_size=6.0, seed=1).field.section(0, 0)
     result = reconstruct(
-        reference, shape=(1, 24, 26), start="random", descriptors="paper", iterations=150, window=6, tolerance=0.0,
+        reference, shape=(1, 24, 26), initial="random", descriptors="paper", iterations=150, largest_lag=6, tolerance=0.0,
         sharpen=False,
     )  # fmt: skip
     assert result.loss < 0.01 * result.history[0].loss
@@ -62,7 +70,7 @@ def test_result_carries_what_it_was_made_with(scan):
     result = reconstruct(scan, **PLANE)
     assert result.volume.shape == (1, 16, 18)
     assert (result.volume.periodic, result.volume.spacing) == (True, (1.0, 1.0, 1.0))
-    assert result.volume.provenance["settings"]["window"] == 3
+    assert result.volume.provenance["settings"]["largest_lag"] == 3
     assert len(result.volume.provenance["history"]) == len(result.history) == 5
     assert result.status == str(Status.ITERATIONS)
 
@@ -103,7 +111,7 @@ def test_stopped_and_resumed_is_uninterrupted(scan, tmp_path):
 @pytest.mark.parametrize("descriptors", ["paper", "default"])
 def test_a_map_of_one_orientation_is_approached_from_noise(scan, descriptors):
     crystal = scan.evolve(quaternions=np.broadcast_to([1.0, 0.0, 0.0, 0.0], scan.quaternions.shape))
-    options = {"shape": (1, 16, 18), "descriptors": descriptors, "start": "random", "iterations": 4, "sharpen": False}
+    options = {"shape": (1, 16, 18), "descriptors": descriptors, "initial": "random", "iterations": 4, "sharpen": False}
     found = losses(reconstruct(crystal, **options))
     assert np.isfinite(found).all()
     assert found[-1] < 0.9 * found[0]
@@ -134,7 +142,9 @@ def stop_in(stage, kind, monkeypatch):
 
     if stage == "minimisation":
         return {"progress": lambda record: stop() if record.iteration == 3 else False}
-    monkeypatch.setattr(Problem, {"start": "start", "sharpening": "sharpened", "objective": "objective"}[stage], stop)
+    monkeypatch.setattr(
+        Problem, {"start": "initial_field", "sharpening": "sharpened", "objective": "objective"}[stage], stop
+    )
     return {}
 
 
@@ -149,7 +159,7 @@ def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, tmp_path, monkey
     made = []
     with monkeypatch.context() as patch:
         if path.exists():
-            patch.setattr(Problem, "start", lambda *_: pytest.fail("the start was made again"))
+            patch.setattr(Problem, "initial_field", lambda *_: pytest.fail("the start was made again"))
         resumed = reconstruct(
             scan, **WHOLE, checkpoint=Checkpoint(path, 1e9), progress=lambda record: made.append(record.iteration)
         )
@@ -246,7 +256,7 @@ def test_image_of_two_phases():
     quaternions = np.tile([1.0, 0.0, 0.0, 0.0], (48, 52, 1))
     image = OrientationMap(quaternions, 1 + inside, (Phase("matrix", "m-3m"), Phase("disc", "m-3m")), (1, 1))
     result = reconstruct(
-        image, shape=(1, 24, 26), orientations=False, start="random", iterations=120, window=6,
+        image, shape=(1, 24, 26), orientations=False, initial="random", iterations=120, largest_lag=6,
         weights={"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0, "variation": 0.1},
     )  # fmt: skip
     assert result.loss < 0.01 * result.history[0].loss
@@ -275,7 +285,7 @@ def test_three_maps_of_one_crystal_describe_that_crystal():
     }
 
     def loss(maps):
-        problem = prepare(maps, shape=(8, 9, 10), window=2, weights={**CHEAP, "variation": 0.0})
+        problem = prepare(maps, shape=(8, 9, 10), largest_lag=2, weights={**CHEAP, "variation": 0.0})
         objective = problem.objective(problem.on_grid((8, 9, 10)), (8, 9, 10))
         return float(objective.terms(tf.constant(problem.given(volume)))[0])
 
@@ -289,8 +299,8 @@ class MeanSquare:
 
     name: str = "mean_square"
 
-    def estimate(self, features, axes, group):
-        square = features.channels**2
+    def estimate(self, channels, axes, group):
+        square = channels.values**2
         return tuple(
             tf.transpose(tf.reduce_mean(square, [i + 1 for i in range(3) if i != axis])) for axis in axes
         )  # fmt: skip
@@ -302,7 +312,7 @@ class MeanSquare:
 def test_descriptor_of_a_third_party(scan):
     assert isinstance(MeanSquare(), Descriptor)
     result = reconstruct(
-        scan, shape=(8, 9, 10), start="random", iterations=10, descriptors=[(MeanSquare(), 1.0), (Variation(), 0.1)],
+        scan, shape=(8, 9, 10), initial="random", iterations=10, descriptors=[(MeanSquare(), 1.0), (Variation(), 0.1)],
         sections_per_group=1, sharpen=False,
     )  # fmt: skip
     assert set(result.history[0].terms) == {"mean_square", "variation"}
@@ -311,20 +321,22 @@ def test_descriptor_of_a_third_party(scan):
 
 @pytest.mark.parametrize("optimizer", ["adam", "scipy-lbfgsb", "barzilai-borwein"])
 def test_optimizer_is_a_setting(scan, optimizer):
-    result = reconstruct(scan, **{**PLANE, "optimizer": optimizer, "start": "random"}, descriptors=[(TwoPoint(3), 1.0)])
+    result = reconstruct(
+        scan, **{**PLANE, "optimizer": optimizer, "initial": "random"}, descriptors=[(TwoPoint(3), 1.0)]
+    )
     assert result.loss < result.history[0].loss
 
 
 def test_three_measured_maps_with_holes_to_an_open_volume():
     truth = make_specimen((20, 22, 24), spacing=(1.0, 1.0, 0.5), grain_size=6.0, seed=2)
-    maps = [measure(truth, axis, 3, unindexed=0.1) for axis in (2, 1, 0)]
+    maps = [simulate_scan(truth, axis, 3, unindexed=0.1) for axis in (2, 1, 0)]
     result = reconstruct(
         maps,
         shape=(8, 9, 12),
         periodic=False,
-        start="polycrystal",
+        initial="polycrystal",
         iterations=3,
-        window=2,
+        largest_lag=2,
         descriptors=[(TwoPoint(2), 1.0)],
     )
     assert result.volume.spacing == (1.0, 1.0, 0.5)
@@ -335,8 +347,11 @@ def test_three_measured_maps_with_holes_to_an_open_volume():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"window": 9}, r"window: expected a window of 9 voxels to fit twice into volume and map; got a volume of"),
-        ({"shape": (64, 64, 64), "window": 24}, r"map of \(40, 44\)"),
+        (
+            {"largest_lag": 9},
+            r"largest_lag: expected a largest_lag of 9 voxels to fit twice into volume and map; got a volume of",
+        ),
+        ({"shape": (64, 64, 64), "largest_lag": 24}, r"map of \(40, 44\)"),
         ({"weights": {"tow_point": 1.0}}, "descriptor: expected one of two_point.*; got 'tow_point'"),
         ({"optimizer": "newton"}, "optimizer: .*got 'newton'"),
         ({"sections_per_group": 3}, "sections_per_group: expected a divisor of the 1 sections normal to z; got 3"),
@@ -357,26 +372,26 @@ def test_what_is_no_map_is_refused(maps):
 
 
 def test_window_that_was_chosen_is_recorded(scan, recwarn):
-    made = reconstruct(scan, **{**PLANE, "window": None, "iterations": 0})
-    assert made.settings.window is None
-    assert made.volume.provenance["settings"]["window"] == 7
-    assert not [warning for warning in recwarn if "window" in str(warning.message)]
+    made = reconstruct(scan, **{**PLANE, "largest_lag": None, "iterations": 0})
+    assert made.settings.largest_lag is None
+    assert made.volume.provenance["settings"]["largest_lag"] == 7
+    assert not [warning for warning in recwarn if "largest_lag" in str(warning.message)]
 
 
 def test_small_map_is_warned_about(scan):
     small = scan.evolve(quaternions=scan.quaternions[:12], phase_ids=scan.phase_ids[:12])
-    options = {**PLANE, "shape": (1, 32, 36), "window": None, "iterations": 0, "levels": 2}
-    with pytest.warns(UserWarning, match="window: the map has room for lags up to 6 voxels; ") as warned:
+    options = {**PLANE, "shape": (1, 32, 36), "largest_lag": None, "iterations": 0, "levels": 2}
+    with pytest.warns(UserWarning, match="largest_lag: the map has room for lags up to 6 voxels; ") as warned:
         made = reconstruct(small, **options)
-    assert len([warning for warning in warned if "window" in str(warning.message)]) == 1
-    assert made.volume.provenance["settings"]["window"] == 6
+    assert len([warning for warning in warned if "largest_lag" in str(warning.message)]) == 1
+    assert made.volume.provenance["settings"]["largest_lag"] == 6
 
 
 def test_fields_that_do_not_fit(scan):
     with pytest.raises(ValueError, match=r"phase 'Magnesium': expected indexed points; got none"):
         prepare(scan.evolve(phases=(ALUMINIUM, MAGNESIUM)), **PLANE)
     small = scan.evolve(quaternions=scan.quaternions[:3], phase_ids=scan.phase_ids[:3])
-    with pytest.raises(ValueError, match=r"window: .*map of \(3, 44\)"):
+    with pytest.raises(ValueError, match=r"largest_lag: .*map of \(3, 44\)"):
         reconstruct(small, **PLANE)
     with pytest.raises(ValueError, match=r"maps: expected one step along x; got 1, 0.5 um"):
         prepare([scan.evolve(spacing=(1.0, 1.0)), scan, scan.evolve(spacing=(1.0, 0.5))], shape=(16, 16, 16))
@@ -410,7 +425,7 @@ def test_maps_count_in_the_forecast_by_their_pixels_at_the_size_of_voxels(scan):
 
 
 def test_a_start_from_pixels_that_will_not_fit_is_refused_when_it_is_chosen(scan, monkeypatch):
-    problem = prepare(scan, **{**PLANE, "start": "auto"})
+    problem = prepare(scan, **{**PLANE, "initial": "auto"})
     monkeypatch.setattr("polyrve.reconstruction.problem.fit_cells", lambda *_: Mock(alike=False))
     sizes = {"auto": 0, "exemplar": 2**60}
     monkeypatch.setattr(Problem, "memory", lambda _, start: memory.Forecast(sizes[start], 0, 0, 0, 0, 0, 0))

@@ -32,7 +32,7 @@ def test_every_method_of_minimize_is_a_setting(method):
         ({"optimizer": "newton"}, "optimizer: .*'lbfgs'.*got 'newton'"),
         ({"descriptors": "best"}, "descriptors: .*'default'.*got 'best'"),
         ({"texture_degree": 7}, "texture_degree: expected an even number; got 7"),
-        ({"window": 1}, "window: .*greater than or equal to 2; got 1"),
+        ({"largest_lag": 1}, "largest_lag: .*greater than or equal to 2; got 1"),
         ({"iterations": -1}, "iterations: .*got -1"),
         ({"seed": -1}, "seed: .*got -1"),
         ({"weights": {"two_point": "much"}}, "weights: .*got 'much'"),

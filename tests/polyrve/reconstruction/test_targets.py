@@ -10,7 +10,7 @@ from polyrve.reconstruction.run import measure_targets, reconstruct
 from polyrve.reconstruction.targets import TargetSet, average, interpolate
 
 CHEAP = {"two_point": 0.1, "disorientation": 0.0, "variogram": 0.0}
-SETTINGS = {"shape": (1, 10, 12), "window": 2, "texture_degree": 8, "weights": CHEAP}
+SETTINGS = {"shape": (1, 10, 12), "largest_lag": 2, "texture_degree": 8, "weights": CHEAP}
 
 
 def scan(seed, **options):
@@ -27,7 +27,7 @@ def same(first, second):
     for axis, values in first.values.items():
         for name, value in values.items():
             np.testing.assert_array_equal(value, second.values[axis][name])
-    for name in ("phases", "spacing", "window", "texture_degree", "orientations", "definitions", "provenance"):
+    for name in ("phases", "spacing", "largest_lag", "texture_degree", "orientations", "definitions", "provenance"):
         assert getattr(first, name) == getattr(second, name), name
 
 
@@ -49,7 +49,7 @@ def test_average_and_interpolation(sets):
 
 
 def test_reconstructing_from_targets_is_reconstructing_from_the_map(sets, tmp_path):
-    options = {**SETTINGS, "iterations": 2, "start": "random", "sharpen": False, "seed": 3}
+    options = {**SETTINGS, "iterations": 2, "initial": "random", "sharpen": False, "seed": 3}
     sets[0].save(tmp_path / "a.h5")
     from_map = reconstruct(scan(1), **options)
     from_file = reconstruct(TargetSet.load(tmp_path / "a.h5"), **options)
@@ -66,7 +66,7 @@ def test_start_without_a_map_is_random(sets):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"window": 3}, "window: expected that of the targets, 2; got 3"),
+        ({"largest_lag": 3}, "largest_lag: expected that of the targets, 2; got 3"),
         ({"spacing": (2.0, 2.0, 2.0)}, r"spacing: expected that of the targets, \(1.0, 1.0, 1.0\); got"),
         ({"levels": 2}, "levels: expected 1 with targets in place of maps; got 2"),
     ],
@@ -79,11 +79,12 @@ def test_settings_that_the_targets_do_not_serve(sets, change, sentence):
 def test_descriptors_and_axes_that_are_not_among_them(sets):
     with pytest.raises(ValueError, match="expected descriptor 'variation' among them; got texture, two_point"):
         prepare(sets[0], **{**SETTINGS, "weights": {**CHEAP, "variation": 1.0}}).objective({}, (1, 10, 12))
-    changed = dataclasses.replace(sets[0], window=3)
+    changed = dataclasses.replace(sets[0], largest_lag=3)
     with pytest.raises(
-        ValueError, match=r"targets of two_point: expected those of TwoPoint\(window=3.*got those of TwoPoint\(window=2"
+        ValueError,
+        match=r"targets of two_point: expected those of TwoPoint\(largest_lag=3.*got those of TwoPoint\(largest_lag=2",
     ):
-        prepare(changed, **{**SETTINGS, "window": 3}).objective({}, (1, 10, 12))
+        prepare(changed, **{**SETTINGS, "largest_lag": 3}).objective({}, (1, 10, 12))
     lying = dataclasses.replace(sets[0], values={1: sets[0].values[0]})
     with pytest.raises(ValueError, match="targets: expected sections normal to z; got none"):
         prepare(lying, **SETTINGS).objective({}, (1, 10, 12))

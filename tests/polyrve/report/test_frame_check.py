@@ -9,7 +9,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.report import plots
 from polyrve.report.frame_check import check_drawing, draw_check
-from polyrve.validation.section_statistics import whole
+from polyrve.validation.section_statistics import stack_of
 
 PHASES = (
     Phase("Magnesium", "6/mmm", (3.2, 3.2, 5.2, 90, 90, 120)),
@@ -64,7 +64,7 @@ def test_both_drawings_put_a_pole_on_the_side_where_the_map_shows_it(monkeypatch
     field = OrientationMap(np.broadcast_to(q, (6, 7, 4)), np.ones((6, 7), int), PHASES[:1], (1.0, 1.0))
     drawn = []
     monkeypatch.setattr(plots, "png", lambda drawing: drawn.append(drawing) or b"")
-    plots.pole_figures([("map", whole(field, 5.0)), ("RVE", whole(field, 5.0))], 1)
+    plots.pole_figures([("map", stack_of(field, 5.0)), ("RVE", stack_of(field, 5.0))], 1)
     report = drawn[0].axes[0]
     check = next(axis for axis in check_drawing(field).axes if axis.get_title() == "{0001}")
     for figure in (report, check):

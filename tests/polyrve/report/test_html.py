@@ -21,11 +21,12 @@ from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.synthetic import make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.synthetic import make_specimen
 from polyrve.report import html, plots
 from polyrve.report.plots import png
 from polyrve.validation.run import compare
-from polyrve.validation.section_statistics import whole
+from polyrve.validation.section_statistics import stack_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -43,8 +44,8 @@ def specimen():
 def written(specimen, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     volume, map_ = specimen
-    judgement = polyrve.report(volume, against=map_, path=path, windows=8, title="A <small> report")
-    return path, judgement
+    validation = polyrve.write_report(volume, against=map_, path=path, windows=8, title="A <small> report")
+    return path, validation
 
 
 class Tags(HTMLParser):
@@ -58,7 +59,7 @@ class Tags(HTMLParser):
 
 
 def test_page_is_self_contained_and_well_formed(written):
-    path, judgement = written
+    path, validation = written
     text = path.read_text(encoding="utf-8")
     tags = Tags(text).tags
     loaded = [attrs[name] for _, attrs in tags for name in ("src", "href") if name in attrs]
@@ -72,14 +73,14 @@ def test_page_is_self_contained_and_well_formed(written):
     assert "<b>a test</b>" not in text
     ids = {attrs["id"] for _, attrs in tags if "id" in attrs}
     assert {"figures", "maps", "volume", "texture", "distributions", "variograms", "loss"} <= ids
-    assert sum(attrs.get("data-key") is not None for _, attrs in tags) == len(judgement.rows)
+    assert sum(attrs.get("data-key") is not None for _, attrs in tags) == len(validation.results)
 
 
 def test_json_holds_the_figures_and_the_provenance(written):
-    path, judgement = written
+    path, validation = written
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert [row["key"] for row in record["judgement"]["rows"]] == [row.key for row in judgement.rows]
-    assert record["judgement"]["rows"][0]["value"] == judgement.rows[0].value
+    assert [row["key"] for row in record["validation"]["rows"]] == [row.key for row in validation.results]
+    assert record["validation"]["rows"][0]["value"] == validation.results[0].value
     assert record["history"][-1] == [2, 1, 0.1]
     assert record["provenance"]["program"] == "<b>a test</b>"
     assert record["volume"]["shape_zyx"] == [24, 28, 32]
@@ -232,25 +233,25 @@ def test_slice_viewer_in_a_browser_with_mouse_and_keyboard(written, specimen, br
     assert browser.tell("document.documentElement.scrollWidth <= window.innerWidth") is True
 
 
-def test_a_volume_alone_is_shown_and_not_judged(specimen, tmp_path):
+def test_a_volume_alone_is_shown_and_not_compared(specimen, tmp_path):
     volume = specimen[0].evolve(provenance={})
-    assert polyrve.report(volume, path=tmp_path / "new" / "alone.html") is None
+    assert polyrve.write_report(volume, path=tmp_path / "new" / "alone.html") is None
     text = (tmp_path / "new" / "alone.html").read_text(encoding="utf-8")
     assert "there is no map to judge it against" in text
     assert 'id="loss"' not in text
-    assert json.loads((tmp_path / "new" / "alone.json").read_text())["judgement"] is None
+    assert json.loads((tmp_path / "new" / "alone.json").read_text())["validation"] is None
 
 
 def test_the_headline_is_green_for_decisive_figures_alone(written):
     text = written[0].read_text(encoding="utf-8")
-    judgement = written[1]
-    assert judgement.conclusion in text
-    assert text.count("not decisive</span>") == judgement.hardly_failed
-    rows = tuple(replace(row, verdict="pass", value=0.0, reason="", decisive=True) for row in judgement.rows)
-    assert 'class="pass"' in html._summary(replace(judgement, rows=rows, grains=50))
+    validation = written[1]
+    assert validation.conclusion in text
+    assert text.count("not decisive</span>") == validation.hardly_failed
+    rows = tuple(replace(row, verdict="pass", value=0.0, reason="", decisive=True) for row in validation.results)
+    assert 'class="pass"' in html._summary(replace(validation, rows=rows, grains=50))
     for other in (
-        replace(judgement, rows=rows, grains=3),
-        replace(judgement, rows=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
+        replace(validation, rows=rows, grains=3),
+        replace(validation, rows=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
     ):
         assert 'class="warn">Inconclusive: ' in html._summary(other)
 
@@ -258,18 +259,18 @@ def test_the_headline_is_green_for_decisive_figures_alone(written):
 def test_map_without_indexed_points_says_why_nothing_is_judged(specimen, tmp_path):
     volume, map_ = specimen
     empty = OrientationMap(np.array(map_.quaternions), np.zeros(map_.shape, dtype=int), map_.phases, map_.spacing)
-    judgement = polyrve.report(volume, against=empty, path=tmp_path / "r.html")
-    assert [row.key for row in judgement.rows if row.verdict != "not judged"] == ["seam"]
+    validation = polyrve.write_report(volume, against=empty, path=tmp_path / "r.html")
+    assert [row.key for row in validation.results if row.verdict != "not compared"] == ["seam"]
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Nothing could be compared." in text
-    assert text.count("the map has no indexed points") >= len(judgement.rows)
+    assert text.count("the map has no indexed points") >= len(validation.results)
     assert "data-key='seam'" in text
 
 
 @pytest.fixture(scope="module")
 def three_maps():
     other = make_specimen((40, 44, 48), grain_size=6.0, elongation=(0.7, 1.0, 1.5), seed=5)
-    return {"zyx"[axis]: measure(other, axis, 3, seed=axis) for axis in range(3)}
+    return {"zyx"[axis]: simulate_scan(other, axis, 3, seed=axis) for axis in range(3)}
 
 
 def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps, tmp_path, monkeypatch):
@@ -277,7 +278,7 @@ def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps,
     monkeypatch.setattr(plots, "png", lambda drawing, **options: drawn.append(drawing) or png(drawing, 40))
     path = tmp_path / "three.html"
     turned = dict(reversed(three_maps.items()))
-    judgement = polyrve.report(specimen[0], against=turned, path=path, windows=5)
+    validation = polyrve.write_report(specimen[0], against=turned, path=path, windows=5)
     text = path.read_text(encoding="utf-8")
     alternatives = [attrs.get("alt") for tag, attrs in Tags(text).tags if tag == "img"]
     assert alternatives.count("distributions") == 3
@@ -296,7 +297,7 @@ def test_three_maps_are_all_shown_each_beside_its_sections(specimen, three_maps,
     assert sum([name for name in names if name in (*above, "RVE")] == [*above, "RVE"] for names in beside) == 2
     bands = [len(axis.collections) for drawing in drawn for axis in drawing.axes if axis.get_title() == "chord length"]
     assert bands == [1, 1, 1]
-    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
+    assert set(validation["odf_5"].per_axis) == {"z", "y", "x"}
 
 
 def test_normals_without_a_map_stay_empty(specimen, three_maps):
@@ -323,7 +324,7 @@ def test_a_report_that_fails_leaves_the_old_one(specimen, tmp_path, monkeypatch)
 
     monkeypatch.setattr(type(path), "write_text", full)
     with pytest.raises(OSError, match="disk full while writing"):
-        polyrve.report(specimen[0], path=path)
+        polyrve.write_report(specimen[0], path=path)
     assert [path.read_text(), path.with_suffix(".json").read_text()] == ["old", "old"]
     assert sorted(found.name for found in tmp_path.iterdir()) == ["report.html", "report.json"]
 
@@ -333,7 +334,7 @@ def test_points_of_each_phase_are_told(tmp_path):
     other = make_specimen((16, 40, 44), grain_size=6.0, phases=phases, phase_fractions=(0.7, 0.3), seed=1).field
     volume = make_specimen((16, 18, 20), grain_size=6.0, phases=phases, phase_fractions=(0.7, 0.3), seed=2).field
     map_ = other.section(0, 3).evolve(periodic=False)
-    polyrve.report(volume, against=map_, path=tmp_path / "two.html", windows=5)
+    polyrve.write_report(volume, against=map_, path=tmp_path / "two.html", windows=5)
     text = (tmp_path / "two.html").read_text(encoding="utf-8")
     for number, name in enumerate(("Al", "Mg"), start=1):
         counts = [(field.phase_ids == number).sum() for field in (map_, volume)]
@@ -357,7 +358,7 @@ def test_the_loss_axis_has_several_labels(decades, monkeypatch):
 def test_pole_figures_of_other_crystals_are_drawn(laue):
     rng = np.random.default_rng(1)
     q = rotation.random_orientations((6, 7), rng)
-    sample = whole(OrientationMap(q, np.ones((6, 7), dtype=int), (Phase("x", laue),), (1.0, 1.0)), 5.0)
+    sample = stack_of(OrientationMap(q, np.ones((6, 7), dtype=int), (Phase("x", laue),), (1.0, 1.0)), 5.0)
     for draw in (plots.pole_figures, plots.inverse_pole_figures):
         image = np.asarray(Image.open(io.BytesIO(draw([("map", sample), ("RVE", sample)], 1))).convert("RGB"))
         half = len(image) // 2

@@ -4,9 +4,9 @@ import pytest
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.map_placement import around, by_normal
+from polyrve.microstructure.map_placement import axisymmetric, by_normal
 from polyrve.validation.provenance import differences
-from polyrve.validation.run import judge
+from polyrve.validation.run import validate
 
 OXFORD = reference_frames.named("oxford-cs0", "vendor default")
 
@@ -32,7 +32,7 @@ ONE, THREE = scan("a"), [scan("a"), scan("b"), scan("c")]
 
 
 @pytest.mark.parametrize(
-    "maps", [ONE, THREE, around(ONE, "x"), around(ONE, "y"), {"z": ONE}, {"x": ONE, "z": THREE[1]}]
+    "maps", [ONE, THREE, axisymmetric(ONE, "x"), axisymmetric(ONE, "y"), {"z": ONE}, {"x": ONE, "z": THREE[1]}]
 )
 def test_the_same_maps_differ_in_nothing(maps):
     assert differences(made_from(maps), by_normal(maps)) == ()
@@ -45,9 +45,9 @@ def test_the_same_maps_differ_in_nothing(maps):
     [
         (ONE, scan("a", reference_frames.Frame()), "a.ctf in frame 'oxford-cs0', which is read in 'none' now: --frame ox"),
         (ONE, scan("b"), "made from another map, a.ctf; b.ctf is compared with"),
-        (around(ONE, "x"), ONE, "a.ctf for the normals z and y; it stands for all here: --axis x"),
-        (around(ONE, "y"), ONE, "a.ctf for the normals z and x; it stands for all here: --axis y"),
-        (ONE, around(ONE, "x"), "it is compared with a.ctf normal to z, a.ctf normal to y"),
+        (axisymmetric(ONE, "x"), ONE, "a.ctf for the normals z and y; it stands for all here: --axis x"),
+        (axisymmetric(ONE, "y"), ONE, "a.ctf for the normals z and x; it stands for all here: --axis y"),
+        (ONE, axisymmetric(ONE, "x"), "it is compared with a.ctf normal to z, a.ctf normal to y"),
         (THREE, ONE, "c.ctf normal to z, b.ctf normal to y, a.ctf normal to x; one map stands for all here: --against"),
         (THREE, THREE[::-1], "it is compared with a.ctf normal to z, b.ctf normal to y, c.ctf normal to x: --normals"),
     ],
@@ -63,13 +63,13 @@ def test_a_planar_volume_has_sections_of_one_normal():
 
 def test_a_judgement_warns_and_keeps_the_sentence():
     with pytest.warns(UserWarning, match="another map, a.ctf"):
-        judgement = judge(scan("b"), made_from(ONE), windows=5)
-    assert "another map, a.ctf" in judgement.notes[0]
+        validation = validate(scan("b"), made_from(ONE), windows=5)
+    assert "another map, a.ctf" in validation.notes[0]
 
 
 def test_a_phase_that_was_dropped_is_named():
     two = ONE.evolve(phases=(Phase("x"), Phase("oxide", "6/mmm")))
     with pytest.raises(ValueError, match=r"--drop-phase 'oxide' .* leaves it out of the map"):
-        judge(two, made_from(ONE))
+        validate(two, made_from(ONE))
     with pytest.raises(ValueError, match=r"in the volume$"):
-        judge(ONE.evolve(phases=(Phase("oxide", "6/mmm"),)), made_from(ONE))
+        validate(ONE.evolve(phases=(Phase("oxide", "6/mmm"),)), made_from(ONE))

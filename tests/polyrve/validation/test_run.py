@@ -5,21 +5,30 @@ import pytest
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
-from polyrve.crystallography.odf import orientation_cells, pole_density, pole_directions, to_fundamental_zone
+from polyrve.crystallography.odf import odf_bins, pole_density, pole_directions, to_fundamental_zone
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.lags import half_window
-from polyrve.microstructure.synthetic import Component, make_specimen, measure
+from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.lags import half_space
+from polyrve.microstructure.synthetic import Component, make_specimen
 from polyrve.validation.metrics import (
     boundary_histogram,
-    figures,
     half_l1,
     kolmogorov_smirnov,
     madogram_error,
+    metrics,
     two_point_error,
 )
-from polyrve.validation.run import FEWEST_TO_STAND, Judgement, Row, compare, judge, judgement_of, seam
-from polyrve.validation.section_statistics import at_spacing, pooled, sections, whole
+from polyrve.validation.run import (
+    FEWEST_TO_STAND,
+    MetricResult,
+    Validation,
+    compare,
+    seam,
+    validate,
+    validate_comparison,
+)
+from polyrve.validation.section_statistics import at_spacing, pool, section_stacks, stack_of
 
 
 def about_z(degrees):
@@ -34,11 +43,11 @@ def map_of(quaternions, laue="m-3m", spacing=(1.0, 1.0), periodic=False, phase_i
 
 def perfect(volume, axis, index):
     """A section without measuring errors, in its own frame."""
-    return measure(volume, axis, index, noise=0.0, unindexed=0.0, misindexed=0.0).evolve(properties={})
+    return simulate_scan(volume, axis, index, noise=0.0, unindexed=0.0, misindexed=0.0).evolve(properties={})
 
 
 def masses(quaternions, laue, halfwidth=5.0):
-    cells = orientation_cells(quaternions, laue)
+    cells = odf_bins(quaternions, laue)
     return cells.odf(np.bincount(cells.of_point) / len(quaternions), halfwidth)
 
 
@@ -98,7 +107,7 @@ def test_texture_index_of_a_single_crystal_is_that_of_the_kernel():
     rng = np.random.default_rng(2)
     indices = []
     for q in rotation.random_orientations(30, rng):
-        found = whole(map_of(np.tile(q, (4, 5, 1))), 5.0).texture_index
+        found = stack_of(map_of(np.tile(q, (4, 5, 1))), 5.0).texture_index
         indices.append(found)
     np.testing.assert_allclose(np.mean(indices), expected, rtol=0.05)
 
@@ -131,7 +140,7 @@ def test_kolmogorov_smirnov_with_weights():
 
 def test_bands_have_known_boundaries_chords_and_grains():
     angle = np.tile(np.repeat([0.0, 30.0], 5), (12, 2))
-    sample = whole(map_of(about_z(angle), spacing=(0.5, 2.0), periodic=True), 5.0)
+    sample = stack_of(map_of(about_z(angle), spacing=(0.5, 2.0), periodic=True), 5.0)
     shares = boundary_histogram(sample)
     assert shares[np.searchsorted(np.arange(0.0, 180.1, 5.0), 29.9) - 1 : 8].sum() == pytest.approx(1.0)
     assert sample.boundary_per_size == pytest.approx(np.pi / 4.0 * 4 / 20 / 2.0)
@@ -145,10 +154,10 @@ def test_bands_have_known_boundaries_chords_and_grains():
 
 def test_small_holes_leave_boundaries_chords_and_grains_as_they_are():
     angle = np.tile(np.repeat([0.0, 30.0], 6), (12, 2))
-    full = whole(map_of(about_z(angle), periodic=True), 5.0)
+    full = stack_of(map_of(about_z(angle), periodic=True), 5.0)
     holes = np.ones_like(angle, dtype=np.int32)
     holes[2, 5] = holes[3, 8:10] = holes[6, 23] = holes[6, 0] = holes[9, 12:15] = 0
-    sample = whole(map_of(about_z(angle), phase_ids=holes, periodic=True), 5.0)
+    sample = stack_of(map_of(about_z(angle), phase_ids=holes, periodic=True), 5.0)
     assert sample.boundary_per_size == pytest.approx(full.boundary_per_size)
     assert sample.boundary_share(10.0) == pytest.approx(full.boundary_share(10.0))
     assert sample.chords[1][1].sum() == full.chords[1][1].sum()
@@ -161,9 +170,9 @@ def test_large_holes_and_those_at_the_border_stay_unknown():
     angle = np.tile(np.repeat([0.0, 30.0], 8), (6, 1))
     holes = np.ones_like(angle, dtype=np.int32)
     holes[1, 2:6] = holes[2, :2] = holes[3, -1] = 0
-    sample = whole(map_of(about_z(angle), phase_ids=holes), 5.0)
+    sample = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
     np.testing.assert_array_equal(np.isnan(sample.steps[2]), np.isnan(sample.angles[2]))
-    window = whole(map_of(about_z(angle), periodic=True), 5.0).window((1, 1), (4, 9))
+    window = stack_of(map_of(about_z(angle), periodic=True), 5.0).window((1, 1), (4, 9))
     assert np.isnan(window.steps[2][..., -1]).all()
 
 
@@ -172,7 +181,7 @@ def test_a_thin_grain_goes_on_through_a_hole_at_its_side():
     angle[3], angle[4:] = 40.0, 20.0
     holes = np.ones_like(angle, dtype=np.int32)
     holes[3, 4] = 0
-    ids = whole(map_of(about_z(angle), phase_ids=holes), 5.0).grain_ids[0]
+    ids = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0).grain_ids[0]
     assert ids.max() == 3
     assert ids[3, 0] == ids[3, -1]
 
@@ -182,14 +191,14 @@ def test_a_hole_that_two_grains_would_cross_stays_open():
     angle[3] = 40.0
     holes = np.ones_like(angle, dtype=np.int32)
     holes[3, 4] = 0
-    sample = whole(map_of(about_z(angle), phase_ids=holes), 5.0)
+    sample = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
     assert sample.grain_ids.max() == 4
     assert all(np.array_equal(np.isnan(sample.steps[axis]), np.isnan(sample.angles[axis])) for axis in (1, 2))
 
 
 def test_grain_weights_leave_no_bias_from_the_border():
     field = make_specimen((16, 240, 250), grain_size=8.0, seed=8).field.section(0, 7)
-    truth = whole(field, 5.0)
+    truth = stack_of(field, 5.0)
     expected = np.average(truth.grains.size[truth.grains.points > 2])
     density = truth.grains_per_size
     rng = np.random.default_rng(0)
@@ -213,12 +222,12 @@ def test_correlations_agree_with_plain_loops(periodic):
     q = rotation.random_orientations((5, 7), rng)
     phase_ids = rng.choice(3, (5, 7), p=(0.1, 0.45, 0.45))
     phase_ids[:2, :2] = phase_ids[3:, 5:] = phase_ids[3:, :2] = [[1, 2], [2, 1]]
-    sample = whole(map_of(q, "6/mmm", periodic=periodic, phase_ids=phase_ids), 5.0)
+    sample = stack_of(map_of(q, "6/mmm", periodic=periodic, phase_ids=phase_ids), 5.0)
     harmonics = symmetrized_harmonics("6/mmm")
     f = harmonics.evaluate(q)
     local = np.concatenate([np.where(phase_ids == 1, f, 0.0), np.where(phase_ids == 2, f, 0.0)])
     two_point, madogram = sample.two_point(2), sample.madogram(2)
-    for number, (dy, dx) in enumerate(half_window(2, 2)):
+    for number, (dy, dx) in enumerate(half_space(2, 2)):
         products, differences, pairs, same = 0.0, np.zeros(2 * harmonics.count), 0, [0, 0]
         for y in range(5):
             for x in range(7):
@@ -243,11 +252,11 @@ def test_correlations_agree_with_plain_loops(periodic):
 
 def test_sections_are_those_of_the_volume(specimen):
     volume = specimen.field
-    by_axis = sections(volume, 5.0, most=6)
+    by_axis = section_stacks(volume, 5.0, most=6)
     for axis, plane in enumerate([(1, 2), (0, 2), (0, 1)]):
         sample = by_axis[axis]
         assert len(sample.phase_ids) == 6
-        expected = whole(volume.section(axis, 0), 5.0)
+        expected = stack_of(volume.section(axis, 0), 5.0)
         np.testing.assert_array_equal(sample.quaternions[0], expected.quaternions[0])
         assert sample.spacing == tuple(volume.spacing[i] for i in plane)
         for position in (1, 2):
@@ -269,21 +278,21 @@ def test_a_map_at_another_spacing_keeps_measured_orientations():
 
 
 def test_a_map_against_itself_has_no_difference(large_map):
-    sample = whole(large_map, 5.0)
-    for figure in figures(6):
+    sample = stack_of(large_map, 5.0)
+    for figure in metrics(6):
         assert figure.compare(sample, sample) == pytest.approx(1.0 if figure.higher else 0.0, abs=1e-12), figure.key
 
 
 def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
-    judgement = judge(large_map, specimen, windows=20)
-    assert judgement.judged == len(judgement.rows)
-    assert judgement.passed >= 0.9 * judgement.judged, str(judgement)
-    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
-    assert judgement["number_of_grains"].reference == pytest.approx(judgement["number_of_grains"].measured, rel=0.2)
+    validation = validate(large_map, specimen, windows=20)
+    assert validation.compared == len(validation.results)
+    assert validation.passed >= 0.9 * validation.compared, str(validation)
+    assert set(validation["odf_5"].per_axis) == {"z", "y", "x"}
+    assert validation["number_of_grains"].reference == pytest.approx(validation["number_of_grains"].measured, rel=0.2)
     rng = np.random.default_rng(0)
     volume = specimen.field
     shuffled = rng.permutation(volume.quaternions.reshape(-1, 4)).reshape(volume.quaternions.shape)
-    wrong = judge(large_map, volume.evolve(quaternions=shuffled), windows=8)
+    wrong = validate(large_map, volume.evolve(quaternions=shuffled), windows=8)
     for key in (
         "neighbour_disorientation",
         "boundary_fraction",
@@ -293,60 +302,60 @@ def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
     ):
         assert wrong[key].verdict == "warn", key
     assert wrong["odf_5"].verdict == "pass"
-    assert wrong["madogram_largest"].value > 3.0 * judgement["madogram_largest"].value
+    assert wrong["madogram_largest"].value > 3.0 * validation["madogram_largest"].value
     turned = rotation.multiply(volume.quaternions, rotation.from_axis_angle([1.0, 1.0, 0.3], 0.6))
-    other = judge(large_map, volume.evolve(quaternions=turned), windows=8)
+    other = validate(large_map, volume.evolve(quaternions=turned), windows=8)
     assert other["neighbour_disorientation"].verdict == "pass"
-    assert other["odf_5"].value > 1.4 * judgement["odf_5"].value
-    assert other["pole_figures"].value > 1.4 * judgement["pole_figures"].value
+    assert other["odf_5"].value > 1.4 * validation["odf_5"].value
+    assert other["pole_figures"].value > 1.4 * validation["pole_figures"].value
 
 
 def test_the_record_is_json_and_the_text_tells_all(specimen, large_map):
-    judgement = judge(large_map, specimen, windows=5)
-    record = json.loads(judgement.to_json())
-    assert [row["key"] for row in record["rows"]] == [row.key for row in judgement.rows]
+    validation = validate(large_map, specimen, windows=5)
+    record = json.loads(validation.to_json())
+    assert [row["key"] for row in record["rows"]] == [row.key for row in validation.results]
     assert record["settings"]["windows"] == 5
     assert record["settings"]["window_shapes"]["x"] == [30, 32]
-    assert judgement.conclusion in str(judgement)
-    assert record["grains"] == judgement.grains > 20
-    assert [row["decisive"] for row in record["rows"]] == [row.decisive for row in judgement.rows]
-    assert judge(large_map, specimen, windows=5).to_json() == judgement.to_json()
+    assert validation.conclusion in str(validation)
+    assert record["grains"] == validation.grains > 20
+    assert [row["decisive"] for row in record["rows"]] == [row.decisive for row in validation.results]
+    assert validate(large_map, specimen, windows=5).to_json() == validation.to_json()
     with pytest.raises(KeyError, match="odf_5"):
-        judgement["nonsense"]
+        validation["nonsense"]
 
 
 def row_of(key, verdict="pass", limit=0.1, decisive=True):
-    value = None if verdict == "not judged" else 0.05
-    return Row(key, key, "grains", value, {}, 0.05, limit, verdict, decisive=decisive)
+    value = None if verdict == "not compared" else 0.05
+    return MetricResult(key, key, "grains", value, {}, 0.05, limit, verdict, decisive=decisive)
 
 
 def test_a_count_of_decisive_figures_alone_is_the_plain_one():
-    judgement = Judgement((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
-    assert judgement.conclusion == str(judgement).splitlines()[-1] == "2 of 3 figures pass"
-    assert judgement.conclusive
-    assert not judgement.convincing
-    assert Judgement(tuple(row_of(str(i)) for i in range(3)), grains=50).convincing
+    validation = Validation((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
+    assert validation.conclusion == str(validation).splitlines()[-1] == "2 of 3 figures pass"
+    assert validation.conclusive
+    assert not validation.convincing
+    assert Validation(tuple(row_of(str(i)) for i in range(3)), grains=50).convincing
 
 
 def test_limits_that_hardly_any_volume_fails_are_told_from_decisive_ones():
     rows = (*(row_of(f"a{i}") for i in range(3)), *(row_of(f"b{i}", limit=0.9, decisive=False) for i in range(4)))
-    judgement = Judgement((*rows, row_of("c", "not judged", None, decisive=False)), grains=50)
-    assert (judgement.passed, judgement.judged) == (7, 7)
-    assert judgement.conclusion == (
+    validation = Validation((*rows, row_of("c", "not compared", None, decisive=False)), grains=50)
+    assert (validation.passed, validation.compared) == (7, 7)
+    assert validation.conclusion == (
         "Inconclusive: 3 of 7 figures pass decisively, 4 can hardly fail with a map this small, 1 could not be judged"
     )
-    assert str(judgement).count("pass, not decisive") == 4
-    assert not judgement.convincing
+    assert str(validation).count("pass, not decisive") == 4
+    assert not validation.convincing
 
 
 def test_a_volume_of_few_grains_convinces_nobody():
     rows = tuple(row_of(str(i)) for i in range(9))
-    assert Judgement(rows, grains=FEWEST_TO_STAND).convincing
-    judgement = Judgement(rows, grains=3)
-    assert judgement.conclusion == "Inconclusive: 9 of 9 figures pass, the volume holds 3 grains"
-    assert Judgement(rows, grains=1).conclusion.endswith("the volume holds 1 grain")
-    assert not judgement.convincing
-    unlike = Judgement(tuple(row_of(str(i), "warn") for i in range(9)), grains=3)
+    assert Validation(rows, grains=FEWEST_TO_STAND).convincing
+    validation = Validation(rows, grains=3)
+    assert validation.conclusion == "Inconclusive: 9 of 9 figures pass, the volume holds 3 grains"
+    assert Validation(rows, grains=1).conclusion.endswith("the volume holds 1 grain")
+    assert not validation.convincing
+    unlike = Validation(tuple(row_of(str(i), "warn") for i in range(9)), grains=3)
     assert unlike.conclusion == "0 of 9 figures pass, the volume holds 3 grains"
 
 
@@ -358,13 +367,13 @@ def test_one_grain_against_a_narrow_map_tells_little():
     )
     grain = np.broadcast_to(narrow.quaternions[2, 5], (8, 9, 10, 4))
     volume = OrientationVolume(grain, np.ones((8, 9, 10), dtype=int), truth.phases, (1.0, 1.0, 1.0), periodic=True)
-    judgement = judge(narrow, volume, windows=12)
-    assert judgement.grains == 1
-    assert not judgement.conclusive
-    assert judgement.conclusion.endswith("13 could not be judged, the volume holds 1 grain")
-    assert judgement.hardly_failed == 5
-    assert not judgement["texture_index"].decisive
-    assert not judgement["aspect_ratio"].decisive
+    validation = validate(narrow, volume, windows=12)
+    assert validation.grains == 1
+    assert not validation.conclusive
+    assert validation.conclusion.endswith("13 could not be judged, the volume holds 1 grain")
+    assert validation.hardly_failed == 5
+    assert not validation["texture_index"].decisive
+    assert not validation["aspect_ratio"].decisive
 
 
 @pytest.mark.parametrize(
@@ -376,15 +385,15 @@ def test_one_grain_against_a_narrow_map_tells_little():
     ],
 )  # fmt: skip
 def test_the_limit_says_what_is_decisive(key, limit, decisive):
-    figure = next(figure for figure in figures(3) if figure.key == key)
+    figure = next(figure for figure in metrics(3) if figure.key == key)
     assert figure.decides(limit) == decisive
 
 
 def test_elongated_grains_in_the_wrong_direction_warn(large_map):
     long = make_specimen((30, 32, 34), grain_size=7.0, elongation=(1.0, 1.0, 3.0), seed=9)
-    judgement = judge(large_map, long, windows=10)
-    assert judgement["chord_length"].verdict == "warn"
-    assert judgement["chord_length"].per_axis["x"] < judgement["chord_length"].per_axis["z"]
+    validation = validate(large_map, long, windows=10)
+    assert validation["chord_length"].verdict == "warn"
+    assert validation["chord_length"].per_axis["x"] < validation["chord_length"].per_axis["z"]
 
 
 def test_three_maps_serve_the_sections_normal_to_them():
@@ -393,10 +402,10 @@ def test_three_maps_serve_the_sections_normal_to_them():
     maps = {}
     for name, axis in (("z", 0), ("y", 1), ("x", 2)):
         maps[name] = perfect(long, axis, 3)
-    judgement = judge(maps, volume, windows=10)
-    assert set(judgement["chord_length"].per_axis) == {"z", "y", "x"}
-    assert judgement["chord_length"].verdict == "pass"
-    only = judge({"z": maps["z"]}, volume, windows=5)
+    validation = validate(maps, volume, windows=10)
+    assert set(validation["chord_length"].per_axis) == {"z", "y", "x"}
+    assert validation["chord_length"].verdict == "pass"
+    only = validate({"z": maps["z"]}, volume, windows=5)
     assert set(only["chord_length"].per_axis) == {"z"}
 
 
@@ -412,21 +421,21 @@ ONE_POINT = ("odf_5", "odf_7", "pole_figures", "texture_index", "random_disorien
 
 def test_orientations_are_judged_against_all_maps_together(layered):
     truth, maps = layered
-    judgement = judge(maps, truth, windows=12)
-    alone = [judge({name: field}, truth, windows=12) for name, field in maps.items()]
+    validation = validate(maps, truth, windows=12)
+    alone = [validate({name: field}, truth, windows=12) for name, field in maps.items()]
     failed = {key for key in ONE_POINT for one in alone if one[key].verdict == "warn"}
     assert {"odf_5", "pole_figures"} <= failed
-    assert {key: judgement[key].verdict for key in ONE_POINT} == dict.fromkeys(ONE_POINT, "pass"), str(judgement)
-    assert set(judgement["odf_5"].per_axis) == {"z", "y", "x"}
+    assert {key: validation[key].verdict for key in ONE_POINT} == dict.fromkeys(ONE_POINT, "pass"), str(validation)
+    assert set(validation["odf_5"].per_axis) == {"z", "y", "x"}
     goss = (Component((0.0, 45.0, 0.0), 1.0, 4.0),)
     other = make_specimen(truth.field.shape, grain_size=10.0, texture=goss, seed=21)
-    wrong = judge(maps, other, windows=5)
+    wrong = validate(maps, other, windows=5)
     assert {wrong[key].verdict for key in ("odf_5", "odf_7", "pole_figures")} == {"warn"}
     others = [
-        row.key for row in judgement.rows if row.group in ("boundaries", "grains", "in-grain") and row.key != "seam"
+        row.key for row in validation.results if row.group in ("boundaries", "grains", "in-grain") and row.key != "seam"
     ]
     for name, one in zip(maps, alone, strict=True):
-        assert {key: judgement[key].per_axis[name] for key in others} == {
+        assert {key: validation[key].per_axis[name] for key in others} == {
             key: one[key].per_axis[name] for key in others
         }
 
@@ -436,11 +445,11 @@ def test_together_are_the_points_of_all_maps_and_windows_of_each(layered):
     comparison = compare(maps, truth, windows=6)
     samples = [pair[0] for pair in comparison.pairs.values()]
     shares = [sample.phase_ids.size for sample in samples]
-    together = pooled(samples)
+    together = pool(samples)
     np.testing.assert_array_equal(together.odf_5, comparison.together.odf_5)
     expected = np.average([sample.odf_5 for sample in samples], axis=0, weights=shares)
     assert half_l1(together.odf_5, expected) < 0.03
-    odf, grains = (next(f for f in figures(comparison.lag) if f.key == key) for key in ("odf_5", "chord_length"))
+    odf, grains = (next(f for f in metrics(comparison.lag) if f.key == key) for key in ("odf_5", "chord_length"))
     for name, (reference, sample) in comparison.pairs.items():
         assert comparison.sides(grains)[name] == (reference, sample, comparison.windows[name])
         against, same, windows = comparison.sides(odf)[name]
@@ -448,7 +457,7 @@ def test_together_are_the_points_of_all_maps_and_windows_of_each(layered):
         assert same is sample
         assert windows == [window for name in comparison.pairs for window in comparison.windows[name]]
     floor = [half_l1(together.odf_5, window.odf_5) for window in windows]
-    row = judgement_of(comparison)["odf_5"]
+    row = validate_comparison(comparison)["odf_5"]
     assert row.limit == pytest.approx(np.quantile(floor, 0.95), abs=1e-12)
     assert row.floor == pytest.approx(np.median(floor), abs=1e-12)
 
@@ -457,7 +466,7 @@ def test_one_map_is_judged_alone(large_map, specimen):
     comparison = compare(large_map, specimen, windows=5)
     assert comparison.together is None
     assert compare({"y": large_map}, specimen, windows=5).together is None
-    row, name = judgement_of(comparison)["odf_5"], "x"
+    row, name = validate_comparison(comparison)["odf_5"], "x"
     reference, sample = comparison.pairs[name]
     assert row.per_axis[name] == half_l1(reference.odf_5, sample.odf_5)
     assert row.limit in [
@@ -468,11 +477,11 @@ def test_one_map_is_judged_alone(large_map, specimen):
 
 def test_volume_against_its_truth(specimen):
     other = make_specimen((30, 32, 34), grain_size=7.0, seed=12)
-    judgement = judge(specimen, other, windows=10)
-    assert set(judgement["grain_size_area"].per_axis) == {"volume"}
-    assert judgement["grain_size_area"].verdict == "pass"
+    validation = validate(specimen, other, windows=10)
+    assert set(validation["grain_size_area"].per_axis) == {"volume"}
+    assert validation["grain_size_area"].verdict == "pass"
     coarse = make_specimen((30, 32, 34), grain_size=12.0, seed=13)
-    assert judge(specimen, coarse, windows=10)["chord_length"].verdict == "warn"
+    assert validate(specimen, coarse, windows=10)["chord_length"].verdict == "warn"
 
 
 def test_seam_of_a_periodic_volume_and_of_a_cut_one(specimen):
@@ -493,34 +502,36 @@ def test_two_phases_are_told_apart(large_map):
     volume = make_specimen((26, 28, 30), grain_size=7.0, phases=phases, phase_fractions=(0.5, 0.5), seed=2)
     rich = make_specimen((26, 28, 30), grain_size=7.0, phases=phases, phase_fractions=(0.9, 0.1), seed=2)
     map_ = half.section(0, 3).evolve(periodic=False)
-    good, bad = judge(map_, volume, windows=6), judge(map_, rich, windows=6)
+    good, bad = validate(map_, volume, windows=6), validate(map_, rich, windows=6)
     assert good["neighbour_disorientation"].value < bad["neighbour_disorientation"].value
     assert bad["odf_7"].value > 0.35
     assert good["madogram_within_5"].value is not None
     with pytest.raises(ValueError, match="phases: expected those of the map"):
-        judge(large_map, volume)
+        validate(large_map, volume)
 
 
 def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
     empty = large_map.evolve(phase_ids=np.zeros(large_map.shape, dtype=int))
-    judgement = judge(empty, specimen)
-    *compared, faces = judgement.rows
-    assert {(row.verdict, row.reason) for row in compared} == {("not judged", "the map has no indexed points")}
-    assert len(judgement.rows) == len(judge(large_map, specimen, windows=1).rows)
+    validation = validate(empty, specimen)
+    *compared, faces = validation.results
+    assert {(row.verdict, row.reason) for row in compared} == {("not compared", "the map has no indexed points")}
+    assert len(validation.results) == len(validate(large_map, specimen, windows=1).results)
     assert faces == seam(specimen.field)
-    assert judgement.notes == ("Nothing can be compared: the map has no indexed points.",)
-    json.loads(judgement.to_json())
+    assert validation.notes == ("Nothing can be compared: the map has no indexed points.",)
+    json.loads(validation.to_json())
     nothing = specimen.field.evolve(phase_ids=np.zeros(specimen.field.shape, dtype=int))
-    judgement = judge(large_map, nothing)
-    assert judgement.judged == 0
-    assert {row.reason for row in judgement.rows} == {"the volume has no indexed points"}
+    validation = validate(large_map, nothing)
+    assert validation.compared == 0
+    assert {row.reason for row in validation.results} == {"the volume has no indexed points"}
     crystal = map_of(np.tile(large_map.quaternions[:1, :1], (40, 50, 1)))
     crystal = crystal.evolve(phases=specimen.field.phases)
-    judgement = judge(crystal, specimen, windows=5)
-    assert judgement["grain_size_area"].reason == "the map has 1 grain; at least 5 are needed"
-    assert judgement["neighbour_disorientation"].verdict == "warn"
+    validation = validate(crystal, specimen, windows=5)
+    assert validation["grain_size_area"].reason == "the map has 1 grain; at least 5 are needed"
+    assert validation["neighbour_disorientation"].verdict == "warn"
     reasons = {
-        row.key: row.reason for row in judgement.rows if row.verdict == "not judged" and "grain;" not in row.reason
+        row.key: row.reason
+        for row in validation.results
+        if row.verdict == "not compared" and "grain;" not in row.reason
     }
     assert reasons == {
         "random_disorientation": "the map has no random pairs beyond the threshold",
@@ -534,30 +545,30 @@ def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
         },
         "in_grain_spread": "the map has no scatter within grains",
     }
-    assert not any("wide" in note or "rough" in note for note in judgement.notes), judgement.notes
-    json.loads(judgement.to_json())
+    assert not any("wide" in note or "rough" in note for note in validation.notes), validation.notes
+    json.loads(validation.to_json())
     flat = map_of(np.tile(large_map.quaternions[:1, :1], (40, 50, 1)), phase_ids=np.indices((40, 50)).sum(axis=0) % 2)
-    judgement = judge(flat.evolve(phases=specimen.field.phases), specimen, windows=5)
-    assert judgement["boundary_length"].reason == "the map has no neighbouring indexed points"
-    assert judgement["kernel_average"].reason == "the map has no neighbours within the threshold"
+    validation = validate(flat.evolve(phases=specimen.field.phases), specimen, windows=5)
+    assert validation["boundary_length"].reason == "the map has no neighbouring indexed points"
+    assert validation["kernel_average"].reason == "the map has no neighbours within the threshold"
     small = large_map.evolve(
         quaternions=large_map.quaternions[:12, :12], phase_ids=large_map.phase_ids[:12, :12], properties={}
     )
-    judgement = judge(small, specimen, windows=10)
-    assert any("floor" in note and "wide" in note for note in judgement.notes)
-    assert judgement["grain_size_number"].verdict == "not judged"
-    assert judgement["grain_size_number"].reason
+    validation = validate(small, specimen, windows=10)
+    assert any("floor" in note and "wide" in note for note in validation.notes)
+    assert validation["grain_size_number"].verdict == "not compared"
+    assert validation["grain_size_number"].reason
     line = large_map.evolve(quaternions=large_map.quaternions[:1], phase_ids=large_map.phase_ids[:1], properties={})
-    assert "fewer than 4 points on a side" in judge(line, specimen)["odf_5"].reason
+    assert "fewer than 4 points on a side" in validate(line, specimen)["odf_5"].reason
 
 
 def test_errors_are_zero_for_equal_samples_and_relative_for_others(large_map):
-    sample = whole(large_map, 5.0)
+    sample = stack_of(large_map, 5.0)
     part = sample.window((0, 0), (60, 64))
     np.testing.assert_array_equal(madogram_error(sample, sample, 3), 0.0)
     expected = np.abs(part.madogram(3) - sample.madogram(3)) / sample.madogram(3)
     np.testing.assert_allclose(madogram_error(sample, part, 3), expected)
-    assert two_point_error(sample, part, 3).shape == (len(half_window(2, 3)), 9, 9)
+    assert two_point_error(sample, part, 3).shape == (len(half_space(2, 3)), 9, 9)
 
 
 def test_a_volume_of_one_grain_has_no_figures_of_grains(large_map):
@@ -565,40 +576,40 @@ def test_a_volume_of_one_grain_has_no_figures_of_grains(large_map):
         np.tile(large_map.quaternions[0, 0], (16, 16, 16, 1)), np.ones((16, 16, 16), dtype=int), large_map.phases,
         (1.0, 1.0, 1.0), periodic=True,
     )  # fmt: skip
-    judgement = judge(large_map, volume, windows=8)
-    of_grains = {figure.key for figure in figures() if figure.of_grains}
-    assert {(judgement[key].verdict, judgement[key].reason) for key in of_grains} == {
-        ("not judged", "the volume has 1 grain; at least 5 are needed")
+    validation = validate(large_map, volume, windows=8)
+    of_grains = {figure.key for figure in metrics() if figure.of_grains}
+    assert {(validation[key].verdict, validation[key].reason) for key in of_grains} == {
+        ("not compared", "the volume has 1 grain; at least 5 are needed")
     }
-    assert "The volume has 1 grain of 3 points or more." in judgement.notes
-    assert judgement["boundary_disorientation"].reason == "the volume has no boundaries"
-    assert judgement["boundary_length"].verdict == judgement["in_grain_spread"].verdict == "warn"
-    assert judgement["seam"].reason == "the volume has no boundaries"
+    assert "The volume has 1 grain of 3 points or more." in validation.notes
+    assert validation["boundary_disorientation"].reason == "the volume has no boundaries"
+    assert validation["boundary_length"].verdict == validation["in_grain_spread"].verdict == "warn"
+    assert validation["seam"].reason == "the volume has no boundaries"
 
 
-def test_shares_that_every_volume_reaches_are_not_judged(specimen):
+def test_shares_that_every_volume_reaches_are_not_compared(specimen):
     halves = np.repeat([0.0, 40.0], 80)[None].repeat(60, axis=0)
     map_ = map_of(about_z(halves)).evolve(phases=specimen.field.phases)
     comparison = compare(map_, specimen, windows=12)
-    judgement = judgement_of(comparison)
-    shares = [figure for figure in figures(comparison.lag) if figure.key.startswith("madogram_within")]
+    validation = validate_comparison(comparison)
+    shares = [figure for figure in metrics(comparison.lag) if figure.key.startswith("madogram_within")]
     for figure in shares:
         (reference, _), windows = comparison.pairs["z"], comparison.windows["z"]
         assert np.quantile([figure.compare(reference, window) for window in windows], 0.05) == 0.0
-        row = judgement[figure.key]
+        row = validation[figure.key]
         assert row.reason == "windows of the map reach a share of 0: there is no floor, every volume would pass"
-        assert (row.verdict, row.limit, row.floor) == ("not judged", None, None)
+        assert (row.verdict, row.limit, row.floor) == ("not compared", None, None)
         assert row.value == max(row.per_axis.values()) or row.value == min(row.per_axis.values())
-    assert judgement["two_point_within_5"].verdict == "not judged" or judgement["two_point_within_5"].limit > 0.0
-    assert all(row.limit > 0.0 for row in judgement.rows if row.higher_is_better and row.verdict != "not judged")
+    assert validation["two_point_within_5"].verdict == "not compared" or validation["two_point_within_5"].limit > 0.0
+    assert all(row.limit > 0.0 for row in validation.results if row.higher_is_better and row.verdict != "not compared")
 
 
 def test_few_windows_give_no_floor(large_map, specimen):
-    row = judge(large_map, specimen, windows=3)["odf_5"]
-    assert (row.verdict, row.reason) == ("not judged", "3 windows of the map; at least 5 give a floor")
+    row = validate(large_map, specimen, windows=3)["odf_5"]
+    assert (row.verdict, row.reason) == ("not compared", "3 windows of the map; at least 5 give a floor")
     assert row.value is not None
     small = large_map.evolve(
         quaternions=large_map.quaternions[:14, :14], phase_ids=large_map.phase_ids[:14, :14], properties={}
     )
-    reason = judge(small, specimen, windows=10)["aspect_ratio"].reason
+    reason = validate(small, specimen, windows=10)["aspect_ratio"].reason
     assert reason.endswith("windows of the map have no whole grain of at least 10 points: there is no floor"), reason
