@@ -31,7 +31,7 @@ VARIABLE = "POLYRVE_PYTHON"
 _START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "hasattr(signal, 'SIGBREAK') and signal.signal(signal.SIGBREAK, signal.default_int_handler); "
-    "from polyrve.cli.app import main; main()"
+    "from polyrve.cli import main; main()"
 )
 _LINE = re.compile(r"grid (\d+)/(\d+), .*iteration (\d+)/(\d+): (loss .*?)(?: \(.*\))?$")
 _WARNING = "polyrve: warning: "

@@ -1,6 +1,6 @@
 """``python -m polyrve``: the command line."""
 
-from polyrve.cli.app import main
+from polyrve.cli import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,5 @@
 """The command line."""
 
-from polyrve.cli.app import app, main
+from polyrve.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

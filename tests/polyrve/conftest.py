@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from polyrve.cli.app import app
+from polyrve.cli import app
 
 
 @pytest.fixture

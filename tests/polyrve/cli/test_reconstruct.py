@@ -15,7 +15,7 @@ from rich.console import Console
 from polyrve.adapters import registry
 from polyrve.adapters.volumes import dream3d
 from polyrve.backend import quiet_import
-from polyrve.cli.app import app, progress
+from polyrve.cli import app, progress
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.instrument import simulate_scan
