@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import JUDGED, arguments, gallery, judged, plane, read_map, section, table
+from study import VALIDATED, arguments, gallery, plane, read_map, section, table, validated
 
 import polyrve
 from polyrve.descriptors import SETS
@@ -66,8 +66,8 @@ def main(
                 )
                 for seed in seeds
             ]  # fmt: skip
-            figures = [judged(scan, result.volume)[0] for result in runs]
-            results[material][name] = runs, {key: float(np.median([f[key] for f in figures])) for key in JUDGED}
+            figures = [validated(scan, result.volume)[0] for result in runs]
+            results[material][name] = runs, {key: float(np.median([f[key] for f in figures])) for key in VALIDATED}
     if output is not None:
         panels = {}
         for material, scan in scans.items():
@@ -89,7 +89,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
     results = main(scans, options.size, options.iterations, options.start, range(options.seeds), options.output)
     for material, runs in results.items():
         rows = [(name, *figures.values()) for name, (_, figures) in runs.items()]
-        print(f"\n{material}\n\n" + table(["set", *JUDGED.values()], rows))
+        print(f"\n{material}\n\n" + table(["set", *VALIDATED.values()], rows))
     return results
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study import JUDGED, arguments, columnar, gallery, judged, plane, read_map, table
+from study import VALIDATED, arguments, columnar, gallery, plane, read_map, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -54,7 +54,7 @@ def main(
                 scan, shape=(1, size, size), descriptors="paper", weights=weights, iterations=iterations,
                 initial="random", sharpen=False, tolerance=0.0,
             )  # fmt: skip
-            runs[title] = result, judged(scan, result.volume)[0]
+            runs[title] = result, validated(scan, result.volume)[0]
         if output is not None:
             panels = {"map": scan, **{title: plane(result.volume) for title, (result, _) in runs.items()}}
             gallery(output.with_stem(f"{output.stem}_{study}"), panels)
@@ -70,7 +70,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
         rows = [
             (title, result.history[0].loss, result.loss, *values.values()) for title, (result, values) in runs.items()
         ]
-        print(f"\n{study}\n\n" + table([study, "first loss", "last loss", *JUDGED.values()], rows))
+        print(f"\n{study}\n\n" + table([study, "first loss", "last loss", *VALIDATED.values()], rows))
     return results
 
 

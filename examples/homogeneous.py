@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 from study import (
-    JUDGED,
+    VALIDATED,
     all_lags,
     arguments,
-    judged,
     madograms,
     plane,
     read_map,
@@ -26,6 +25,7 @@ from study import (
     section,
     show,
     table,
+    validated,
 )
 
 import polyrve
@@ -93,7 +93,7 @@ def main(
         scan, shape=shape, descriptors=descriptors, largest_lag=window, iterations=iterations, initial=start, levels=levels,
         seed=seed, sharpen=False, tolerance=0.0,
     )  # fmt: skip
-    outcome = Outcome(result, madograms(scan, result.volume, window), judged(scan, result.volume)[0])
+    outcome = Outcome(result, madograms(scan, result.volume, window), validated(scan, result.volume)[0])
     if output is not None:
         draw_maps(scan, outcome, output)
         draw_poles(scan, outcome, output.with_stem(f"{output.stem}_poles"))
@@ -179,7 +179,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
         f"{(errors < 0.02).mean():.4f} below 2 %, {(errors < 0.05).mean():.4f} below 5 %, largest {errors.max():.4f}"
     )
     rows = [(outcome.result.history[0].loss, outcome.result.loss, *outcome.figures.values())]
-    print(table(["first loss", "last loss", *JUDGED.values()], rows))
+    print(table(["first loss", "last loss", *VALIDATED.values()], rows))
     return outcome
 
 

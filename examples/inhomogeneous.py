@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import JUDGED, arguments, gallery, judged, plane, read_map, section, table
+from study import VALIDATED, arguments, gallery, plane, read_map, section, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -68,7 +68,7 @@ def main(scan: OrientationMap, size: int = 64, iterations: int = 300, output: Pa
         scan, shape=(1, size, size), iterations=iterations, initial="random", levels=3, sharpen=False, tolerance=0.0
     )
     field = plane(result.volume)
-    outcome = Outcome(result, judged(scan, result.volume)[0], boundaries(scan), boundaries(field))
+    outcome = Outcome(result, validated(scan, result.volume)[0], boundaries(scan), boundaries(field))
     if output is not None:
         gallery(output, {f"map, {scan.shape[0]} x {scan.shape[1]}": scan, "reconstruction": field}, columns=2)
     return outcome
@@ -80,7 +80,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
     outcome = main(scan, options.size, options.iterations, options.output)
     rows = [("map", *map(float, outcome.expected)), ("reconstruction", *map(float, outcome.found))]
     print(table(["boundary fraction", *(f"band {i + 1}" for i in range(BANDS))], rows))
-    print(table(["last loss", *JUDGED.values()], [(outcome.result.loss, *outcome.figures.values())]))
+    print(table(["last loss", *VALIDATED.values()], [(outcome.result.loss, *outcome.figures.values())]))
     return outcome
 
 

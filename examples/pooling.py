@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from study import JUDGED, arguments, gallery, judged, plane, table
+from study import VALIDATED, arguments, gallery, plane, table, validated
 
 import polyrve
 from polyrve.microstructure.cleaning import remove_spikes
@@ -24,7 +24,7 @@ Runs = dict[tuple[str, str, str], tuple[polyrve.Reconstruction, Validation]]
 CASES = (("paper", "random"), ("default", "random"), ("default", "exemplar"))
 """Descriptor set and start."""
 
-FIGURES = (*(key for key in JUDGED if key != "madogram_within_5"), "grain_size_area", "orientation_spread")
+FIGURES = (*(key for key in VALIDATED if key != "madogram_within_5"), "grain_size_area", "orientation_spread")
 """Figures of volumes; correlations are not among them."""
 
 
@@ -51,7 +51,7 @@ def main(
                 scan, shape=(size,) * 3, descriptors=descriptors, sections_per_group=group, iterations=iterations,
                 initial=start, sharpen=False, tolerance=0.0, **settings,
             )  # fmt: skip
-            runs[descriptors, start, pooling] = result, judged(truth.field, result.volume)[1]
+            runs[descriptors, start, pooling] = result, validated(truth.field, result.volume)[1]
     if output is not None:
         panels = {"the specimen": plane(truth.field)}
         for names, (result, _) in runs.items():
@@ -74,7 +74,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
         known = {row.key: row for row in validation.results}
         values = [known[key].value if known[key].value is not None else float("nan") for key in FIGURES]
         rows.append((*names, result.loss, *values, f"{validation.passed} of {validation.compared}"))
-    titles = [JUDGED.get(key, key.replace("_", " ")) for key in FIGURES]
+    titles = [VALIDATED.get(key, key.replace("_", " ")) for key in FIGURES]
     print(table(["set", "start", "estimates of", "last loss", *titles, "within limits"], rows))
     return runs
 

@@ -24,7 +24,7 @@ from polyrve.microstructure.synthetic import make_specimen
 from polyrve.validation.run import Validation, validate
 from polyrve.validation.section_statistics import section_stacks, stack_of
 
-JUDGED: dict[str, str] = {
+VALIDATED: dict[str, str] = {
     "odf_7": "ODF 7.5°",
     "neighbour_disorientation": "neighbours",
     "boundary_fraction": "boundary fraction",
@@ -129,8 +129,8 @@ def _square(values: np.ndarray, window: int) -> np.ndarray:
     return image
 
 
-def compared(
-    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(JUDGED)
+def validated(
+    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(VALIDATED)
 ) -> tuple[dict[str, float], Validation]:
     """Figures of a volume by key, NaN where they cannot be told, and the whole validation."""
     validation = validate(reference, volume)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import JUDGED, arguments, judged, read_map, save, section, table
+from study import VALIDATED, arguments, read_map, save, section, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -92,13 +92,13 @@ def command(argv: Sequence[str] | None = None) -> Any:
     rows = []
     for (start, levels), runs in results.items():
         losses = [result.loss for result in runs]
-        figures = judged(scan, runs[0].volume)[0]
+        figures = validated(scan, runs[0].volume)[0]
         first = float(np.median([finest(result)[0] for result in runs]))
         rows.append(
             (start, levels, first, min(losses), float(np.median(losses)), max(losses), spread(runs), *figures.values())
         )
     header = ["start", "grids", "first loss", "lowest", "median", "highest", "highest / lowest"]
-    print(table([*header, *JUDGED.values()], rows))
+    print(table([*header, *VALIDATED.values()], rows))
     return results
 
 

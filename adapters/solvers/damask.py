@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from polyrve.adapters import material_grid as solver_cells
+from polyrve.adapters import material_grid
 from polyrve.adapters.material_grid import MaterialGrid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import damask_phases
@@ -134,23 +134,23 @@ def write(
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
     loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
-    whole = solver_cells.material_grid(data, by=by, fill=fill)
+    whole = material_grid.material_grid(data, by=by, fill=fill)
     if resolution is not None:
-        whole = solver_cells.resample(whole, resolution)
-    whole = solver_cells.columns(whole, columns)
+        whole = material_grid.resample(whole, resolution)
+    whole = material_grid.columns(whole, columns)
     if mirror:
-        whole = solver_cells.mirror(whole, mirror)
+        whole = material_grid.mirror(whole, mirror)
     chosen = _chosen(phase, whole)
     if buffer:
         layer = None if buffer_phase is None else Phase(f"buffer {buffer_phase}", _laue_of(buffer_phase))
         if layer is not None:
             chosen[layer.name] = str(buffer_phase)
-        along = buffer_axes or "".join(a for a, n in zip(solver_cells.AXES, whole.shape, strict=True) if n > 1)
-        whole = solver_cells.buffer(whole, buffer, along, layer)
+        along = buffer_axes or "".join(a for a, n in zip(material_grid.AXES, whole.shape, strict=True) if n > 1)
+        whole = material_grid.buffer(whole, buffer, along, layer)
     if whole.shape[2] < 2:
         raise ValueError(f"DAMASK needs two or more voxels along x; got {whole.shape[2]}")
     names, definitions = _definitions(whole, chosen)
-    solver_cells.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
+    material_grid.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
     with replacing_folder(path, force=force) as folder:
         metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
         write_image(folder / "grid.vti", whole.shape, *metres, [("material", whole.ids - 1)], compress=compress)

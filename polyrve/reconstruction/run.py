@@ -88,7 +88,7 @@ def reconstruct(
     maps: Maps | TargetSet,
     settings: ReconstructionSettings | None = None,
     *,
-    initial: OrientationVolume | None = None,
+    initial: str | OrientationVolume | None = None,
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     progress: Callable[[Progress], Any] | None = None,
     say: Callable[[str], Any] = lambda _: None,
@@ -105,8 +105,8 @@ def reconstruct(
         in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See :mod:`polyrve.microstructure.map_placement`.
         A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
     settings : ReconstructionSettings, optional
-    initial : OrientationVolume, optional
-        Start from this volume instead of ``settings.initial``.
+    initial : str or OrientationVolume, optional
+        How the initial field is made, as ``settings.initial``, or the initial field itself.
     descriptors : str or sequence of (Descriptor, float), optional
         A named set in place of the settings', or descriptors and weights in place of any.
     progress : callable, optional
@@ -140,6 +140,8 @@ def reconstruct(
     ----------
     arXiv 2605.14898, section 2.
     """
+    if isinstance(initial, str):
+        initial, overrides = None, {**overrides, "initial": initial}
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
     grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)

@@ -244,7 +244,7 @@ def test_results_in_the_folder_survive_force(tmp_path, two_phase_grains):
 def test_killed_export_leaves_no_folder(tmp_path):
     code = (
         "import os, signal, sys, numpy as np\n"
-        "from polyrve.adapters import damask\n"
+        "from polyrve.adapters.solvers import damask\n"
         "from polyrve.crystallography.phase import Phase\n"
         "from polyrve.microstructure.fields import OrientationVolume\n"
         "damask.Path.write_text = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"

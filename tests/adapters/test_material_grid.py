@@ -3,8 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from polyrve.adapters import material_grid as solver_cells
-from polyrve.adapters import registry
+from polyrve.adapters import material_grid, registry
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationVolume
@@ -12,10 +11,10 @@ from polyrve.microstructure.grains import GrainVolume
 
 
 def test_grains_and_voxels(two_phase_grains):
-    whole = solver_cells.cells(two_phase_grains)
+    whole = material_grid.material_grid(two_phase_grains)
     np.testing.assert_array_equal(whole.ids, two_phase_grains.grain_ids)
     np.testing.assert_array_equal(whole.quaternions, two_phase_grains.quaternions)
-    voxels = solver_cells.cells(two_phase_grains, by="voxel")
+    voxels = material_grid.material_grid(two_phase_grains, by="voxel")
     np.testing.assert_array_equal(voxels.ids.ravel(), np.arange(1, 61))
     np.testing.assert_array_equal(voxels.quaternions.reshape(3, 4, 5, 4), two_phase_grains.field.quaternions)
     np.testing.assert_array_equal(voxels.phase_ids.reshape(3, 4, 5), two_phase_grains.field.phase_ids)
@@ -23,15 +22,15 @@ def test_grains_and_voxels(two_phase_grains):
 
 def test_seams_are_where_faces_neither_go_on_nor_are_kept_apart(two_phase_grains):
     field = two_phase_grains.field
-    whole = solver_cells.cells(field, by="voxel")
+    whole = material_grid.material_grid(field, by="voxel")
     assert whole.seams == ("" if field.periodic else "xyz")
-    assert solver_cells.cells(field.evolve(periodic=True), by="voxel").seams == ""
-    open_ = solver_cells.cells(field.evolve(periodic=False), by="voxel")
+    assert material_grid.material_grid(field.evolve(periodic=True), by="voxel").seams == ""
+    open_ = material_grid.material_grid(field.evolve(periodic=False), by="voxel")
     assert open_.seams == "xyz"
-    assert solver_cells.mirror(open_, "xz").seams == "y"
-    assert solver_cells.buffer(open_, 2, "y").seams == "xz"
-    layer = solver_cells.cells(field.evolve(periodic=False).section(0, 1), by="voxel")
-    assert solver_cells.columns(layer, 4).seams == "xy"
+    assert material_grid.mirror(open_, "xz").seams == "y"
+    assert material_grid.buffer(open_, 2, "y").seams == "xz"
+    layer = material_grid.material_grid(field.evolve(periodic=False).section(0, 1), by="voxel")
+    assert material_grid.columns(layer, 4).seams == "xy"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_solvers_without_periodicity_do_not_warn(two_phase_grains, tmp_path):
 
 
 def test_members(two_phase_grains):
-    whole = solver_cells.cells(two_phase_grains)
+    whole = material_grid.material_grid(two_phase_grains)
     members = list(whole.members())
     assert len(members) == len(whole.quaternions)
     for i, voxels in enumerate(members, start=1):
@@ -74,7 +73,7 @@ def test_members(two_phase_grains):
 def test_feature_ids_that_skip_are_numbered_anew(two_phase_grains):
     ids = two_phase_grains.grain_ids * 10 + 7
     field = two_phase_grains.field.evolve(properties={"FeatureIds": ids})
-    whole = solver_cells.cells(field)
+    whole = material_grid.material_grid(field)
     np.testing.assert_array_equal(whole.ids, two_phase_grains.grain_ids)
     np.testing.assert_array_equal(whole.phase_ids, two_phase_grains.phase_ids)
     for i, phase in enumerate(two_phase_grains.phase_ids, start=1):
@@ -87,7 +86,7 @@ def test_feature_ids_that_skip_are_numbered_anew(two_phase_grains):
 def test_feature_ids_of_mixed_phases_are_refused(two_phase_grains):
     field = two_phase_grains.field.evolve(properties={"FeatureIds": np.ones((3, 4, 5), dtype=int)})
     with pytest.raises(ValueError, match="one phase per grain"):
-        solver_cells.cells(field)
+        material_grid.material_grid(field)
 
 
 def test_grain_ids_that_skip_cannot_be_made(two_phase_grains):
@@ -105,7 +104,7 @@ def test_field_without_grains_is_segmented():
     q[..., :3, :] = (1, 0, 0, 0)
     q[..., 3:, :] = rotation.from_axis_angle(np.array([0, 0, 1.0]), 0.5)
     field = OrientationVolume(q, np.ones((3, 4, 6)), (Phase("Al"),), (1.0, 1.0, 1.0))
-    whole = solver_cells.cells(field)
+    whole = material_grid.material_grid(field)
     assert len(whole.quaternions) == 2
     assert (whole.ids[..., :3] == 1).all()
     assert (whole.ids[..., 3:] == 2).all()
@@ -127,8 +126,8 @@ def with_holes(two_phase_grains):
 def test_voxels_without_grain_are_refused_or_filled(with_holes, by):
     grains, hole = with_holes
     with pytest.raises(ValueError, match=r"1 of 60 are not indexed.*fill"):
-        solver_cells.cells(grains, by=by)
-    whole = solver_cells.cells(grains, by=by, fill=True)
+        material_grid.material_grid(grains, by=by)
+    whole = material_grid.material_grid(grains, by=by, fill=True)
     assert whole.ids.min() == 1
     assert len(np.unique(whole.ids)) == len(whole.quaternions) == (8 if by == "grain" else 59)
     z, y, x = hole
@@ -139,11 +138,11 @@ def test_voxels_without_grain_are_refused_or_filled(with_holes, by):
 def test_nothing_indexed_cannot_be_filled():
     field = OrientationVolume(np.zeros((2, 2, 2, 4)), np.zeros((2, 2, 2)), (Phase("Al"),), (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="none is indexed"):
-        solver_cells.cells(field, by="voxel", fill=True)
+        material_grid.material_grid(field, by="voxel", fill=True)
 
 
 def test_mirror_is_symmetric_and_seamless(two_phase_grains):
-    whole = solver_cells.mirror(solver_cells.cells(two_phase_grains), "xz")
+    whole = material_grid.mirror(material_grid.material_grid(two_phase_grains), "xz")
     assert whole.shape == (6, 4, 10)
     np.testing.assert_array_equal(whole.ids, whole.ids[::-1, :, ::-1])
     np.testing.assert_array_equal(whole.ids[0], whole.ids[-1])
@@ -152,14 +151,14 @@ def test_mirror_is_symmetric_and_seamless(two_phase_grains):
 
 def test_columns(two_phase_grains):
     layer = two_phase_grains.field.section(0, 0)
-    whole = solver_cells.columns(solver_cells.cells(layer, by="voxel"), 4)
+    whole = material_grid.columns(material_grid.material_grid(layer, by="voxel"), 4)
     assert whole.shape == (4, 4, 5)
     assert (whole.ids == whole.ids[0]).all()
     assert whole.spacing == (0.35, 0.35, 1.1)
 
 
 def test_buffer(two_phase_grains):
-    whole = solver_cells.buffer(solver_cells.cells(two_phase_grains), 2, "zx", Phase("buffer", "m-3m"))
+    whole = material_grid.buffer(material_grid.material_grid(two_phase_grains), 2, "zx", Phase("buffer", "m-3m"))
     assert whole.shape == (5, 4, 7)
     np.testing.assert_array_equal(whole.ids[:3, :, :5], two_phase_grains.grain_ids)
     layer = np.ones(whole.shape, dtype=bool)
@@ -170,31 +169,31 @@ def test_buffer(two_phase_grains):
 
 
 def test_other_resolution_keeps_size_and_shape_of_grains(two_phase_grains):
-    whole = solver_cells.cells(two_phase_grains)
-    finer = solver_cells.resample(whole, (6, 12, 10))
+    whole = material_grid.material_grid(two_phase_grains)
+    finer = material_grid.resample(whole, (6, 12, 10))
     np.testing.assert_array_equal(finer.ids, whole.ids.repeat(2, 0).repeat(3, 1).repeat(2, 2))
     assert finer.size == pytest.approx(whole.size)
-    np.testing.assert_array_equal(solver_cells.resample(finer, (3, 4, 5)).ids, whole.ids)
-    coarser = solver_cells.resample(whole, (1, 2, 2))
+    np.testing.assert_array_equal(material_grid.resample(finer, (3, 4, 5)).ids, whole.ids)
+    coarser = material_grid.resample(whole, (1, 2, 2))
     assert sorted(np.unique(coarser.ids)) == list(range(1, len(coarser.quaternions) + 1))
 
 
 @pytest.mark.parametrize(("function", "arguments", "words"), [
-    (solver_cells.mirror, ("xx",), "mirror"), (solver_cells.mirror, ("a",), "xyz"),
-    (solver_cells.columns, (0,), "columns"), (solver_cells.buffer, (0, "x"), "buffer"),
-    (solver_cells.buffer, (2, ""), "axes"), (solver_cells.resample, ((0, 1, 1),), "resolution"),
+    (material_grid.mirror, ("xx",), "mirror"), (material_grid.mirror, ("a",), "xyz"),
+    (material_grid.columns, (0,), "columns"), (material_grid.buffer, (0, "x"), "buffer"),
+    (material_grid.buffer, (2, ""), "axes"), (material_grid.resample, ((0, 1, 1),), "resolution"),
 ])  # fmt: skip
 def test_bad_options(two_phase_grains, function, arguments, words):
     with pytest.raises(ValueError, match=words):
-        function(solver_cells.cells(two_phase_grains), *arguments)
+        function(material_grid.material_grid(two_phase_grains), *arguments)
 
 
 def test_spacing_in_metres_is_refused(two_phase_grains):
     field = two_phase_grains.field.evolve(spacing=(7e-7, 3.5e-7, 1.1e-6))
     with pytest.raises(ValueError, match="metres"):
-        solver_cells.cells(field, by="voxel")
+        material_grid.material_grid(field, by="voxel")
 
 
 def test_bad_by(two_phase_grains):
     with pytest.raises(ValueError, match="'grain' or 'voxel'"):
-        solver_cells.cells(two_phase_grains, by="point")
+        material_grid.material_grid(two_phase_grains, by="point")

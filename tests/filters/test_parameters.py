@@ -13,8 +13,10 @@ def defaults():
 
 
 def test_every_setting_is_a_parameter_once():
+    assert sorted(setting.name for setting in settings_list()) == sorted(ReconstructionSettings.model_fields)
     keys = [setting.key for setting in settings_list()]
-    assert sorted(keys) == sorted(ReconstructionSettings.model_fields)
+    assert len(set(keys)) == len(keys)
+    assert {"start", "window"} < set(keys)
     switches = [setting.switch for setting in settings_list() if setting.switch]
     assert not set(switches) & set(keys)
     assert all(setting.help and setting.title for setting in settings_list())

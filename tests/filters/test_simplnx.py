@@ -229,7 +229,7 @@ def test_downstream_filters(grown, tmp_path):
     )
     assert errors == []
     table = grown[f"{VOLUME}/RVE Statistics"]
-    names = list(grown[f"{VOLUME}/RVE Statistics/Figure"])
+    names = list(grown[f"{VOLUME}/RVE Statistics/Metric"])
     assert len(names) == table.tuple_shape[0] > 10
     assert set(grown[f"{VOLUME}/RVE Statistics/VerdictNumber"].npview().ravel()) <= {0, 1, 2}
     verdicts = np.array(list(grown[f"{VOLUME}/RVE Statistics/Verdict"]))

@@ -20,7 +20,7 @@ def make_channels(kind, shape=SHAPE, dtype=tf.float64, seed=0):
     periodic, holes = "periodic" in kind, "holes" in kind
     mask = rng.random(shape) > 0.2 if holes else np.ones(shape)
     return Channels(
-        channels=tf.constant(rng.standard_normal((CHANNELS, *shape)), dtype),
+        values=tf.constant(rng.standard_normal((CHANNELS, *shape)), dtype),
         orientation=tf.constant(np.moveaxis(rotation.random_orientations(shape, rng), -1, 0), dtype),
         indicators=None,
         mask=None if periodic and not holes else tf.constant(mask, dtype),
@@ -106,8 +106,8 @@ def _descriptor_slope_error():
     def error(descriptor, kind, group):
         channels = make_channels(kind)
 
-        def combination(channels):
-            changed = dataclasses.replace(channels, values=channels)
+        def combination(values):
+            changed = dataclasses.replace(channels, values=values)
             (estimate,) = descriptor.estimate(changed, (1,), group)
             return tf.reduce_sum(np.random.default_rng(1).standard_normal(estimate.shape) * estimate)
 

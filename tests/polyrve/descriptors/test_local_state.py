@@ -47,7 +47,7 @@ def test_equivalent_orientations_have_the_same_channels(laue):
     volume = field((Phase("A", laue), CUBIC))
     state = LocalState.of(volume.phases)
     for dtype in (tf.float32, tf.float64):
-        first, second = (state.reference(v, dtype).channels for v in (volume, equivalents(volume)))
+        first, second = (state.reference(v, dtype).values for v in (volume, equivalents(volume)))
         np.testing.assert_allclose(first, second, atol=1000 * np.finfo(dtype.as_numpy_dtype).eps)
 
 
@@ -158,4 +158,4 @@ def test_map_is_a_volume_of_one_section():
     volume = OrientationVolume(image.quaternions[None], image.phase_ids[None], image.phases, (1, 1, 1))
     state = LocalState.of(image.phases)
     np.testing.assert_array_equal(state.position(image), state.position(volume))
-    np.testing.assert_array_equal(state.reference(image).channels, state.reference(volume).channels)
+    np.testing.assert_array_equal(state.reference(image).values, state.reference(volume).values)

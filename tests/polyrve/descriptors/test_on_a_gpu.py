@@ -42,8 +42,8 @@ def value_and_slope(descriptor, channels, targets, group):
 @pytest.mark.parametrize("descriptor", [kind for kind, _ in DESCRIPTORS], ids=lambda descriptor: descriptor.name)
 def test_same_misfit_and_slope(descriptor, kind, group, make_channels, request):
     channels = make_channels(kind, SHAPE)
-    channels = np.random.default_rng(3).standard_normal((STATE.count, *SHAPE))
-    channels = dataclasses.replace(channels, values=tf.constant(channels))
+    values = np.random.default_rng(3).standard_normal((STATE.count, *SHAPE))
+    channels = dataclasses.replace(channels, values=tf.constant(values))
     shapes = [tuple(e.shape[1:]) for e in descriptor.estimate(channels, (0, 1, 2), group)]
     targets = {axis: np.random.default_rng(axis).standard_normal(shape) for axis, shape in enumerate(shapes)}
     on_processor = value_and_slope(descriptor, channels, targets, group)

@@ -41,8 +41,8 @@ def test_shared_displacements_give_the_mean_over_sections(make_channels, descrip
 def test_gradient_with_shared_displacements(make_channels, slope_error, descriptor):
     channels = make_channels("periodic")
 
-    def combination(channels):
-        estimates = descriptor.estimate(dataclasses.replace(channels, values=channels), (0, 1, 2), None)
+    def combination(values):
+        estimates = descriptor.estimate(dataclasses.replace(channels, values=values), (0, 1, 2), None)
         return tf.add_n(
             [
                 tf.reduce_sum(np.random.default_rng(i).standard_normal(estimate.shape) * estimate)

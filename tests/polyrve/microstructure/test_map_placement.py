@@ -161,7 +161,7 @@ def test_window_has_room_in_volume_and_map():
     assert map_placement.largest_lag({0: flat_map(11, 80)}, (64, 64, 64)) == 5
     assert map_placement.largest_lag({0: flat_map(64, 80)}, (1, 16, 20)) == 7
     with pytest.raises(
-        ValueError, match=r"window: expected a window of 8 voxels to fit twice.*normal to z, a map of \(12, 80\)"
+        ValueError, match=r"largest_lag: expected lags up to 8 voxels to fit twice.*normal to z, a map of \(12, 80\)"
     ):
         map_placement.largest_lag({0: flat_map(12, 80)}, (64, 64, 64), 8)
     with pytest.raises(ValueError, match=r"a window of at least 2 voxels.*a map of \(3, 80\)"):

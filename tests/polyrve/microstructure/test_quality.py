@@ -116,7 +116,7 @@ def test_large_maps_are_judged_by_their_centre():
         (ALUMINIUM,),
         (1.0, 1.0),
     )
-    assert "central window" in inspect(scan).facts["grains"]
+    assert "central part" in inspect(scan).facts["grains"]
 
 
 def test_info_imports_nothing_heavy(good, tmp_path):

@@ -14,8 +14,9 @@ import pytest
 
 from polyrve.adapters import registry
 from polyrve.microstructure.synthetic import make_specimen
+from polyrve.reconstruction import ensemble
 from polyrve.reconstruction.ensemble import reconstruct_many
-from polyrve.reconstruction.run import ensemble, reconstruct
+from polyrve.reconstruction.run import reconstruct
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install polyrve[ensemble]")
 

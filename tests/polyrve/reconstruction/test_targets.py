@@ -60,7 +60,7 @@ def test_reconstructing_from_targets_is_reconstructing_from_the_map(sets, tmp_pa
 
 
 def test_start_without_a_map_is_random(sets):
-    assert prepare(sets[0], **SETTINGS).settings.start == "random"
+    assert prepare(sets[0], **SETTINGS).settings.initial == "random"
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def test_page_is_self_contained_and_well_formed(written):
 def test_json_holds_the_figures_and_the_provenance(written):
     path, validation = written
     record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert [row["key"] for row in record["validation"]["rows"]] == [row.key for row in validation.results]
-    assert record["validation"]["rows"][0]["value"] == validation.results[0].value
+    assert [row["key"] for row in record["validation"]["results"]] == [row.key for row in validation.results]
+    assert record["validation"]["results"][0]["value"] == validation.results[0].value
     assert record["history"][-1] == [2, 1, 0.1]
     assert record["provenance"]["program"] == "<b>a test</b>"
     assert record["volume"]["shape_zyx"] == [24, 28, 32]
@@ -248,10 +248,10 @@ def test_the_headline_is_green_for_decisive_figures_alone(written):
     assert validation.conclusion in text
     assert text.count("not decisive</span>") == validation.hardly_failed
     rows = tuple(replace(row, verdict="pass", value=0.0, reason="", decisive=True) for row in validation.results)
-    assert 'class="pass"' in html._summary(replace(validation, rows=rows, grains=50))
+    assert 'class="pass"' in html._summary(replace(validation, results=rows, grains=50))
     for other in (
-        replace(validation, rows=rows, grains=3),
-        replace(validation, rows=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
+        replace(validation, results=rows, grains=3),
+        replace(validation, results=tuple(replace(row, decisive=n % 2 == 0) for n, row in enumerate(rows)), grains=50),
     ):
         assert 'class="warn">Inconclusive: ' in html._summary(other)
 

@@ -313,12 +313,12 @@ def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
 def test_the_record_is_json_and_the_text_tells_all(specimen, large_map):
     validation = validate(large_map, specimen, windows=5)
     record = json.loads(validation.to_json())
-    assert [row["key"] for row in record["rows"]] == [row.key for row in validation.results]
+    assert [row["key"] for row in record["results"]] == [row.key for row in validation.results]
     assert record["settings"]["windows"] == 5
     assert record["settings"]["window_shapes"]["x"] == [30, 32]
     assert validation.conclusion in str(validation)
     assert record["grains"] == validation.grains > 20
-    assert [row["decisive"] for row in record["rows"]] == [row.decisive for row in validation.results]
+    assert [row["decisive"] for row in record["results"]] == [row.decisive for row in validation.results]
     assert validate(large_map, specimen, windows=5).to_json() == validation.to_json()
     with pytest.raises(KeyError, match="odf_5"):
         validation["nonsense"]
@@ -331,7 +331,7 @@ def row_of(key, verdict="pass", limit=0.1, decisive=True):
 
 def test_a_count_of_decisive_figures_alone_is_the_plain_one():
     validation = Validation((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
-    assert validation.conclusion == str(validation).splitlines()[-1] == "2 of 3 figures pass"
+    assert validation.conclusion == str(validation).splitlines()[-1] == "2 of 3 metrics pass"
     assert validation.conclusive
     assert not validation.convincing
     assert Validation(tuple(row_of(str(i)) for i in range(3)), grains=50).convincing
@@ -342,7 +342,7 @@ def test_limits_that_hardly_any_volume_fails_are_told_from_decisive_ones():
     validation = Validation((*rows, row_of("c", "not compared", None, decisive=False)), grains=50)
     assert (validation.passed, validation.compared) == (7, 7)
     assert validation.conclusion == (
-        "Inconclusive: 3 of 7 figures pass decisively, 4 can hardly fail with a map this small, 1 could not be judged"
+        "Inconclusive: 3 of 7 metrics pass decisively, 4 can hardly fail with a map this small, 1 could not be judged"
     )
     assert str(validation).count("pass, not decisive") == 4
     assert not validation.convincing
@@ -352,11 +352,11 @@ def test_a_volume_of_few_grains_convinces_nobody():
     rows = tuple(row_of(str(i)) for i in range(9))
     assert Validation(rows, grains=FEWEST_TO_STAND).convincing
     validation = Validation(rows, grains=3)
-    assert validation.conclusion == "Inconclusive: 9 of 9 figures pass, the volume holds 3 grains"
+    assert validation.conclusion == "Inconclusive: 9 of 9 metrics pass, the volume holds 3 grains"
     assert Validation(rows, grains=1).conclusion.endswith("the volume holds 1 grain")
     assert not validation.convincing
     unlike = Validation(tuple(row_of(str(i), "warn") for i in range(9)), grains=3)
-    assert unlike.conclusion == "0 of 9 figures pass, the volume holds 3 grains"
+    assert unlike.conclusion == "0 of 9 metrics pass, the volume holds 3 grains"
 
 
 def test_one_grain_against_a_narrow_map_tells_little():
