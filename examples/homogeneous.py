@@ -90,8 +90,8 @@ def main(
     shape = (1 if dimensions == 2 else size, size, size)
     descriptors = all_lags(WEIGHTS, scan, shape, window, coarse=dimensions == 3)
     result = polyrve.reconstruct(
-        scan, shape=shape, descriptors=descriptors, largest_lag=window, iterations=iterations, initial=start, levels=levels,
-        seed=seed, sharpen=False, tolerance=0.0,
+        scan, shape=shape, descriptors=descriptors, largest_lag=window, iterations=iterations, initial=start,
+        levels=levels, seed=seed, sharpen=False, tolerance=0.0,
     )  # fmt: skip
     outcome = Outcome(result, madograms(scan, result.volume, window), validated(scan, result.volume)[0])
     if output is not None:

@@ -1,9 +1,9 @@
 """Crystallographic phases and the eleven Laue groups.
 
 A *crystal symmetry operation* is a proper rotation written as a unit quaternion, scalar first. It acts from the
-left on an orientation (see :mod:`polyrve.crystallography.rotation`). The rotations are taken from orix; the crystal frame is
-orthonormal with ``x || a`` and ``z || c*`` for every lattice; the two-fold axis of 2/m is b (``y``), those of -3m
-include a (``x``).
+left on an orientation (see :mod:`polyrve.crystallography.rotation`). The rotations are taken from orix; the crystal
+frame is orthonormal with ``x || a`` and ``z || c*`` for every lattice; the two-fold axis of 2/m is b (``y``), those of
+-3m include a (``x``).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def laue_group(point_group: str) -> str:
     """Laue group of a crystallographic point group.
 
     A symbol of another setting (:data:`OTHER_SETTINGS`) gives the Laue group as well, whose operations stay about the
-    axes of the frame above: bring such orientations to that setting first (:func:`polyrve.crystallography.reference_frames.standard_setting`).
+    axes of the frame above: bring such orientations to that setting first
+    (:func:`polyrve.crystallography.reference_frames.standard_setting`).
 
     Parameters
     ----------

@@ -21,10 +21,10 @@ preset             map to Euler frame      axes of the Euler frame in the map fr
 ``bruker-5``       180 degrees, y          coordinate system ID 5 of ESPRIT: x against a row, y down, z out
 =================  ======================  =======================================================================
 
-The *crystal frame* has ``x || a`` and ``z || c*`` (:mod:`polyrve.crystallography.phase`), as EDAX, EMsoft and orix have it. Oxford
-(HKL) and Bruker software has ``x || a*`` and ``z || c``. For hexagonal and trigonal lattices a then lies 30 degrees
-before x, so phi2 of the same crystal is 30 degrees smaller here; for hexagonal Laue groups that is the same as 30
-degrees larger, which DREAM.3D adds, for trigonal ones it is not. :func:`crystal_frame` converts.
+The *crystal frame* has ``x || a`` and ``z || c*`` (:mod:`polyrve.crystallography.phase`), as EDAX, EMsoft and orix have
+it. Oxford (HKL) and Bruker software has ``x || a*`` and ``z || c``. For hexagonal and trigonal lattices a then lies 30
+degrees before x, so phi2 of the same crystal is 30 degrees smaller here; for hexagonal Laue groups that is the same as
+30 degrees larger, which DREAM.3D adds, for trigonal ones it is not. :func:`crystal_frame` converts.
 
 References
 ----------

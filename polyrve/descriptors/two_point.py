@@ -53,7 +53,7 @@ class TwoPoint:
     misfit = staticmethod(squared_residual)
 
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Shape (groups, C, C, largest_lag + 1, 2 * largest_lag + 1) per axis, or (groups, C, ...) without cross terms."""
+        """Per axis (groups, C, C, largest_lag + 1, 2 * largest_lag + 1), or (groups, C, ...) without cross terms."""
         return tuple(self._on_sections(channels, axis, group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
@@ -170,7 +170,7 @@ class _Layout:
         return index, among
 
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines from columns of the spectrum to column lags, (half, largest_lag + 1) and (half, largest_lag).
+        """Cosines and sines from spectrum columns to column lags, (half, largest_lag + 1) and (half, largest_lag).
 
         Weighted, a column counts as often as it stands in the whole spectrum.
         """

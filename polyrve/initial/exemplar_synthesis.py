@@ -3,8 +3,8 @@
 From coarse to fine two steps alternate. The *search* finds, for each voxel and each section through it, the
 neighbourhood of the map that is most like the voxel's own. The *update* lets all neighbourhoods that overlap a voxel
 propose the pixel that they would put there, and takes the proposal that agrees best with the others. At the end
-:mod:`polyrve.initial.pixel_swap` trades single pixels until the pair statistics are those of the map. Orientations are never
-averaged: grains stay as sharp, and the scatter within them as wide, as they were measured. Orientations that the
+:mod:`polyrve.initial.pixel_swap` trades single pixels until the pair statistics are those of the map. Orientations are
+never averaged: grains stay as sharp, and the scatter within them as wide, as they were measured. Orientations that the
 volume has too much of, and neighbourhoods that were used too often, are held back.
 
 References
@@ -126,8 +126,8 @@ def sharpen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a periodic volume back to measured pixels.
 
-    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.swap_pixels` restores the scatter
-    within grains and sharp boundaries.
+    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.swap_pixels` restores
+    the scatter within grains and sharp boundaries.
 
     Parameters
     ----------

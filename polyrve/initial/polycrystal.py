@@ -1,9 +1,9 @@
 """A polycrystal drawn from maps: Laguerre cells with the maps' sizes, orientations and scatter within grains.
 
-Cells come from :mod:`polyrve.initial.laguerre_fit`. Each takes the orientation of a pixel of the maps, chosen so that the texture
-(the volume-weighted means of the harmonics) and the disorientations across the faces of cells are the maps'. A random
-field with the maps' scatter is laid over all cells, and points of noise are strewn in as the maps have them. After an
-optimisation :func:`turn_grains` keeps what it did to grains as a whole.
+Cells come from :mod:`polyrve.initial.laguerre_fit`. Each takes the orientation of a pixel of the maps, chosen so that
+the texture (the volume-weighted means of the harmonics) and the disorientations across the faces of cells are the
+maps'. A random field with the maps' scatter is laid over all cells, and points of noise are strewn in as the maps have
+them. After an optimisation :func:`turn_grains` keeps what it did to grains as a whole.
 """
 
 from __future__ import annotations

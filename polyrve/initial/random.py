@@ -1,4 +1,7 @@
-"""Random orientations to start from; other starts are in :mod:`polyrve.initial.polycrystal` and :mod:`polyrve.initial.exemplar_synthesis`."""
+"""Random orientations to start from.
+
+Other initial fields are in :mod:`polyrve.initial.polycrystal` and :mod:`polyrve.initial.exemplar_synthesis`.
+"""
 
 from __future__ import annotations
 

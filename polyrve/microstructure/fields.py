@@ -27,8 +27,8 @@ class OrientationField:
     Attributes
     ----------
     quaternions : ndarray, shape (*shape, 4), float64
-        Unit quaternions, scalar first, passive, sample to crystal (:mod:`polyrve.crystallography.rotation`), in the map frame.
-        Points that are not indexed hold the identity.
+        Unit quaternions, scalar first, passive, sample to crystal (:mod:`polyrve.crystallography.rotation`), in the map
+        frame. Points that are not indexed hold the identity.
     phase_ids : ndarray, shape (*shape), int32
         0 where not indexed, else i for ``phases[i - 1]``.
     phases : tuple of Phase

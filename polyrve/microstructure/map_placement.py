@@ -211,7 +211,7 @@ def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, fl
 
 
 def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> dict[int, OrientationMap]:
-    """The maps resampled to the voxels' size, orientation-aware; see :func:`polyrve.microstructure.resampling.resample`."""
+    """Resample maps to the voxels' size; see :func:`polyrve.microstructure.resampling.resample`."""
     done: dict[tuple[int, tuple[float, ...]], OrientationMap] = {}
     resampled = {}
     for normal, field in sections.items():
@@ -246,7 +246,7 @@ def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], as
     if room < 2 or (asked is not None and asked > room):
         what = f"lags up to {asked}" if asked is not None else "lags up to at least 2"
         raise ValueError(
-            f"largest_lag: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} and, "
-            f"normal to {'zyx'[normal]}, a map of {smallest.shape} at the voxels' size"
+            f"largest_lag: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} "
+            f"and, normal to {'zyx'[normal]}, a map of {smallest.shape} at the voxels' size"
         )
     return min(room, _LARGEST_LAG) if asked is None else asked

@@ -4,8 +4,8 @@ Fields never leave the device. An evaluation sends the loss, a slope, a norm and
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
 The pairs of steps and gradient differences, and the direction that they give, are those of
-:mod:`polyrve.optimizers.lbfgs_history`. For a field of orientations the initial matrix has a scale per spatial frequency
-(:mod:`polyrve.optimizers.spectral_preconditioner`).
+:mod:`polyrve.optimizers.lbfgs_history`. For a field of orientations the initial matrix has a scale per spatial
+frequency (:mod:`polyrve.optimizers.spectral_preconditioner`).
 
 References
 ----------

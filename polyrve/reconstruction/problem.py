@@ -195,7 +195,8 @@ class Problem:
             and largest_lag < min(_SHORT_LAG, room_in_volume)
         ):
             warnings.warn(
-                f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not matched",
+                f"largest_lag: the map has room for lags up to {largest_lag} voxels; "
+                "statistics at longer ones are not matched",
                 stacklevel=3,
             )
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
@@ -243,7 +244,7 @@ class Problem:
         return self.state.position(initial)
 
     def volume(self, position: np.ndarray, run: Mapping[str, Any] = MappingProxyType({})) -> OrientationVolume:
-        """The volume that unknowns stand for; its provenance tells of maps, settings, the largest_lag used, and the run."""
+        """The volume that unknowns stand for; its provenance has maps, settings, the largest lag used, and the run."""
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)

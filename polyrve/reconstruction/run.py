@@ -102,7 +102,8 @@ def reconstruct(
     ----------
     maps : OrientationMap, sequence of three, or mapping
         One map stands for the sections normal to all three axes. Three maps are normal to x, y and z (RD, TD, ND), each
-        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See :mod:`polyrve.microstructure.map_placement`.
+        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See
+        :mod:`polyrve.microstructure.map_placement`.
         A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
     settings : ReconstructionSettings, optional
     initial : str or OrientationVolume, optional

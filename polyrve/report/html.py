@@ -51,8 +51,8 @@ def write_report(
     ----------
     rve : OrientationVolume or GrainVolume
     against : OrientationMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume, optional
-        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validation.run.validate`. Without it
-        the volume is shown and not compared.
+        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validation.run.validate`.
+        Without it the volume is shown and not compared.
     path : path-like
         The HTML file; the same numbers go beside it with the suffix ``.json``. Existing files are replaced when the new
         ones are complete.

@@ -49,7 +49,8 @@ class Comparison:
     together : PooledOrientations or None
         The points of all maps, where there are several.
     remarks : tuple of str
-        How the maps differ from those that the volume was made from (:func:`polyrve.validation.provenance.differences`).
+        How the maps differ from those that the volume was made from; see
+        :func:`polyrve.validation.provenance.differences`.
     """
 
     volume: OrientationVolume

@@ -24,7 +24,11 @@ WIDEST_ERROR = 1.0
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
 NEIGHBOUR_BINS = np.arange(0.0, 180.1, 2.5)
 Difference = Callable[[Any, Any], float]
-"""Takes reference and sample: :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one point also ``PooledOrientations``."""
+"""Takes reference and sample.
+
+Both are a :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one point also
+``PooledOrientations``.
+"""
 
 
 @dataclass(frozen=True)

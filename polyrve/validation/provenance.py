@@ -12,7 +12,10 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.map_placement import NORMALS
 
 _AROUND = {frozenset("zy"): "x", frozenset("zx"): "y"}
-"""The axis of :func:`polyrve.microstructure.map_placement.axisymmetric` by the two normals that one map is given for."""
+"""The symmetry axis by the two normals that one map is given for.
+
+See :func:`polyrve.microstructure.map_placement.axisymmetric`.
+"""
 
 
 def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -> tuple[str, ...]:

@@ -113,7 +113,8 @@ def validate(
     Parameters
     ----------
     reference : OrientationMap, GrainMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume
-        One map serves the sections of all axes; several are told apart as in :func:`polyrve.microstructure.map_placement.by_normal`.
+        One map serves the sections of all axes; several are told apart as in
+        :func:`polyrve.microstructure.map_placement.by_normal`.
     rve : OrientationVolume or GrainVolume
         Its voxel-wise orientations are judged.
     threshold : float, degrees
@@ -132,7 +133,8 @@ def validate(
     Raises
     ------
     ValueError
-        If the maps are not those of :func:`polyrve.microstructure.map_placement.by_normal`, or their phases are not the volume's.
+        If the maps are not those of :func:`polyrve.microstructure.map_placement.by_normal`, or their phases are not the
+        volume's.
 
     Warns
     -----

@@ -217,7 +217,7 @@ class SectionStack(PooledOrientations):
 
     @cached_property
     def steps(self) -> dict[int, np.ndarray]:
-        """``angles`` along lines that go on across small holes; see :func:`polyrve.microstructure.links.bridge_holes`."""
+        """``angles`` on lines that go on across small holes; see :func:`polyrve.microstructure.links.bridge_holes`."""
         return bridge_holes(self.angles, self.quaternions, self.phase_ids, self.phases, self.periodic, self.threshold)
 
     def boundary_share(self, threshold: float) -> float:

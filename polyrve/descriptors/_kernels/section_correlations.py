@@ -55,13 +55,13 @@ class SectionCorrelations:
         return half_columns(self.shape[1])
 
     def row_lags(self) -> np.ndarray:
-        """Cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of the rows of a spectrum, (2 * largest_lag + 1, n)."""
+        """Cosines at lags 0 ... largest_lag and sines at 1 ... of the rows of a spectrum, (2 * largest_lag + 1, n)."""
         n, m = self.shape
         angle = 2 * np.pi / n * np.outer(np.arange(self.largest_lag + 1), np.arange(n))
         return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
 
     def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The four parts of correlations (C, C, largest_lag + 1, 2 * largest_lag + 1) or (C, ...), in the order of the kernel.
+        """The four parts of correlations (C, C, largest_lag + 1, 2 * largest_lag + 1) or (C, ...), in kernel order.
 
         Returns
         -------

@@ -58,8 +58,8 @@ def test_from_noise_the_loss_falls_by_two_decades():
     """Of a periodic map as large as the result, whose descriptors can be reached."""
     reference = make_specimen((1, 24, 26), grain_size=6.0, seed=1).field.section(0, 0)
     result = reconstruct(
-        reference, shape=(1, 24, 26), initial="random", descriptors="paper", iterations=150, largest_lag=6, tolerance=0.0,
-        sharpen=False,
+        reference, shape=(1, 24, 26), initial="random", descriptors="paper", iterations=150, largest_lag=6,
+        tolerance=0.0, sharpen=False,
     )  # fmt: skip
     assert result.loss < 0.01 * result.history[0].loss
     assert set(result.history[0].terms) == {"two_point", "three_point", "variation"}
