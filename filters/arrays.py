@@ -207,15 +207,15 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
 def used_phases(maps: Mapping[str, OrientationMap]) -> list[int]:
     """Ids of the phases that have a point in any map.
 
-    Warns
-    -----
-    UserWarning
-        If a phase has none.
-
     Raises
     ------
     ValueError
         If the maps list different phases.
+
+    Warns
+    -----
+    UserWarning
+        If a phase has none.
     """
     first = next(iter(maps.values())).phases
     for name, field in maps.items():
