@@ -56,13 +56,16 @@ def main(
         problem = prepare(scan, shape=shape, given=descriptors, initial="random", seed=seed)
         maps = problem.on_grid(shape)
         objective = problem.objective(maps, shape)
-        start = tf.constant(problem.start(maps, shape)[1], tf.float32)
+        start = tf.constant(problem.initial_field(maps, shape)[1], tf.float32)
         for name in runs:
             if seed != seeds[0] and "lbfgs" not in name:
                 continue
             method, options = RUNS[name]
-            limits = {"max_iterations": iterations, "tolerance": 0.0, "callback": spent}
-            results[name].append(minimize(objective, start, method=method, **limits, **options))
+            results[name].append(
+                minimize(
+                    objective, start, method=method, max_iterations=iterations, tolerance=0.0, callback=spent, **options
+                )
+            )
     if output is not None:
         draw(results, output)
     return results

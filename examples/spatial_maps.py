@@ -30,7 +30,7 @@ def main(scan: OrientationMap, window: int = 16, output: Path | None = None) -> 
     """
     state = LocalState.of(scan.phases)
     two_point, madogram = describe(state, [TwoPoint(window), Variogram(half_plane(window))], scan)
-    harmonics = state.reference(scan).channels.numpy()[:, 0]
+    harmonics = state.reference(scan).values.numpy()[:, 0]
     if output is not None:
         draw_parameters(scan, output.with_stem(f"{output.stem}_parameters"))
         draw_harmonics(scan, harmonics, output.with_stem(f"{output.stem}_harmonics"))

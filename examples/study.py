@@ -15,7 +15,7 @@ import polyrve
 from polyrve.descriptors import Descriptor, Variogram, descriptor_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.cleaning import remove_spikes
-from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.lags import half_plane, half_space
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -70,7 +70,7 @@ def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, 
 
 def read_map(path: str | Path, spacing: float | None = None) -> OrientationMap:
     """A measured map of its most frequent phase, points of others left out, at a step in um."""
-    scan = polyrve.read(path)
+    scan = polyrve.read_map(path)
     main = int(np.argmax(np.bincount(scan.phase_ids.ravel(), minlength=len(scan.phases) + 1)[1:])) + 1
     scan = scan.evolve(phase_ids=np.where(scan.phase_ids == main, 1, 0), phases=(scan.phases[main - 1],))
     return scan if spacing is None else resample(scan, (spacing, spacing))
@@ -116,21 +116,25 @@ def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
     """Relative errors of madograms at all lags but zero."""
     parts = []
     for expected, found in pairs:
-        lags = np.ones(expected.shape[:2], dtype=bool)
-        lags[lags.shape[0] // 2, lags.shape[1] // 2] = False
+        rows, columns = expected.shape[:2]
+        lags = np.ones((rows, columns), dtype=bool)
+        lags[rows // 2, columns // 2] = False
         parts.append(np.abs(found[lags] / expected[lags] - 1.0).ravel())
     return np.concatenate(parts)
 
 
 def _square(values: np.ndarray, window: int) -> np.ndarray:
     image = np.zeros((2 * window + 1, 2 * window + 1, values.shape[1]))
-    for (row, column), value in zip(half_space(2, window), values, strict=True):
+    for lag, value in zip(half_space(2, window), values, strict=True):
+        row, column = lag
         image[window + row, window + column] = image[window - row, window - column] = value
     return image
 
 
 def validated(
-    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(VALIDATED)
+    reference: OrientationMap | OrientationVolume,
+    volume: OrientationVolume,
+    keys: Sequence[str] = tuple(VALIDATED),
 ) -> tuple[dict[str, float], Validation]:
     """Figures of a volume by key, NaN where they cannot be told, and the whole validation."""
     validation = validate(reference, volume)
