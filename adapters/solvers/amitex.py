@@ -33,7 +33,8 @@ def write(
     """Write a folder; lengths in m.
 
     Coefficients 1 to 6 of every material are the crystal's x and y axes in sample coordinates, in a text file each
-    with a line per zone; the law and its other coefficients are to be filled in.
+    with a line per zone; the law and its other coefficients are to be filled in, and the six numbered as the law asks
+    (``elasaniso``: 10 to 15, after its nine constants).
 
     Parameters
     ----------

@@ -1,6 +1,11 @@
-"""MOOSE: the EBSD text that EBSDMesh and EBSDReader read (.txt), and Exodus meshes with a block per grain (.e).
+"""MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read (.txt), and Exodus meshes with a block per grain (.e).
 
-Formats: https://mooseframework.inl.gov/source/userobjects/EBSDReader.html; Exodus II through meshio.
+Formats: https://mooseframework.inl.gov/source/meshgenerators/EBSDMeshGenerator.html and
+userobjects/EBSDReader.html; Exodus II through meshio.
+
+The angles are Bunge's, from sample to crystal axes. MOOSE's ``ComputeElasticityTensorCP``, which the crystal plasticity
+has, takes them so. Its ``GrainTrackerElasticity`` and ``ComputeElasticityTensor`` turn the stiffness by the matrix of the
+angles itself, not by its transpose: to them these are the angles of the inverse orientation.
 """
 
 from __future__ import annotations
@@ -64,7 +69,7 @@ def _write_text(path: Path, whole: MaterialGrid) -> None:
     number = list(whole.shape[::-1])
     if number[2] == 1:
         number[2], steps = 0, (*steps[:2], 0.0)
-    lines = ["# EBSD data for EBSDMesh and EBSDReader"]
+    lines = ["# EBSD data for EBSDMeshGenerator and EBSDReader"]
     lines += [f"# {axis}_STEP: {value!r}" for axis, value in zip("XYZ", steps, strict=True)]
     lines += [f"# {axis}_MIN: {value!r}" for axis, value in zip("XYZ", low, strict=True)]
     lines += [f"# {a}_MAX: {o + d * n!r}" for a, o, d, n in zip("XYZ", low, steps, number, strict=True)]

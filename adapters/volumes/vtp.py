@@ -121,6 +121,7 @@ def _surface(whole: MaterialGrid, smooth: int) -> Any:
         array = numpy_to_vtk(values, deep=True)
         array.SetName(name)
         surface.GetCellData().AddArray(array)
+    surface.GetCellData().SetActiveScalars("Disorientation")
     return surface
 
 

@@ -307,7 +307,7 @@ def test_xdmf_points_at_the_arrays(tmp_path, two_phase_grains, version):
     names = []
     with h5py.File(tmp_path / "rve.dream3d") as file:
         for attribute in grid.findall("Attribute"):
-            item = attribute.find("DataItem")
+            [item] = [item for item in attribute.iter("DataItem") if item.get("Format") == "HDF"]
             name, _, dataset = item.text.partition(":")
             assert name == "rve.dream3d"
             assert file[dataset].shape == tuple(int(n) for n in item.get("Dimensions").split())
