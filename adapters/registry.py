@@ -75,14 +75,13 @@ def _hdf5_with(*marks: str) -> Callable[[Path], bool]:
     """Whether an HDF5 file has an object of one of these names at its root, or a maker whose name holds one of them."""
 
     def recognises(path: Path) -> bool:
-        import h5py
+        from polyrve.adapters import hdf5
 
         try:
-            with h5py.File(path, "r") as file:
-                names = [name.strip().lower() for name, _ in zip(file, range(1000), strict=False)]
-                makers = [item for item in (file.get("Manufacturer"), file.get(" Manufacturer")) if item is not None]
-                texts = [str(item[()]).lower() for item in makers if item.size == 1 and item.nbytes < 1000]
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError):
+            with hdf5.opened(path) as file:
+                names = [name.strip().lower() for name in hdf5.names(file)]
+                texts = [hdf5.text(path, file, name).lower() for name in ("Manufacturer", " Manufacturer")]
+        except (FileNotFoundError, FormatError):
             return False
         return any(mark in names or any(mark in text for text in texts) for mark in marks)
 

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import grid, scan, tsl
+from polyrve.adapters.ebsd import angle_units, grid, scan, tsl
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group
@@ -35,7 +35,11 @@ _COORDINATES = ("X Position", "Y Position")
 
 
 def read(
-    path: str | Path, *, frame: str | reference_frames.Frame | None = None, scan_name: str | None = None
+    path: str | Path,
+    *,
+    frame: str | reference_frames.Frame | None = None,
+    scan_name: str | None = None,
+    degrees: bool | None = None,
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map.
 
@@ -46,6 +50,8 @@ def read(
         Relation of the Euler frame to the map; by default what the file's coordinate system ID says.
     scan_name : str, optional
         Path of the scan within the file; needed where there are several.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default they are in rad, as the format defines it.
 
     Returns
     -------
@@ -68,7 +74,7 @@ def read(
     """
     path = Path(path)
     with hdf5.opened(path) as file:
-        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item["Data"], "Phi1")]
+        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item, "Data/Phi1")]
         if not scans and hdf5.find_groups(file, "ANG"):
             raise FormatError(
                 path,
@@ -79,6 +85,9 @@ def read(
         header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
         angles = np.stack(
             [hdf5.array(path, data, name, (None,)).astype(np.float64) for name in ("Phi1", "Phi", "Phi2")], axis=1
+        )
+        angles = angle_units.euler_in_rad(
+            path, angles, np.ones(len(angles), dtype=bool), degrees=degrees, usual="rad", where=f"{data.name}/Phi1"
         )
         properties = hdf5.scalars(path, data, len(angles), ("Phi1", "Phi", "Phi2", "Phase", *_COORDINATES))
         properties = {_ALIASES.get(name, name): values for name, values in properties.items()}
@@ -169,10 +178,11 @@ def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
             or hdf5.text(path, item, "Formula")
             or f"phase {number}"
         )
-        lattice = [
+        *lengths, alpha, beta, gamma = (
             hdf5.number(path, item, f"Lattice Constant {key}", default)
             for key, default in zip(("a", "b", "c", "alpha", "beta", "gamma"), (0, 0, 0, 90, 90, 90), strict=True)
-        ]
+        )
+        lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=item.name)]
         phases[number] = scan.make_phase(path, name, _point_group(path, item), lattice, where=item.name)
     if not phases:
         raise FormatError(path, "expected at least one phase; got none", parent.name)
@@ -195,9 +205,7 @@ def _point_group(path: Path, phase: h5py.Group) -> str:
 
 
 def _stated(path: Path, header: h5py.Group) -> reference_frames.Frame | None:
-    if "Coordinate System" not in header:
-        return None
-    number = int(hdf5.number(path, hdf5.group(path, header, "Coordinate System"), "ID", 0.0))
+    number = int(hdf5.number(path, header, "Coordinate System/ID", 0.0))
     if number not in _PRESET_OF_ID:
         return None
     preset = _PRESET_OF_ID[number]

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import scan
+from polyrve.adapters.ebsd import angle_units, scan
 from polyrve.adapters.ebsd.grid import check_grid
 from polyrve.adapters.ebsd.tsl import LAUE_OF_NUMBER, phase_numbers, solved
 from polyrve.adapters.registry import FormatError
@@ -31,7 +31,9 @@ _TSL = {"Image Quality": "IQ", "Confidence Index": "CI", "SEM Signal": "SEM", "F
 _HKL = {name: name for name in ("Bands", "Error", "MAD", "BC", "BS")}
 
 
-def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None) -> OrientationMap | OrientationVolume:
+def read(
+    path: str | Path, *, frame: str | reference_frames.Frame | None = None, degrees: bool | None = None
+) -> OrientationMap | OrientationVolume:
     """Read an orientation volume.
 
     Parameters
@@ -39,6 +41,8 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
     path : path-like
     frame : str or Frame, optional
         Relation of the Euler frame to the map; by default what the file's two transformations say.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default as the maker defines it.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
             raise FormatError(path, f"expected the sections {start} ... {end}; got none numbered {missing}")
         shape = (len(numbers), ny, nx)
         phases = _phases(path, sections[start], maker)
-        parts = [_section(path, sections[number], maker, phases, ny, nx) for number in numbers]
+        parts = [_section(path, sections[number], maker, phases, ny, nx, degrees) for number in numbers]
         check_grid(path, shape, sum(len(part[1]) for part in parts))
         if int(hdf5.number(path, file, "Stacking Order", 0.0)) == 1:
             parts.reverse()
@@ -101,7 +105,9 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
 _Section = tuple[tuple[int, int], np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
-def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase], ny: int, nx: int) -> _Section:
+def _section(
+    path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase], ny: int, nx: int, degrees: bool | None
+) -> _Section:
     header, data = hdf5.group(path, item, "Header"), hdf5.group(path, item, "Data")
     tsl = maker == "TSL"
     columns = hdf5.whole(path, header, ("NCOLS_EVEN", "NCOLS_ODD") if tsl else "XCells")
@@ -123,7 +129,10 @@ def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase],
         for name, short in (_TSL if tsl else _HKL).items()
         if hdf5.has(data, name)
     }
+    where = f"{data.name}/{names[0]}"
     if tsl:
+        everywhere = np.ones(points, dtype=bool)
+        angles = angle_units.euler_in_rad(path, angles, everywhere, degrees=degrees, usual="rad", where=where)
         indexed, _ = solved(angles, values)
         ids = phase_numbers(path, number, phases, indexed)
     else:
@@ -134,7 +143,7 @@ def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase],
         ids = np.zeros(points, dtype=np.int32)
         for key, place in known.items():
             ids[number == key] = place
-        angles = np.deg2rad(angles)
+        angles = angle_units.euler_in_rad(path, angles, ids > 0, degrees=degrees, usual="degrees", where=where)
     shape = (rows, columns)
     q = scan.from_angles(path, angles, ids > 0, item.name).reshape(*shape, 4)
     corner = ((ny - rows) // 2, (nx - columns) // 2)
@@ -145,7 +154,8 @@ def _phases(path: Path, item: h5py.Group, maker: str) -> dict[int, Phase]:
     parent = hdf5.group(path, hdf5.group(path, item, "Header"), "Phases")
     phases = {}
     for number, phase in hdf5.numbered(parent).items():
-        lattice = np.ravel(hdf5.array(path, phase, "LatticeConstants", (6,))).tolist()
+        *lengths, alpha, beta, gamma = np.ravel(hdf5.array(path, phase, "LatticeConstants", (6,))).tolist()
+        lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=phase.name)]
         if maker == "TSL":
             symmetry = int(hdf5.number(path, phase, "Symmetry"))
             laue = LAUE_OF_NUMBER.get(symmetry)

@@ -49,7 +49,7 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
         data = hdf5.group(path, content, "data")
         for name in (*_ANGLES, "phase_id"):
             hdf5.array(path, data, name)
-        hdf5.check_sizes(path, file)
+        hdf5.check_plain(path, file)
     chosen = reference_frames.choose(frame, None, "none", str(path))
     try:
         from orix.io.plugins.orix_hdf5 import file_reader
