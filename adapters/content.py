@@ -84,6 +84,7 @@ def _unpacked(path: Path, data: memoryview) -> bytearray:
             except zlib.error as error:
                 raise FormatError(path, f"expected an intact gzip file; got: {error}") from None
             if len(unpacked) > most:
-                raise FormatError(path, f"expected at most {most >> 20} MB unpacked; got more: unpack it first (gunzip)")
+                most_mb = most >> 20
+                raise FormatError(path, f"expected at most {most_mb} MB unpacked; got more: unpack it first (gunzip)")
             at += len(piece) - len(member.unused_data)
     return unpacked

@@ -8,6 +8,10 @@ import warnings
 from polyrve.backend import safe_text
 
 
+class DoubtWarning(UserWarning):
+    """Something looks wrong with a file; :func:`polyrve.microstructure.quality.inspect` lists it too."""
+
+
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
     """Warn about a file, at the line outside polyrve that asked for it.
 

@@ -54,6 +54,10 @@ class Grid:
     cells: np.ndarray | None = None
     steps: tuple[str, ...] = ()
 
+    def text(self) -> str:
+        """Return what the grid is like, for messages."""
+        return f"{_times(self.shape)} points of step {_lengths(self.spacing)} um"
+
 
 def corner(first: Sequence[float], spacing: Sequence[float]) -> tuple[float, ...]:
     """Return the corner of the first cell of a grid.
@@ -73,7 +77,62 @@ def corner(first: Sequence[float], spacing: Sequence[float]) -> tuple[float, ...
     >>> corner((0.0, 3.0), (0.5, 1.0))
     (-0.25, 2.5)
     """
-    return tuple(start - step / 2 for start, step in zip(first, spacing, strict=True))
+    return tuple(_multiple(start - step / 2, step) for start, step in zip(first, spacing, strict=True))
+
+
+def centres(origin: float, step: float, count: int) -> np.ndarray:
+    """Return the coordinates of points along an axis, for files and programs that take points.
+
+    Parameters
+    ----------
+    origin : float, um
+        Edge of the first cell.
+    step : float, um
+    count : int
+
+    Returns
+    -------
+    ndarray, shape (count,), um
+        Centres of cells. Where they lie half-way between multiples of the step they are a millionth of it smaller:
+        orix rounds coordinates to steps, and halves would go to either side.
+
+    Examples
+    --------
+    >>> centres(0.25, 0.5, 3)
+    array([0.5, 1. , 1.5])
+    """
+    first = origin + step / 2
+    if abs(first / step % 1.0 - 0.5) < 1e-5:
+        first -= max(1e-6 * step, 2e-8)
+    return first + step * np.arange(count)
+
+
+def first_point(position: Sequence[np.ndarray], shape: tuple[int, ...], spacing: Sequence[float]) -> tuple[float, ...]:
+    """Return where the first point of a grid lies, by the first point whose coordinates are known.
+
+    Parameters
+    ----------
+    position : sequence of ndarray, shape (n,), um
+        Coordinates of all points in row-major order, in the order of the array axes; not finite where not known.
+    shape : tuple of int
+    spacing : sequence of float, um
+
+    Returns
+    -------
+    tuple of float, um
+        Zeros where no point is known.
+
+    Examples
+    --------
+    >>> first_point((np.array([np.nan, 2.0]), np.array([np.nan, 3.5])), (1, 2), (0.5, 0.5))
+    (2.0, 3.0)
+    """
+    known = np.all([np.isfinite(values) for values in position], axis=0)
+    if not known.any():
+        return (0.0,) * len(shape)
+    at = int(np.argmax(known))
+    index = np.unravel_index(at, shape)
+    return tuple(float(v[at]) - int(i) * step for v, i, step in zip(position, index, spacing, strict=True))
 
 
 def check_grid(path: Path, shape: tuple[int, ...], points: int, where: str = "") -> None:
@@ -241,7 +300,7 @@ def hexagonal(
     except FormatError as error:
         fault = error
     cut = lines is not None and int(lines.place.max()) == points - 1
-    if points != promised and (not cut or promised - points in (columns_odd, columns_even)) or lines is None:
+    if (points != promised and (not cut or promised - points in (columns_odd, columns_even))) or lines is None:
         measured = _measured((y, x), None)
         if measured is not None:
             said = f"a hexagonal grid of {rows} rows of {columns_odd} and {columns_even} points, step {step[1]:g} um"
@@ -271,7 +330,7 @@ def of_coordinates(path: Path, coordinates: Sequence[np.ndarray], *, partial: bo
     coordinates : sequence of ndarray, shape (n,), um
         (y, x) or (z, y, x), in the order of the array axes.
     partial : bool
-        Whether a rectangular grid may have holes.
+        Whether the grid may have holes.
 
     Returns
     -------
@@ -295,17 +354,38 @@ def of_coordinates(path: Path, coordinates: Sequence[np.ndarray], *, partial: bo
             warn(f"{path}: {measured[1]}, as the coordinates say")
         return measured[0]
     levels = [level for level in map(_levels, coordinates) if level is not None]
-    if not partial or len(levels) < len(coordinates):
+    found = _with_holes(path, levels) if partial and len(levels) == len(coordinates) else None
+    if found is None:
         raise FormatError(
             path, f"expected a grid in the header, or coordinates that form a complete one; got {points} points of none"
         )
-    shape = tuple(level.count for level in levels)
+    grid, promised = found
+    warn(f"{path}: {promised - points} of {promised} points are missing; they are taken as not indexed")
+    if grid.steps:
+        warn(f"{path}: a {grid.steps[0]}, as the coordinates say")
+    return grid
+
+
+def _with_holes(path: Path, levels: Sequence[_Levels]) -> tuple[Grid, int] | None:
+    """A grid that points do not fill, and how many it has; None where their neighbours are never next to each other."""
+    shape, points = tuple(level.count for level in levels), len(levels[0].index)
     check_grid(path, shape, points)
+    lines = _checkerboard(levels, complete=False)
+    if lines is not None:
+        step = levels[0].step, _rounded(2 * levels[1].step)
+        odd, even = lines.lengths
+        promised = (shape[0] + 1) // 2 * odd + shape[0] // 2 * even
+        return _squared(lines, step, [level.first for level in levels]), promised
     largest = max(level.step for level in levels) or 1.0
     spacing = tuple(level.step or largest for level in levels)
     cells = _cells(path, [level.index for level in levels], shape)
-    warn(f"{path}: {int(np.prod(shape)) - points} of {_times(shape)} points are missing; they are taken as not indexed")
-    return Grid(shape, spacing, corner([level.first for level in levels], spacing), cells)
+    taken = np.zeros(shape, dtype=bool)
+    taken.ravel()[cells] = True
+    for axis, length in enumerate(shape):
+        lines_of = np.moveaxis(taken, axis, 0)
+        if length > 1 and not (lines_of[1:] & lines_of[:-1]).any():
+            return None
+    return Grid(shape, spacing, corner([level.first for level in levels], spacing), cells), int(np.prod(shape))
 
 
 @dataclass(frozen=True)
@@ -375,8 +455,8 @@ def _measured(coordinates: Sequence[np.ndarray], spacing: Sequence[float] | None
     )
 
 
-def _checkerboard(levels: Sequence[_Levels]) -> _Lines | None:
-    """A complete hexagonal grid: points at every second half step of a row, at the others in the next row."""
+def _checkerboard(levels: Sequence[_Levels], complete: bool = True) -> _Lines | None:
+    """A hexagonal grid: points at every second half step of a row, at the others in the next row."""
     if len(levels) != 2:
         return None
     y, x = levels
@@ -390,8 +470,8 @@ def _checkerboard(levels: Sequence[_Levels]) -> _Lines | None:
     odd, even = (int(column[y.index % 2 == of].max(initial=-1)) + 1 for of in (0, 1))
     lines = _Lines(y.index, column, (odd, even), (begin * x.step, (1 - begin) * x.step))
     promised = (y.count + 1) // 2 * odd + y.count // 2 * even
-    complete = len(column) == promised and np.bincount(lines.place, minlength=promised).max() == 1
-    return lines if complete else None
+    once = np.bincount(lines.place, minlength=promised).max() == 1
+    return lines if once and (len(column) == promised or not complete) else None
 
 
 def _lines(
@@ -456,6 +536,12 @@ def _levels(values: np.ndarray) -> _Levels | None:
     if np.abs(unique - means[0] - step * level).max() > _OFF * step:
         return None
     return _Levels(level[inverse], count, _rounded(step), float(unique[0]))
+
+
+def _multiple(edge: float, step: float) -> float:
+    """An edge, or the multiple of the step that it is but for rounding and what :func:`centres` takes off."""
+    nearest = round(edge / step)
+    return nearest * step if abs(edge / step - nearest) < 5e-5 else edge
 
 
 def _rounded(step: float) -> float:

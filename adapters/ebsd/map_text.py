@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,27 @@ def choose_frame(
     """
     chosen = reference_frames.choose(asked, noted, default, str(path), specimen_orientation)
     if noted is not None and not chosen.turns_as(noted.map_to_euler):
-        warn(f"{path}: polyrve wrote its angles in frame {noted.name!r}; they are read in {chosen.name!r}, as asked for")
+        read_in = f"they are read in {chosen.name!r}, as asked for"
+        warn(f"{path}: polyrve wrote its angles in frame {noted.name!r}; {read_in}")
     return chosen
+
+
+def warn_of_axes(path: Path, program: str, phases: Sequence[Phase]) -> None:
+    """Warn that a* is taken for x of the crystals, where the program that wrote a file does not say it.
+
+    Parameters
+    ----------
+    path : Path
+    program : str
+    phases : sequence of Phase
+        Nothing is said where none is hexagonal or trigonal.
+    """
+    unsure = [phase.name for phase in phases if phase.laue in reference_frames.SIX_AND_THREE_FOLD][:10]
+    if unsure:
+        warn(
+            f"{path}: {program} does not say what lies along x of the crystals of {', '.join(unsure)}; a* is taken, "
+            "as in Oxford's files: x_axis=a (--read x_axis=a) takes a, 30 degrees away"
+        )
 
 
 def unit_cell(phase: Phase) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """What EDAX (TSL) means by its numbers: symmetries, phases and the marks of points that are not indexed.
 
-Specification: the NOTES block of OIM's .ang files; the symmetry numbers of TSL and OIM as MTEX's export of .ang files has
-them (https://github.com/mtex-toolbox/mtex).
+Specification: the NOTES block of OIM's .ang files; the symmetry numbers of TSL and OIM as MTEX's export of .ang files
+has them (https://github.com/mtex-toolbox/mtex).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROUNDING = 5e-3
 
 
 def marked(angles: np.ndarray) -> np.ndarray:
-    """Find points with an angle of 4 pi, or of 720 degrees: EDAX's mark of a point that is not indexed.
+    """Find points with three angles of 4 pi, or of 720 degrees: EDAX's mark of a point that is not indexed.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def marked(angles: np.ndarray) -> np.ndarray:
     """
     in_degrees = np.rad2deg(UNINDEXED_ANGLE)
     mark = np.abs(angles - UNINDEXED_ANGLE) < _ROUNDING
-    return np.asarray((mark | (np.abs(angles - in_degrees) < _ROUNDING)).any(axis=1))
+    return np.asarray((mark | (np.abs(angles - in_degrees) < _ROUNDING)).all(axis=1))
 
 
 def solved(angles: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
@@ -155,7 +155,6 @@ def phase_numbers(path: Path, phase: np.ndarray, phases: Mapping[int, Phase], in
 
 
 def doubt(
-    path: Path,
     phase: np.ndarray,
     phases: Mapping[int, Phase],
     indexed: np.ndarray,
@@ -166,8 +165,6 @@ def doubt(
 
     Parameters
     ----------
-    path : Path
-        For the sentence.
     phase : ndarray, shape (n,)
         Numbers of the file.
     phases : mapping of int to Phase
