@@ -19,8 +19,7 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import angle_units, scan
-from polyrve.adapters.ebsd.grid import place
+from polyrve.adapters.ebsd import angle_units, grid, scan
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group_of_space_group
@@ -94,7 +93,7 @@ def read(
         row, column = row - row.min(), column - column.min()
         if points < rows * columns and row.max() < rows and column.max() < columns:
             rows, columns = int(row.max()) + 1, int(column.max()) + 1
-    cells, _ = place(path, (row * dy, column * dx), (rows, columns), (dy, dx))
+    found = grid.square(path, (row * dy, column * dx), (rows, columns), (dy, dx))
     order = list(phases)
     phase_ids = np.zeros(points, dtype=np.int32)
     for value in np.unique(number).tolist():
@@ -107,8 +106,9 @@ def read(
     )
     return scan.assemble(
         path, "bruker-h5", quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0),
-        frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties, cells=cells,
+        phases=tuple(phases.values()), shape=found.shape, spacing=found.spacing, origin=found.origin,
+        frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties,
+        cells=found.cells,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -134,6 +135,7 @@ def assemble(
     points = len(angles)
     number = hdf5.array(path, data, "Phase", (points,)).astype(np.float64)
     phase_ids = tsl.phase_numbers(path, number, phases, indexed)
+    doubt = tsl.doubt(number, phases, indexed, properties, angles)
     rows, columns = hdf5.whole(path, header, "nRows"), hdf5.whole(path, header, "nColumns")
     step = (hdf5.number(path, header, "Step Y"), hdf5.number(path, header, "Step X"))
     if not 0 < min(step) <= max(step) < 1e9:
@@ -147,25 +149,23 @@ def assemble(
         x, y = x * step[1], y * step[0]
         valid = np.ones(points, dtype=bool)
     phase_ids = np.where(valid & indexed, phase_ids, 0)
-    shape, spacing = (rows, columns), step
-    cells: np.ndarray | None = None
-    origin: tuple[float, ...] = (0.0, 0.0)
+    found = grid.Grid((rows, columns), step, grid.corner((0.0, 0.0), step))
     if hexagonal:
         even = columns - 1 if points == rows * columns - rows // 2 else columns
-        nearest, origin = grid.square_from_hexagonal(path, x[valid], y[valid], rows, columns, even, step)
-        cells = np.where(nearest >= 0, np.flatnonzero(valid)[nearest], -1)
-        shape, spacing = (nearest.shape[0], nearest.shape[1]), (step[0], step[0])
-        steps.append(f"hexagonal grid of step {step[1]:g} um to square grid of {step[0]:g} um by nearest neighbour")
+        found = grid.hexagonal(path, x[valid], y[valid], rows, columns, even, step)
+        if not valid.all() and found.cells is not None:
+            found = replace(found, cells=np.where(found.cells >= 0, np.flatnonzero(valid)[found.cells], -1))
     elif points == rows * columns and not valid.all():
-        if valid.any():
-            origin = (float(y[valid].min()), float(x[valid].min()))
+        position = [np.where(valid, values, np.nan) for values in (y, x)]
+        found = replace(found, origin=grid.corner(grid.first_point(position, found.shape, step), step))
     else:
-        cells, origin = grid.place(path, (y, x), (rows, columns), step)
+        found = grid.square(path, (y, x), (rows, columns), step)
     stated = _stated(path, header) if asked is None else None
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
-        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells, steps=steps,
+        phases=tuple(phases[i] for i in sorted(phases)), shape=found.shape, spacing=found.spacing,
+        origin=found.origin, frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties,
+        cells=found.cells, steps=[*steps, *found.steps], doubts=[doubt] if doubt else [],
     )  # fmt: skip
 
 

@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import angle_units, scan
-from polyrve.adapters.ebsd.grid import check_grid
+from polyrve.adapters.ebsd import angle_units, grid, scan
+from polyrve.adapters.ebsd.grid import check_grid, first_point
 from polyrve.adapters.ebsd.tsl import LAUE_OF_NUMBER, phase_numbers, solved
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames, rotation
@@ -83,6 +83,7 @@ def read(
         if int(hdf5.number(path, file, "Stacking Order", 0.0)) == 1:
             parts.reverse()
         stated = _stated(path, file)
+        first = (0.0, *_first_point(path, sections[start], maker, parts[0], spacing[1:]))
     quaternions = np.zeros((*shape, 4))
     quaternions[..., 0] = 1.0
     phase_ids = np.zeros(shape, dtype=np.int32)
@@ -96,7 +97,8 @@ def read(
     default = "edax-2" if maker == "TSL" else "oxford-cs0"
     return scan.assemble(
         path, "h5ebsd", quaternions=quaternions.reshape(-1, 4), phase_ids=phase_ids.ravel(),
-        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=(0.0, 0.0, 0.0),
+        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing,
+        origin=grid.corner(first, spacing),
         frame=reference_frames.choose(frame, stated, default, str(path)), x_axis="a" if maker == "TSL" else "a*",
         properties={name: values.ravel() for name, values in properties.items()},
     )  # fmt: skip
@@ -148,6 +150,19 @@ def _section(
     q = scan.from_angles(path, angles, ids > 0, item.name).reshape(*shape, 4)
     corner = ((ny - rows) // 2, (nx - columns) // 2)
     return corner, ids.reshape(shape), q, {name: array.reshape(shape) for name, array in values.items()}
+
+
+def _first_point(
+    path: Path, item: h5py.Group, maker: str, part: _Section, spacing: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Where the first point of the volume's first section lies; a smaller section begins further in."""
+    margin, ids = part[:2]
+    names = ("Y Position", "X Position") if maker == "TSL" else ("Y", "X")
+    if not all(hdf5.has(item, f"Data/{name}") for name in names):
+        return 0.0, 0.0
+    position = [hdf5.array(path, item, f"Data/{name}", (ids.size,)).astype(np.float64) for name in names]
+    first = first_point(position, ids.shape, spacing)
+    return tuple(start - before * step for start, before, step in zip(first, margin, spacing, strict=True))
 
 
 def _phases(path: Path, item: h5py.Group, maker: str) -> dict[int, Phase]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from polyrve.adapters import hdf5
 from polyrve.adapters.ebsd import angle_units, scan
-from polyrve.adapters.ebsd.grid import check_grid
+from polyrve.adapters.ebsd.grid import check_grid, corner, first_point
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
@@ -86,6 +86,10 @@ def read(
             properties["MAD"] = np.rad2deg(properties["MAD"].astype(np.float64))
         angles = hdf5.array(path, source, "Euler", (points, 3)).astype(np.float64)
         number = hdf5.array(path, source, "Phase", (points,)).astype(np.float64)
+        origin = corner((0.0, 0.0), (dy, dx))
+        if all(hdf5.has(data, name) for name in ("X", "Y")):
+            position = [hdf5.array(path, data, name, (points,)).astype(np.float64) for name in ("Y", "X")]
+            origin = corner(first_point(position, (rows, columns), (dy, dx)), (dy, dx))
         specimen = np.zeros(3)
         if hdf5.has(header, "Specimen Orientation Euler"):
             specimen = hdf5.array(path, header, "Specimen Orientation Euler", (3,))
@@ -104,7 +108,7 @@ def read(
     )
     field = scan.assemble(
         path, "h5oina", quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0), frame=chosen_frame,
+        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=origin, frame=chosen_frame,
         x_axis="a*", properties=properties,
     )  # fmt: skip
     orientation = [float(value) for value in specimen if np.isfinite(value)]

@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import links, segmentation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.stereology import SPECK, count_grains
 
 _WINDOW = 60_000
-_HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
+_HEXAGONAL, _TETRAGONAL, _CUBIC = ("-3", "-3m", "6/m", "6/mmm"), ("4/m", "4/mmm"), ("m-3", "m-3m")
+_FEW_GRAINS = 50
+_CONFIDENCE = ("CI", "Confidence Index")
+_EDGE, _ANGLE = 1e-3, 0.5
+"""Relative difference of edges, and of angles in degrees, that no rounding and no thermal expansion explains."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def inspect(
     """
     earlier = _earlier(field, path)
     facts = {**_facts(field), **earlier}
-    suspicions = [*_phase_suspicions(field), *_point_suspicions(field)]
+    suspicions = [*_doubts(field), *_phase_suspicions(field), *_point_suspicions(field)]
     if field.frame.source == "vendor default" and not earlier:
         suspicions.append(
             f"the file does not say its frame; the vendor's default {field.frame.name} was taken, --frame sets another"
@@ -89,9 +94,11 @@ def inspect(
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: mis-indexed, or noise"
             )
-        if counted < 50:
+        in_all = counted * field.phase_ids.size / part.phase_ids.size
+        if in_all < _FEW_GRAINS:
+            number = f"{counted}" if part is field else f"about {in_all:.0f} (by the {counted} of the central part)"
             suspicions.append(
-                f"{counted} grains of {min_points} points or more are few for statistics; texture wants some hundred"
+                f"{number} grains of {min_points} points or more are few for statistics; texture wants some hundred"
             )
         if across < 5:
             suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
@@ -113,9 +120,9 @@ def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:
     count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
     for i, phase in enumerate(field.phases, start=1):
         share = 100 * count[i] / field.phase_ids.size
-        facts[f"phase {i}"] = f"{phase.name}, Laue group {phase.laue}, {_lattice(phase)}, {share:.2f} %"
+        facts[f"phase {i}"] = f"{shown(phase.name)}, Laue group {phase.laue}, {_lattice(phase)}, {share:.2f} %"
     for name, values in field.properties.items():
-        facts[name] = _range(values, len(field.shape))
+        facts[shown(name)] = _range(values, len(field.shape))
     return facts
 
 
@@ -133,7 +140,7 @@ def _earlier(field: OrientationMap | OrientationVolume, path: str | Path | None)
 def _read_in(record: Mapping[str, Any]) -> str:
     frame = record.get("frame")
     told = f" in frame {frame['name']} ({frame['source']})" if frame else ""
-    return f"{record.get('source', 'a map without a name')}{told}"
+    return f"{shown(record.get('source', 'a map without a name'))}{told}"
 
 
 def _times(values: object) -> str:
@@ -161,15 +168,40 @@ def _range(values: np.ndarray, ndim: int) -> str:
     return f"{numbers.min():g} ... {numbers.max():g}, median {np.median(numbers):g}{components}"
 
 
+def _doubts(field: OrientationMap | OrientationVolume) -> list[str]:
+    """What the reader of the file found odd."""
+    doubts = field.provenance.get("doubts", ())
+    return [shown(doubt, most=500) for doubt in doubts] if isinstance(doubts, (list, tuple)) else []
+
+
 def _phase_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
     found = []
     count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
     for i, phase in enumerate(field.phases, start=1):
         if count[i] == 0:
-            found.append(f"phase {phase.name!r} has no point")
-        gamma = phase.lattice[5]
-        if any(phase.lattice[:3]) and (phase.laue in _HEXAGONAL) != (abs(gamma - 120) < 1):
-            found.append(f"phase {phase.name!r}: Laue group {phase.laue} with gamma = {gamma:g} degrees")
+            found.append(f"phase {quoted(phase.name)} has no point")
+        if any(phase.lattice[:3]):
+            found += [f"phase {quoted(phase.name)}: {odd}" for odd in _lattice_suspicions(phase)]
+    return found
+
+
+def _lattice_suspicions(phase: Phase) -> list[str]:
+    """What a lattice has that its Laue group does not allow, or no crystal has."""
+    laue, lengths, angles = phase.laue, phase.lattice[:3], phase.lattice[3:]
+    said = ", ".join(f"{name} = {angle:g}" for name, angle in zip(("alpha", "beta", "gamma"), angles, strict=True))
+    found = []
+    if max(lengths) < 1.0:
+        found.append(f"edges of {_times(lengths)} angstrom are shorter than atoms: are they in nm?")
+    alike = lengths[: 3 if laue in _CUBIC else 2 if laue in (*_HEXAGONAL, *_TETRAGONAL) else 1]
+    if max(alike) > (1.0 + _EDGE) * min(alike):
+        equal = " = ".join("abc"[: len(alike)])
+        found.append(f"Laue group {laue} asks for {equal}; got {_times(alike)} angstrom")
+    if max(angles) < 2.0 * np.pi:
+        return [*found, f"angles of {said} degrees: are they in rad?"]
+    wanted = (90.0, 90.0, 120.0 if laue in _HEXAGONAL else 90.0)
+    off = sum(abs(angle - right) > _ANGLE for angle, right in zip(angles, wanted, strict=True))
+    if off > {"-1": 3, "2/m": 1}.get(laue, 0):
+        found.append(f"Laue group {laue} asks for other angles than {said} degrees")
     return found
 
 
@@ -185,8 +217,24 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
         found.append("all points have the same orientation")
     if max(field.spacing) > 1.001 * min(field.spacing):
         found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
-    confidence = field.properties.get("CI")
-    if confidence is not None and np.median(confidence[indexed]) < 0.1:
+    name = next((name for name in _CONFIDENCE if name in field.properties), None)
+    if name is not None and field.properties[name].shape == field.shape:
+        found += _confidence_suspicions(np.asarray(field.properties[name][indexed], dtype=np.float64))
+    return found
+
+
+def _confidence_suspicions(confidence: np.ndarray) -> list[str]:
+    """What a confidence index of indexed points should not be: EDAX's is 0 ... 1, and -1 where there is no solution."""
+    found = []
+    negative = np.count_nonzero(confidence < 0)
+    if negative:
+        found.append(
+            f"{negative} indexed points have a confidence index below 0, EDAX's mark of points that are not indexed: "
+            "is there a mask?"
+        )
+    if (largest := float(np.nanmax(confidence, initial=0.0))) > 1.001:
+        found.append(f"the confidence index is 0 ... 1; got up to {largest:g}: it is something else, or scaled")
+    elif np.nanmedian(confidence) < 0.1:
         found.append("the median confidence index is below 0.1")
     return found
 
