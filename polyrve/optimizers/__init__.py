@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.barzilai_borwein import barzilai_borwein
 from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
 from polyrve.optimizers.first_order import first_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import tensorflow as tf
+from polyrve.backend.tensorflow import tf
 
 LENGTH = 4096
 """Elements per row: 20 rows of float32 stay in a core's cache, and the error of a row's sum is a few eps."""

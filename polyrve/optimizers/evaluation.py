@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import tensorflow as tf
+from polyrve.backend.tensorflow import tf
 
 
 class Evaluation(NamedTuple):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.result import State, Status, Watch

@@ -18,9 +18,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.device import current
 from polyrve.backend.memory import give_back
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.lbfgs_history import FEWEST, Pairs, default_memory, kept_precision
@@ -94,7 +95,7 @@ def lbfgs(
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
-    pairs = Pairs(position, memory, kept, state)
+    pairs = Pairs(position, memory, kept, state, current())
 
     def export() -> dict[str, np.ndarray]:
         return {

@@ -25,9 +25,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.device import has_gpu
+from polyrve.backend.strategy import Strategy
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot
 from polyrve.optimizers.result import State
 
@@ -109,11 +109,30 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
 
 
 class Pairs:
-    """The m newest pairs on the device and their inner products on the host."""
+    """The m newest pairs on the device and their inner products on the host.
 
-    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
+    Parameters
+    ----------
+    like : tf.Tensor, shape (b, k)
+        A field as rows.
+    memory : int
+        Pairs kept, m.
+    kept : tf.DType
+        Precision that they are kept in.
+    state : mapping or None
+        What :meth:`export` returned.
+    strategy : Strategy
+        How the device forms inner products.
+
+    Raises
+    ------
+    ValueError
+        If the state holds another number of pairs, or pairs of another precision.
+    """
+
+    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None, strategy: Strategy) -> None:
         rows, length = like.shape
-        self._memory = memory
+        self._memory, self._strategy = memory, strategy
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -163,7 +182,7 @@ class Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True).numpy()
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._strategy).numpy()
             a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
@@ -191,12 +210,14 @@ class Pairs:
         slot = (self.order[-1] + 1) % m if self.order else 0
         if curved:
             rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
-            numbers = _take_in(self._pairs, tf.constant(rows), direction, gradient, next_gradient).numpy()
+            numbers = _take_in(
+                self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._strategy
+            ).numpy()
             sizes, products = numbers[:2], numbers[2:]
             self._sizes[[slot, m + slot]] = sizes * (step, 1.0)
             self.order = [i for i in self.order if i != slot]
         else:
-            products = _all_products(self._pairs, next_gradient - gradient).numpy()
+            products = _all_products(self._pairs, next_gradient - gradient, self._strategy).numpy()
         sy, yy = np.split(self._sizes * products, 2)
         self._sg += sy
         self._yg += yy
@@ -211,7 +232,9 @@ class Pairs:
 
 
 @tf.function
-def _take_in(pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+def _take_in(
+    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, strategy: Strategy
+) -> tf.Tensor:
     """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
 
     Returned are these two, and the 2 m products of what is kept with y, in one array, which is read at once.
@@ -221,30 +244,20 @@ def _take_in(pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tenso
     for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
         sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
         pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.concat([tf.stack(sizes), _all_products(pairs, y)], 0)
+    return tf.concat([tf.stack(sizes), _all_products(pairs, y, strategy)], 0)
 
 
 @tf.function
-def _all_products(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
-    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
-    return tf.concat([_products(pairs, vector, differences) for differences in (False, True)], 0)
+def _all_products(pairs: tf.Variable, vector: tf.Tensor, strategy: Strategy) -> tf.Tensor:
+    """Return products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
+    return tf.concat([_products(pairs, vector, differences, strategy) for differences in (False, True)], 0)
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool) -> tf.Tensor:
-    """Products of either half of the history with a vector, shape (m,), float64.
-
-    A GPU may round the factors of products of matrices to TensorFloat-32; a sum keeps them.
-    """
+def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, strategy: Strategy) -> tf.Tensor:
+    """Return products of either half of the history with a vector, shape (m,), float64."""
     halves = _halves(pairs, vector)
-
-    def of_block(i: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
-
-    if has_gpu():
-        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
-    else:
-        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
+    products = strategy.products_by_row(lambda i: tf.cast(halves[i, int(differences)], vector.dtype), vector)
     return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
 
 

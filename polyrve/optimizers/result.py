@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from polyrve.backend.tensorflow import tf
 
 
 class Status(Enum):

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from scipy import optimize
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.result import State, Status, Watch
 

@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve import __version__
-from polyrve.backend.device import has_gpu, require
+from polyrve.backend.device import require
 from polyrve.backend.memory import Forecast, forecast, give_back
+from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
@@ -157,7 +157,9 @@ class Problem:
             steps = zip(field.shape, field.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
             pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
         settings = self.settings.model_copy(update={"initial": initial})
-        return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
+        return forecast(
+            settings, self.state.count, self.state.unknowns, list(pixels.values()), loops=self.state.strategy.loops
+        )
 
     def key(self, initial: OrientationVolume | None = None) -> str:
         """Digest of maps, settings and the volume given as the start."""

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.device import enough_memory
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume

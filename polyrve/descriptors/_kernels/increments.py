@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import extend, reach_of
 from polyrve.descriptors._kernels.xla_operations import replaced, windows
 from polyrve.microstructure.lags import Lag
@@ -29,15 +28,15 @@ class Increments:
         Rows and columns of a section.
     periodic : bool
         Whether pairs are formed across its edges.
-    all_lags : bool
-        Whether all lags are taken at once, as a GPU does.
+    loops : bool
+        Whether lags are taken one after another; else all at once, as a GPU does.
     """
 
     lags: tuple[Lag, ...]
     eps: float
     shape: tuple[int, int]
     periodic: bool
-    all_lags: bool = False
+    loops: bool = True
 
     @property
     def area(self) -> int:
@@ -103,7 +102,7 @@ class Increments:
         With all lags at once, k is all of them.
         """
         starts, planes = tf.constant(self.lags) + tf.constant(self._reach), around.shape[:-2]
-        if self.all_lags:
+        if not self.loops:
             return form(slice(None), windows(around, starts, self.shape, 0), into)
 
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:

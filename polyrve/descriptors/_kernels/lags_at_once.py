@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import Layout
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable
 from polyrve.descriptors._kernels.xla_operations import windows

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
-from polyrve.descriptors.channels import divisor
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 
 
 def rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, formed: tf.TensorSpec) -> tf.Tensor:

@@ -20,15 +20,15 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.custom_gradients import with_gradient
-from polyrve.backend.device import has_gpu
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels import lags_at_once
 from polyrve.descriptors._kernels.loops import added, rows_added, stacked
 from polyrve.descriptors._kernels.surroundings import Block, Layout, reach_of, total
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable, Transform
-from polyrve.descriptors.channels import Channels, at_once, divisor, in_parts
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import average_groups
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.lags import Lag
@@ -108,25 +108,23 @@ def pair_means(
     parts = channels.parts(axis)
     sections, count, rows, columns = (int(n) for n in parts[0].shape)
     dtype, masked, reach = parts[0].dtype, channels.mask is not None, reach or reach_of(lags)
-    all_lags = has_gpu()
-    kept = 2 * len(lags) if all_lags and (masked or isinstance(transform, Isotropic)) else 0
+    strategy = channels.strategy
+    kept = 2 * len(lags) if not strategy.loops and (masked or isinstance(transform, Isotropic)) else 0
     section_bytes = dtype.size * (count + masked + kept) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
-    block = at_once(sections, section_bytes, transform.block_bytes)
+    block = strategy.at_once(sections, section_bytes, transform.block_bytes)
     shape = sections, count, rows, columns
     layout = Layout(shape, block, len(lags), reach, masked, channels.periodic, dtype)
-    kernel = _kernel(transform, layout, all_lags)
+    kernel = _kernel(transform, layout, strategy.loops)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
-    absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
-    masks = in_parts(channels.mask[None], axis) if masked else absent
-    return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
+    return tf.concat([kernel(*part, offsets) for part in zip(parts, channels.masks(axis), strict=True)], 2)
 
 
 @lru_cache(maxsize=64)
 def _kernel(
-    transform: Separable | Isotropic, layout: Layout, all_lags: bool
+    transform: Separable | Isotropic, layout: Layout, loops: bool
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
-    of_values, of_means = (lags_at_once.means, lags_at_once.slopes) if all_lags else (_means, _slopes)
+    of_values, of_means = (_means, _slopes) if loops else (lags_at_once.means, lags_at_once.slopes)
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.device import has_gpu
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import Descriptor
 
@@ -54,7 +53,7 @@ def misfits(
         If a target has another shape than the descriptor's estimate.
     """
     alone = group == 1 and channels.periodic and channels.mask is None
-    if alone and isinstance(descriptor, ComparesSections) and not has_gpu():
+    if alone and channels.strategy.loops and isinstance(descriptor, ComparesSections):
         return [_in_one_pass(descriptor, channels.parts(axis), target) for axis, target in targets.items()]
     found = []
     estimates = descriptor.estimate(channels, tuple(targets), group)

@@ -20,9 +20,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.custom_gradients import with_slope
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
 from polyrve.descriptors._kernels.xla_operations import replaced
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import tensorflow as tf
-
-from polyrve.backend.device import matvec
+from polyrve.backend.tensorflow import tf
 from polyrve.microstructure.lags import Lag
 
 
@@ -119,7 +117,7 @@ class Layout:
 
 def total(values: tf.Tensor) -> tf.Tensor:
     """Sum over rows and columns, (..., rows, columns) to (...)."""
-    return matvec(tf.reduce_sum(values, -2), tf.ones([values.shape[-1]], values.dtype))
+    return tf.linalg.matvec(tf.reduce_sum(values, -2), tf.ones([values.shape[-1]], values.dtype))
 
 
 def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: bool = True) -> tf.Tensor:

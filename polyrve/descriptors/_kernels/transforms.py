@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-import tensorflow as tf
-
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.loops import rows_added
-from polyrve.descriptors.channels import divisor
 
 _LOGISTIC = 4.325
 """Half the support of the quintic step that is nearest to a logistic function of width 1."""
