@@ -221,8 +221,8 @@ def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random
     whole = _whole(field)
     if whole.sum() < FEWEST:
         raise ValueError(
-            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to build a volume "
-            f"from; got {whole.sum()} in a map of {field.shape}"
+            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to "
+            f"build a volume from; got {whole.sum()} in a map of {field.shape}"
         )
     radius, columns = NEIGHBOURHOOD // 2, field.shape[1]
     row, column = np.nonzero(whole)

@@ -10,17 +10,39 @@ from typing import Any
 import numpy as np
 
 from polyrve.crystallography.phase import Phase
-from polyrve.microstructure import links, segmentation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.stereology import SPECK, count_grains
 
-_WINDOW = 60_000
+_CENTRAL_POINTS = 60_000
+"""Points of the central part in which grains are counted.
+
+It takes less than a second; of a smaller part the numbers of grains and of single points are less certain.
+"""
+
+_MANY_SINGLE, _MANY_UNINDEXED, _LOW_CONFIDENCE = 0.01, 0.1, 0.1
+"""Shares of single and of unindexed points, and the median confidence index, from which a map looks wrong.
+
+Chosen, not derived; EDAX's own clean-up takes points of a confidence index below 0.1 for unreliable. Lower shares name
+sound maps, higher ones pass over maps that want cleaning.
+"""
+
+_FEW_GRAINS = 50
+"""Grains of a map below which its statistics are those of single grains; :mod:`polyrve.reconstruction.input_checks`."""
+
+_FEW_ACROSS = 5
+"""Points across the mean grain, weighted by size, below which most of a grain's points lie at its boundary.
+
+Of a square grain 5 points wide 16 of 25 do. With a larger number maps are named whose grains are resolved.
+"""
+
 _HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What :func:`inspect` finds.
+    """The outcome of :func:`inspect`.
 
     Attributes
     ----------
@@ -38,10 +60,10 @@ def inspect(
     field: OrientationMap | OrientationVolume,
     path: str | Path | None = None,
     *,
-    threshold: float = links.DEFAULT_THRESHOLD,
+    threshold: float = DEFAULT_THRESHOLD,
     min_points: int = SPECK + 1,
 ) -> Inspection:
-    """Look at a map or volume before it is used.
+    """Tell what is in a map or volume and what looks wrong with it, before it is used.
 
     Grains are counted, and single points that differ from all their neighbours, in a central part of at most
     60 000 points.
@@ -60,6 +82,18 @@ def inspect(
     Returns
     -------
     Inspection
+
+    Raises
+    ------
+    ValueError
+        If the threshold is not between 0 and 180 degrees.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen
+    >>> found = inspect(make_specimen((8, 20, 25), grain_size=5.0, seed=1).field)
+    >>> found.facts["shape"], found.facts["not indexed"]
+    ('8 x 20 x 25 (nz, ny, nx), 4000 points', '0.00 %')
     """
     earlier = _earlier(field, path)
     facts = {**_facts(field), **earlier}
@@ -70,10 +104,10 @@ def inspect(
         )
     part = _central_part(field)
     if part.indexed.any():
-        segmented = segmentation.segment(part, threshold)
-        points = np.bincount(segmented.grain_ids.ravel())[1:]
+        grain_ids = analyse(part, threshold).grain_ids
+        points = np.bincount(grain_ids.ravel())[1:]
         single = points[points == 1].sum() / part.indexed.sum()
-        counted = count_grains(segmented.grain_ids, min_points)
+        counted = count_grains(grain_ids, min_points)
         ndim = len(field.shape)
         across = float((points**2).sum() / points.sum()) ** (1 / ndim)
         where = "" if part is field else f", in the central part of {_times(part.shape)} points"
@@ -85,15 +119,15 @@ def inspect(
             f"{across:.0f} points, {across * float(np.prod(field.spacing)) ** (1 / ndim):.3g} um: "
             "the mean weighted by size"
         )
-        if single > 0.01:
+        if single > _MANY_SINGLE:
             suspicions.append(
-                f"{100 * single:.1f} % of the points differ from all their neighbours: mis-indexed, or noise"
+                f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
             )
-        if counted < 50:
+        if counted < _FEW_GRAINS:
             suspicions.append(
                 f"{counted} grains of {min_points} points or more are few for statistics; texture wants some hundred"
             )
-        if across < 5:
+        if across < _FEW_ACROSS:
             suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
     return Inspection(facts, tuple(suspicions))
 
@@ -120,7 +154,7 @@ def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:
 
 
 def _earlier(field: OrientationMap | OrientationVolume, path: str | Path | None) -> dict[str, str]:
-    """The maps that orientations come from and the frames applied to them then; empty where the file is the first."""
+    """Tell the maps that orientations come from and the frames applied then; nothing where the file is the first."""
     made, source = field.provenance.get("maps"), field.provenance.get("source")
     if isinstance(made, Mapping) and made and all(isinstance(record, Mapping) for record in made.values()):
         read = [f"{normal}: " * (normal != "all") + _read_in(record) for normal, record in made.items()]
@@ -178,7 +212,7 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
     indexed = field.indexed
     if not indexed.any():
         return ["no point is indexed"]
-    if (missing := 1 - indexed.mean()) > 0.1:
+    if (missing := 1 - indexed.mean()) > _MANY_UNINDEXED:
         found.append(f"{100 * missing:.0f} % of the points are not indexed")
     orientations = field.quaternions[indexed]
     if len(orientations) > 1 and np.ptp(orientations, axis=0).max() == 0:
@@ -186,15 +220,15 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
     if max(field.spacing) > 1.001 * min(field.spacing):
         found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
     confidence = field.properties.get("CI")
-    if confidence is not None and np.median(confidence[indexed]) < 0.1:
+    if confidence is not None and np.median(confidence[indexed]) < _LOW_CONFIDENCE:
         found.append("the median confidence index is below 0.1")
     return found
 
 
 def _central_part(field: OrientationMap | OrientationVolume) -> OrientationMap | OrientationVolume:
-    if field.phase_ids.size <= _WINDOW:
+    if field.phase_ids.size <= _CENTRAL_POINTS:
         return field
-    side = int(_WINDOW ** (1 / len(field.shape)))
+    side = int(_CENTRAL_POINTS ** (1 / len(field.shape)))
     part = tuple(slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in field.shape)
     return field.evolve(
         quaternions=field.quaternions[part],

@@ -27,7 +27,9 @@ _NAMES = "zyx"
 
 @dataclass(frozen=True, eq=False)
 class TargetSet:
-    """The descriptors of one to three maps at one voxel size; made by :func:`polyrve.reconstruction.run.measure_targets`.
+    """The descriptors of one to three maps at one voxel size.
+
+    Made by :func:`polyrve.reconstruction.run.measure_targets`.
 
     Attributes
     ----------
