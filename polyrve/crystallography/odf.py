@@ -24,7 +24,7 @@ from scipy.spatial import cKDTree
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import symmetry_operations
 
-_CELL = np.deg2rad(1.5)
+_BIN = np.deg2rad(1.5)
 _NEIGHBOURS = 128
 _POLE_NODES = 2000
 
@@ -72,16 +72,16 @@ def _nodes(laue: str, spacing: float) -> _Nodes:
 
 @dataclass(frozen=True, eq=False)
 class OdfBins:
-    """Orientations of one phase, sorted into cells of 1.5 degrees.
+    """Orientations of one phase, sorted into bins of 1.5 degrees.
 
     Attributes
     ----------
     laue : str
         Laue group.
     centres : ndarray, shape (k, 4), float64
-        Mean orientation of the points of each cell that is not empty.
+        Mean orientation of the points of each bin that is not empty.
     of_point : ndarray, shape (n,), int64
-        Cell of each point.
+        Bin of each point.
     """
 
     laue: str
@@ -94,7 +94,7 @@ class OdfBins:
         Parameters
         ----------
         weights : ndarray, shape (k,)
-            Mass of each cell.
+            Mass of each bin.
         halfwidth : float, degrees
             Angle at which the kernel has half of its height; also the distance of the nodes.
 
@@ -129,7 +129,7 @@ class OdfBins:
         Parameters
         ----------
         weights : ndarray, shape (k,)
-            Mass of each cell.
+            Mass of each bin.
         halfwidth : float, degrees
 
         Returns
@@ -151,7 +151,7 @@ class OdfBins:
 
 
 def odf_bins(quaternions: np.ndarray, laue: str) -> OdfBins:
-    """Sort orientations into cells of 1.5 degrees.
+    """Sort orientations into bins of 1.5 degrees.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def odf_bins(quaternions: np.ndarray, laue: str) -> OdfBins:
     """
     zone = to_fundamental_zone(quaternions, symmetry_operations(laue)).reshape(-1, 4)
     axis_angle = rotation_vectors(zone)
-    number = np.floor(axis_angle / _CELL).astype(np.int64) + 2048
+    number = np.floor(axis_angle / _BIN).astype(np.int64) + 2048
     code, of_point = np.unique((number[:, 0] * 4096 + number[:, 1]) * 4096 + number[:, 2], return_inverse=True)
     of_point = of_point.ravel()
     mean = np.stack([np.bincount(of_point, x, minlength=len(code)) for x in zone.T], axis=1)

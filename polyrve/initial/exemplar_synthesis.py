@@ -1,9 +1,9 @@
-"""Solid texture synthesis: a volume of pixels of the maps, put together so that its sections look like the maps.
+"""Texture synthesis, as of pictures: a volume put together from pixels of the maps, so that its sections look like them.
 
 From coarse to fine two steps alternate. The *search* finds, for each voxel and each section through it, the
 neighbourhood of the map that is most like the voxel's own. The *update* lets all neighbourhoods that overlap a voxel
 propose the pixel that they would put there, and takes the proposal that agrees best with the others. At the end
-:mod:`polyrve.initial.pixel_swap` trades single pixels until the pair statistics are those of the map. Orientations are
+:mod:`polyrve.initial.pixel_swap` swaps single pixels until the pair statistics are those of the map. Orientations are
 never averaged: grains stay as sharp, and the scatter within them as wide, as they were measured. Orientations that the
 volume has too much of, and neighbourhoods that were used too often, are held back.
 
@@ -34,6 +34,7 @@ from polyrve.initial.pixel_swap import swap_pixels
 from polyrve.initial.polycrystal import polycrystal
 from polyrve.microstructure.axes import extended, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import at_voxel_size
 
 _SMALLEST_GRID = 16
@@ -51,24 +52,36 @@ _MARGIN = 4
 
 
 def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
-    """Whether maps, by the array axis that they are normal to, are large enough and show every axis of a volume."""
+    """Tell whether maps are large enough and show every axis of a volume.
+
+    Parameters
+    ----------
+    maps : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+    shape : sequence of int
+        (nz, ny, nx).
+
+    Returns
+    -------
+    bool
+    """
     shown = {axis for normal in maps for axis in in_plane(normal)}
     return set(extended(shape)) <= shown and all(whole_neighbourhoods(field) >= FEWEST for field in maps.values())
 
 
 def synthesize(
-    maps: Mapping[int, OrientationMap],
+    maps: Mapping[int, OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
     between: Callable[[], object] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A volume of measured pixels whose sections look like some maps.
+    """Put a volume together from measured pixels, so that its sections look like some maps.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or MapAnalysis
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); nz = 1 for a planar one.
@@ -78,7 +91,7 @@ def synthesize(
         Whether the volume repeats; if not, a part of a larger one that does is returned.
     rng : numpy.random.Generator
     between : callable, optional
-        Called before each sweep and each batch of exchanges; what it raises ends the synthesis.
+        Called before each sweep and each batch of swaps; what it raises ends the texture synthesis.
 
     Returns
     -------
@@ -90,22 +103,23 @@ def synthesize(
     ValueError
         If a map has hardly a neighbourhood that is whole and indexed, or an axis of the volume is shown by no map.
     """
-    maps = {axis: field for axis, field in maps.items() if axis in planar(shape)}
-    shown = {axis for normal in maps for axis in in_plane(normal)}
+    analyses = analyse_all({axis: one for axis, one in maps.items() if axis in planar(shape)})
+    fields = {axis: one.field for axis, one in analyses.items()}
+    shown = {axis for normal in fields for axis in in_plane(normal)}
     hidden = [axis for axis in extended(shape) if axis not in shown]
     if hidden:
         names = ", ".join("zyx"[axis] for axis in hidden)
         raise ValueError(f"maps: expected one that shows each axis of a volume of {tuple(shape)}; got none for {names}")
     full = _triple(n if n == 1 or periodic else n + _MARGIN for n in shape)
-    coarsest, *finer = [(factor, _triple(-(-n // factor) for n in full)) for factor in _factors(maps, full)]
+    coarsest, *finer = [(factor, _triple(-(-n // factor) for n in full)) for factor in _factors(fields, full)]
     factor, grid = coarsest
-    source = exemplar(_coarse(maps, spacing, factor), rng)
+    source = exemplar(_coarse(fields, spacing, factor), rng)
     step = tuple(length * n / m for length, n, m in zip(spacing, full, grid, strict=True))
-    cells = cells_of_chords(maps, grid, step)
-    pixels = _nearest(source, *polycrystal(maps, grid, step, True, rng, cells))
+    cells = cells_of_chords(analyses, grid, step)
+    pixels = _nearest(source, *polycrystal(analyses, grid, step, True, rng, cells))
     _grow(source, pixels, grid, not finer, rng, between)
     for factor, fine_grid in finer:
-        fine = exemplar(_coarse(maps, spacing, factor), rng)
+        fine = exemplar(_coarse(fields, spacing, factor), rng)
         pixels = _refined(pixels, source, grid, fine, fine_grid, rng)
         source, grid = fine, fine_grid
         _grow(source, pixels, grid, factor == 1, rng, between)
@@ -137,7 +151,7 @@ def sharpen(
     phase_ids : ndarray, shape (nz, ny, nx), int
     rng : numpy.random.Generator
     between : callable, optional
-        Called before each batch of exchanges; what it raises ends them.
+        Called before each batch of swaps; what it raises ends them.
 
     Returns
     -------

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from polyrve.crystallography import rotation
-from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.axes import volume_of_map
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.links import neighbour_disorientation
+from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
 
-_BOUNDARY = np.deg2rad(5.0)
+_BOUNDARY = np.deg2rad(DEFAULT_THRESHOLD)
 _BOUNDARY_PREFERENCE = 5.0
+"""How much more often a point next to a boundary is unindexed or misindexed than one inside a grain.
+
+Patterns of two grains overlap there. An assumption: with 1 they are strewn evenly, with more they gather at boundaries,
+where they hide more of the neighbours' disorientations and cut more chords.
+"""
 
 
 def simulate_scan(
@@ -24,11 +29,10 @@ def simulate_scan(
     misindexed: float = 0.005,
     seed: int = 0,
 ) -> OrientationMap:
-    """A planar section as an EBSD instrument would give it.
+    """Measure a planar section of a volume as an EBSD instrument would.
 
-    Orientations are reduced to the symmetric equivalent nearest to the identity, as indexing software reports them.
-    They refer to the section's own frame, x along its rows, y from row to row, which for a section normal to z is the
-    frame of the volume; normal to y it is turned by 90 degrees about x, normal to x a cyclic exchange of axes.
+    Orientations are reduced to the symmetric equivalent nearest to the identity, as indexing software reports them, and
+    refer to the section's own frame (:mod:`polyrve.microstructure.axes`).
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def simulate_scan(
     axis, index : int
         The section: 0 for z, 1 for y, 2 for x, and the position along that axis.
     noise : float, degrees
-        Root mean square angle of the measuring error of an indexed point.
+        Measuring noise: root mean square angle of the error of an indexed point.
     unindexed, misindexed : float
         Shares of the points without an orientation and with a random one; both are more frequent, by a factor
         of five, next to a boundary of more than 5 degrees.
@@ -45,13 +49,25 @@ def simulate_scan(
     Returns
     -------
     OrientationMap
-        With the confidence index in ``properties["CI"]``: about 0.7, below 0.1 where mis-indexed, -1 where
+        With the confidence index in ``properties["CI"]``: about 0.7, below 0.1 where misindexed, -1 where
         unindexed.
 
     Raises
     ------
     ValueError
         If the section does not exist or a share is out of range.
+
+    See Also
+    --------
+    polyrve.microstructure.synthetic.make_specimen : A volume to be measured.
+    polyrve.microstructure.fields.OrientationVolume.section : The section as it is, in the frame of the volume.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen
+    >>> scan = simulate_scan(make_specimen((8, 20, 25), grain_size=5.0, seed=1), axis=0, index=3, unindexed=0.02)
+    >>> scan.shape, int((~scan.indexed).sum()), sorted(scan.properties)
+    ((20, 25), 10, ['CI'])
     """
     field = volume.field if isinstance(volume, GrainVolume) else volume
     if axis not in (0, 1, 2) or not -field.shape[axis] <= index < field.shape[axis]:
@@ -65,7 +81,8 @@ def simulate_scan(
         )
     section = field.section(axis, index)
     rng = np.random.default_rng(seed)
-    quaternions, phase_ids = rotation.multiply(section.quaternions, _volume_of_section(axis)), section.phase_ids.copy()
+    volume_of_section = rotation.from_matrix(volume_of_map(axis))
+    quaternions, phase_ids = rotation.multiply(section.quaternions, volume_of_section), section.phase_ids.copy()
     error = rng.standard_normal((*section.shape, 3)) * (np.deg2rad(noise) / np.sqrt(3.0))
     quaternions = rotation.multiply(rotation.from_rotation_vector(error), quaternions)
     confidence = np.clip(rng.normal(0.7, 0.1, section.shape), 0.15, 1.0)
@@ -102,13 +119,8 @@ def simulate_scan(
     )
 
 
-def _volume_of_section(axis: int) -> np.ndarray:
-    """Rotation from coordinates of a section normal to an array axis to those of the volume, both x, y, z."""
-    down, along = np.eye(3)[[2 - i for i in in_plane(axis)]]
-    return rotation.from_matrix(np.column_stack([along, down, np.cross(along, down)]))
-
-
 def _next_to_boundary(section: OrientationMap) -> np.ndarray:
+    """Find the points with a boundary at one of their four sides."""
     section = section.evolve(periodic=False)
     next_to = np.zeros(section.shape, dtype=bool)
     for axis in (0, 1):

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-Stage = Literal["start", "minimisation", "minimum"]
-"""What a saved state is: the start on its grid, a running minimisation there, or the minimum on the last grid."""
+Stage = Literal["initial", "minimisation", "minimum"]
+"""What a saved state is: the first on its grid, one of a minimisation there, or the minimum on the last grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Checkpoint:
     _last: float = field(default_factory=time.monotonic, repr=False)
 
     def due(self) -> bool:
-        """Whether the interval has passed since the last write."""
+        """Tell whether the interval has passed since the last write."""
         return time.monotonic() - self._last >= self.interval
 
     def save(
@@ -78,7 +78,7 @@ class Checkpoint:
             Copies the state to the host.
         history : list of dict
         key : str
-            What the run was started with; it must be the same when the run is continued.
+            Of maps and settings; it must be the same when the run is continued.
         """
         header = json.dumps({"stage": stage, "level": level, "history": history, "key": key})
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self, key: str) -> Saved | None:
-        """The saved state, or None where there is none.
+        """Return the saved state, or None where there is none.
 
         Raises
         ------

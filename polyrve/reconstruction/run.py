@@ -14,7 +14,7 @@ from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling
-from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
@@ -96,15 +96,17 @@ def reconstruct(
     checkpoint: Checkpoint | None = None,
     **overrides: Any,
 ) -> Reconstruction:
-    """Grow a volume whose sections have the statistics of one to three orientation maps.
+    """Reconstruct a volume whose sections have the statistics of one to three orientation maps.
 
     Parameters
     ----------
     maps : OrientationMap, sequence of three, or mapping
         One map stands for the sections normal to all three axes. Three maps are normal to x, y and z (RD, TD, ND), each
-        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See
-        :mod:`polyrve.microstructure.map_placement`.
-        A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
+        in its own frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See
+        :func:`polyrve.microstructure.map_placement.by_normal`. Maps that have been analysed, as from
+        :func:`polyrve.microstructure.map_placement.analyse_maps`, are not analysed again. A
+        :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the initial field is then random, on one
+        grid.
     settings : ReconstructionSettings, optional
     initial : str or OrientationVolume, optional
         How the initial field is made, as ``settings.initial``, or the initial field itself.
@@ -113,13 +115,13 @@ def reconstruct(
     progress : callable, optional
         Receives a :class:`Progress` after each iteration; the run ends when it returns True.
     say : callable, optional
-        Receives a line of text before each step that has no iterations: the start and the sharpening.
+        Receives a line of text before each step that has no iterations: the initial field and the sharpening.
     between : callable, optional
         Called between the sweeps of those steps. KeyboardInterrupt, raised by it or by `say`, ends the run as from the
         keyboard.
     checkpoint : Checkpoint, optional
-        Where the start of each grid, the running state at intervals and the minimum before it is sharpened are saved,
-        and continued if one is there.
+        Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
+        saved, and continued if one is there.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
@@ -137,9 +139,22 @@ def reconstruct(
     MemoryError
         If the working set will not fit into memory, or does not fit into a GPU's.
 
+    See Also
+    --------
+    polyrve.validate : Compares the volume with the maps.
+    polyrve.reconstruct_many : Several seeds, the best of which is kept.
+
     References
     ----------
     arXiv 2605.14898, section 2.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> scan = simulate_scan(make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> result = reconstruct(scan, shape=(1, 12, 12), iterations=2)
+    >>> result.volume.shape, len(result.history)
+    ((1, 12, 12), 3)
     """
     if isinstance(initial, str):
         initial, overrides = None, {**overrides, "initial": initial}
@@ -161,9 +176,10 @@ def reconstruct(
             objective = problem.objective(sections, grid)
             if state.minimisation is None:
                 if state.position is None:
-                    state = _put_together(problem, sections, grids, say, between)
+                    state = _put_together(problem, grids, say, between)
                 state = replace(state, position=np.asarray(resampling.refine(state.position, grid), dtype=np.float32))
-                log.save("start", state.level, state, partial(dict, position=state.position))
+                log.save("initial", state.level, state, partial(dict, position=state.position))
+            problem.release()
             state = _minimised(problem, objective, state, grids, log, progress)
         if state.status in _STOPPED:
             return _stopped(problem, state, log)
@@ -187,11 +203,11 @@ class _State:
     level : int
         Grid that is next, from 1 for the coarsest; one more than there are at the minimum on the finest.
     position : ndarray or None
-        Unknowns, on the grid before until the start on this one; None before the start is put together.
-    started : str
-        What the run started from.
-    begun : ndarray or None
-        Unknowns of the polycrystal that it started from, if it did so on the finest grid.
+        Unknowns, on the grid before until this one begins; None before the initial field is made.
+    initial : str
+        The kind of the initial field.
+    polycrystal : ndarray or None
+        Unknowns of the initial field, if it is a polycrystal on the finest grid.
     minimisation : mapping of str to ndarray, or None
         State of the optimizer that continues on this grid.
     status : Status
@@ -200,21 +216,21 @@ class _State:
 
     level: int
     position: Any
-    started: str
-    begun: np.ndarray | None = None
+    initial: str
+    polycrystal: np.ndarray | None = None
     minimisation: Mapping[str, np.ndarray] | None = None
     status: Status = Status.ITERATIONS
 
     @classmethod
     def of(cls, saved: Saved, grids: int) -> _State:
-        """What a checkpoint holds."""
+        """Return the state that a checkpoint holds."""
         arrays = dict(saved.state)
-        started, begun = str(arrays.pop("started")), arrays.pop("begun", None)
+        initial, polycrystal = str(arrays.pop("initial")), arrays.pop("polycrystal", None)
         if saved.stage == "minimisation":
-            return cls(saved.level, arrays["best/position"], started, begun, arrays)
+            return cls(saved.level, arrays["best/position"], initial, polycrystal, arrays)
         if saved.stage == "minimum":
-            return cls(grids + 1, arrays["position"], started, begun, status=Status[str(arrays["status"])])
-        return cls(saved.level, arrays["position"], started, begun)
+            return cls(grids + 1, arrays["position"], initial, polycrystal, status=Status[str(arrays["status"])])
+        return cls(saved.level, arrays["position"], initial, polycrystal)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,22 +243,23 @@ class _Log:
 
     def save(self, stage: Stage, level: int, state: _State, arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
         if self.checkpoint is not None:
-            kept = {"started": np.str_(state.started), **({} if state.begun is None else {"begun": state.begun})}
+            kept: dict[str, Any] = {"initial": np.str_(state.initial)}
+            if state.polycrystal is not None:
+                kept["polycrystal"] = state.polycrystal
             history = [asdict(record) for record in self.history]
             self.checkpoint.save(stage, level, lambda: {**arrays(), **kept}, history, self.key)
 
 
 def _put_together(
     problem: Problem,
-    sections: Mapping[int, OrientationMap],
     grids: Sequence[tuple[int, int, int]],
     say: Callable[[str], Any],
     between: Callable[[], object],
 ) -> _State:
-    """The state at the start on the coarsest grid."""
-    say("putting the start together")
-    name, position = problem.initial_field(sections, grids[0], between)
-    say(f"starting from: {name}")
+    """Make the initial state, on the coarsest grid."""
+    say("making the initial field")
+    name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
+    say(f"initial field: {name}")
     return _State(1, position, name, position if name == "polycrystal" and len(grids) == 1 else None)
 
 
@@ -254,7 +271,7 @@ def _minimised(
     log: _Log,
     progress: Callable[[Progress], Any] | None,
 ) -> _State:
-    """The state after the minimisation on a grid."""
+    """Return the state after the minimisation on a grid."""
     settings, level = problem.settings, state.level
     grid = grids[level - 1]
 
@@ -283,7 +300,7 @@ def _minimised(
 
 
 def _stopped(problem: Problem, state: _State, log: _Log) -> Reconstruction:
-    """The best state of a run that did not come to its end."""
+    """Return the best state of a run that did not come to its end."""
     return Reconstruction(
         _volume(problem, state, log), tuple(log.history), str(state.status), problem.settings, math.nan
     )
@@ -297,11 +314,11 @@ def _finished(
     say: Callable[[str], Any],
     between: Callable[[], object],
 ) -> Reconstruction:
-    """The volume of the minimum, sharpened where that is asked for, and its loss."""
+    """Make the volume of the minimum, sharpened where that is asked for, with its loss."""
     volume = _volume(problem, state, log)
     if problem.settings.sharpen and problem.sections:
         say("sharpening")
-        volume = problem.sharpened(volume, state.begun, between)
+        volume = problem.sharpened(volume, state.polycrystal, between)
     loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
     volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
     return Reconstruction(volume, tuple(log.history), str(state.status), problem.settings, loss["volume"])
@@ -309,7 +326,7 @@ def _finished(
 
 def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
     run = {
-        "start": state.started,
+        "initial": state.initial,
         "status": str(state.status),
         "history": [[record.level, record.iteration, record.loss] for record in log.history],
     }
@@ -323,13 +340,25 @@ def measure_targets(
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     **overrides: Any,
 ) -> TargetSet:
-    """The descriptors of maps that :func:`reconstruct` would match with the same settings, to keep or to mix.
+    """Measure the descriptors of maps that :func:`reconstruct` would match, to keep or to mix them.
 
-    Parameters and errors are those of :func:`reconstruct`.
+    Parameters
+    ----------
+    maps, settings, descriptors, **overrides
+        As for :func:`reconstruct`.
 
     Returns
     -------
     TargetSet
+
+    Raises
+    ------
+    ValueError
+        If maps and settings do not fit each other, or two descriptors have one name.
+
+    See Also
+    --------
+    polyrve.reconstruction.targets.average : Targets of several maps together.
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     grid = problem.settings.shape
@@ -351,6 +380,6 @@ def measure_targets(
 
 
 def _lowest(history: Sequence[Progress]) -> float:
-    """Lowest loss on the finest grid."""
+    """Return the lowest loss on the finest grid."""
     finest = history[-1].level
     return min(record.loss for record in history if record.level == finest)

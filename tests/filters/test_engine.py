@@ -58,9 +58,9 @@ def test_result_and_progress_come_back(play, scan):
 def test_what_has_no_iterations_is_shown_too(play, scan):
     heard = Heard()
     told = io.StringIO()
-    Reporter(Console(file=told, width=60)).say("putting the start together")
+    Reporter(Console(file=told, width=60)).say("making the initial field")
     grow({"z": scan}, play(f"print({told.getvalue()!r})\n{LINES.replace('% i', '% 0')}\nvolume()"), heard=heard)
-    assert [text for _, text in heard[1:2]] == ["putting the start together"]
+    assert [text for _, text in heard[1:2]] == ["making the initial field"]
 
 
 def test_warnings_are_warnings_here_and_temporary_files_are_not_shown(play, scan):
@@ -117,7 +117,7 @@ def test_cancel_is_answered_within_the_start_in_this_process(scan, asks):
     heard, asked = Heard(), itertools.count(1)
     with pytest.raises(Cancelled):
         grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, initial="exemplar")
-    assert [text for _, text in heard] == ["loading TensorFlow", "putting the start together"][:asks]
+    assert [text for _, text in heard] == ["loading TensorFlow", "making the initial field"][:asks]
     assert next(asked) <= asks + 3
 
 

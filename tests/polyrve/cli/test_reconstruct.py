@@ -192,7 +192,7 @@ def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkey
     assert (code, out) == (130, "")
     sentences = [line for line in err.splitlines() if line and not line.startswith("polyrve: warning:")]
     assert sentences == [
-        "putting the start together", "polyrve: interrupted before the first iteration: no volume is written"
+        "making the initial field", "polyrve: interrupted before the first iteration: no volume is written"
     ]  # fmt: skip
     assert sorted(tmp_path.iterdir()) == before
     with monkeypatch.context() as patch:

@@ -55,7 +55,7 @@ def fine_maps():
 
 def test_cells_that_stand_for_grains_are_grains(fine_maps):
     maps = fine_maps
-    cells = replace(fit_cells(maps, SHAPE, SPACING, np.random.default_rng(0)), noise=0.0)
+    cells = replace(fit_cells(maps, SHAPE, SPACING, np.random.default_rng(0)), misindexed=0.0)
     assert cells.alike
     labels = draw_cells(cells, maps, SHAPE, SPACING, True, np.random.default_rng(1))
     numbers = []

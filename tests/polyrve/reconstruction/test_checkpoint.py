@@ -77,7 +77,7 @@ def write_forever(path):
     level = 0
     while True:
         level += 1
-        checkpoint.save("start", level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
+        checkpoint.save("initial", level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
 
 
 def test_killed_at_any_moment_the_file_is_whole(tmp_path):

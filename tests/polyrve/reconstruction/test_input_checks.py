@@ -8,7 +8,6 @@ from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.reconstruction.input_checks import (
     FEWEST_GRAINS,
     check_voxel_size,
-    mean_grain_area,
     number_of_grains,
     warn_of_few_grains,
 )
@@ -19,16 +18,6 @@ def squares(shape, side, step=0.5):
     rows, columns = np.indices(shape) // side
     angles = np.stack([0.3 * (rows % 3) + 0.9 * (columns % 3), 0.4 * (columns % 2), 0.0 * rows], axis=-1)
     return OrientationMap(from_euler(angles), np.ones(shape, int), (ALUMINIUM,), (step, step))
-
-
-def test_area_of_square_grains():
-    """7 x 9 grains, of which those cut by the edges count as halves: all that lie on them."""
-    field = squares((35, 45), 5)
-    assert mean_grain_area(field) == pytest.approx(35 * 45 * 0.25 / (63 - 28 / 2))
-
-
-def test_only_the_middle_of_large_maps_counts():
-    assert mean_grain_area(squares((20, 1400), 10)) == mean_grain_area(squares((20, 500), 10))
 
 
 def test_grains_of_a_volume_within_a_factor_of_two():

@@ -8,8 +8,13 @@ from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.odf import odf_bins, pole_density, pole_directions, to_fundamental_zone
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.lags import half_space
+from polyrve.microstructure.map_analysis import analyse
+from polyrve.microstructure.map_placement import analyse_maps
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import count_grains
 from polyrve.microstructure.synthetic import Component, make_specimen
 from polyrve.validation.metrics import (
     boundary_histogram,
@@ -47,8 +52,8 @@ def perfect(volume, axis, index):
 
 
 def masses(quaternions, laue, halfwidth=5.0):
-    cells = odf_bins(quaternions, laue)
-    return cells.odf(np.bincount(cells.of_point) / len(quaternions), halfwidth)
+    bins = odf_bins(quaternions, laue)
+    return bins.odf(np.bincount(bins.of_point) / len(quaternions), halfwidth)
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +271,7 @@ def test_sections_are_those_of_the_volume(specimen):
 
 def test_a_map_at_another_spacing_keeps_measured_orientations():
     angle = np.arange(24.0).reshape(4, 6)
-    half = at_spacing(map_of(about_z(angle)), (2.0, 3.0))
+    half = at_spacing(map_of(about_z(angle)), (2.0, 3.0)).field
     assert half.shape == (2, 2)
     assert half.spacing == (2.0, 3.0)
     for row in range(2):
@@ -274,7 +279,10 @@ def test_a_map_at_another_spacing_keeps_measured_orientations():
             cell = about_z(angle[2 * row : 2 * row + 2, 3 * column : 3 * column + 3])
             assert np.abs(cell - half.quaternions[row, column]).max(axis=-1).min() < 1e-12
     same = map_of(about_z(angle))
-    assert at_spacing(same, (1.0, 1.0)) is same
+    assert at_spacing(same, (1.0, 1.0005)).field is same
+    analysis = analyse(same)
+    assert at_spacing(analysis, (1.0, 1.0)) is analysis
+    assert at_spacing(analysis, (2.0, 2.0)) is at_spacing(analysis, (2.0, 2.0))
 
 
 def test_a_map_against_itself_has_no_difference(large_map):
@@ -613,3 +621,27 @@ def test_few_windows_give_no_floor(large_map, specimen):
     )
     reason = validate(small, specimen, windows=10)["aspect_ratio"].reason
     assert reason.endswith("windows of the map have no whole grain of at least 10 points: there is no floor"), reason
+
+
+def test_grains_that_come_in_are_counted_as_they_are(specimen, large_map):
+    """Labels that no segmentation would give show which ones were counted: each half of the volume is one grain."""
+    volume = segment(specimen.field).field
+    halves = GrainVolume(volume, 1 + (np.indices(volume.shape)[0] >= 15), volume.quaternions[[0, 15], 0, 0], [1, 1])
+    assert compare(large_map, halves, windows=1).analysis.grains is halves
+    assert validate(large_map, halves, windows=1).grains == 2
+    cut = count_grains(segment(volume).grain_ids)
+    assert cut > 2
+    assert validate(large_map, halves, windows=1, threshold=5.5).grains == count_grains(segment(volume, 5.5).grain_ids)
+    unknown = GrainVolume(specimen.field, halves.grain_ids, halves.quaternions, halves.phase_ids)
+    assert validate(large_map, unknown, windows=1).grains == cut
+
+
+def test_maps_that_were_analysed_give_the_same_validation(specimen, large_map):
+    maps = analyse_maps(large_map)
+    expected = validate(large_map, specimen, windows=5)
+    assert validate(maps, specimen, windows=5) == expected
+    reference, _ = compare(maps, specimen, windows=1).pairs["y"]
+    assert reference.measures is maps[1].sections
+    other = validate(maps, specimen, windows=5, threshold=8.0)
+    assert other == validate(large_map, specimen, windows=5, threshold=8.0)
+    assert other != expected
