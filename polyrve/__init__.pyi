@@ -1,3 +1,4 @@
+from .adapters.grains import read_grains as read_grains
 from .adapters.registry import read as read
 from .adapters.registry import read_map as read_map
 from .adapters.registry import read_volume as read_volume
