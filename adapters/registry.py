@@ -50,7 +50,8 @@ class Format:
     suffixes : tuple of str
         File name endings in lower case with the dot, the usual one first; empty for a folder of files.
     module : str
-        Import path of the module that holds ``read(path, **options)`` and/or ``write(data, path, **options)``.
+        Import path of the module that holds ``read(path, **options)`` and/or ``write(data, path, **options)``. Where
+        files may hold grains, also ``read_segmented(path, **options)``: grains, or the field where there are none.
     reads, writes : bool
     description : str
         One line for ``polyrve formats``.
@@ -270,7 +271,8 @@ def read(
     Returns
     -------
     OrientationMap or OrientationVolume
-        Orientations in the map frame, whatever frame the file has.
+        Orientations in the map frame, whatever frame the file has. Where the file has a grain id per point,
+        ``properties["FeatureIds"]`` holds them; :func:`polyrve.read_grains` reads the grains themselves.
 
     Raises
     ------
@@ -278,6 +280,11 @@ def read(
         If there is no such file.
     FormatError
         If it is a folder or empty, the format is not known or cannot be read, or the content is not of the format.
+
+    See Also
+    --------
+    polyrve.read_map, polyrve.read_volume : The same for one kind alone, which type checkers can follow.
+    polyrve.read_grains : Read the grains of the file.
 
     Examples
     --------

@@ -91,9 +91,19 @@ def segment(
     ValueError
         If the threshold is not in (0, 180), ``min_points`` is not positive, or no grain has that many points.
 
+    See Also
+    --------
+    polyrve.read_grains : Read the grains that a file holds.
+
     References
     ----------
     ASTM E2627-13, Determining average grain size using electron backscatter diffraction.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> polyrve.segment(polyrve.data.load("scan"), min_points=3).number_of_grains
+    84
     """
     if not 0.0 < threshold < 180.0:
         raise ValueError(f"threshold: expected degrees between 0 and 180; got {threshold}")

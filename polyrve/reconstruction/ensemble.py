@@ -18,8 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from polyrve import _face
 from polyrve.backend.device import most_at_once
 from polyrve.descriptors import Descriptor
+from polyrve.microstructure import summary
 from polyrve.microstructure.map_placement import Maps
 from polyrve.reconstruction.problem import prepare
 from polyrve.reconstruction.run import Reconstruction, reconstruct
@@ -60,7 +62,7 @@ class Member:
     attempts: int = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
     """The outcome of :func:`reconstruct_many`.
 
@@ -77,6 +79,21 @@ class Ensemble:
     best: Reconstruction
     members: tuple[Member, ...]
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        known = {member.seed: member.loss for member in self.members if math.isfinite(member.loss)}
+        failed = len(self.members) - len(known)
+        first = f"Ensemble: {len(self.members)} seeds{f', {failed} without a volume' * bool(failed)}"
+        if self.interrupted:
+            first += ", interrupted"
+        if not known:
+            return f"{first}\n{self.best!r}"
+        best = min(known, key=lambda seed: known[seed])
+        losses = f"Losses: {known[best]:.3e} (seed {best}, the best) ... {max(known.values()):.3e}"
+        return f"{first}\n{losses}\n{self.best!r}"
+
+    def _repr_html_(self) -> str:
+        return summary.html(repr(self), _face.thumbnail(self.best.volume))
 
 
 def reconstruct_many(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyrve import _face
 from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
-from polyrve.microstructure import resampling
-from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure import resampling, summary
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
@@ -22,6 +25,9 @@ from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
@@ -55,7 +61,7 @@ class Progress:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
     """The outcome of :func:`reconstruct`.
 
@@ -70,6 +76,15 @@ class Reconstruction:
     settings : ReconstructionSettings
     volume_loss : float
         Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.data.load("scan")
+    >>> result = polyrve.reconstruct(scan, shape=(16, 16, 16), initial="polycrystal", iterations=2)  # doctest: +SKIP
+    >>> result.grains.write("rve.dream3d")  # doctest: +SKIP
+    >>> result.plot_convergence().get_ylabel()  # doctest: +SKIP
+    'loss'
     """
 
     volume: OrientationVolume
@@ -82,6 +97,57 @@ class Reconstruction:
     def loss(self) -> float:
         """Lowest loss on the finest grid, as minimised."""
         return _lowest(self.history)
+
+    @cached_property
+    def grains(self) -> GrainVolume:
+        """The volume cut into grains by the usual threshold, 5 degrees."""
+        return self.volume.segment()
+
+    def __repr__(self) -> str:
+        last = self.history[-1] if self.history else None
+        lines = [f"Reconstruction: {summary.size(self.volume)}{', periodic' * self.volume.periodic}"]
+        lines.append(f"Phases: {', '.join(f'{summary.plain(p.name)} ({p.laue})' for p in self.volume.phases[:8])}")
+        if last is not None:
+            written = "not sharpened" if math.isnan(self.volume_loss) else f"{self.volume_loss:.3e} as written"
+            grids = f"{last.levels} grid{'s' * (last.levels != 1)}"
+            lines.append(f"Loss: {self.loss:.3e} after {len(self.history) - last.level} iterations, {grids}; {written}")
+        lines.append(f"Status: {self.status!s}")
+        chosen = self.settings.model_dump(exclude_defaults=True)
+        lines.append(f"Settings: {', '.join(f'{name}={value}' for name, value in chosen.items()) or 'defaults'}")
+        source = summary.origin(self.volume.provenance)
+        return "\n".join([*lines, *([f"Source: {source}"] if source else [])])
+
+    def _repr_html_(self) -> str:
+        return summary.html(repr(self), _face.thumbnail(self.volume))
+
+    def plot_convergence(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss over all iterations, the grids one after the other.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        return _face.plot_loss([(record.level, record.iteration, record.loss) for record in self.history], ax)
+
+    def write(self, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
+        """Write the volume with its grains, as :func:`polyrve.write` does.
+
+        Parameters
+        ----------
+        path : path-like
+        format : str, optional
+            Name of the format; by default from the suffix.
+        force : bool
+            Whether existing files may be replaced.
+        **options
+            Further arguments of the format's own ``write``.
+        """
+        self.grains.write(path, format=format, force=force, **options)
 
 
 def reconstruct(

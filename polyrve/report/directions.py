@@ -70,7 +70,7 @@ def color_key(place: Any, laue: str) -> Axes:
     """
     import orix.plot  # noqa: F401 the projections
 
-    axis: Any = place.get_gridspec().figure.add_subplot(place, projection="ipf", symmetry=point_group(laue))
+    axis: Any = place.get_topmost_subplotspec().get_gridspec().figure.add_subplot(place, projection="ipf", symmetry=point_group(laue))
     axis.plot_ipf_color_key(show_title=False)
     for text in axis.texts:
         text.set_fontsize(9)
