@@ -545,7 +545,7 @@ def _run(scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint) 
     except KeyboardInterrupt:
         saved = "; --resume continues it" if checkpoint.path.exists() else ""
         _fail(f"interrupted before the first iteration: no volume is written{saved}", 130)
-    return result, result.status == str(Status.INTERRUPTED)
+    return result, result.status is Status.INTERRUPTED
 
 
 def _run_many(
