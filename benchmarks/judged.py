@@ -109,7 +109,7 @@ def main() -> None:
     lines = [
         f"# {stem}, {options.voxels}^3", "", "```", command, "```", "",
         f"{len(distinct)} map{'s' * (len(distinct) > 1)} ({shapes} of {distinct[0].spacing[1]:g} um); defaults, seed "
-        f"{options.seed}; {taken}; loss {result.loss:.2e}. {result.status[0].upper()}{result.status[1:]}", "",
+        f"{options.seed}; {taken}; loss {result.loss:.2e}. {result.status}", "",
         f"![maps and sections]({stem}.png)", "", "## Sections against the maps", "",
         *table(validate(given, result.volume)),
     ]  # fmt: skip

@@ -163,7 +163,7 @@ def _here(
         if not cancelled():
             raise
         raise Cancelled("cancelled before the first iteration") from None
-    return Grown(result.volume, result.status)
+    return Grown(result.volume, str(result.status))
 
 
 def _elsewhere(

@@ -48,7 +48,7 @@ class Member:
     loss : float
         Loss of its volume, :attr:`polyrve.reconstruction.run.Reconstruction.volume_loss`; NaN where the run failed.
     status : str
-        Why it ended.
+        Why it ended, as a sentence: that of its :class:`polyrve.optimizers.Status`, or what failed.
     seconds : float
         Wall time on its worker.
     attempts : int
@@ -256,7 +256,7 @@ class _Runs:
             del self._running[future]
             if self.best is None or result.volume_loss < self.best.volume_loss:
                 self.best = result
-            self._record(Member(seed, result.volume_loss, result.status, seconds, attempts))
+            self._record(Member(seed, result.volume_loss, str(result.status), seconds, attempts))
         return None
 
     def _record(self, member: Member) -> None:

@@ -71,8 +71,8 @@ class Reconstruction:
         The best state found.
     history : tuple of Progress
         Every iteration, from the coarsest grid to the finest.
-    status : str
-        Why it ended, with a remedy.
+    status : Status
+        Why it ended; ``str(status)`` is a sentence with a remedy.
     settings : ReconstructionSettings
     volume_loss : float
         Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
@@ -89,7 +89,7 @@ class Reconstruction:
 
     volume: OrientationVolume
     history: tuple[Progress, ...]
-    status: str
+    status: Status
     settings: ReconstructionSettings
     volume_loss: float
 
@@ -366,10 +366,8 @@ def _minimised(
 
 
 def _stopped(problem: Problem, state: _State, log: _Log) -> Reconstruction:
-    """Return the best state of a run that did not come to its end."""
-    return Reconstruction(
-        _volume(problem, state, log), tuple(log.history), str(state.status), problem.settings, math.nan
-    )
+    """The best state of a run that did not come to its end."""
+    return Reconstruction(_volume(problem, state, log), tuple(log.history), state.status, problem.settings, math.nan)
 
 
 def _finished(
@@ -387,7 +385,7 @@ def _finished(
         volume = problem.sharpened(volume, state.polycrystal, between)
     loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
     volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
-    return Reconstruction(volume, tuple(log.history), str(state.status), problem.settings, loss["volume"])
+    return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"])
 
 
 def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
