@@ -42,7 +42,7 @@ def main(
             volume = problem.volume(iteration.position.numpy())
             snapshots[iteration.iteration] = plane(volume)
 
-    start = tf.constant(problem.start(maps, shape)[1], tf.float32)
+    start = tf.constant(problem.initial_field(maps, shape)[1], tf.float32)
     minimum = minimize(objective, start, max_iterations=iterations, tolerance=0.0, callback=keep)
     if output is not None:
         draw(scan, minimum, objective.names, snapshots, output)

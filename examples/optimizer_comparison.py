@@ -56,7 +56,7 @@ def main(
         problem = prepare(scan, shape=shape, given=descriptors, initial="random", seed=seed)
         maps = problem.on_grid(shape)
         objective = problem.objective(maps, shape)
-        start = tf.constant(problem.start(maps, shape)[1], tf.float32)
+        start = tf.constant(problem.initial_field(maps, shape)[1], tf.float32)
         for name in runs:
             if seed != seeds[0] and "lbfgs" not in name:
                 continue
