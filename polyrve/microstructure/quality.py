@@ -38,7 +38,10 @@ _FEW_ACROSS = 5
 Of a square grain 5 points wide 16 of 25 do. With a larger number maps are named whose grains are resolved.
 """
 
-_HEXAGONAL = ("-3", "-3m", "6/m", "6/mmm")
+_HEXAGONAL, _TETRAGONAL, _CUBIC = ("-3", "-3m", "6/m", "6/mmm"), ("4/m", "4/mmm"), ("m-3", "m-3m")
+_CONFIDENCE = ("CI", "Confidence Index")
+_EDGE, _ANGLE = 1e-3, 0.5
+"""Relative difference of edges, and of angles in degrees, that no rounding and no thermal expansion explains."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,9 @@ def inspect(
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
             )
-        if counted < _FEW_GRAINS:
+        in_all = counted * field.phase_ids.size / part.phase_ids.size
+        if in_all < _FEW_GRAINS:
+            number = f"{counted}" if part is field else f"about {in_all:.0f} (by the {counted} of the central part)"
             suspicions.append(
                 f"{number} grains of {min_points} points or more are few for statistics; texture wants some hundred"
             )
@@ -245,8 +250,24 @@ def _point_suspicions(field: OrientationMap | OrientationVolume) -> list[str]:
         found.append("all points have the same orientation")
     if max(field.spacing) > 1.001 * min(field.spacing):
         found.append(f"the steps along the axes differ: {_times(field.spacing)} um")
-    confidence = field.properties.get("CI")
-    if confidence is not None and np.median(confidence[indexed]) < _LOW_CONFIDENCE:
+    name = next((name for name in _CONFIDENCE if name in field.properties), None)
+    if name is not None and field.properties[name].shape == field.shape:
+        found += _confidence_suspicions(np.asarray(field.properties[name][indexed], dtype=np.float64))
+    return found
+
+
+def _confidence_suspicions(confidence: np.ndarray) -> list[str]:
+    """What a confidence index of indexed points should not be: EDAX's is 0 ... 1, and -1 where there is no solution."""
+    found = []
+    negative = np.count_nonzero(confidence < 0)
+    if negative:
+        found.append(
+            f"{negative} indexed points have a confidence index below 0, EDAX's mark of points that are not indexed: "
+            "is there a mask?"
+        )
+    if (largest := float(np.nanmax(confidence, initial=0.0))) > 1.001:
+        found.append(f"the confidence index is 0 ... 1; got up to {largest:g}: it is something else, or scaled")
+    elif np.nanmedian(confidence) < _LOW_CONFIDENCE:
         found.append("the median confidence index is below 0.1")
     return found
 
