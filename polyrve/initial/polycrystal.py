@@ -68,6 +68,8 @@ def polycrystal(
     periodic: bool,
     rng: np.random.Generator,
     cells: CellFit | None = None,
+    *,
+    noise: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a polycrystal of Laguerre cells with the statistics of some maps.
 
@@ -83,6 +85,9 @@ def polycrystal(
     rng : numpy.random.Generator
     cells : CellFit, optional
         By default fitted to the maps.
+    noise : bool
+        Whether measuring noise and misindexed points of the maps are drawn too; without them the volume is the
+        material.
 
     Returns
     -------
@@ -99,9 +104,10 @@ def polycrystal(
     analyses = distinct(maps)
     grains = [one.grains for one in analyses]
     quaternions, phase_ids = _draw(labels, analyses, cells, rng)
-    away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng))
+    away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng, noise=noise))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
-    _strew(quaternions, phase_ids, grains, cells.misindexed, rng)
+    if noise:
+        _strew(quaternions, phase_ids, grains, cells.misindexed, rng)
     return quaternions, phase_ids
 
 

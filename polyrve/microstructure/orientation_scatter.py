@@ -58,7 +58,14 @@ class OrientationScatter:
     parts: np.ndarray
     scales: np.ndarray
 
-    def field(self, shape: Sequence[int], spacing: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    @property
+    def noise_degrees(self) -> float:
+        """Root mean square angle of the measuring error of a point, degrees."""
+        return float(np.rad2deg(np.sqrt(self.noise / 2.0)))
+
+    def field(
+        self, shape: Sequence[int], spacing: Sequence[float], rng: np.random.Generator, *, noise: bool = True
+    ) -> np.ndarray:
         """Draw a periodic Gaussian field of rotation vectors with this structure function.
 
         Parameters
@@ -66,6 +73,8 @@ class OrientationScatter:
         shape : sequence of int
         spacing : sequence of float, um
         rng : numpy.random.Generator
+        noise : bool
+            Whether the measuring noise is part of the field; without it the field is the material's.
 
         Returns
         -------
@@ -81,7 +90,8 @@ class OrientationScatter:
         filtering = np.sqrt(np.maximum(np.fft.rfftn(covariance).real, 0.0) / 3.0)
         axes = tuple(range(len(shape)))
         smooth = [np.fft.irfftn(np.fft.rfftn(rng.standard_normal(shape)) * filtering, shape, axes) for _ in range(3)]
-        return np.stack(smooth, axis=-1) + rng.standard_normal((*shape, 3)) * np.sqrt(self.noise / 6.0)
+        field = np.stack(smooth, axis=-1)
+        return field + rng.standard_normal((*shape, 3)) * np.sqrt(self.noise / 6.0) if noise else field
 
 
 def fit_scatter(grains: Iterable[GrainMap], smallest: int) -> OrientationScatter:

@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
+
+from polyrve.backend.tensorflow import tf
 
 
 class VoxelObjective(Protocol):
@@ -82,7 +83,8 @@ class GrainObjective:
 
     @cached_property
     def _constants(self) -> tuple[tf.Tensor, tf.Tensor]:
-        return tf.constant(self.initial), tf.constant(self.labels)
+        with tf.init_scope():  # Kept for all graphs, whichever is traced first.
+            return tf.constant(self.initial), tf.constant(self.labels)
 
 
 def _product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

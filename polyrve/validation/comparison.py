@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.instrument import Instrument, estimate_instrument, measured
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps, analyse_maps
@@ -38,6 +40,14 @@ _FEWEST_POINTS = 4
 
 _MOST_DRAWS, _INDEXED = 10, 0.5
 """Windows are drawn up to ten times each until one has half of the map's share of indexed points; holes give none."""
+
+
+_SECTIONS = 4
+"""Sections per axis on which the noise that a volume has already is told; four of 32 x 32 tell it to some per cent."""
+
+_LEAST_NOISE, _LEAST_SHARE = 0.3, 0.0005
+"""A volume whose noise lacks less than so much of the map's, and whose shares lack less, is compared as it is: a volume
+that reproduces the measurement is not measured again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +185,13 @@ def compare(
     if isinstance(reference, OrientationVolume):
         pairs = {"volume": _whole(reference, analysis)}
     else:
-        pairs = _by_normal(maps, analysis)
+        missing = _missing_instrument(maps, analysis)
+        settings["instrument"] = asdict(missing)
+        seen = analysis
+        if missing != Instrument():
+            rng = np.random.default_rng(seed)
+            seen = analyse(measured(volume, missing, rng), threshold)
+        pairs = _by_normal(maps, seen)
     if not pairs or any(min(side.shape) < _FEWEST_POINTS for pair in pairs.values() for side in pair):
         reason = f"a map or section with fewer than {_FEWEST_POINTS} points on a side has no statistics"
         return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
@@ -190,6 +206,29 @@ def _whole(reference: OrientationVolume, analysis: VolumeAnalysis) -> tuple[Sect
     if not np.allclose(reference.spacing, volume.spacing, rtol=1e-3):
         raise ValueError(f"spacing of the volume: expected the reference's {reference.spacing}; got {volume.spacing}")
     return stack_of(reference, analysis.threshold), stack_of(analysis, analysis.threshold)
+
+
+def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis) -> Instrument:
+    """What the instrument of the maps adds beyond what the volume has already, differences below a floor left out."""
+    volume = analysis.field
+    at_voxels = {}
+    for axis, one in maps.items():
+        if min(volume.shape[i] for i in in_plane(axis)) > 1:
+            at = at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis)))
+            at_voxels[id(at)] = at
+    if not at_voxels:
+        return Instrument()
+    sections = []
+    for axis in planar(volume.shape):
+        chosen = np.unique(np.linspace(0, volume.shape[axis], _SECTIONS, endpoint=False).astype(int))
+        sections += [analyse(volume.section(axis, int(i)), analysis.threshold).grains for i in chosen]
+    of_maps = estimate_instrument([one.grains for one in at_voxels.values()])
+    missing = of_maps.less(estimate_instrument(sections))
+    return Instrument(
+        noise=missing.noise if missing.noise > _LEAST_NOISE * of_maps.noise else 0.0,
+        unindexed=missing.unindexed if missing.unindexed > _LEAST_SHARE else 0.0,
+        misindexed=missing.misindexed if missing.misindexed > _LEAST_SHARE else 0.0,
+    )
 
 
 def _by_normal(
