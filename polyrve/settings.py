@@ -70,6 +70,16 @@ class ReconstructionSettings(BaseModel):
         "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random orientations; auto "
         "is the polycrystal where its sections are like the map, else the exemplar.",
     )
+    noise: Literal["remove", "keep"] = Field(
+        "remove",
+        description="Measuring noise, misindexed and unindexed points of the maps: removed, the volume then holds the "
+        "material; or kept, as if they were metal.",
+    )
+    unknowns: Literal["grains", "voxels"] = Field(
+        "grains",
+        description="What is optimised: a rotation for each grain of the initial field, whose boundaries and scatter "
+        "stay; or every voxel, as it is where the initial field is random or there are several grids.",
+    )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
     iterations: int = Field(
@@ -77,8 +87,8 @@ class ReconstructionSettings(BaseModel):
     )
     sharpen: bool = Field(
         True,
-        description="Whether the end restores sharp grains: those of a polycrystal are turned as a whole, other "
-        "periodic volumes drawn back to measured orientations.",
+        description="Whether the end restores sharp grains where voxels were optimised: those of a polycrystal are "
+        "turned as a whole, other periodic volumes drawn back to measured orientations.",
     )
     tolerance: float = Field(
         1e-3, ge=0, description="Stop when the loss falls by less than this share within `patience` iterations."

@@ -29,6 +29,9 @@ from scipy.sparse.linalg import cg
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.orientation_scatter import fit_scatter
+from polyrve.microstructure.segmentation import labelled
+from polyrve.microstructure.stereology import SPECK
 
 _ROUNDS = 6
 """Solutions of the reweighted linear system; the change of the last is below a tenth of the noise."""
@@ -81,7 +84,12 @@ def denoise(grains: GrainMap | GrainVolume, noise: float) -> OrientationMap | Or
     quaternions = field.quaternions.copy()
     quaternions[inside] = rotation.multiply(mean[inside], rotation.from_rotation_vector(vectors))
     removed = float(np.rad2deg(np.sqrt(((smooth - data)[linked] ** 2).sum(axis=1).mean())))
-    record = {"noise_degrees": float(noise), "removed_degrees": removed, "alpha": float(alpha), "epsilon": float(epsilon)}
+    record = {
+        "noise_degrees": float(noise),
+        "removed_degrees": removed,
+        "alpha": float(alpha),
+        "epsilon": float(epsilon),
+    }
     return field.evolve(quaternions=quaternions, provenance={**field.provenance, "denoising": record})
 
 
@@ -104,9 +112,7 @@ def _deviations(grains: GrainMap | GrainVolume) -> tuple[np.ndarray, np.ndarray]
     return mean, vectors
 
 
-def _links(
-    ids: np.ndarray, spacing: Sequence[float], periodic: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _links(ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of neighbours in one grain, and their weights, the inverse distances relative to the shortest step."""
     index = np.arange(ids.size).reshape(ids.shape)
     d = ids.ndim
@@ -173,3 +179,29 @@ def _minimised(
         columns = [cg(system, data[:, i], x0=smooth[:, i], rtol=1e-4, maxiter=100, M=jacobi)[0] for i in range(3)]
         smooth = np.stack(columns, axis=1)
     return smooth
+
+
+def material(grains: GrainMap, noise: float | None = None) -> OrientationMap:
+    """Return a map without what the instrument added to the material.
+
+    Parameters
+    ----------
+    grains : GrainMap
+        Points in grains of one or two points become unindexed: they are misindexed, or too few to tell.
+    noise : float, degrees, optional
+        As for :func:`denoise`; by default estimated, see
+        :func:`polyrve.microstructure.orientation_scatter.fit_scatter`.
+
+    Returns
+    -------
+    OrientationMap
+    """
+    sizes = np.bincount(grains.grain_ids.ravel(), minlength=1)
+    kept = (sizes > SPECK)[grains.grain_ids] & (grains.grain_ids > 0)
+    if not kept.any():
+        return grains.field
+    field = grains.field.evolve(phase_ids=np.where(kept, grains.field.phase_ids, 0))
+    if noise is None:
+        noise = fit_scatter([grains], SPECK + 1).noise_degrees
+    number = np.concatenate([[0], np.cumsum(sizes[1:] > SPECK)])
+    return denoise(labelled(field, np.where(kept, number[grains.grain_ids], 0)), noise)

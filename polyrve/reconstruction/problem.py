@@ -24,9 +24,10 @@ from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.polycrystal import polycrystal, turn_grains
 from polyrve.initial.random import random_field
+from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
     analyse_maps,
@@ -35,6 +36,7 @@ from polyrve.microstructure.map_placement import (
     largest_lag,
     voxel_size,
 )
+from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_voxel_size, warn_of_few_grains
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
@@ -227,6 +229,24 @@ class Problem:
         """Return the maps at the voxel size of a grid (nz, ny, nx)."""
         return self._on_finest_grid if tuple(grid) == self.settings.shape else self._resampled(grid)
 
+    def material(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """Return the maps at the voxel size of a grid without what the instrument added, where that is to be removed.
+
+        Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
+        (:mod:`polyrve.microstructure.denoising`).
+        """
+        if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
+            return self.on_grid(grid)
+        if tuple(grid) not in self._materials:
+            found = self.analysed(grid)
+            clean = {id(one): denoising.material(one.grains) for one in found.values()}
+            self._materials[tuple(grid)] = {axis: clean[id(one)] for axis, one in found.items()}
+        return self._materials[tuple(grid)]
+
+    @cached_property
+    def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
+        return {}
+
     def analysed(self, grid: Sequence[int]) -> dict[int, MapAnalysis]:
         """Return the analyses of the maps at the voxel size of a grid (nz, ny, nx), those that are there already."""
         if not self.analyses:
@@ -300,11 +320,22 @@ class Problem:
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
-            quaternions, phase_ids = synthesize(analyses, grid, step, self.settings.periodic, rng, between)
+            pixels = analyse_all(self.material(grid)) if self.settings.noise == "remove" else analyses
+            quaternions, phase_ids = synthesize(pixels, grid, step, self.settings.periodic, rng, between)
         else:
             name = "polycrystal"
-            quaternions, phase_ids = polycrystal(analyses, grid, step, self.settings.periodic, rng, cells)
+            quaternions, phase_ids = polycrystal(
+                analyses, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep"
+            )
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
+
+    def grain_field(self, position: np.ndarray) -> GrainField:
+        """Cut the field that unknowns stand for into grains that can be turned."""
+        field = OrientationVolume(
+            self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
+            periodic=self.settings.periodic,
+        )  # fmt: skip
+        return GrainField(np.asarray(position, dtype=np.float32), analyse(field).grain_ids - 1)
 
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Return the unknowns of a volume given as the initial field."""
@@ -342,7 +373,7 @@ class Problem:
         return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
 
     def sharpened(
-        self, volume: OrientationVolume, polycrystal: np.ndarray | None, between: Callable[[], object]
+        self, volume: OrientationVolume, initial: np.ndarray | None, between: Callable[[], object]
     ) -> OrientationVolume:
         """Give the optimised volume sharp grains, and orientation scatter within them as measured.
 
@@ -352,14 +383,14 @@ class Problem:
         Parameters
         ----------
         volume : OrientationVolume
-        polycrystal : ndarray or None
+        initial : ndarray or None
             Unknowns of the polycrystal that was the initial field on this grid.
         between : callable
             As for :func:`polyrve.reconstruction.run.reconstruct`.
         """
-        if polycrystal is not None:
-            return turn_grains(self.volume(polycrystal), volume)
-        grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
+        if initial is not None:
+            return turn_grains(self.volume(initial), volume)
+        grid, sections = self.settings.shape, self.material(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)

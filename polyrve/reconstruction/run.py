@@ -16,11 +16,12 @@ from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling, summary
-from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.grain_rotations import GrainObjective
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
@@ -231,15 +232,15 @@ def reconstruct(
     saved = checkpoint.load(key) if checkpoint is not None else None
     log = _Log([] if saved is None else [Progress(**record) for record in saved.history], checkpoint, key)
     if saved is None:
-        state = _State(1, None if initial is None else problem.given_field(initial), "a given volume")
+        given = None if initial is None else problem.given_field(initial)
+        state = _State(1, given, "a given volume", given if problem.settings.unknowns == "grains" else None)
     else:
-        state = _State.of(saved, len(grids))
+        state = _State.of(saved, len(grids), problem)
     objective = None
     try:
         while state.level <= len(grids) and state.status not in _STOPPED:
             grid = grids[state.level - 1]
-            sections = problem.on_grid(grid)
-            objective = problem.objective(sections, grid)
+            objective = problem.objective(problem.material(grid), grid)
             if state.minimisation is None:
                 if state.position is None:
                     state = _put_together(problem, grids, say, between)
@@ -252,7 +253,7 @@ def reconstruct(
         status = np.str_(state.status.name)
         log.save("minimum", len(grids), state, partial(dict, position=state.position, status=status))
         if objective is None:
-            objective = problem.objective(problem.on_grid(settings.shape), settings.shape)
+            objective = problem.objective(problem.material(settings.shape), settings.shape)
         return _finished(problem, objective, state, log, say, between)
     except KeyboardInterrupt:
         if state.position is None or not log.history:
@@ -272,8 +273,8 @@ class _State:
         Unknowns, on the grid before until this one begins; None before the initial field is made.
     initial : str
         The kind of the initial field.
-    polycrystal : ndarray or None
-        Unknowns of the initial field, if it is a polycrystal on the finest grid.
+    base : ndarray or None
+        Unknowns of the initial field, if its grains are turned as wholes: instead of voxels, or by what those did.
     minimisation : mapping of str to ndarray, or None
         State of the optimizer that continues on this grid.
     status : Status
@@ -283,20 +284,23 @@ class _State:
     level: int
     position: Any
     initial: str
-    polycrystal: np.ndarray | None = None
+    base: np.ndarray | None = None
     minimisation: Mapping[str, np.ndarray] | None = None
     status: Status = Status.ITERATIONS
 
     @classmethod
-    def of(cls, saved: Saved, grids: int) -> _State:
+    def of(cls, saved: Saved, grids: int, problem: Problem) -> _State:
         """Return the state that a checkpoint holds."""
         arrays = dict(saved.state)
-        initial, polycrystal = str(arrays.pop("initial")), arrays.pop("polycrystal", None)
+        initial, base = str(arrays.pop("initial")), arrays.pop("base", None)
         if saved.stage == "minimisation":
-            return cls(saved.level, arrays["best/position"], initial, polycrystal, arrays)
+            position = arrays["best/position"]
+            if base is not None and problem.settings.unknowns == "grains":
+                position = problem.grain_field(base).turned(position).numpy()
+            return cls(saved.level, position, initial, base, arrays)
         if saved.stage == "minimum":
-            return cls(grids + 1, arrays["position"], initial, polycrystal, status=Status[str(arrays["status"])])
-        return cls(saved.level, arrays["position"], initial, polycrystal)
+            return cls(grids + 1, arrays["position"], initial, base, status=Status[str(arrays["status"])])
+        return cls(saved.level, arrays["position"], initial, base)
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,8 +314,8 @@ class _Log:
     def save(self, stage: Stage, level: int, state: _State, arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
         if self.checkpoint is not None:
             kept: dict[str, Any] = {"initial": np.str_(state.initial)}
-            if state.polycrystal is not None:
-                kept["polycrystal"] = state.polycrystal
+            if state.base is not None:
+                kept["base"] = state.base
             history = [asdict(record) for record in self.history]
             self.checkpoint.save(stage, level, lambda: {**arrays(), **kept}, history, self.key)
 
@@ -326,7 +330,8 @@ def _put_together(
     say("making the initial field")
     name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
     say(f"initial field: {name}")
-    return _State(1, position, name, position if name == "polycrystal" and len(grids) == 1 else None)
+    turned = name == "polycrystal" or (problem.settings.unknowns == "grains" and name != "random")
+    return _State(1, position, name, position if turned and len(grids) == 1 and any(problem.state.harmonics) else None)
 
 
 def _minimised(
@@ -350,10 +355,13 @@ def _minimised(
             log.save("minimisation", level, state, iteration.state)
         return bool(progress(record)) if progress is not None else False
 
+    turning = state.base is not None and settings.unknowns == "grains"
+    grains = problem.grain_field(state.base) if turning and state.base is not None else None
+    begin = state.position if grains is None else grains.start()
     with enough_memory(grid):
         minimum = minimize(
-            objective,
-            None if state.minimisation is not None else tf.constant(state.position),
+            objective if grains is None else GrainObjective(objective, grains),
+            None if state.minimisation is not None else tf.constant(begin),
             method=settings.optimizer,
             max_iterations=settings.iterations,
             tolerance=settings.tolerance,
@@ -361,7 +369,7 @@ def _minimised(
             callback=report,
             state=state.minimisation,
         )
-    position = minimum.position.numpy()
+    position = (minimum.position if grains is None else grains.turned(minimum.position)).numpy()
     return replace(state, level=level + 1, position=position, minimisation=None, status=minimum.status)
 
 
@@ -380,9 +388,10 @@ def _finished(
 ) -> Reconstruction:
     """Make the volume of the minimum, sharpened where that is asked for, with its loss."""
     volume = _volume(problem, state, log)
-    if problem.settings.sharpen and problem.sections:
+    turned = state.base is not None and problem.settings.unknowns == "grains"
+    if problem.settings.sharpen and problem.sections and not turned:
         say("sharpening")
-        volume = problem.sharpened(volume, state.polycrystal, between)
+        volume = problem.sharpened(volume, state.base, between)
     loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
     volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
     return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"])
