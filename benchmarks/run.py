@@ -192,7 +192,8 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, initial="random")
     sections = problem.on_grid((n, n, n))
-    return problem.objective(sections, (n, n, n)), tf.constant(problem.start(sections, (n, n, n))[1], tf.float32)
+    _, position = problem.initial_field(sections, (n, n, n))
+    return problem.objective(sections, (n, n, n)), tf.constant(position, tf.float32)
 
 
 class Timed:
@@ -364,7 +365,7 @@ def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
         problem = prepare(scan, shape=(n, n, n), **settings)
         sections = problem.on_grid((n, n, n))
         objective = problem.objective(sections, (n, n, n))
-        position = tf.constant(problem.start(sections, (n, n, n))[1], tf.float32)
+        position = tf.constant(problem.initial_field(sections, (n, n, n))[1], tf.float32)
         if target is None:
             target = 1e-3 * float(objective.value_and_gradient(position)[0])
             begin = time.perf_counter()
