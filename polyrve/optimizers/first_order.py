@@ -17,8 +17,8 @@ LEARNING_RATES: dict[str, float | None] = {
     "Adam": 0.01, "Adamax": 0.02, "Adagrad": 0.1, "RMSprop": 0.005, "SGD": None,
 }  # fmt: skip
 """Default learning rates, for positions whose components are of order one: steps of about a hundredth, like the first
-step of L-BFGS. Adagrad's steps shrink as it goes on and begin larger. The step of SGD alone scales with the gradient: its
-default makes the first step change the position by 1 % of its norm."""
+step of L-BFGS. Adagrad's steps shrink as it goes on and begin larger. The step of SGD alone scales with the gradient;
+its default makes the first step change the position by 1 % of its norm."""
 
 
 def first_order(

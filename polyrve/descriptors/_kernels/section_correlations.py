@@ -143,7 +143,7 @@ def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -
             return tf.signal.irfft2d(tf.complex(*parts), (n, m)) * float(n * m)
 
         def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
-            """Return squares with cosines and sines over columns, (C, column lags), and slopes of products, (n, C half).
+            """Return squares with cosines and sines over columns, (C, column lags), slopes of products, (n, C half).
 
             ``sines`` says which of the two goes with even row lags and which with odd ones.
             """
