@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_MESSAGE = re.compile(r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: )?([IWEF])(?:\d{4} \d\d:\d\d:\d\d\.\d+ | )")
+_MESSAGE = re.compile(r"(?:[\d-]+ [\d:.]+: ([IWEF]) |([IWEF])\d{4} [\d:.]+ +\d+ )\S+:\d+\] ")
 _PREAMBLE = re.compile(r"WARNING: All log messages before absl::InitializeLog|To enable the following instructions:")
 _OF_NO_DEVICE = re.compile(
     r"Unable to register cu\w+ factory|computation placer already registered"
@@ -84,7 +84,7 @@ def _told(line: str, lowest: int) -> bool:
     message = _MESSAGE.match(line)
     if not message:
         return True
-    return "IWEF".index(message[1]) >= lowest and not _OF_NO_DEVICE.search(line)
+    return "IWEF".index(message[1] or message[2]) >= lowest and not _OF_NO_DEVICE.search(line)
 
 
 def _flush() -> None:

@@ -22,7 +22,7 @@ from polyrve.descriptors.protocol import Context, squared_residual
 from polyrve.microstructure.lags import Lag
 
 SHORT_LAGS: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0))
-"""Default lags: neighbours in four directions, where boundaries are counted, and steps inside a grain and across one."""
+"""Default lags: neighbours in four directions, where boundaries are counted, and steps of 2 and 4 within grains."""
 
 LOWEST, RANGE, STEPS = 0.0167, 0.7333, 21
 """Default thresholds as shares of the largest norm. The lowest is 0.7 degrees in cubic crystals, about the measuring

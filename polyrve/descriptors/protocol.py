@@ -29,8 +29,8 @@ class Descriptor(Protocol):
     ...     misfit = staticmethod(squared_residual)
     ...
     ...     def estimate(self, channels, axes, group):
-    ...         squares = [tf.concat([tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)], 0) for axis in axes]
-    ...         return tuple(average_groups(tf.transpose(per_section), group) for per_section in squares)
+    ...         means = [[tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)] for axis in axes]
+    ...         return tuple(average_groups(tf.transpose(tf.concat(parts, 0)), group) for parts in means)
     >>> isinstance(Power(), Descriptor)
     True
 
