@@ -89,12 +89,14 @@ def main(
     -------
     list of Step
     """
-    settings = {"shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper"}
-    ends = [measure_targets(field, **settings) for field in (first, second)]
+    settings: dict[str, Any] = {
+        "shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper",
+    }  # fmt: skip
+    start, end = (measure_targets(field, **settings) for field in (first, second))
     steps = []
     for share in SHARES:
         result = polyrve.reconstruct(
-            interpolate(*ends, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
+            interpolate(start, end, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
         )
         steps.append(Step(share, result, *shapes(plane(result.volume))))
     if output is not None:

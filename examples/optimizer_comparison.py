@@ -61,8 +61,11 @@ def main(
             if seed != seeds[0] and "lbfgs" not in name:
                 continue
             method, options = RUNS[name]
-            limits = {"max_iterations": iterations, "tolerance": 0.0, "callback": spent}
-            results[name].append(minimize(objective, start, method=method, **limits, **options))
+            results[name].append(
+                minimize(
+                    objective, start, method=method, max_iterations=iterations, tolerance=0.0, callback=spent, **options
+                )
+            )
     if output is not None:
         draw(results, output)
     return results

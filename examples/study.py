@@ -15,7 +15,7 @@ import polyrve
 from polyrve.descriptors import Descriptor, Variogram, descriptor_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.cleaning import remove_spikes
-from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.lags import half_plane, half_space
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -116,22 +116,26 @@ def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
     """Relative errors of madograms at all lags but zero."""
     parts = []
     for expected, found in pairs:
-        lags = np.ones(expected.shape[:2], dtype=bool)
-        lags[lags.shape[0] // 2, lags.shape[1] // 2] = False
+        rows, columns = expected.shape[:2]
+        lags = np.ones((rows, columns), dtype=bool)
+        lags[rows // 2, columns // 2] = False
         parts.append(np.abs(found[lags] / expected[lags] - 1.0).ravel())
     return np.concatenate(parts)
 
 
 def _square(values: np.ndarray, largest_lag: int) -> np.ndarray:
     image = np.zeros((2 * largest_lag + 1, 2 * largest_lag + 1, values.shape[1]))
-    for (row, column), value in zip(half_space(2, largest_lag), values, strict=True):
+    for lag, value in zip(half_space(2, largest_lag), values, strict=True):
+        row, column = lag
         at, opposite = (largest_lag + row, largest_lag + column), (largest_lag - row, largest_lag - column)
         image[at] = image[opposite] = value
     return image
 
 
 def validated(
-    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(VALIDATED)
+    reference: OrientationMap | OrientationVolume,
+    volume: OrientationVolume,
+    keys: Sequence[str] = tuple(VALIDATED),
 ) -> tuple[dict[str, float], Validation]:
     """Metrics of a volume by key, NaN where they cannot be computed, and the whole validation."""
     validation = validate(reference, volume)
