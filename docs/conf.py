@@ -3,6 +3,7 @@
 from polyrve import __version__
 
 project = "polyrve"
+copyright = "The polyrve developers"
 author = "The polyrve developers"
 release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
