@@ -192,7 +192,7 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, initial="random")
     sections = problem.on_grid((n, n, n))
-    position = problem.initial_field(sections, (n, n, n))[1]
+    _, position = problem.initial_field(sections, (n, n, n))
     return problem.objective(sections, (n, n, n)), tf.constant(position, tf.float32)
 
 
