@@ -11,6 +11,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 napoleon_google_docstring = False
 autodoc_typehints = "none"
+autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 highlight_language = "none"
 html_theme = "alabaster"
