@@ -77,7 +77,8 @@ def write(
         speed = rate * whole.size[0] * _UM
         (folder / "load.yaml").write_text(
             f"# tension along z, strain {strain:g} at {rate:g} 1/s; tags: 5 lower, 6 upper face\n"
-            "# DAMASK_mesh --geom mesh.msh --load load.yaml --material material.yaml\n"
+            "# damask_mesh --geom mesh.msh --load load.yaml --material material.yaml\n"
+            "# (DAMASK 3.0 has it under the name DAMASK_mesh)\n"
             "loadstep:\n  - boundary_conditions:\n      mechanical:\n"
             f"        - {{dot_u: ['x', 'x', {speed!r}], tag: 6}}\n"
             "        - {dot_u: [0.0, 0.0, 0.0], tag: 5}\n"
