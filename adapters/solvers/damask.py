@@ -86,6 +86,7 @@ def write(
     buffer_axes: str = "",
     buffer_phase: str | None = None,
     fill: bool = False,
+    min_grain: int = 1,
     compress: bool = True,
 ) -> None:
     """Write a folder for DAMASK_grid.
@@ -137,6 +138,8 @@ def write(
         Definition of the layer; by default that of the phase with most voxels.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
     compress : bool
         Whether the grid is compressed (zlib).
 
@@ -160,7 +163,7 @@ def write(
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
     options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out}
     loads = {case: load_case(case, **options) for case in cases}  # type: ignore[arg-type]
-    whole = material_grid.material_grid(data, by=by, fill=fill)
+    whole = material_grid.material_grid(data, by=by, fill=fill, min_grain=min_grain)
     if resolution is not None:
         whole = material_grid.resample(whole, resolution)
     whole = material_grid.columns(whole, columns)
