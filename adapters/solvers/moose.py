@@ -27,7 +27,12 @@ _EXODUS = (".e", ".exo", ".ex2")
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume, path: str | Path, *, force: bool = False, fill: bool = False
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the grains; lengths in um.
 
@@ -43,6 +48,8 @@ def write(
         Whether an existing file may be replaced.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -53,7 +60,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     with replacing(path, force=force) as partial:
         if partial.suffix.lower() in _EXODUS:
             _write_exodus(partial, whole)
