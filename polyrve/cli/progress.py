@@ -76,7 +76,7 @@ class Pace:
             self._seconds.append(seconds)
 
     def left(self, total: float, seconds: float) -> float | None:
-        """Return the seconds left at a time, by the pace of the later half of what was done; None while it is too early."""
+        """Return the seconds left at a time, by the later half of what was done; None where it is too early."""
         if len(self._done) <= _FEWEST_INTERVALS:
             return None
         middle = (self._done[0] + self._done[-1]) / 2
