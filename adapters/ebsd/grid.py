@@ -561,13 +561,13 @@ def _cells(path: Path, index: Sequence[np.ndarray], shape: tuple[int, ...]) -> n
 
 def _begins(index: Sequence[np.ndarray], shape: tuple[int, ...]) -> bool:
     """Whether points are the first ones of a grid, row by row or column by column: those of a file that was cut."""
-    for axes in (slice(None), slice(None, None, -1)):
-        place = np.zeros(1)
-        for values, length in zip(index[axes], shape[axes], strict=True):
-            place = place * length + values
-        if place.max() == len(index[0]) - 1:
-            return True
-    return False
+    by_row, by_column = np.zeros(1), np.zeros(1)
+    for values, length in zip(index, shape, strict=True):
+        by_row = by_row * length + values
+    for values, length in zip(index[::-1], shape[::-1], strict=True):
+        by_column = by_column * length + values
+    count = len(index[0])
+    return bool(by_row.max() == count - 1 or np.array_equal(by_column, np.arange(count)))
 
 
 def _same_extent(shape: tuple[int, ...], spacing: Sequence[float], measured: Grid) -> bool:
