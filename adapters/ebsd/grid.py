@@ -24,6 +24,8 @@ from polyrve.adapters.warned import warn
 _SPARSEST = 16
 _OFF = 0.25
 """A point that is off its place by this share of a step lies half-way to where it could belong to the next one."""
+_UNEVEN = 0.1
+"""Coordinates rounded as files round them are this share of a step off at most; more is no regular grid."""
 _RATIO = 3**0.5 / 2
 """Distance of the rows of a hexagonal grid, in steps."""
 _AXES = "zyx"
@@ -533,7 +535,7 @@ def _levels(values: np.ndarray) -> _Levels | None:
     count = int(level[-1]) + 1
     means = np.bincount(level, unique) / np.bincount(level)
     step = float(means[-1] - means[0]) / (count - 1)
-    if np.abs(unique - means[0] - step * level).max() > _OFF * step:
+    if np.abs(unique - means[0] - step * level).max() > _UNEVEN * step:
         return None
     return _Levels(level[inverse], count, _rounded(step), float(unique[0]))
 
