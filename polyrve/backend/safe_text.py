@@ -13,7 +13,7 @@ def escaped(text: str) -> str:
     r"""Return a text with control, format and other unprintable characters as escapes.
 
     What moves the cursor, colours the terminal, sets its title or turns the direction of writing becomes ``\x1b``,
-    ``\u202e`` and so on; lines are joined by ``\n``.
+    ``\u202e`` and so on; lines are joined by ``\n``. Blanks of any width are blanks.
 
     Parameters
     ----------
@@ -30,12 +30,15 @@ def escaped(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        character
-        if character.isprintable() or unicodedata.category(character) == "Zs"
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: object, most: int = LONGEST) -> str:
