@@ -72,9 +72,7 @@ class GrainObjective:
         initial, labels = self._constants
         value, slope, terms = self.voxels.value_and_gradient(self.field(rotations))
         turned_back = _product(initial[..., :4] * tf.constant([1.0, -1.0, -1.0, -1.0], initial.dtype), slope[..., :4])
-        summed = tf.math.unsorted_segment_sum(
-            tf.reshape(turned_back, (-1, 4)), tf.reshape(labels, (-1,)), self.number
-        )
+        summed = tf.math.unsorted_segment_sum(tf.reshape(turned_back, (-1, 4)), tf.reshape(labels, (-1,)), self.number)
         length = tf.norm(rotations, axis=-1, keepdims=True)
         unit = rotations / length
         across = summed - unit * tf.reduce_sum(unit * summed, -1, keepdims=True)
