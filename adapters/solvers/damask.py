@@ -4,8 +4,9 @@ Written for DAMASK 3.0 and 3.1 (https://damask-multiphysics.org, documentation/f
 program has the one name damask_grid; 3.1 answers to both. Lengths are converted from um to m. DAMASK's quaternion of an
 orientation is the conjugate of that of :mod:`polyrve.crystallography.rotation`.
 
-DAMASK keeps the whole of material.yaml on the stack while it reads it: one that is larger than the stack (8 MB, if nobody
-asks for more) ends in a segmentation fault. Written by voxel that happens from 39^3 voxels of different orientation on.
+DAMASK keeps the whole of material.yaml on the stack while it reads it: one that is larger than the stack (8 MB, if
+nobody asks for more) ends in a segmentation fault. Written by voxel that happens from 39^3 voxels of different
+orientation on.
 """
 
 from __future__ import annotations
@@ -224,6 +225,7 @@ def load_case(
         raise ValueError(f"f_out: expected 1 or more increments; got {f_out}")
     n = int(increments)
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
+    parts: list[tuple[dict[tuple[int, int], float], tuple[int, ...], int]]
     if case == "shear":
         parts = [({(first, last): rate}, (), 1)]
     elif case == "plane-strain":

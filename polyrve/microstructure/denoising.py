@@ -7,8 +7,8 @@ Within each grain the deviations ``d`` of the points from the grain's mean, rota
 
 over neighbours ``x ~ y`` of one grain, faces and diagonals [1]_. The sum of the roots lets a step of a subgrain wall
 stand, which a linear filter smears out; where ``epsilon`` is large the filter is linear, as smooth bending asks for.
-Both ``alpha`` and ``epsilon`` are those of least error, which Stein's unbiased estimate tells from the map alone once the
-measuring noise is known [2]_.
+Both ``alpha`` and ``epsilon`` are those of least error, which Stein's unbiased estimate tells from the map alone once
+the measuring noise is known [2]_.
 
 References
 ----------
@@ -81,7 +81,12 @@ def denoise(grains: GrainMap | GrainVolume, noise: float) -> OrientationMap | Or
     quaternions = field.quaternions.copy()
     quaternions[inside] = rotation.multiply(mean[inside], rotation.from_rotation_vector(vectors))
     removed = float(np.rad2deg(np.sqrt(((smooth - data)[linked] ** 2).sum(axis=1).mean())))
-    record = {"noise_degrees": float(noise), "removed_degrees": removed, "alpha": float(alpha), "epsilon": float(epsilon)}
+    record = {
+        "noise_degrees": float(noise),
+        "removed_degrees": removed,
+        "alpha": float(alpha),
+        "epsilon": float(epsilon),
+    }
     return field.evolve(quaternions=quaternions, provenance={**field.provenance, "denoising": record})
 
 
@@ -104,9 +109,7 @@ def _deviations(grains: GrainMap | GrainVolume) -> tuple[np.ndarray, np.ndarray]
     return mean, vectors
 
 
-def _links(
-    ids: np.ndarray, spacing: Sequence[float], periodic: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _links(ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of neighbours in one grain, and their weights, the inverse distances relative to the shortest step."""
     index = np.arange(ids.size).reshape(ids.shape)
     d = ids.ndim

@@ -17,7 +17,9 @@ import tensorflow as tf
 
 
 class VoxelObjective(Protocol):
-    """What tells loss, slope and terms of a field, such as :class:`polyrve.reconstruction.objective.SectionObjective`."""
+    """What tells loss, slope and terms of a field, such as
+    :class:`polyrve.reconstruction.objective.SectionObjective`.
+    """
 
     def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Loss, its gradient with the position's shape, and the terms."""

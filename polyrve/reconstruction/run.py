@@ -16,7 +16,7 @@ from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling, summary
-from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize

@@ -74,7 +74,9 @@ def test_variants_of_kurdjumov_sachs_have_the_published_disorientations():
     assert _angles_between_variants(relation) == expected
 
 
-@pytest.mark.parametrize("laues", [("m-3m", "m-3m"), ("6/mmm", "6/mmm"), ("-3m", "-3m"), ("m-3m", "6/mmm"), ("mmm", "2/m")])
+@pytest.mark.parametrize(
+    "laues", [("m-3m", "m-3m"), ("6/mmm", "6/mmm"), ("-3m", "-3m"), ("m-3m", "6/mmm"), ("mmm", "2/m")]
+)
 def test_deviation_is_the_least_over_all_equivalents(laues):
     rng = np.random.default_rng(1)
     first, second = (Phase(f"phase of {laue}", laue) for laue in laues)
@@ -123,7 +125,10 @@ def test_directions_and_planes_of_an_oblique_lattice():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: twin(NICKEL, plane=(1, 0, 0)), r"twin: expected a rotation that is no symmetry of 'Ni'; got \(1, 0, 0\)"),
+        (
+            lambda: twin(NICKEL, plane=(1, 0, 0)),
+            r"twin: expected a rotation that is no symmetry of 'Ni'; got \(1, 0, 0\)",
+        ),
         (lambda: twin(NICKEL), "twin: expected a plane or a direction.*neither"),
         (
             lambda: parallel(NICKEL, FERRITE, ((1, 1, 1), (0, 1, 1)), ((1, 0, 0), (1, 1, -1))),

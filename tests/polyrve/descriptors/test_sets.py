@@ -1,6 +1,5 @@
 """Descriptors of other packages, found by their entry points: an installed package of one file."""
 
-
 import numpy as np
 import pytest
 
