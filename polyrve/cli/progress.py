@@ -436,7 +436,8 @@ def _numbers(step: Step, now: float) -> str:
     left = step.left(now)
     rest = "" if left is None or step.done == step.total else f", about {clock(left)} left"
     if step.record is None:
-        return f"{step.done} of {step.total}{rest}" if step.total else f"{clock(now - step.began)} so far"
+        share = 100 * step.done / max(step.total, 1)
+        return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
     return f"loss {step.record.loss:.3e}{rest}"
 
 

@@ -128,7 +128,7 @@ def test_announced_work_is_told_with_what_is_left(time):
     with listening(reporter.share):
         for _ in announced(range(40), "pixel swap"):
             time.now += 1.0
-    assert lines[0] == "pixel swap: 6 of 40, about 0:34 left"
+    assert lines[0] == "pixel swap: 15 %, about 0:34 left"
 
 
 def test_json_lines(time):
@@ -212,7 +212,7 @@ def test_steps_and_grids_are_shown_on_a_terminal(time):
     reporter.say("sharpening")
     reporter.display.end(None)
     shown = text.getvalue()
-    for words in ("putting the start together", "pixel swap", "1 of 2", "grid 1/1", "texture 1.00e-01", "sharpening"):
+    for words in ("putting the start together", "pixel swap", "50 %", "grid 1/1", "texture 1.00e-01", "sharpening"):
         assert words in shown, words
     last = shown.rsplit("sharpening", 1)[1]
     assert "grid 1/1" in last
