@@ -225,17 +225,17 @@ def symmetrized_harmonics(laue: str, terms: tuple[int | tuple[int, int], ...] | 
     ValueError
         If a degree is odd or negative, or the group has no such invariant.
 
+    See Also
+    --------
+    number_of_invariants : How many there are of a degree.
+    degrees_up_to : The degrees that have some.
+
     Examples
     --------
     >>> symmetrized_harmonics("m-3m").count, symmetrized_harmonics("6/mmm").count
     (9, 18)
     >>> symmetrized_harmonics("m-3m", (8, 12)).terms
     ((8, 0), (12, 0))
-
-    See Also
-    --------
-    number_of_invariants : How many there are of a degree.
-    degrees_up_to : The degrees that have some.
     """
     laue = laue_group(laue)
     pairs: list[tuple[int, int]] = []

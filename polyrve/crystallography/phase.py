@@ -65,15 +65,15 @@ def laue_group(point_group: str) -> str:
     ValueError
         If the symbol names no crystallographic point group.
 
-    Examples
-    --------
-    >>> laue_group("432"), laue_group("6 m m")
-    ('m-3m', '6/mmm')
-
     See Also
     --------
     laue_group_of_space_group : By the number of a space group.
     polyrve.crystallography.reference_frames.standard_setting : Brings monoclinic orientations to the setting used here.
+
+    Examples
+    --------
+    >>> laue_group("432"), laue_group("6 m m")
+    ('m-3m', '6/mmm')
     """
     try:
         return _LAUE_OF_POINT_GROUP[point_group.replace(" ", "")]

@@ -211,14 +211,14 @@ def named(name: str, source: str = "user", specimen_orientation: np.ndarray | No
     ValueError
         If there is no such preset.
 
+    See Also
+    --------
+    choose : What a file states before what the vendor does by default.
+
     Examples
     --------
     >>> named("edax-4").map_to_euler
     (0.0, 0.0, 1.0, 0.0)
-
-    See Also
-    --------
-    choose : What a file states before what the vendor does by default.
     """
     if name not in PRESETS:
         raise ValueError(f"frame: expected one of {', '.join(PRESETS)}; got {name!r}")
@@ -301,16 +301,16 @@ def crystal_frame(quaternions: np.ndarray, phase: Phase, x_axis: str) -> np.ndar
     ValueError
         If the vendor's x axis is neither, or the lattice has no angles of a unit cell.
 
+    See Also
+    --------
+    vendor_crystal_frame : The inverse, for writing.
+
     Examples
     --------
     >>> angles = np.deg2rad([10.0, 20.0, 45.0])
     >>> q = crystal_frame(rotation.from_euler(angles), Phase("Mg", "6/mmm"), "a*")
     >>> np.rad2deg(rotation.to_euler(q)).round(6)
     array([10., 20., 15.])
-
-    See Also
-    --------
-    vendor_crystal_frame : The inverse, for writing.
     """
     turn = _vendor_to_internal(phase, x_axis)
     return quaternions if turn is None else rotation.multiply(turn, quaternions)

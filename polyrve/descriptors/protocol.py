@@ -19,6 +19,10 @@ class Descriptor(Protocol):
     The same estimator serves the measured map (mask, no periodicity, one section) and the volume, so that a field
     matches its own descriptors exactly. How a device sums is the business of ``channels.strategy``.
 
+    See Also
+    --------
+    polyrve.descriptors.sets.MAKERS : Where settings find a descriptor by its name.
+
     Examples
     --------
     The mean square of each channel; ``misfit`` is shared with others:
@@ -33,10 +37,6 @@ class Descriptor(Protocol):
     ...         return tuple(average_groups(tf.transpose(tf.concat(parts, 0)), group) for parts in means)
     >>> isinstance(Power(), Descriptor)
     True
-
-    See Also
-    --------
-    polyrve.descriptors.sets.MAKERS : Where settings find a descriptor by its name.
     """
 
     @property

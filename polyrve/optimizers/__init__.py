@@ -99,6 +99,11 @@ def minimize(
     TypeError
         If the objective is neither of the two forms, or the method does not have an option.
 
+    See Also
+    --------
+    METHODS : The methods by name.
+    Status : Why a minimisation ended.
+
     Examples
     --------
     >>> minimum = minimize(lambda x: tf.reduce_sum((x - 2.0) ** 2), tf.zeros([3, 4]))
@@ -112,11 +117,6 @@ def minimize(
     >>> stopped = minimize(steep, tf.zeros([3, 4]), callback=lambda it: saved.append(it.state()) or it.iteration == 2)
     >>> stopped.status.name, len(minimize(steep, state=saved[-1], max_iterations=5).history)
     ('CALLBACK', 6)
-
-    See Also
-    --------
-    METHODS : The methods by name.
-    Status : Why a minimisation ended.
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}")

@@ -165,15 +165,15 @@ class Limits:
     ValueError
         If a limit is out of its range.
 
+    See Also
+    --------
+    Status : Which of them ended a run.
+
     Examples
     --------
     >>> Limits(max_iterations=100, tolerance=1e-6, patience=0, gradient_tolerance=0.0, target=0.0)
     Traceback (most recent call last):
     ValueError: max_iterations, patience: expected at least 0 and 1; got 100, 0
-
-    See Also
-    --------
-    Status : Which of them ended a run.
     """
 
     max_iterations: int

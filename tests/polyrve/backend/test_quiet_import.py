@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+import polyrve
 from polyrve.backend import quiet_import
 
 RUN = """
@@ -78,13 +81,32 @@ def test_all_is_told_where_the_import_fails(capfd):
     assert written(capfd, NOISE, fails=True) == NOISE
 
 
-def test_without_a_stderr_nothing_is_lost(monkeypatch):
-    def closed(_):
-        raise OSError("Bad file descriptor")
+@pytest.mark.parametrize(("module", "name"), [(os, "dup"), (tempfile, "TemporaryFile")])
+def test_without_a_stderr_or_room_nothing_is_caught(module, name, monkeypatch):
+    def refused(*_):
+        raise OSError("Bad file descriptor, or no space left on device")
 
-    monkeypatch.setattr(os, "dup", closed)
+    monkeypatch.setattr(module, name, refused)
     monkeypatch.setattr(sys, "stderr", None)
     done = []
     with quiet_import.quiet():
         done.append(True)
     assert done
+
+
+def test_what_asks_before_anything_starts_needs_no_tensorflow():
+    modules = "polyrve.backend, polyrve.backend.memory, polyrve.backend.processors, polyrve.backend.control_groups"
+    code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=100, check=False).returncode == 0
+
+
+def test_tensorflow_is_imported_in_one_place():
+    """So that it is quiet everywhere; its compiler's modules are imported by one that comes after it."""
+    root = Path(polyrve.__file__).parent
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.split()[:1] in (["import"], ["from"]) and line.split()[1].split(".")[0] == "tensorflow"
+    }
+    assert found == {"backend/tensorflow.py", "descriptors/_kernels/xla_operations.py"}
