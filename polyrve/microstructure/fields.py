@@ -557,10 +557,10 @@ class OrientationVolume(OrientationField):
         >>> polyrve.data.load("truth").field.section("y", 5).shape
         (24, 64)
         """
-        place = "zyx".find(axis) if isinstance(axis, str) and axis else axis
-        if place not in (0, 1, 2):
+        number = {"z": 0, "y": 1, "x": 2, 0: 0, 1: 1, 2: 2}.get(axis)
+        if number is None:
             raise ValueError(f"axis: expected 'z', 'y', 'x' or 0, 1, 2; got {axis!r}")
-        number, at = int(place), self.shape[place] // 2 if index is None else index
+        at = self.shape[number] // 2 if index is None else index
         if not -self.shape[number] <= at < self.shape[number]:
             n = self.shape[number]
             raise IndexError(f"index: expected {-n} ... {n - 1} along {'zyx'[number]}; got {at}")

@@ -29,7 +29,7 @@ GROUPS = {
 """Titles of the groups of metrics, in the order of tables."""
 
 _PASSING = 0.9
-_MOST_NAMED = 4
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
