@@ -22,8 +22,9 @@ from polyrve.report.directions import color_key
 from polyrve.report.point_colors import Look, field_of, look
 
 _MOST_KEYS, _KEY_HEIGHT = 3, 1.4
-_ANGLES = LinearSegmentedColormap.from_list("angles", plt.get_cmap("plasma_r")(np.linspace(0.25, 0.95, 256)))
-_ANGLES.set_bad("black")
+_ANGLES = LinearSegmentedColormap.from_list(
+    "angles", plt.get_cmap("plasma_r")(np.linspace(0.25, 0.95, 256))
+).with_extremes(bad="black")
 """From orange to dark blue, which both stand out from a light background; black where there is no angle."""
 
 

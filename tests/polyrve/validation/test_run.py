@@ -324,7 +324,7 @@ def test_the_record_is_json_and_the_text_tells_all(specimen, large_map):
     assert [row["key"] for row in record["results"]] == [row.key for row in validation.results]
     assert record["settings"]["windows"] == 5
     assert record["settings"]["window_shapes"]["x"] == [30, 32]
-    assert validation.conclusion in str(validation)
+    assert str(validation).splitlines()[-1] == validation.headline
     assert record["grains"] == validation.grains > 20
     assert [row["decisive"] for row in record["results"]] == [row.decisive for row in validation.results]
     assert validate(large_map, specimen, windows=5).to_json() == validation.to_json()
@@ -339,7 +339,8 @@ def row_of(key, verdict="pass", limit=0.1, decisive=True):
 
 def test_a_count_of_decisive_metrics_alone_is_the_plain_one():
     validation = Validation((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
-    assert validation.conclusion == str(validation).splitlines()[-1] == "2 of 3 metrics pass"
+    assert validation.conclusion == "2 of 3 metrics pass"
+    assert validation.headline == str(validation).splitlines()[-1] == "2 of 3 metrics pass; warn: c"
     assert validation.conclusive
     assert not validation.convincing
     assert Validation(tuple(row_of(str(i)) for i in range(3)), grains=50).convincing
@@ -350,7 +351,7 @@ def test_limits_that_hardly_any_volume_fails_are_told_from_decisive_ones():
     validation = Validation((*rows, row_of("c", "not compared", None, decisive=False)), grains=50)
     assert (validation.passed, validation.compared) == (7, 7)
     assert validation.conclusion == (
-        "Inconclusive: 3 of 7 metrics pass decisively, 4 can hardly fail with a map this small, 1 could not be judged"
+        "Inconclusive: 3 of 7 metrics pass decisively, 4 can hardly fail with a map this small, 1 not compared"
     )
     assert str(validation).count("pass, not decisive") == 4
     assert not validation.convincing
@@ -364,7 +365,7 @@ def test_a_volume_of_few_grains_convinces_nobody():
     assert Validation(rows, grains=1).conclusion.endswith("the volume holds 1 grain")
     assert not validation.convincing
     unlike = Validation(tuple(row_of(str(i), "warn") for i in range(9)), grains=3)
-    assert unlike.conclusion == "0 of 9 metrics pass, the volume holds 3 grains"
+    assert unlike.conclusion == "Inconclusive: 0 of 9 metrics pass, the volume holds 3 grains"
 
 
 def test_one_grain_against_a_narrow_map_tells_little():
@@ -378,7 +379,7 @@ def test_one_grain_against_a_narrow_map_tells_little():
     validation = validate(narrow, volume, windows=12)
     assert validation.grains == 1
     assert not validation.conclusive
-    assert validation.conclusion.endswith("13 could not be judged, the volume holds 1 grain")
+    assert validation.conclusion.endswith("13 not compared, the volume holds 1 grain")
     assert validation.hardly_failed == 5
     assert not validation["texture_index"].decisive
     assert not validation["aspect_ratio"].decisive
