@@ -79,7 +79,9 @@ def message(text: str) -> str:
     It is what stands between a terminal and a message that took a value from a file as it was; who writes a message
     cuts its values by :func:`shown`.
     """
-    if len(text) > _LONGEST_MESSAGE:
-        half = _LONGEST_MESSAGE // 2
-        text = f"{text[:half]} ... {text[-half:]}"
-    return escaped(text)
+    return _shortened(escaped(_shortened(text)))
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE + 5 else f"{text[:half]} ... {text[-half:]}"

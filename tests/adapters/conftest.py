@@ -335,7 +335,6 @@ MTEX = {"6/mmm": "X||a*, Y||b, Z||c", "-3m": "X||a*, Y||b, Z||c", "2/m": "X||a*,
 
 
 def write_mtex_h5(crystals: Crystals, folder: Path, frame: str = "none") -> Path:
-    rows, columns = crystals.shape
     path = folder / "mtex.h5"
     with h5py.File(path, "w") as file:
         group = file.create_group("ebsd")
