@@ -178,7 +178,8 @@ def _dissolved(ids: np.ndarray, min_grain: int) -> np.ndarray | Literal[False]:
     tiny, n = int((count[1:] <= _TINY).sum()), int((count[1:] > 0).sum())
     if min_grain == 1 and n > 2 and 2 * tiny > n:
         warnings.warn(
-            f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their voxels to "
+            f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their "
+            "voxels to "
             "the grains beside them",
             stacklevel=4,
         )

@@ -125,7 +125,7 @@ _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal grids, also .gz",
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal, also .gz",
         maps_only=True, packed=(".ang.gz",),
     ),
     Format(

@@ -192,8 +192,9 @@ def write(
         size = (folder / "material.yaml").stat().st_size
     if size > 0.95 * _STACK:
         warnings.warn(
-            f"{path}: material.yaml has {size / 1e6:.0f} MB, {len(whole.quaternions)} materials, and outgrows the usual "
-            "stack of 8 MB: DAMASK ends in a segmentation fault unless `ulimit -s unlimited` comes before it, in the same "
+            f"{path}: material.yaml has {size / 1e6:.0f} MB, {len(whole.quaternions)} materials, and outgrows "
+            "the usual stack of 8 MB: DAMASK ends in a segmentation fault unless `ulimit -s unlimited` comes before "
+            "it, in the same "
             "shell or job script",
             stacklevel=2,
         )
@@ -253,7 +254,7 @@ def load_case(
 
 @dataclass(frozen=True)
 class _Increments:
-    """Part of a load: its strain, number of increments, the ratio of each to the one before, how often one is stored."""
+    """Part of a load: strain, number of increments, ratio of each to the one before, how often one is stored."""
 
     strain: float
     number: int
@@ -342,7 +343,7 @@ def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Materi
 
 
 def _shared(whole: MaterialGrid) -> MaterialGrid:
-    """The same voxels, those of the same phase and orientation with one material, in the order of their first voxels."""
+    """The same voxels, those of one phase and orientation with one material, in the order of their first voxels."""
     if whole.by != "voxel":
         return whole
     rows = np.column_stack([whole.quaternions, whole.phase_ids])

@@ -243,7 +243,8 @@ def _read_field(
         if place and (name is not None or option in ("phases", "mask")):
             raise FormatError(
                 path,
-                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not followed: copy it into "
+                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not "
+                f"followed: copy it into "
                 f"the file, or name another array by the option {option} (--read {option}=NAME)",
                 cells.name,
             )
@@ -507,7 +508,8 @@ def _phases_unsaid(
     if by_feature is None:
         raise FormatError(
             path,
-            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has {several} phases; "
+            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has "
+            f"{several} phases; "
             "got none: name the array, or the one phase of all points, by the option phases (--read phases=NAME)",
             cells.name,
         )

@@ -127,7 +127,7 @@ def inspect(
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
             )
-        in_all = counted if part is field else _in_all(segmented.grain_ids, points >= min_points, field.shape)
+        in_all = counted if part is field else _in_all(grain_ids, points >= min_points, field.shape)
         if in_all < _FEW_GRAINS:
             number = f"{counted}" if part is field else f"about {in_all:.0f} (by the {counted} of the central part)"
             suspicions.append(

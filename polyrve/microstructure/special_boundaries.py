@@ -1,4 +1,4 @@
-"""Special boundaries: which share of the boundaries stands in a special relation, and which relations a material has."""
+"""Special boundaries: their share of all boundaries, and the special relations that a material has."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_plane_of_a_variant_is_the_plane_that_both_twins_share():
 
 
 def test_directions_and_planes_of_an_oblique_lattice():
-    a, b, c = basis(MONOCLINIC)
+    a, _, c = basis(MONOCLINIC)
     assert np.linalg.norm(a) == pytest.approx(9.7)
     assert np.rad2deg(np.arccos(a @ c / 9.7 / 5.3)) == pytest.approx(106.0)
     for hkl, uvw in (((1, 0, 0), (0, 1, 1)), ((1, 1, -2), (1, 1, 1)), ((0, 0, 1), (3, -2, 0))):

@@ -638,11 +638,11 @@ def test_grains_that_come_in_are_counted_as_they_are(specimen, large_map):
 
 
 def test_map_and_volume_in_each_others_place_are_refused(specimen, large_map):
-    with pytest.raises(ValueError, match="rve: .* volume; got OrientationMap"):
+    with pytest.raises(ValueError, match=r"rve: .* volume; got OrientationMap"):
         validate(specimen, large_map)
-    with pytest.raises(ValueError, match="field: .* got str"):
+    with pytest.raises(ValueError, match=r"field: .* got str"):
         validate(large_map, "rve.dream3d")
-    with pytest.raises(ValueError, match="threshold: .* got 180"):
+    with pytest.raises(ValueError, match=r"threshold: .* got 180"):
         validate(large_map, specimen, threshold=180.0)
 
 
