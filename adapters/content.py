@@ -16,8 +16,10 @@ import numpy as np
 from polyrve.adapters.registry import FormatError
 
 _GZIP = b"\x1f\x8b"
-_UNPACKED_FLOOR, _UNPACKED_FACTOR = 64 << 20, 6
-"""Maps as text shrink by gzip to a fifth to a third; what grows more, beyond 64 MB, is refused: it may be a bomb."""
+_UNPACKED_FLOOR, _UNPACKED_FACTOR = 32 << 20, 6
+"""Maps as text shrink by gzip to a fifth to a third; what grows more, beyond 32 MB, is refused: it may be a bomb."""
+_MEMORY_FLOOR, _MEMORY_FACTOR, _MEMORY_OF_LINE = 200 << 20, 20, 300
+"""Bytes that reading a packed file may take, at least and per byte of it, and what a line of numbers takes at most."""
 _PIECE = 1 << 16
 
 
@@ -60,7 +62,7 @@ class Content:
         Raises
         ------
         FormatError
-            If the file is packed by gzip and broken, or unpacks to more than six times its size and 64 MB.
+            If the file is packed by gzip and broken, or unpacks to more than six times its size and 32 MB.
         """
         data = np.fromfile(path, dtype=np.uint8).data
         pool = ThreadPoolExecutor(1)
@@ -87,4 +89,7 @@ def _unpacked(path: Path, data: memoryview) -> bytearray:
                 most_mb = most >> 20
                 raise FormatError(path, f"expected at most {most_mb} MB unpacked; got more: unpack it first (gunzip)")
             at += len(piece) - len(member.unused_data)
+    lines = unpacked.count(b"\n")
+    if len(unpacked) + lines * _MEMORY_OF_LINE > _MEMORY_FLOOR + _MEMORY_FACTOR * len(data):
+        raise FormatError(path, f"expected lines in proportion to the file; got {lines}: unpack it first (gunzip)")
     return unpacked

@@ -89,8 +89,8 @@ def read_grains(
     Examples
     --------
     >>> import polyrve
-    >>> polyrve.read_grains(polyrve.data.path("specimen.dream3d")).number_of_grains  # doctest: +SKIP
-    154
+    >>> polyrve.read_grains(polyrve.data.path("truth.dream3d")).number_of_grains
+    367
     """
     row = registry.reader(path, format)
     module = row.load()

@@ -22,6 +22,7 @@ from polyrve.backend.safe_text import quoted
 
 _CHUNK, _AT_ONCE = 10 << 10, 1 << 6
 _WORD, _MAX_WIDTH = 8, 16
+_LONGEST = 1 << 16
 _SPACE, _MINUS, _ZERO, _NINE, _NEWLINE = (ord(c) for c in " -09\n")
 _EACH = 0x0101010101010101
 _PRINTED, _RETURN, _LINE_END = re.compile(rb"\S"), re.compile(rb"\r"), re.compile(rb"\n")
@@ -30,7 +31,7 @@ _FIELD = re.compile(rb"(?P<whole>(?P<before>[-x]*)[\dd]*)(?:\.(?P<decimals>[\dd]
 
 
 def read_table(
-    data: bytes | memoryview, path: Path, first_line: int, start: int = 0, *, partial: bool = False
+    data: bytes | memoryview, path: Path, first_line: int, start: int = 0, *, least: int = 1, partial: bool = False
 ) -> np.ndarray:
     """Read the numbers of a text.
 
@@ -44,6 +45,8 @@ def read_table(
         Number of the first line of numbers in the file, from 1, for errors.
     start : int
         Where the numbers begin in `data`.
+    least : int
+        Number of columns that there are at least.
     partial : bool
         Whether a last line that was cut is left out.
 
@@ -54,7 +57,8 @@ def read_table(
     Raises
     ------
     FormatError
-        If there is no line, a line has another number of columns than the first, or a field is not a number.
+        If there is no line, the first has too few or too many columns, a line has another number of columns than the
+        first, or a field is not a number.
     """
     end = _LINE_END.search(data, start)
     if end is not None and _RETURN.search(data, start, end.end()) is not None:
@@ -63,6 +67,7 @@ def read_table(
         data = _without_cut_line(data, start)
     if _PRINTED.search(data, start) is None:
         raise FormatError(path, "expected lines of numbers after the header; got none", f"line {first_line}")
+    _check_first(data, start, path, first_line, least)
     table = _fixed_width(data, start)
     if table is None:
         body = _with_newlines(data, start)
@@ -71,6 +76,20 @@ def read_table(
         except (ValueError, UnicodeDecodeError):
             raise _fault(body, path, first_line) from None
     return table
+
+
+def _check_first(data: bytes | memoryview, start: int, path: Path, first_line: int, least: int) -> None:
+    """Refuse a first line of too few or too many numbers before the others are read."""
+    found = _PRINTED.search(data, start)
+    begin = start if found is None else found.start()
+    end = _LINE_END.search(data, begin, begin + _LONGEST)
+    if end is None and len(data) - begin > _LONGEST:
+        raise FormatError(
+            path, f"expected lines of numbers; got one of over {_LONGEST} characters", f"line {first_line}"
+        )
+    count = len(bytes(data[begin : len(data) if end is None else end.start()]).split())
+    if count < least:
+        raise FormatError(path, f"expected at least {least} columns; got {count}", f"line {first_line}")
 
 
 def _without_cut_line(data: bytes | memoryview, start: int) -> bytes | memoryview:

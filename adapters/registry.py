@@ -125,11 +125,11 @@ _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal grids",
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal, also .gz",
         maps_only=True, packed=(".ang.gz",),
     ),
     Format(
-        "ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text", maps_only=True,
+        "ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text, also .gz", maps_only=True,
         packed=(".ctf.gz",),
     ),
     Format(
@@ -263,10 +263,17 @@ def read(
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map or volume from a file of any known format.
 
-    Parameters ---------- path : path-like frame : str or Frame, optional Relation of the Euler frame to the map, a name
-    of :data:`polyrve.crystallography.reference_frames.PRESETS`; by default what the file says, else the vendor's
-    default with a warning. format : str, optional Name of the format (:func:`formats`); by default from the suffix, and
-    the content where several share it. **options Further arguments of the format's own ``read``.
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        Relation of the Euler frame to the map, a name of
+        :data:`polyrve.crystallography.reference_frames.PRESETS`; by default what the file says, else the vendor's
+        default with a warning.
+    format : str, optional
+        Name of the format (:func:`formats`); by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
 
     Returns
     -------
@@ -289,7 +296,8 @@ def read(
     Examples
     --------
     >>> import polyrve
-    >>> scan = polyrve.read("scan.ang", frame="edax-2")  # doctest: +SKIP
+    >>> polyrve.read(polyrve.data.path("scan.ang"), frame="edax-2").shape
+    (64, 64)
     """
     row = reader(path, format)
     if frame is not None:
@@ -312,6 +320,18 @@ def read_map(
     ------
     FormatError
         If the file holds a volume.
+
+    See Also
+    --------
+    polyrve.read_volume : Read a volume.
+    polyrve.read_grains : Read the grains of a file.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.read_map(polyrve.data.path("scan.ang"), frame="edax-2")
+    >>> scan.spacing
+    (1.0, 1.0)
     """
     field = read(path, frame=frame, format=format, **options)
     if not isinstance(field, OrientationMap):
@@ -334,6 +354,17 @@ def read_volume(
     ------
     FormatError
         If the file holds a planar map.
+
+    See Also
+    --------
+    polyrve.read_map : Read a planar map.
+    polyrve.read_grains : Read the grains of a file.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> polyrve.read_volume(polyrve.data.path("truth.dream3d")).shape
+    (24, 64, 64)
     """
     field = read(path, frame=frame, format=format, **options)
     if not isinstance(field, OrientationVolume):
@@ -399,6 +430,16 @@ def write(data: Any, path: str | Path, *, format: str | None = None, force: bool
         If the file exists and `force` is not given.
     FormatError
         If the format is not known or cannot be written.
+
+    See Also
+    --------
+    polyrve.read : Read a file.
+
+    Examples
+    --------
+    >>> import polyrve, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> polyrve.write(polyrve.data.load("truth"), f"{folder.name}/truth.vti")
     """
     writer(path, format).load().write(data, Path(path), force=force, **options)
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ def program(name: str, n: int) -> bytes:
     import run
     import tensorflow as tf
 
+    from polyrve.backend.strategy import GpuStrategy
+
     objective, position = run.objective_of(name, n, run.reference(n))
-    devices = tf.config.list_logical_devices
-    tf.config.list_logical_devices = lambda kind=None: [kind] if kind == "GPU" else devices(kind)
+    objective = replace(objective, state=replace(objective.state, strategy=GpuStrategy()))
     whole = tf.function(objective.value_and_gradient, jit_compile=True, autograph=False)
     return whole.experimental_get_compiler_ir(position)(stage="hlo_serialized")
 

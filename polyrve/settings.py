@@ -67,8 +67,8 @@ class ReconstructionSettings(BaseModel):
     initial: Literal["auto", "polycrystal", "exemplar", "random"] = Field(
         "auto",
         description="Initial field: a polycrystal of Laguerre cells fitted to the map, a volume put together from "
-        "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random orientations; auto "
-        "is the polycrystal where its sections are like the map, else the exemplar.",
+        "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random "
+        "orientations; auto is the polycrystal where its sections are like the map, else the exemplar.",
     )
     noise: Literal["remove", "keep"] = Field(
         "remove",
@@ -93,7 +93,7 @@ class ReconstructionSettings(BaseModel):
     tolerance: float = Field(
         1e-3, ge=0, description="Stop when the loss falls by less than this share within `patience` iterations."
     )
-    patience: int = Field(30, ge=1, description="Iterations over which the tolerance is judged.")
+    patience: int = Field(30, ge=1, description="Iterations over which the tolerance counts.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="before")

@@ -102,7 +102,7 @@ def read(
         body, begin = _numbers_for_names(bytes(data[start:]), header.phases), 0
     else:
         body, begin = _with_points(data, start)
-    table = read_table(body, path, len(lines) + 1, begin, partial=partial)
+    table = read_table(body, path, len(lines) + 1, begin, least=8, partial=partial)
     if header.columns is None and columns is None:
         names = _guess_columns(path, table, header)
     places = _places(path, table, names or (), header)

@@ -21,7 +21,7 @@ from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap
 
 LINE_END = re.compile(rb"\n")
-_MOST_LINES = 100_000
+_MOST_LINES, _MOST_PHASES = 100_000, 255
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,12 @@ def parse(path: Path, lines: list[str]) -> Header:
         elif key not in values:
             values[key] = (value.strip(), number)
     phases: dict[int, Phase] = {}
-    for number, block in blocks:
+    for number, block in blocks[: _MOST_PHASES + 1]:
         if number in phases:
             raise FormatError(path, f"expected one block per phase; got Phase {number} twice")
         phases[number] = _phase(path, number, block)
+    if len(phases) > _MOST_PHASES:
+        raise FormatError(path, f"expected at most {_MOST_PHASES} phases; got {len(phases)}")
     if not phases:
         raise FormatError(path, "expected a header with at least one phase (# MaterialName); got none")
     note = next((line for line in lines if line.startswith(map_text.FRAME_NOTE)), "")

@@ -74,7 +74,8 @@ def euler_in_rad(
         )
     if in_degrees and 0.0 < largest.max() and (largest < np.array([_FULL_TURN, np.pi, _FULL_TURN]) + _SLACK).all():
         warnings.warn(
-            f"{path}, {where}: expected Euler angles in degrees; got up to {shown}, none beyond 2 pi, pi, 2 pi: if they "
+            f"{path}, {where}: expected Euler angles in degrees; got up to {shown}, none beyond 2 pi, pi, 2 pi: "
+            "if they "
             "are in rad, the option degrees=false (--read degrees=false) says so",
             stacklevel=3,
         )
@@ -111,7 +112,8 @@ def lattice_in_degrees(
     degrees = tuple((np.round(np.rad2deg(values), 5) if in_rad else values).tolist())
     if in_rad != (usual == "rad") and (values > 0).all():
         warnings.warn(
-            f"{path}, {where}: expected lattice angles in {usual}; got {', '.join(f'{value:.6g}' for value in values)}, "
+            f"{path}, {where}: expected lattice angles in {usual}; got "
+            f"{', '.join(f'{value:.6g}' for value in values)}, "
             f"taken as {'rad' if in_rad else 'degrees'}",
             stacklevel=3,
         )

@@ -110,7 +110,7 @@ def read(
     program = _program(lines)
     phases = _phases(path, lines, values)
     _require_grid(path, values)
-    table = read_table(body, path, len(lines) + 1, partial=partial)
+    table = read_table(body, path, len(lines) + 1, least=len(_REQUIRED), partial=partial)
     columns = _by_name(path, table, _split_names(lines[-1]), len(lines))
     specimen = rotation.from_euler(np.deg2rad([_number(path, values, f"AcqE{i}", 0.0) for i in (1, 2, 3)]))
     stated = map_text.noted_frame(path, values.get("Author", ("", 0))[0])

@@ -24,6 +24,8 @@ from polyrve.adapters.warned import warn
 _SPARSEST = 16
 _OFF = 0.25
 """A point that is off its place by this share of a step lies half-way to where it could belong to the next one."""
+_UNEVEN = 0.1
+"""Coordinates rounded as files round them are this share of a step off at most; more is no regular grid."""
 _RATIO = 3**0.5 / 2
 """Distance of the rows of a hexagonal grid, in steps."""
 _AXES = "zyx"
@@ -533,7 +535,7 @@ def _levels(values: np.ndarray) -> _Levels | None:
     count = int(level[-1]) + 1
     means = np.bincount(level, unique) / np.bincount(level)
     step = float(means[-1] - means[0]) / (count - 1)
-    if np.abs(unique - means[0] - step * level).max() > _OFF * step:
+    if np.abs(unique - means[0] - step * level).max() > _UNEVEN * step:
         return None
     return _Levels(level[inverse], count, _rounded(step), float(unique[0]))
 
@@ -561,13 +563,13 @@ def _cells(path: Path, index: Sequence[np.ndarray], shape: tuple[int, ...]) -> n
 
 def _begins(index: Sequence[np.ndarray], shape: tuple[int, ...]) -> bool:
     """Whether points are the first ones of a grid, row by row or column by column: those of a file that was cut."""
-    for axes in (slice(None), slice(None, None, -1)):
-        place = np.zeros(1)
-        for values, length in zip(index[axes], shape[axes], strict=True):
-            place = place * length + values
-        if place.max() == len(index[0]) - 1:
-            return True
-    return False
+    by_row, by_column = np.zeros(1), np.zeros(1)
+    for values, length in zip(index, shape, strict=True):
+        by_row = by_row * length + values
+    for values, length in zip(index[::-1], shape[::-1], strict=True):
+        by_column = by_column * length + values
+    count = len(index[0])
+    return bool(by_row.max() == count - 1 or np.array_equal(by_column, np.arange(count)))
 
 
 def _same_extent(shape: tuple[int, ...], spacing: Sequence[float], measured: Grid) -> bool:

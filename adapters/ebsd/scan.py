@@ -168,17 +168,19 @@ def distinct(phases: Sequence[Phase]) -> tuple[tuple[Phase, ...], list[str]]:
     ['Ti', 'Ti (2)']
     """
     names = {phase.name for phase in phases}
-    taken: set[str] = set()
+    count: dict[str, int] = {}
     result, steps = [], []
     for number, phase in enumerate(phases, start=1):
-        name, count = phase.name, 1
-        while name in taken or (count > 1 and name in names):
-            count += 1
-            name = f"{phase.name} ({count})"
-        taken.add(name)
-        if count > 1:
+        name = phase.name
+        count[phase.name] = count.get(phase.name, 0) + 1
+        while count[phase.name] > 1 and name in names:
+            name = f"{phase.name} ({count[phase.name]})"
+            count[phase.name] += name in names
+        if name != phase.name:
+            names.add(name)
             steps.append(f"phase {number} is called {name}, because another one is called {phase.name}")
-        result.append(phase if count == 1 else replace(phase, name=name))
+            phase = replace(phase, name=name)
+        result.append(phase)
     return tuple(result), steps
 
 

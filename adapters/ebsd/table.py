@@ -152,7 +152,7 @@ def read(
         start = text_lines.decoded(data[:200]).split("\n", 1)[0]
         raise FormatError(path, f"expected a table of points; got {quoted(start, most=60)}: {_READABLE}", "line 1")
     body, named = _numbers(path, data[layout.start :], layout)
-    table = read_table(body, path, layout.lines + 1, partial=partial)
+    table = read_table(body, path, layout.lines + 1, least=len(_NEEDED), partial=partial)
     columns = _columns(path, table, layout)
     angles = np.stack([columns.pop(name) for name in ("phi1", "PHI", "phi2")], axis=1)
     x, y = columns.pop("x"), columns.pop("y")

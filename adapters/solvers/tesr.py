@@ -31,6 +31,7 @@ def write(
     force: bool = False,
     voxel_orientations: bool = False,
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the grains as cells; lengths in um.
 
@@ -46,6 +47,8 @@ def write(
         Whether the orientation of every voxel is written beside the mean of its grain.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
     planar = isinstance(field, OrientationMap)
     dimensions = 2 if planar else 3

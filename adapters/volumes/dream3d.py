@@ -2,8 +2,8 @@
 
 Specification: the readers and writers of simplnx (https://github.com/BlueQuartzSoftware/simplnx) and SIMPL
 (https://github.com/BlueQuartzSoftware/SIMPL). Arrays are (z, y, x, component); dimensions, spacing and origin
-are stored as x, y, z; quaternions as x, y, z, w with the sign of :mod:`polyrve.crystallography.rotation`; Euler angles are
-Bunge's in rad.
+are stored as x, y, z; quaternions as x, y, z, w with the sign of :mod:`polyrve.crystallography.rotation`; Euler angles
+are Bunge's in rad.
 
 An image geometry of one layer (nz = 1) is read as a map, every other one as a volume; ``volume=True`` keeps the layer.
 What polyrve writes is read back exactly: beside the single-precision arrays that DREAM.3D needs the file holds the
@@ -81,9 +81,9 @@ def read(
     ----------
     path : path-like
     frame : str or Frame, optional
-        Relation of the Euler frame to the map, a name of :data:`polyrve.crystallography.reference_frames.PRESETS`. DREAM.3D's own readers bring
-        both into one frame; so none is applied by default. A file that polyrve wrote holds orientations in the map
-        frame: its own frame is not applied again, another comes on top of it, with a warning.
+        Relation of the Euler frame to the map, a name of :data:`polyrve.crystallography.reference_frames.PRESETS`.
+        DREAM.3D's own readers bring both into one frame; so none is applied by default. A file that polyrve wrote holds
+        orientations in the map frame: its own frame is not applied again, another comes on top of it, with a warning.
     geometry : str, optional
         Name or path of the geometry (data container); needed where several hold orientations.
     cell_data, ensemble : str, optional
@@ -174,7 +174,7 @@ def read_grains(
     """
     with hdf5.opened(Path(path)) as file:
         found = _read_field(file, path, volume=volume, **options)
-        return dream3d_grains.grains(file, path, *found, feature_data, degrees=bool(options.get("degrees")))
+        return dream3d_grains.grains(file, Path(path), *found, feature_data, degrees=bool(options.get("degrees")))
 
 
 def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume | OrientationMap | OrientationVolume:
@@ -200,7 +200,7 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
     with hdf5.opened(Path(path)) as file:
         found = _read_field(file, path, **options)
         try:
-            return dream3d_grains.grains(file, path, *found, degrees=bool(options.get("degrees")))
+            return dream3d_grains.grains(file, Path(path), *found, degrees=bool(options.get("degrees")))
         except FormatError:
             return found[0]
 
@@ -243,7 +243,8 @@ def _read_field(
         if place and (name is not None or option in ("phases", "mask")):
             raise FormatError(
                 path,
-                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not followed: copy it into "
+                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not "
+                f"followed: copy it into "
                 f"the file, or name another array by the option {option} (--read {option}=NAME)",
                 cells.name,
             )
@@ -507,7 +508,8 @@ def _phases_unsaid(
     if by_feature is None:
         raise FormatError(
             path,
-            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has {several} phases; "
+            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has "
+            f"{several} phases; "
             "got none: name the array, or the one phase of all points, by the option phases (--read phases=NAME)",
             cells.name,
         )

@@ -104,7 +104,7 @@ def find(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> s
 
 
 def linked(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str:
-    """Where the first of those arrays lies that is not within the file, ``"Phases is a link to 'a.h5'"``, or nothing."""
+    """Where the first of those arrays lies that is not in the file, ``"Phases is a link to 'a.h5'"``, or nothing."""
     names = (given,) if given is not None else usual
     return next((f"{name} is {place}" for name in names if (place := hdf5.elsewhere(group, name))), "")
 

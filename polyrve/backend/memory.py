@@ -178,7 +178,7 @@ def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: i
 
 
 def _exemplar(channels: int, phases: int, pixels: int) -> int:
-    """Return pixels as material: harmonics of the texture, channels and neighbourhoods in float32, quaternions and indices."""
+    """Return pixels as material: harmonics, channels and neighbourhoods in float32, quaternions and indices."""
     return (4 * (_TEXTURE * phases + channels + _NEIGHBOURHOOD) + _BESIDE) * pixels
 
 

@@ -12,11 +12,11 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_MESSAGE = re.compile(r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: )?([IWEF])(?:\d{4} \d\d:\d\d:\d\d\.\d+ | )")
+_MESSAGE = re.compile(r"(?:[\d-]+ [\d:.]+: ([IWEF]) |([IWEF])\d{4} [\d:.]+ +\d+ )\S+:\d+\] ")
 _PREAMBLE = re.compile(r"WARNING: All log messages before absl::InitializeLog|To enable the following instructions:")
 _OF_NO_DEVICE = re.compile(
     r"Unable to register cu\w+ factory|computation placer already registered"
@@ -42,7 +42,8 @@ def load_tensorflow() -> None:
 def quiet() -> Iterator[None]:
     """Leave out what TensorFlow's libraries print within, below the level that the user has set.
 
-    All of it is passed on where an exception leaves the block.
+    All of it is passed on where an exception leaves the block. Nothing is caught where there is no stderr, or no room
+    for a temporary file.
     """
     os.environ.setdefault(_LEVEL, "2")
     try:
@@ -50,21 +51,27 @@ def quiet() -> Iterator[None]:
     except OSError:
         yield
         return
-    failed = True
-    with tempfile.TemporaryFile() as caught:
+    try:
+        caught = tempfile.TemporaryFile()
+    except OSError:
+        os.close(stderr)
+        yield
+        return
+    tell: Callable[[bytes], bytes] = bytes
+    _flush()
+    os.dup2(caught.fileno(), 2)
+    try:
+        yield
+        tell = _worth_telling
+    finally:
         _flush()
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-            failed = False
-        finally:
-            _flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        with caught:
             caught.seek(0)
-            text = caught.read()
-            with open(2, "wb", buffering=0, closefd=False) as out:
-                out.write(text if failed else _worth_telling(text))
+            text = tell(caught.read())
+        with suppress(OSError), open(2, "wb", buffering=0, closefd=False) as out:
+            out.write(text)
 
 
 def _worth_telling(text: bytes) -> bytes:
@@ -84,7 +91,7 @@ def _told(line: str, lowest: int) -> bool:
     message = _MESSAGE.match(line)
     if not message:
         return True
-    return "IWEF".index(message[1]) >= lowest and not _OF_NO_DEVICE.search(line)
+    return "IWEF".index(message[1] or message[2]) >= lowest and not _OF_NO_DEVICE.search(line)
 
 
 def _flush() -> None:

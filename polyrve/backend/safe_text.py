@@ -13,7 +13,7 @@ def escaped(text: str) -> str:
     r"""Return a text with control, format and other unprintable characters as escapes.
 
     What moves the cursor, colours the terminal, sets its title or turns the direction of writing becomes ``\x1b``,
-    ``\u202e`` and so on; lines are joined by ``\n``.
+    ``\u202e`` and so on; lines are joined by ``\n``. Blanks of any width are blanks.
 
     Parameters
     ----------
@@ -30,12 +30,15 @@ def escaped(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        character
-        if character.isprintable() or unicodedata.category(character) == "Zs"
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if unicodedata.category(character) == "Zs":
+        return " "
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: object, most: int = LONGEST) -> str:
@@ -76,7 +79,9 @@ def message(text: str) -> str:
     It is what stands between a terminal and a message that took a value from a file as it was; who writes a message
     cuts its values by :func:`shown`.
     """
-    if len(text) > _LONGEST_MESSAGE:
-        half = _LONGEST_MESSAGE // 2
-        text = f"{text[:half]} ... {text[-half:]}"
-    return escaped(text)
+    return _shortened(escaped(_shortened(text)))
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE + 5 else f"{text[:half]} ... {text[-half:]}"

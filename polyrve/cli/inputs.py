@@ -47,7 +47,7 @@ def with_lists(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str,
         Annotations by name.
     """
     return {
-        name: [_value(part) for part in value.split(",") if part.strip()]
+        name: [_value(part.strip()) for part in value.split(",") if part.strip()]
         if isinstance(value, str) and "," in value and _takes_list(kinds.get(name))
         else value
         for name, value in values.items()
@@ -261,7 +261,7 @@ def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text.strip() if "," in text else text
+        return text
 
 
 def _takes_list(kind: Any) -> bool:

@@ -76,7 +76,7 @@ class Pace:
             self._seconds.append(seconds)
 
     def left(self, total: float, seconds: float) -> float | None:
-        """Return the seconds left at a time, by the pace of the later half of what was done; None while it is too early."""
+        """Return the seconds left at a time, by the later half of what was done; None where it is too early."""
         if len(self._done) <= _FEWEST_INTERVALS:
             return None
         middle = (self._done[0] + self._done[-1]) / 2
@@ -436,7 +436,8 @@ def _numbers(step: Step, now: float) -> str:
     left = step.left(now)
     rest = "" if left is None or step.done == step.total else f", about {clock(left)} left"
     if step.record is None:
-        return f"{step.done} of {step.total}{rest}" if step.total else f"{clock(now - step.began)} so far"
+        share = 100 * step.done / max(step.total, 1)
+        return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
     return f"loss {step.record.loss:.3e}{rest}"
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
+import tempfile
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polyrve.cli import inputs, outputs, progress
+from polyrve.cli.lock import locked
 from polyrve.cli.messages import Interrupted, grains_of, times
 from polyrve.cli.options import (
     AxisymmetricOption,
@@ -25,6 +31,8 @@ from polyrve.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from polyrve.microstructure.fields import OrientationVolume
     from polyrve.microstructure.grains import GrainVolume
     from polyrve.microstructure.map_placement import Maps
@@ -89,9 +97,10 @@ def reconstruct(
 ) -> None:
     """Grow a volume that has the statistics of one or three maps.
 
-    Ctrl-C ends the run; the best state so far is written and the exit code is 130.
+    Ctrl-C ends the run; the best state so far is written and the exit code is 130. SIGTERM, which batch systems send
+    before a job is ended, does the same with the exit code 143.
     """
-    with progress.reporter(show) as reporter:
+    with progress.reporter(show) as reporter, terminated_as_interrupted() as ended, locked(output):
         if not output.suffix:
             raise ValueError(
                 f"{output}: expected the name of a file, usually a .dream3d, from which polyrve export writes folders; "
@@ -110,8 +119,6 @@ def reconstruct(
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
         reporter.step("reading", f"reading {', '.join(map(str, maps))}")
         scans = inputs.read_maps(maps, frame, read, drop_phase, normals, axisymmetric, former_axis)
-        if not resume:
-            checkpoint.remove()
         if seeds is None:
             result, interrupted = _run(scans, settings, checkpoint, reporter)
         else:
@@ -119,7 +126,7 @@ def reconstruct(
         reporter.step("segmenting", "cutting the volume into grains")
         rve = _segmented(result.volume, threshold, min_grain)
         reporter.step("writing", f"writing {output}")
-        _write(rve, output, force or resume)
+        output = _write(rve, output, force or resume)
         if isinstance(reporter.display, progress.JsonLines):
             reporter.display.event("result", **_record(result, rve, output, interrupted))
     if not isinstance(reporter.display, progress.JsonLines):
@@ -128,7 +135,7 @@ def reconstruct(
         )
         typer.echo(f"{output}: {times(rve.field.shape)} voxels, {grains_of(rve)}")
     if interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(143 if ended.is_set() else 130)
     checkpoint.remove()
 
 
@@ -164,7 +171,7 @@ def _checkpoint(output: Path, resume: bool, force: bool, interval: float) -> Che
     """The checkpoint beside an output; an interrupted run's is continued or replaced on request only."""
     from polyrve.reconstruction.checkpoint import Checkpoint
 
-    checkpoint = Checkpoint(output.with_name(f"{output.name}.checkpoint"), interval)
+    checkpoint = Checkpoint(output.with_name(f"{output.name}.checkpoint"), interval, fresh=not resume)
     there = checkpoint.path.exists()
     if resume and not there:
         raise FileNotFoundError(f"{checkpoint.path}: expected the state of an interrupted run; there is no such file")
@@ -235,10 +242,52 @@ def _segmented(volume: OrientationVolume, threshold: float, min_grain: int | Non
         return segment(volume, threshold)
 
 
-def _write(rve: GrainVolume, output: Path, force: bool) -> None:
+def _write(rve: GrainVolume, output: Path, force: bool) -> Path:
+    """Write the volume, under another name where its own cannot be written; return the file that holds it."""
     from polyrve.adapters import registry
 
-    registry.write(rve, output, force=force)
+    try:
+        registry.write(rve, output, force=force)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        for other in _other_names(output):
+            try:
+                registry.write(rve, other)
+            except OSError:
+                continue
+            warnings.warn(f"{output}: cannot be written: {reason}; the volume is in {other}", stacklevel=2)
+            return other
+        raise OSError(
+            f"{output}: cannot be written: {reason}, and no other place can; --resume writes it again"
+        ) from None
+    return output
+
+
+def _other_names(output: Path) -> Iterator[Path]:
+    """Names beside an output that nothing has, then one among temporary files."""
+    free = (output.with_name(f"{output.stem}-{i}{output.suffix}") for i in itertools.count(1))
+    yield next(path for path in free if not path.exists())
+    yield Path(tempfile.mkdtemp(prefix="polyrve-")) / output.name
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[threading.Event]:
+    """Let SIGTERM end a run as Ctrl-C does, once; the event tells that it came."""
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if not ended.is_set():
+            ended.set()
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _written(result: Reconstruction) -> str:

@@ -21,6 +21,10 @@ from polyrve.cli.options import (
     ThresholdOption,
 )
 
+_COSTS = {"pole_figures": 22, "number_of_grains": 8, "madogram_within_1": 57, "two_point_within_1": 19}
+_CHEAP = 1
+"""Relative times of metrics, by which the time left is told; measured at 40^3 voxels, a map of 137 x 167 points."""
+
 
 def validate(
     path: Annotated[Path, typer.Argument(metavar="VOLUME", help="A volume, usually the .dream3d of a reconstruction.")],
@@ -96,5 +100,6 @@ def _counted(reporter: progress.Reporter) -> Callable[[], None]:
     """Return what a validation calls before each metric."""
     from polyrve.validation.metrics import metrics
 
-    done, total = itertools.count(), len(metrics())
-    return lambda: reporter.share("validating", min(next(done), total), total)
+    costs = [_COSTS.get(metric.key, _CHEAP) for metric in metrics()]
+    parts = itertools.chain(itertools.accumulate(costs, initial=0), itertools.repeat(sum(costs)))
+    return lambda: reporter.share("validating", next(parts), sum(costs))

@@ -1,9 +1,9 @@
 r"""Special orientation relations between two crystals: twins, coincidence boundaries, relations between phases.
 
 A relation is a rotation ``r`` from the coordinates of the first crystal to those of the second,
-``v_second = to_matrix(r) @ v_first``. Two orientations ``q_1``, ``q_2`` (:mod:`polyrve.crystallography.rotation`) stand in
-it where their misorientation ``q_2 q_1*`` is one of its *variants*, ``s_2 r s_1`` for all symmetry operations of both
-crystals; between crystals of one phase the inverse ``r*`` counts as well, since neither of the two is the first.
+``v_second = to_matrix(r) @ v_first``. Two orientations ``q_1``, ``q_2`` (:mod:`polyrve.crystallography.rotation`) stand
+in it where their misorientation ``q_2 q_1*`` is one of its *variants*, ``s_2 r s_1`` for all symmetry operations of
+both crystals; between crystals of one phase the inverse ``r*`` counts as well, since neither of the two is the first.
 
 A twin is told by its plane or its direction: the crystals are turned by 180 degrees about it. A relation between two
 phases is told by parallel planes and directions.
@@ -11,7 +11,8 @@ phases is told by parallel planes and directions.
 References
 ----------
 .. [1] D. G. Brandon, Acta Metall. 14 (1966) 1479, doi:10.1016/0001-6160(66)90168-4: tolerance 15 / sqrt(Sigma) degrees.
-.. [2] J. W. Christian, S. Mahajan, Prog. Mater. Sci. 39 (1995) 1, doi:10.1016/0079-6425(94)00007-7: twins of hcp metals.
+.. [2] J. W. Christian, S. Mahajan, Prog. Mater. Sci. 39 (1995) 1, doi:10.1016/0079-6425(94)00007-7: twins of hcp
+metals.
 """
 
 from __future__ import annotations

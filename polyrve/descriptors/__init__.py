@@ -2,8 +2,8 @@
 
 The named sets are ``"paper"`` (two-point correlations, hybrid three-point variogram, mean variation) and ``"default"``
 (disorientation spectrum, madogram, texture; with several phases two-point correlations, too).
-Any object with the :class:`Descriptor` protocol can stand beside them; :mod:`polyrve.descriptors.sets` says how settings
-find it by its name.
+Any object with the :class:`Descriptor` protocol can stand beside them; :mod:`polyrve.descriptors.sets` says how
+settings find it by its name.
 """
 
 from polyrve.descriptors.disorientation import DisorientationSpectrum

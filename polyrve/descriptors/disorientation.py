@@ -22,7 +22,7 @@ from polyrve.descriptors.protocol import Context, squared_residual
 from polyrve.microstructure.lags import Lag
 
 SHORT_LAGS: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0))
-"""Default lags: neighbours in four directions, where boundaries are counted, and steps inside a grain and across one."""
+"""Default lags: neighbours in four directions, where boundaries are counted, and steps of 2 and 4 within grains."""
 
 LOWEST, RANGE, STEPS = 0.0167, 0.7333, 21
 """Default thresholds as shares of the largest norm. The lowest is 0.7 degrees in cubic crystals, about the measuring
@@ -47,6 +47,10 @@ class DisorientationSpectrum:
     smallest_width, relative_width : float
         Width of the step that softens a threshold t: max(smallest, relative * t).
 
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Means of powers of the increment, channel by channel.
+
     Examples
     --------
     >>> import numpy as np
@@ -58,10 +62,6 @@ class DisorientationSpectrum:
     [1, 2, 3]
     >>> bool(tf.reduce_all(estimate[..., :-1] >= estimate[..., 1:]))
     True
-
-    See Also
-    --------
-    polyrve.descriptors.variogram.Variogram : Means of powers of the increment, channel by channel.
     """
 
     lags: tuple[Lag, ...] = SHORT_LAGS
@@ -74,7 +74,13 @@ class DisorientationSpectrum:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the shares in the sections normal to each axis.
 
-        Parameters and errors are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -86,7 +92,17 @@ class DisorientationSpectrum:
 
 
 def make(context: Context) -> DisorientationSpectrum:
-    """Return the descriptor with its default arguments, see :data:`polyrve.descriptors.protocol.Maker`."""
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    DisorientationSpectrum
+    """
     largest = 2.0 * math.sqrt(context.state.count)
     thresholds = tuple(largest * (LOWEST + RANGE * i / (STEPS - 1)) for i in range(STEPS))
     return DisorientationSpectrum(context.inside(SHORT_LAGS), thresholds, smallest_width=WIDTH * largest)

@@ -19,6 +19,10 @@ class Descriptor(Protocol):
     The same estimator serves the measured map (mask, no periodicity, one section) and the volume, so that a field
     matches its own descriptors exactly. How a device sums is the business of ``channels.strategy``.
 
+    See Also
+    --------
+    polyrve.descriptors.sets.MAKERS : Where settings find a descriptor by its name.
+
     Examples
     --------
     The mean square of each channel; ``misfit`` is shared with others:
@@ -29,14 +33,10 @@ class Descriptor(Protocol):
     ...     misfit = staticmethod(squared_residual)
     ...
     ...     def estimate(self, channels, axes, group):
-    ...         squares = [tf.concat([tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)], 0) for axis in axes]
-    ...         return tuple(average_groups(tf.transpose(per_section), group) for per_section in squares)
+    ...         means = [[tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)] for axis in axes]
+    ...         return tuple(average_groups(tf.transpose(tf.concat(parts, 0)), group) for parts in means)
     >>> isinstance(Power(), Descriptor)
     True
-
-    See Also
-    --------
-    polyrve.descriptors.sets.MAKERS : Where settings find a descriptor by its name.
     """
 
     @property

@@ -1,7 +1,7 @@
 """Descriptors by name: the makers of ours and of other packages, and the named sets.
 
-A descriptor of this package is one file with a function ``make(context)`` and one row of :data:`MAKERS`. Another package
-gives its own through the entry-point group ``polyrve.descriptors``, and settings name it in ``weights``::
+A descriptor of this package is one file with a function ``make(context)`` and one row of :data:`MAKERS`. Another
+package gives its own through the entry-point group ``polyrve.descriptors``, and settings name it in ``weights``::
 
     [project.entry-points."polyrve.descriptors"]
     chord_lengths = "my_package.chords:make"

@@ -33,6 +33,10 @@ class Texture:
     stride : int
         Take every so-manieth voxel along each axis of a periodic volume; grains are larger than a few voxels.
 
+    See Also
+    --------
+    polyrve.crystallography.odf.odf_bins : The distribution itself, for comparisons.
+
     Examples
     --------
     A single crystal has the harmonics of its orientation as its texture:
@@ -44,10 +48,6 @@ class Texture:
     >>> (estimate,) = texture.estimate(channels, axes=(0,), group=None)
     >>> bool(np.allclose(estimate[0], texture.harmonics[0].evaluate(orientation[0, 0, 0])))
     True
-
-    See Also
-    --------
-    polyrve.crystallography.odf.odf_bins : The distribution itself, for comparisons.
     """
 
     harmonics: tuple[SymmetrizedHarmonics | None, ...]
@@ -88,7 +88,13 @@ class Texture:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the means of the harmonics, the same for all axes: they are one-point, sections do not enter.
 
-        Parameters are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -110,9 +116,17 @@ class Texture:
 
 
 def make(context: Context) -> Texture | None:
-    """Return the descriptor with its default arguments, None where orientations do not count.
+    """Return the descriptor with its default arguments.
 
-    See :data:`polyrve.descriptors.protocol.Maker`.
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    Texture or None
+        None where orientations do not count.
     """
     if not any(context.state.harmonics):
         return None

@@ -34,6 +34,10 @@ class ThreePoint:
     eps : float
         Rounding of the absolute values, small against the unit variance of the harmonics.
 
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Increments at one lag at a time.
+
     References
     ----------
     arXiv 2605.14898, eq. (21).
@@ -46,10 +50,6 @@ class ThreePoint:
     >>> (estimate,) = ThreePoint(lags=((0, 1), (1, 0), (2, 2))).estimate(channels, axes=(0,), group=None)
     >>> estimate.shape.as_list()
     [1, 2, 3, 3]
-
-    See Also
-    --------
-    polyrve.descriptors.variogram.Variogram : Increments at one lag at a time.
     """
 
     lags: tuple[Lag, ...] = DENSE_LAGS
@@ -60,7 +60,13 @@ class ThreePoint:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the means in the sections normal to each axis.
 
-        Parameters and errors are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -78,5 +84,15 @@ class ThreePoint:
 
 
 def make(context: Context) -> ThreePoint:
-    """Return the descriptor with its default arguments, see :data:`polyrve.descriptors.protocol.Maker`."""
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    ThreePoint
+    """
     return ThreePoint(context.inside(DENSE_LAGS))

@@ -28,6 +28,10 @@ class TwoPoint:
     cross : bool
         Whether pairs of different channels count.
 
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Increments instead of products.
+
     References
     ----------
     arXiv 2605.14898, eq. (19).
@@ -42,10 +46,6 @@ class TwoPoint:
     [1, 2, 2, 4, 7]
     >>> bool(np.isclose(estimate[0, 0, 1, 0, 3], np.mean(values[0] * values[1])))
     True
-
-    See Also
-    --------
-    polyrve.descriptors.variogram.Variogram : Increments instead of products.
     """
 
     largest_lag: int
@@ -56,7 +56,13 @@ class TwoPoint:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the correlations in the sections normal to each axis.
 
-        Parameters and errors are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -104,5 +110,15 @@ class TwoPoint:
 
 
 def make(context: Context) -> TwoPoint:
-    """Return the descriptor with its default arguments, see :data:`polyrve.descriptors.protocol.Maker`."""
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    TwoPoint
+    """
     return TwoPoint(context.largest_lag)

@@ -25,6 +25,10 @@ class Variation:
     eps : float
         Rounding of the norm at zero, small against the step of a boundary, which is of order one.
 
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Increments at longer lags, channel by channel.
+
     References
     ----------
     arXiv 2605.14898, eq. (22).
@@ -38,10 +42,6 @@ class Variation:
     >>> (estimate,) = Variation(eps=1e-6).estimate(channels, axes=(0,), group=None)
     >>> estimate.numpy().round(5)
     array([0.25])
-
-    See Also
-    --------
-    polyrve.descriptors.variogram.Variogram : Increments at longer lags, channel by channel.
     """
 
     eps: float = 1e-3
@@ -50,7 +50,13 @@ class Variation:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the mean norm in the sections normal to each axis.
 
-        Parameters and errors are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -77,7 +83,17 @@ class Variation:
 
 
 def make(context: Context) -> Variation:
-    """Return the descriptor with its default arguments, see :data:`polyrve.descriptors.protocol.Maker`."""
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    Variation
+    """
     return Variation()
 
 

@@ -36,6 +36,11 @@ class Variogram:
         Share of the largest target value, or of eps if that is larger, below which residuals are no longer divided by
         the target: the target of a single crystal is zero.
 
+    See Also
+    --------
+    polyrve.descriptors.three_point.ThreePoint : Products of increments at two lags.
+    polyrve.descriptors.disorientation.DisorientationSpectrum : The distribution of increments instead of their mean.
+
     References
     ----------
     arXiv 2605.14898, eq. (20).
@@ -50,11 +55,6 @@ class Variogram:
     [1, 3, 2]
     >>> bool(np.isclose(estimate[0, 0, 0], 0.5 * np.mean((values[0] - np.roll(values[0], -1, 2)) ** 2)))
     True
-
-    See Also
-    --------
-    polyrve.descriptors.three_point.ThreePoint : Products of increments at two lags.
-    polyrve.descriptors.disorientation.DisorientationSpectrum : The distribution of increments instead of their mean.
     """
 
     lags: tuple[Lag, ...]
@@ -66,7 +66,13 @@ class Variogram:
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
         """Return the means in the sections normal to each axis.
 
-        Parameters and errors are those of :meth:`polyrve.descriptors.protocol.Descriptor.estimate`.
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
 
         Returns
         -------
@@ -98,6 +104,16 @@ class Variogram:
 
 
 def make(context: Context) -> Variogram:
-    """Return the descriptor with its default arguments, see :data:`polyrve.descriptors.protocol.Maker`."""
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    Variogram
+    """
     radii = [radius for radius in RINGS if radius <= context.largest_lag]
     return Variogram(tuple(dict.fromkeys([*context.inside(half_plane(RADIUS)), *rings(radii, DIRECTIONS)])))

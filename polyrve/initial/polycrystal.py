@@ -26,16 +26,16 @@ from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
 _POOL = 1500
-"""Pixels that cells choose from: their disorientations, pair by pair, take 2 MB. More fit the texture no better, as long
-as there are fewer cells than pixels.
+"""Pixels that cells choose from: their disorientations, pair by pair, take 2 MB, and memory grows with their square.
+
+With fewer pixels than cells orientations are used more than once.
 """
 
 _TARGET = 6000
 """Pixels whose mean is the wanted texture; its error is that of 6000 draws, 1 % of a channel's spread."""
 
 _VISITS, _MOST_SWEEPS = 2500, 4
-"""Choices of a pixel in all, and the most for one cell; each sweep lowers the mismatch by less than the last.
-"""
+"""Choices of a pixel in all, and the most for one cell; each sweep lowers the mismatch by less than the last."""
 
 _TRIED = 12
 """Pixels, the best by the linear change of the mismatch, whose exact mismatch is formed; more take longer."""
@@ -52,7 +52,7 @@ _ROUNDING = 0.003
 """Shares of boundaries below it weigh as this one; else a class that the map lacks would weigh without bound."""
 
 _PHASE_WEIGHT = 10.0
-"""Weight of the phases' shares beside the channels of the texture, which are of order 1: volume fractions come first."""
+"""Weight of the phases' shares beside the channels of the texture, which are of order 1: fractions come first."""
 
 _TEXTURE_DEGREE = 32
 """Highest degree of the texture channels, those divisible by four: order 16, features of 180/16 = 11 degrees.

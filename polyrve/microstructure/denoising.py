@@ -7,8 +7,8 @@ Within each grain the deviations ``d`` of the points from the grain's mean, rota
 
 over neighbours ``x ~ y`` of one grain, faces and diagonals [1]_. The sum of the roots lets a step of a subgrain wall
 stand, which a linear filter smears out; where ``epsilon`` is large the filter is linear, as smooth bending asks for.
-Both ``alpha`` and ``epsilon`` are those of least error, which Stein's unbiased estimate tells from the map alone once the
-measuring noise is known [2]_.
+Both ``alpha`` and ``epsilon`` are those of least error, which Stein's unbiased estimate tells from the map alone once
+the measuring noise is known [2]_.
 
 References
 ----------

@@ -232,7 +232,7 @@ def analyse(field: Any, threshold: float = DEFAULT_THRESHOLD) -> FieldAnalysis:
     Raises
     ------
     ValueError
-        If the threshold is not between 0 and 180 degrees.
+        If it is neither a map nor a volume, or the threshold is not between 0 and 180 degrees.
 
     See Also
     --------
@@ -253,6 +253,8 @@ def analyse(field: Any, threshold: float = DEFAULT_THRESHOLD) -> FieldAnalysis:
         return field.with_threshold(threshold)
     grains = field if isinstance(field, (GrainMap, GrainVolume)) else None
     whole = field.field if isinstance(field, (GrainMap, GrainVolume)) else field
+    if not isinstance(whole, (OrientationMap, OrientationVolume)):
+        raise ValueError(f"field: expected an orientation map or volume; got {type(whole).__name__}")
     found = MapAnalysis(whole, threshold) if isinstance(whole, OrientationMap) else VolumeAnalysis(whole, threshold)
     if grains is not None and _cut_with(grains, threshold):
         vars(found).update(grains=grains, grain_ids=grains.grain_ids)

@@ -89,8 +89,9 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
     for name, field in named.items():
         if not isinstance(field, OrientationMap):
             raise ValueError(f"map normal to {name}: expected an OrientationMap; got {type(field).__name__}")
-        map_of_sample = rotation.from_matrix(volume_of_map(NORMALS[name]).T)
-        sections[NORMALS[name]] = field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample))
+        normal = NORMALS[str(name)]
+        map_of_sample = rotation.from_matrix(volume_of_map(normal).T)
+        sections[normal] = field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample))
     return sections
 
 

@@ -127,7 +127,7 @@ def inspect(
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
             )
-        in_all = counted * field.phase_ids.size / part.phase_ids.size
+        in_all = counted if part is field else _in_all(grain_ids, points >= min_points, field.shape)
         if in_all < _FEW_GRAINS:
             number = f"{counted}" if part is field else f"about {in_all:.0f} (by the {counted} of the central part)"
             suspicions.append(
@@ -136,6 +136,14 @@ def inspect(
         if across < _FEW_ACROSS:
             suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
     return Inspection(facts, tuple(suspicions))
+
+
+def _in_all(grain_ids: np.ndarray, counted: np.ndarray, shape: tuple[int, ...]) -> float:
+    """How many grains a field has by those of a part of it: those that the part cuts count half (Jeffries)."""
+    cut = [axis for axis, length in enumerate(shape) if grain_ids.shape[axis] < length]
+    at_border = np.unique(np.concatenate([np.take(grain_ids, [0, -1], axis=axis).ravel() for axis in cut]))
+    halves = np.count_nonzero(counted[at_border[at_border > 0] - 1])
+    return float(np.count_nonzero(counted) - halves / 2) * float(np.prod(shape)) / grain_ids.size
 
 
 def _facts(field: OrientationMap | OrientationVolume) -> dict[str, str]:

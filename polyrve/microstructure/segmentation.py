@@ -103,7 +103,7 @@ def segment(
     --------
     >>> import polyrve
     >>> polyrve.segment(polyrve.data.load("scan"), min_points=3).number_of_grains
-    84
+    149
     """
     if not 0.0 < threshold < 180.0:
         raise ValueError(f"threshold: expected degrees between 0 and 180; got {threshold}")

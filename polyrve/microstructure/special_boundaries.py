@@ -1,4 +1,4 @@
-"""Special boundaries: which share of the boundaries stands in a special relation, and which relations a material has."""
+"""Special boundaries: their share of all boundaries, and the special relations that a material has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _FEWEST_KNOWN, _FEWEST_UNKNOWN = 8, 20
 """Pairs of grains that make a relation; a place that no known relation describes must hold more."""
 
 _SIGNIFICANT = 5.0
-"""Standard deviations of a count of pairs beyond chance: among a thousand places one in a thousand maps reaches them."""
+"""Standard deviations of a count of pairs beyond chance: among a thousand places one in a thousand maps reaches them.
+
+"""
 
 _CANDIDATES, _RANDOM_PAIRS, _AVERAGED = 60, 4000, 200
 

@@ -32,25 +32,34 @@ from polyrve.optimizers.blocks import dot
 from polyrve.optimizers.result import State
 
 FEWEST = 10
+"""Pairs kept at the least; twice as many end within a few per cent of the same loss (``docs/studies.md``)."""
 _HISTORY, _MOST = 2**24, 20
+"""Bytes of a history that are few beside the 500 MB of the program itself, and pairs kept at the most."""
 
 
 def default_memory(unknowns: int, size: int = 4) -> int:
-    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 20.
-
-    A map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
+    """Return how many pairs L-BFGS keeps for a field of orientations: what 16 MiB hold, but 10 to 20.
 
     Parameters
     ----------
     unknowns : int
-    size : int
-        Bytes of each.
+    size : int, byte
+        Size of each.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> default_memory(4 * 128**2), default_memory(4 * 512**2)
+    (20, 10)
     """
     return min(max(_HISTORY // (2 * unknowns * size), FEWEST), _MOST)
 
 
 def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
-    """Type of the pairs that L-BFGS keeps: half precision where 10 pairs in float32 would take more than 16 MiB.
+    """Return the precision of the pairs that L-BFGS keeps: half where 10 pairs in float32 take more than 16 MiB.
 
     In fields so large the errors of rounding cancel in the inner products, which are all that the loops see of them.
 
@@ -59,6 +68,15 @@ def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
     unknowns : int
     dtype : tf.DType
         Of the field.
+
+    Returns
+    -------
+    tf.DType
+
+    Examples
+    --------
+    >>> kept_precision(4 * 32**3, tf.float32).name, kept_precision(4 * 64**3, tf.float32).name
+    ('float32', 'float16')
     """
     large = 2 * FEWEST * unknowns * dtype.size > _HISTORY
     return tf.float16 if large and dtype == tf.float32 else dtype
@@ -67,7 +85,7 @@ def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
 def two_loops(
     order: list[int], sy: np.ndarray, yy: np.ndarray, sg: np.ndarray, yg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
+    """Return the weights of Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
 
     Parameters
     ----------
@@ -89,7 +107,7 @@ def two_loops(
 
 
 def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
-    """The weights alpha, shape (m,), of Algorithm 7.4: the loop leaves g - alpha Y."""
+    """Return the weights alpha, shape (m,), of the first loop of Algorithm 7.4, which leaves g - alpha Y."""
     alpha = np.zeros_like(sg)
     for i in reversed(order):
         newer = order[order.index(i) + 1 :]
@@ -98,7 +116,7 @@ def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
 
 
 def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndarray) -> np.ndarray:
-    """The weights a, shape (m,): the loop leaves r + a S.
+    """Return the weights a, shape (m,), of the second loop, which leaves r + a S.
 
     `yr`, shape (m,), are the products y_i r with r, the initial matrix times what the first loop left.
     """
@@ -155,7 +173,12 @@ class Pairs:
         self._pairs = tf.Variable(initial, trainable=False)
 
     def export(self) -> dict[str, np.ndarray]:
-        """What continues with the same pairs."""
+        """Return arrays that continue with the same pairs.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
         return {
             "pairs": self._pairs.numpy(), "order": np.array(self.order, dtype=np.int64),
             "sy": self._sy.copy(), "yy": self._yy.copy(), "sg": self._sg.copy(), "yg": self._yg.copy(),
@@ -169,9 +192,20 @@ class Pairs:
     def direction(
         self, gradient: tf.Tensor, square: float, initial: Callable[[tf.Tensor, float], tf.Tensor] | None
     ) -> tuple[tf.Tensor, float]:
-        """The direction -H g and the slope of the loss along it.
+        """Return the direction -H g and the slope of the loss along it.
 
-        `initial` applies another initial matrix than gamma times 1; it gets a vector and gamma.
+        Parameters
+        ----------
+        gradient : tf.Tensor, shape (b, k)
+        square : float
+            Inner product of the gradient with itself.
+        initial : callable or None
+            Vector and gamma to the initial matrix times the vector; gamma times 1 by default.
+
+        Returns
+        -------
+        direction : tf.Tensor, shape (b, k)
+        slope : float
         """
         if not self.order:
             return -gradient, -square
@@ -203,7 +237,17 @@ class Pairs:
     ) -> bool:
         """Take in s = step * direction and y, the change of the gradient, and bring the products up to date.
 
-        A pair whose curvature s y is lost in rounding is left out [3]_; whether it was not is returned.
+        Parameters
+        ----------
+        step : float
+        direction, gradient, next_gradient : tf.Tensor, shape (b, k)
+        slopes, squares : (float, float)
+            Slope along the direction, and square of the gradient, before and after the step.
+
+        Returns
+        -------
+        bool
+            False where the curvature s y is lost in rounding, and the pair left out [3]_.
         """
         m = self._memory
         curved = slopes[1] - slopes[0] > np.finfo(direction.dtype.as_numpy_dtype).eps * abs(slopes[0])
@@ -237,7 +281,7 @@ def _take_in(
 ) -> tf.Tensor:
     """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
 
-    Returned are these two, and the 2 m products of what is kept with y, in one array, which is read at once.
+    Return these two, and the 2 m products of what is kept with y, in one array, which is read at once.
     """
     y = after - before
     sizes = []
@@ -269,11 +313,11 @@ def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.
 
 @tf.function(jit_compile=True)
 def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
-    """Either half of the history, and a vector behind it, times their weights."""
+    """Return either half of the history, and a vector behind it, times their weights."""
     half = tf.cast(_halves(pairs, vector)[:, int(differences)], vector.dtype)
     return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)
 
 
 def _halves(pairs: tf.Variable, like: tf.Tensor) -> tf.Tensor:
-    """The steps and the gradient differences, shape (b, 2, m, k)."""
+    """Return the steps and the gradient differences, shape (b, 2, m, k)."""
     return tf.reshape(pairs, [like.shape[0], 2, -1, like.shape[1]])

@@ -110,7 +110,7 @@ class SectionObjective:
 def describe(
     state: LocalState, descriptors: Sequence[Descriptor], reference: OrientationField
 ) -> tuple[np.ndarray, ...]:
-    """Return the descriptors of a measured map, the targets of a reconstruction.
+    """Measure the descriptors of a map, the targets of a reconstruction.
 
     Parameters
     ----------

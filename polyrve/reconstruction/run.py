@@ -78,13 +78,27 @@ class Reconstruction:
     volume_loss : float
         Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
 
+    See Also
+    --------
+    polyrve.reconstruct : Make one.
+
     Examples
     --------
     >>> import polyrve
-    >>> scan = polyrve.data.load("scan")
-    >>> result = polyrve.reconstruct(scan, shape=(16, 16, 16), initial="polycrystal", iterations=2)  # doctest: +SKIP
-    >>> result.grains.write("rve.dream3d")  # doctest: +SKIP
-    >>> result.plot_convergence().get_ylabel()  # doctest: +SKIP
+    >>> from polyrve.optimizers import Status
+    >>> volume = polyrve.data.load("truth").field
+    >>> history = tuple(Progress(1, 1, volume.shape, i, 2, 0.5**i, {}, 2.0 * i) for i in range(3))
+    >>> result = Reconstruction(volume, history, Status.TARGET, polyrve.ReconstructionSettings(seed=1), 0.3)
+    >>> result
+    Reconstruction: 24 x 64 x 64 voxels (z, y, x), step 1 x 1 x 1 um, extent 24 x 64 x 64 um, periodic
+    Phases: Aluminium (m-3m)
+    Loss: 2.500e-01 after 2 iterations, 1 grid; 3.000e-01 as written
+    Status: The loss has reached the target. Lower `target` to go on.
+    Settings: seed=1
+    Source: polyrve.microstructure.synthetic.make_specimen
+    >>> result.grains.number_of_grains
+    399
+    >>> result.plot_convergence().get_ylabel()
     'loss'
     """
 

@@ -65,26 +65,27 @@ def plot_validation(validation: Validation, ax: Axes | None = None) -> Axes:
     Axes
     """
     rows = validation.results
-    height = 0.9 + 0.24 * max(len(rows), 4)
+    height = 1.3 + 0.24 * max(len(rows), 4)
     axis = plt.figure(figsize=(9.5, height), layout="constrained").subplots() if ax is None else ax
     for place, row in enumerate(rows):
         length = _relative(row)
         if length is None:
-            axis.text(0.02, place, row.reason or "not compared", va="center", fontsize=7, color="0.4", clip_on=True)
+            axis.text(0.02, place, row.reason or "not compared", va="center", fontsize=7, color="0.35", clip_on=True)
             continue
         warned = row.verdict == "warn"
         axis.barh(
             place, min(length, _WIDEST), height=0.7, color=WARN if warned else PASS if row.decisive else HARDLY,
             hatch="///" if warned else None, edgecolor="white", linewidth=0.0,
         )  # fmt: skip
-        beyond = " ▶" * (length > _WIDEST)
-        sign = "≥" if row.higher_is_better else "≤"
+        sign = ("≥", "<")[warned] if row.higher_is_better else ("≤", ">")[warned]
         axis.text(
-            min(length, _WIDEST) + 0.02, place, f"{row.value:.3g} {sign} {row.limit:.3g}{beyond}", va="center",
-            fontsize=7, weight="bold" if warned else "normal",
+            _WIDEST + 0.05, place, f"{row.value:.3g} {sign} {row.limit:.3g}", va="center", fontsize=8,
+            weight="bold" if warned else "normal",
         )  # fmt: skip
+        if length > _WIDEST:
+            axis.plot(_WIDEST - 0.03, place, marker=">", color="white", markersize=5)
     axis.axvline(1.0, color="black", lw=1.2)
-    axis.set(xlim=(0.0, _WIDEST + 0.45), ylim=(len(rows) - 0.4, -0.6), xlabel="value in units of its limit")
+    axis.set(xlim=(0.0, _WIDEST + 0.5), ylim=(len(rows) - 0.4, -0.6), xlabel="value in units of its limit")
     axis.set_xticks([0.0, 0.5, 1.0, 1.5, 2.0], ["0", "0.5", "limit", "1.5", "2"])
     axis.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=8)
     for label, row in zip(axis.get_yticklabels(), rows, strict=True):
@@ -94,7 +95,10 @@ def plot_validation(validation: Validation, ax: Axes | None = None) -> Axes:
         Patch(color=HARDLY, label="pass, not decisive"),
         Patch(facecolor=WARN, hatch="///", edgecolor="white", label="warn"),
     ]
-    axis.legend(handles=handles, loc="lower right", fontsize=8)
+    if ax is None:
+        axis.figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+    else:
+        axis.legend(handles=handles, loc="lower right", fontsize=8)
     axis.set_title(validation.conclusion, fontsize=9, loc="left", wrap=True)
     return axis
 

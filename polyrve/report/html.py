@@ -187,8 +187,8 @@ def _sections(
         "Maps",
         [
             _text(
-                f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries above "
-                f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
+                f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries "
+                f"above {threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
             ),
             _tried("IPF colour keys", lambda: _keys(volume)),
             _picture("IPF maps", lambda: plots.ipf_maps(_panels(volume, comparison), threshold)),

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from polyrve.microstructure.axes import in_plane, planar
@@ -19,7 +21,11 @@ from polyrve.microstructure.links import neighbour_disorientation
 from polyrve.report.directions import color_key
 from polyrve.report.point_colors import Look, field_of, look
 
-_MOST_KEYS = 3
+_MOST_KEYS, _KEY_HEIGHT = 3, 1.4
+_ANGLES = LinearSegmentedColormap.from_list(
+    "angles", plt.get_cmap("plasma_r")(np.linspace(0.25, 0.95, 256))
+).with_extremes(bad="black")
+"""From orange to dark blue, which both stand out from a light background; black where there is no angle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,16 +112,16 @@ def _new_axes(data: Any, planes: Sequence[_Plane], kind: str) -> list[Axes]:
     if kind == "ipf":
         for phase in field_of(data).phases:
             groups.setdefault(phase.laue, []).append(phase.name)
-    beside = [1.7] if groups else []
-    figure = plt.figure(figsize=(across + (1.7 if groups else 0.6), height), layout="constrained")
-    shares = [width / sum(widths) * across for width in widths]
-    grid = figure.add_gridspec(1, len(planes) + len(beside), width_ratios=[*shares, *beside])
     keys = list(groups.items())[:_MOST_KEYS]
-    if keys:
-        places = grid[len(planes)].subgridspec(max(len(keys), 2), 1)
-        for place, (laue, names) in zip(places, keys, strict=False):
-            color_key(place, laue).set_title(", ".join(names)[:24], fontsize=9, pad=16.0)
-    return [figure.add_subplot(grid[column]) for column in range(len(planes))]
+    height = max(height, 0.2 + _KEY_HEIGHT * len(keys))
+    width = across + (1.8 if keys else 0.6)
+    drawn = (0.0, 0.0, across / width if keys else 1.0, 1.0)
+    layout = ConstrainedLayoutEngine(compress=len(planes) == 1, rect=drawn, h_pad=0.08, w_pad=0.08)
+    figure = plt.figure(figsize=(width, height), layout=layout)
+    for row, (laue, names) in enumerate(keys):
+        place = ((across + 0.35) / width, 1.0 - (1.45 + _KEY_HEIGHT * row) / height, 1.1 / width, 0.9 / height)
+        color_key(figure, place, laue).set_title(", ".join(names)[:24], fontsize=9, pad=16.0)
+    return list(figure.subplots(1, len(planes), squeeze=False, width_ratios=widths).flat)
 
 
 def _extent(field: OrientationMap) -> tuple[float, float]:
@@ -162,8 +168,13 @@ def _boundaries(ax: Axes, plane: _Plane, threshold: float) -> LineCollection:
         segments.append(_segments(np.argwhere(found), axis, plane.field))
         angles.append(angle[found])
     values = np.concatenate(angles)
-    colors = plt.get_cmap("viridis_r").with_extremes(bad="black")
-    lines = LineCollection(np.concatenate(segments), array=np.ma.masked_invalid(values), linewidths=1.0, cmap=colors)
+    lines = LineCollection(
+        list(np.concatenate(segments)),
+        array=np.ma.masked_invalid(values),
+        linewidths=1.4,
+        cmap=_ANGLES,
+        capstyle="projecting",
+    )
     lines.set_clim(threshold, max(float(values[np.isfinite(values)].max(initial=threshold)), threshold + 1.0))
     ax.add_collection(lines, autolim=False)
     return lines
@@ -173,7 +184,7 @@ def _outlines(ax: Axes, plane: _Plane) -> None:
     """Draw the boundaries of grains."""
     ids = np.asarray(plane.grain_ids)
     segments = [_segments(np.argwhere(np.diff(ids, axis=axis) != 0), axis, plane.field) for axis in range(2)]
-    ax.add_collection(LineCollection(np.concatenate(segments), colors="black", linewidths=0.7), autolim=False)
+    ax.add_collection(LineCollection(list(np.concatenate(segments)), colors="black", linewidths=0.7), autolim=False)
 
 
 def _segments(points: np.ndarray, axis: int, field: OrientationMap) -> np.ndarray:

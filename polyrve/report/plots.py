@@ -115,7 +115,7 @@ def _with_boundaries(field: OrientationMap, colors: np.ndarray, threshold: float
 def color_key(laue: str) -> bytes:
     """Key of the IPF colours of a Laue group, drawn by orix."""
     drawing = Drawing(figsize=(2.4, 2.0))
-    directions.color_key(drawing.add_gridspec(1, 1)[0], laue)
+    directions.color_key(drawing, drawing.add_gridspec(1, 1)[0], laue)
     return png(drawing, bbox_inches="tight", pad_inches=0.05)
 
 

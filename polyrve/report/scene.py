@@ -12,6 +12,8 @@ from polyrve.report.point_colors import field_of, kinds, look
 def plot_volume(data: OrientationVolume | GrainVolume, kind: str = "ipf", *, direction: Any = "z") -> Any:
     """Draw a volume in three dimensions; parameters as in :meth:`polyrve.OrientationVolume.plot`.
 
+    The viewer looks at the layer z = 0, which lies on top as a map does: x to the right, y to the front.
+
     Returns
     -------
     pyvista.Plotter
@@ -48,6 +50,9 @@ def plot_volume(data: OrientationVolume | GrainVolume, kind: str = "ipf", *, dir
         grid.cell_data["colours"] = values.reshape(-1, 3)
         plotter.add_mesh(grid, scalars="colours", rgb=True, lighting=False)
     plotter.add_axes()
-    plotter.show_bounds(xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", location="outer")
-    plotter.camera.up = (0.0, 0.0, -1.0)
+    plotter.show_bounds(
+        xtitle="x (um)", ytitle="y (um)", ztitle="z (um)", location="outer", n_xlabels=3, n_ylabels=3, n_zlabels=3,
+        font_size=10,
+    )  # fmt: skip
+    plotter.view_vector((0.7, 1.5, -1.1), viewup=(0.0, 0.0, -1.0))
     return plotter

@@ -135,7 +135,7 @@ def compare(
     Raises
     ------
     ValueError
-        If the maps are none, or their phases or the reference volume's spacing are not the volume's.
+        If the maps or the volume are none, or the phases or the spacing of a reference volume are not the volume's.
 
     Warns
     -----
@@ -157,6 +157,8 @@ def compare(
     ((60, 64), (18, 20), 5)
     """
     analysis = analyse(rve, threshold)
+    if not isinstance(analysis, VolumeAnalysis):
+        raise ValueError(f"rve: expected an orientation volume; got {type(analysis.field).__name__}")
     volume = analysis.field
     if isinstance(reference, (GrainMap, GrainVolume)):
         reference = reference.field

@@ -29,7 +29,7 @@ GROUPS = {
 """Titles of the groups of metrics, in the order of tables."""
 
 _PASSING = 0.9
-_MOST_NAMED = 4
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,9 @@ class Validation:
         Examples
         --------
         >>> row = MetricResult("odf_5", "ODF", "texture", 0.2, {"z": 0.2}, 0.1, 0.3, "pass")
-        >>> Validation((row,)).to_dataframe().loc["odf_5", ["value", "limit", "verdict"]].tolist()
-        [0.2, 0.3, 'pass']
+        >>> table = Validation((row,)).to_dataframe()
+        >>> table[table.value > table.floor].verdict.to_dict()
+        {'odf_5': 'pass'}
         """
         import pandas as pd
 

@@ -50,7 +50,7 @@ def section_products(channels: Channels, lags: tuple[Lag, ...], eps: float, axis
 def misfit_kernel(
     increments: Increments, shape: tuple[int, int, int, int], dtype: tf.DType
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns) and target (C, K, K) to the sum of misfits."""
+    """Return values (sections, C, rows, columns) and target (C, K, K) to the sum of the misfits of sections."""
     sections, channels = shape[:2]
     target_shape = (channels, len(increments.lags), len(increments.lags))
     count = float(np.prod(target_shape))
@@ -80,7 +80,7 @@ def misfit_kernel(
 def means_kernel(
     increments: Increments, shape: tuple[int, ...], together: int, masked: bool, dtype: tf.DType
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
+    """Return values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
 
     Some planes, sections of one channel each, are taken at once; the backward pass forms their increments again.
     """
@@ -90,7 +90,7 @@ def means_kernel(
     block = (together, *shape[2:])[together == 1 :]
 
     def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """A function of block, planes, what lies around, increments, pairs that count and their number."""
+        """Return a function of block, planes, what lies around, increments, pairs that count and their number."""
         planes = tf.reshape(values, (blocks, *block))
 
         def of_block(i: tf.Tensor) -> tf.Tensor:

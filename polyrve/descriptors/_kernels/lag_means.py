@@ -35,7 +35,7 @@ PAIR_BYTES = 64_000_000
 def lag_means(
     values: tf.Tensor, largest_lag: int, cross: bool, group: int | None, padded: bool, strategy: Strategy
 ) -> tf.Tensor:
-    """Sums of products at each lag over the points of a section, per point, averaged over the sections of a group.
+    """Return sums of products at each lag over the points of a section, per point, averaged over groups of sections.
 
     Parameters
     ----------
@@ -46,10 +46,13 @@ def lag_means(
         Number of neighbouring sections that one mean is taken over; default all.
     padded : bool
         Whether sections end at their edges instead of continuing periodically.
+    strategy : Strategy
+        How the device works on them.
 
     Returns
     -------
-    tf.Tensor, shape (groups, C, C, largest_lag + 1, 2 * largest_lag + 1), or (groups, C, ...) without cross terms
+    tf.Tensor, shape (groups, C, C, largest_lag + 1, 2 * largest_lag + 1)
+        Of shape (groups, C, ...) without cross terms.
     """
     channels, sections, rows, columns = (int(n) for n in values.shape)
     group = group_size(sections, group)
@@ -107,7 +110,7 @@ class _Layout:
         return first, first + np.repeat(distances, [self.channels - d for d in distances])
 
     def ordered(self) -> tuple[np.ndarray, np.ndarray]:
-        """Per ordered pair of channels, (C, C), the pair that it belongs to, and 1 where it is that pair itself."""
+        """Return, per ordered pair of channels, (C, C), the pair that it belongs to, and 1 where it is that pair."""
         first, second = self.pairs
         index = np.zeros((self.channels, self.channels), dtype=np.int32)
         index[first, second] = index[second, first] = np.arange(len(first))
@@ -116,16 +119,20 @@ class _Layout:
         return index, among
 
     def over_columns(self, weighted: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines from columns of the spectrum to column lags, (half, largest_lag + 1) and (half, largest_lag).
+        """Return cosines and sines from columns of the spectrum to column lags.
 
-        Weighted, a column counts as often as it stands in the whole spectrum.
+        They are (half, largest_lag + 1) and (half, largest_lag). Weighted, a column counts as often as it stands in the
+        whole spectrum.
         """
         weight = times(self.size[1])[:, None] if weighted else 1.0
         cosines, sines = column_lags(self.size[1], self.largest_lag)
         return weight * cosines, weight * sines
 
     def over_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Cosines and sines from rows of the spectrum to row lags, (largest_lag + 1, even) and (largest_lag, odd)."""
+        """Return cosines and sines from rows of the spectrum to row lags.
+
+        They are (largest_lag + 1, even) and (largest_lag, odd).
+        """
         angle = 2 * np.pi / self.size[0] * np.outer(np.arange(self.largest_lag + 1), np.arange(self.even))
         scale = 1.0 / (self.size[0] * self.size[1] * self.area)
         return scale * np.cos(angle), scale * np.sin(angle[1:, 1 : self.odd + 1])
@@ -141,7 +148,7 @@ def _kernel(
     dtype: tf.DType,
     loops: bool,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Values of shape (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections.
+    """Return values (C, sections, rows, columns) to means over ``each`` sections, in blocks of ``block`` sections.
 
     Pairs of large maps are formed for a strip of the columns of the spectrum at a time, and summed over these. Without
     `loops` the gradient takes all pairs of channels at once, as a GPU does.
@@ -150,7 +157,7 @@ def _kernel(
     products, products_gradient = _of_each(layout, loops) if each == 1 else _of_several(layout, each)
 
     def matrices(weighted: bool, dtype: tf.DType) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """Over rows and over columns, for sums and differences of real parts, then of imaginary parts."""
+        """Return matrices over rows and columns, for sums and differences of real, then of imaginary parts."""
         (even, odd), (cosine, sine) = layout.over_rows(), layout.over_columns(weighted)
         ways = [(even, cosine), (odd, sine), (even, sine), (odd, cosine)][: 4 if layout.cross else 2]
         return [(tf.constant(rows, dtype), tf.constant(columns, dtype)) for rows, columns in ways]
@@ -158,7 +165,7 @@ def _kernel(
     width = -(-layout.half // strips)
 
     def strip_of(values: tf.Tensor, i: tf.Tensor | int) -> tf.Tensor:
-        """Columns of a spectrum in one strip, filled up with zeros."""
+        """Return the columns of a spectrum in one strip, filled up with zeros."""
         if strips == 1:
             return values
         at = [0] * (values.shape.rank - 1)
@@ -218,7 +225,7 @@ def _kernel(
 
 @lru_cache(maxsize=64)
 def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
-    """Parts of lags, each (row lags, groups, pairs, column lags), to those of all ordered pairs, rows >= 0."""
+    """Return parts of lags, each (row lags, groups, pairs, column lags), to those of all ordered pairs, rows >= 0."""
     channels, largest_lag = layout.channels, layout.largest_lag
     first, second = layout.pairs
     index = np.empty((channels, channels), dtype=np.int32)
@@ -242,7 +249,7 @@ def _ordered(layout: _Layout) -> Callable[[list[tf.Tensor]], tf.Tensor]:
 
 @lru_cache(maxsize=64)
 def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-    """The transpose of :func:`_ordered`."""
+    """Return the transpose of :func:`_ordered`."""
     channels, largest_lag = layout.channels, layout.largest_lag
     first, second = layout.pairs
 
@@ -271,20 +278,20 @@ def _ordered_gradient(layout: _Layout) -> Callable[[tf.Tensor], list[tf.Tensor]]
 
 
 def _folded(ahead: tf.Tensor, behind: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sums and differences of rows k >= 0 and rows -1, -2, ... of spectra."""
+    """Return sums and differences of rows k >= 0 and rows -1, -2, ... of spectra."""
     n = int(behind.shape[0])
     return tf.concat([ahead[:1], ahead[1 : n + 1] + behind, ahead[n + 1 :]], 0), ahead[1 : n + 1] - behind
 
 
 def _unfolded(even: tf.Tensor, odd: tf.Tensor) -> tf.Tensor:
-    """The transpose of :func:`_folded`: all rows of spectra in their order."""
+    """Return all rows of spectra in their order, the transpose of :func:`_folded`."""
     n = int(odd.shape[0])
     inner = even[1 : n + 1]
     return tf.concat([even[:1], inner + odd, even[n + 1 :], tf.reverse(inner - odd, [0])], 0)
 
 
 def _of_each(layout: _Layout, loops: bool) -> tuple[Callable[..., Any], ...]:
-    """Spectra of the pairs of single sections, and the gradient: each pair once, in one compiled pass.
+    """Return spectra of the pairs of single sections, and the gradient: each pair once, in one compiled pass.
 
     Returns
     -------
@@ -341,7 +348,7 @@ def _of_each(layout: _Layout, loops: bool) -> tuple[Callable[..., Any], ...]:
 def _gradient_at_once(
     layout: _Layout, re: tf.Tensor, im: tf.Tensor, real: tf.Tensor, imaginary: tf.Tensor | None
 ) -> tf.Tensor:
-    """The gradient of :func:`_of_each` for all pairs at once, in a few kernels of a GPU.
+    """Return the gradient of :func:`_of_each` for all pairs at once, in a few kernels of a GPU.
 
     Spectra are (n, sections, C, half), slopes of their products (n, sections, pairs, half).
     """
@@ -355,7 +362,7 @@ def _gradient_at_once(
 
 
 def _of_several(layout: _Layout, each: int) -> tuple[Callable[..., Any], ...]:
-    """As :func:`_of_each` for means over ``each`` neighbouring sections: a product of matrices for each frequency."""
+    """Do as :func:`_of_each` for means over neighbouring sections, by a product of matrices for each frequency."""
     channels, n, half = layout.channels, layout.size[0], layout.half
     first, second = layout.pairs
     index, among = layout.ordered()

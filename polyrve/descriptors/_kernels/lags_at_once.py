@@ -18,7 +18,7 @@ from polyrve.descriptors._kernels.xla_operations import windows
 def means(
     transform: Separable | Isotropic, layout: Layout, values: tf.Tensor, mask: tf.Tensor, lags: tf.Tensor
 ) -> tf.Tensor:
-    """Means of the lags, (L, V, sections), block by block."""
+    """Return means of the lags, (L, V, sections), block by block."""
 
     def of_block(i: tf.Tensor) -> tf.Tensor:
         here, there, counted, number = _pairs(layout, values, mask, lags, i)
@@ -35,7 +35,7 @@ def slopes(
     lags: tf.Tensor,
     upstream: tf.Tensor,
 ) -> tf.Tensor:
-    """Derivatives of sum(upstream * means) with respect to the values, block by block."""
+    """Return derivatives of sum(upstream * means) with respect to the values, block by block."""
     ways = tf.concat([lags, -lags], 0)
     upstream = tf.transpose(tf.tile(upstream, (2, 1, 1)), (1, 0, 2))
 
@@ -50,7 +50,7 @@ def slopes(
 def _pairs(
     layout: Layout, values: tf.Tensor, mask: tf.Tensor, lags: tf.Tensor, i: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
-    """A block of sections, at all lags, and which of the pairs count and how many.
+    """Return a block of sections, at all lags, and which of the pairs count and how many.
 
     Returns
     -------

@@ -62,7 +62,7 @@ def weighted_sums(
 def _moments(
     harmonics: SymmetrizedHarmonics, blocks: int, size: int, dtype: tf.DType
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Quaternions (blocks, 4, size) and weights (blocks, 1, size) to moments (D, 2 L + 1, L + 1) of D directions."""
+    """Return quaternions (blocks, 4, size) and weights (blocks, 1, size) to moments (D, 2 L + 1, L + 1)."""
     directions, coefficients = harmonics.moment_coefficients()
     highest = coefficients.shape[3] - 1
     axes, derivative = (a.astype(dtype.as_numpy_dtype) for a in (directions, _chebyshev_derivative(highest)))
@@ -83,7 +83,7 @@ def _moments(
         return tf.matmul(tf.stack([*cosines, *sines], 1) * w, polynomials(z), transpose_b=True)
 
     def slopes(block: tuple[tf.Tensor, tf.Tensor], factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Derivatives of sum(upstream * moments); factors (D, 4 L + 2, K) are upstream for T_k and for T_k'."""
+        """Return derivatives of sum(upstream * moments); factors (D, 4 L + 2, K) are upstream for T_k and for T_k'."""
         q, w = block
         directed = tf.matmul(axes, compiled(_in_sample)(q))
         *by_direction, value = compiled(_slopes(highest))(directed, tf.matmul(factors, polynomials(directed[2])), w)
@@ -105,12 +105,12 @@ def _moments(
 
 @lru_cache(maxsize=64)
 def _compiled(function: Callable[..., Any], size: tuple[int, int], dtype: tf.DType) -> Callable[..., Any]:
-    """A function for one shape: TensorFlow takes one of many shapes for one that is traced anew, and warns."""
+    """Return a function compiled for one shape: TensorFlow warns of one that is traced for many."""
     return tf.function(function, jit_compile=True, autograph=False)
 
 
 def _in_sample(q: tf.Tensor) -> tf.Tensor:
-    """The matrices that take crystal directions to sample coordinates at unit quaternions (4, n), (3, 3, n).
+    """Return the matrices that take crystal directions to sample coordinates at unit quaternions (4, n), (3, 3, n).
 
     The first index is the sample's coordinate, the second the crystal's.
     """
@@ -125,7 +125,7 @@ def _in_sample(q: tf.Tensor) -> tf.Tensor:
 
 
 def _turned_back(q: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    """Derivatives (4, n) of sum(upstream * _in_sample(q))."""
+    """Return derivatives (4, n) of sum(upstream * _in_sample(q))."""
     with tf.GradientTape() as tape:
         tape.watch(q)
         matrices = _in_sample(q)
@@ -134,7 +134,9 @@ def _turned_back(q: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
 
 @cache
 def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """Directions (3, D, n), sums over k of upstream T_k and upstream T_k' (D, 4 L + 2, n) and weights (1, n) to slopes.
+    """Return a function to slopes of directions, of sums over k of upstream T_k and upstream T_k', and of weights.
+
+    They are (3, D, n), (D, 4 L + 2, n) and (1, n).
 
     With h(Z) = sum_m (a_m - i b_m) Z^m, Z = x + i y, sum(upstream * moments) is the weighted sum of Re h, whose
     derivatives with respect to x and y are Re h' and -Im h'; Horner's scheme gives h and h' without powers of Z.
@@ -159,7 +161,7 @@ def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, ...]]:
 
 
 def _chebyshev_derivative(highest: int) -> np.ndarray:
-    """Matrix (K, K) of T_k' = sum_j matrix[k, j] T_j."""
+    """Return the matrix (K, K) of T_k' = sum_j matrix[k, j] T_j."""
     matrix = np.zeros((highest + 1, highest + 1))
     for k in range(1, highest + 1):
         row = chebyshev.chebder(np.eye(highest + 1)[k])

@@ -74,7 +74,9 @@ def test_variants_of_kurdjumov_sachs_have_the_published_disorientations():
     assert _angles_between_variants(relation) == expected
 
 
-@pytest.mark.parametrize("laues", [("m-3m", "m-3m"), ("6/mmm", "6/mmm"), ("-3m", "-3m"), ("m-3m", "6/mmm"), ("mmm", "2/m")])
+@pytest.mark.parametrize(
+    "laues", [("m-3m", "m-3m"), ("6/mmm", "6/mmm"), ("-3m", "-3m"), ("m-3m", "6/mmm"), ("mmm", "2/m")]
+)
 def test_deviation_is_the_least_over_all_equivalents(laues):
     rng = np.random.default_rng(1)
     first, second = (Phase(f"phase of {laue}", laue) for laue in laues)
@@ -113,7 +115,7 @@ def test_plane_of_a_variant_is_the_plane_that_both_twins_share():
 
 
 def test_directions_and_planes_of_an_oblique_lattice():
-    a, b, c = basis(MONOCLINIC)
+    a, _, c = basis(MONOCLINIC)
     assert np.linalg.norm(a) == pytest.approx(9.7)
     assert np.rad2deg(np.arccos(a @ c / 9.7 / 5.3)) == pytest.approx(106.0)
     for hkl, uvw in (((1, 0, 0), (0, 1, 1)), ((1, 1, -2), (1, 1, 1)), ((0, 0, 1), (3, -2, 0))):
@@ -123,7 +125,10 @@ def test_directions_and_planes_of_an_oblique_lattice():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: twin(NICKEL, plane=(1, 0, 0)), r"twin: expected a rotation that is no symmetry of 'Ni'; got \(1, 0, 0\)"),
+        (
+            lambda: twin(NICKEL, plane=(1, 0, 0)),
+            r"twin: expected a rotation that is no symmetry of 'Ni'; got \(1, 0, 0\)",
+        ),
         (lambda: twin(NICKEL), "twin: expected a plane or a direction.*neither"),
         (
             lambda: parallel(NICKEL, FERRITE, ((1, 1, 1), (0, 1, 1)), ((1, 0, 0), (1, 1, -1))),

@@ -18,7 +18,6 @@ from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.validation.metrics import metrics
 from polyrve.validation.section_statistics import stack_of
 
-
 ROUNDING = 1e-12
 """Cumulative sums of at most 500 weights, each rounded to 2e-16."""
 

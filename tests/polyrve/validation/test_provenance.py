@@ -61,7 +61,7 @@ def test_a_planar_volume_has_sections_of_one_normal():
     assert differences(made_from(ONE, (1, 6, 7)), by_normal(ONE)) == ()
 
 
-def test_a_judgement_warns_and_keeps_the_sentence():
+def test_a_validation_warns_and_keeps_the_sentence():
     with pytest.warns(UserWarning, match="another map, a.ctf"):
         validation = validate(scan("b"), made_from(ONE), windows=5)
     assert "another map, a.ctf" in validation.notes[0]

@@ -1,4 +1,4 @@
-"""RVE Statistics: metrics of a volume's sections against the maps, each with its acceptance floor."""
+"""Validate Orientation Volume: metrics of a volume's sections against the maps, each with its acceptance floor."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ VERDICTS: tuple[str, ...] = ("not compared", "pass", "warn")
 """Verdicts by their number in the array VerdictNumber."""
 
 
-class ComputeRVEStatisticsFilter(Filter):
-    """Judge a volume by the maps that it was made from, as arrays and as an HTML report."""
+class ValidateOrientationVolumeFilter(Filter):
+    """Compare a volume with the maps that it was made from, as arrays and as an HTML report."""
 
     identifier = "eb9b89dd-fd04-4646-b572-308d47632451"
-    title = "RVE Statistics (polyrve)"
-    tags = ("statistics", "compare", "validate", "report", "texture", "grain size", "disorientation", "RVE")
+    title = "Validate Orientation Volume (polyrve)"
+    tags = (
+        "validate",
+        "RVE statistics",
+        "statistics",
+        "compare",
+        "report",
+        "texture",
+        "grain size",
+        "disorientation",
+        "RVE",
+    )
     number = 5
 
     def parameters(self) -> Any:
@@ -37,7 +47,7 @@ class ComputeRVEStatisticsFilter(Filter):
         structure.insert_maps(parameters)
         parameters.insert(nx.Parameters.Separator("Acceptance Floor"))
         parameters.insert(
-            nx.Int32Parameter("windows", "Windows", "Random windows of the map that each metric is judged by.", 40)
+            nx.Int32Parameter("windows", "Windows", "Random windows of the map that give each metric its floor.", 40)
         )
         parameters.insert(nx.Int32Parameter("seed", "Seed", "Of the windows.", 0))
         parameters.insert(nx.Parameters.Separator("Report"))
@@ -63,7 +73,7 @@ class ComputeRVEStatisticsFilter(Filter):
                 "output_matrix",
                 "Created Attribute Matrix",
                 "Within the volume's geometry; a row per metric.",
-                "RVE Statistics",
+                "Validation",
             )
         )
         return parameters
@@ -86,12 +96,12 @@ class ComputeRVEStatisticsFilter(Filter):
         matrix = args["geometry"].create_child_path(args["output_matrix"])
         structure.plan_rows(actions, matrix, len(metrics()) + 1, columns_of(), TEXTS)
         return {
-            "Volume": f"{nx} x {ny} x {nz} cells",
+            "Volume": f"{nx} x {ny} x {nz} voxels",
             "Maps": structure.maps_text(args, shapes),
         }
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
-        """Judge the volume, fill the table and write the report."""
+        """Validate the volume, fill the table and write the report."""
         from polyrve.validation.run import validate
 
         maps = structure.read_maps(data, args)
