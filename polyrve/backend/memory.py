@@ -154,7 +154,7 @@ def forecast(
         compiling=_COMPILING,
         targets=of_map,
         fields=_fields(settings, names, channels, loops),
-        vectors=_vectors(settings.optimizer, voxels * unknowns),
+        vectors=_vectors("" if _turns(settings) else settings.optimizer, voxels * unknowns),
         start=_start(settings, channels, max(1, unknowns - 4), sum(pixels)),
         end=_end(settings, channels, max(1, unknowns - 4), sum(pixels)),
     )
@@ -168,9 +168,16 @@ def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels:
     return _OF_VOLUME * volume + (_exemplar(channels, phases, pixels) if settings.initial == "exemplar" else 0)
 
 
+def _turns(settings: ReconstructionSettings) -> bool:
+    """Tell whether grains are turned as wholes: the history of a method is then of some thousand numbers."""
+    return settings.unknowns == "grains" and settings.levels == 1 and settings.initial != "random"
+
+
 def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
     """Return the volume in double precision, and its grains turned, or its voxels drawn back to pixels of the maps."""
     volume = _QUATERNION * math.prod(settings.shape)
+    if _turns(settings):
+        return _OF_VOLUME * volume
     if settings.sharpen and settings.initial in ("auto", "polycrystal"):
         return _OF_TURNED * volume
     drawn_back = settings.sharpen and settings.periodic

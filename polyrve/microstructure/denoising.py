@@ -21,6 +21,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from scipy.sparse import coo_array, diags_array
@@ -44,6 +45,14 @@ _WEIGHTS = np.geomspace(0.2, 12.0, 7)
 
 _MOST_TRIED = 20_000
 """Points of the grains that the two are chosen on; a filter's error hardly differs between parts of that size."""
+
+
+@overload
+def denoise(grains: GrainMap, noise: float) -> OrientationMap: ...
+
+
+@overload
+def denoise(grains: GrainVolume, noise: float) -> OrientationVolume: ...
 
 
 def denoise(grains: GrainMap | GrainVolume, noise: float) -> OrientationMap | OrientationVolume:

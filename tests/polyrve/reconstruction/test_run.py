@@ -11,6 +11,8 @@ from polyrve.crystallography.phase import Phase
 from polyrve.descriptors import Descriptor, TwoPoint, Variation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.instrument import simulate_scan
+from polyrve.microstructure.links import neighbour_disorientation
+from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.optimizers import Status
 from polyrve.reconstruction.checkpoint import Checkpoint
@@ -25,7 +27,10 @@ PLANE = {
     "initial": "polycrystal",
     "iterations": 4,
     "sharpen": False,
+    "unknowns": "voxels",
+    "noise": "keep",
 }
+GRAINS = {**PLANE, "unknowns": "grains", "noise": "remove", "weights": {}, "iterations": 6}
 
 
 @pytest.fixture(scope="module")
@@ -440,3 +445,42 @@ def test_the_initial_field_is_chosen_by_the_map_and_recorded():
     lamellae = make_specimen((8, 96, 96), grain_size=14.0, twins=1.0, seed=2).field.section(0, 0).evolve(periodic=False)
     names = [reconstruct(scan, **options).volume.provenance["initial"] for scan in (cells, lamellae)]
     assert names == ["polycrystal", "exemplar"]
+
+
+def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan):
+    result = reconstruct(scan, **GRAINS, seed=2)
+    begun = reconstruct(scan, **{**GRAINS, "iterations": 0}, seed=2)
+    np.testing.assert_array_equal(segment(result.volume).grain_ids > 0, segment(begun.volume).grain_ids > 0)
+    assert result.loss == pytest.approx(result.volume_loss, rel=1e-5)
+    assert result.loss < begun.loss
+    ids = segment(begun.volume).grain_ids[0]
+    within = ids[:, 1:] == ids[:, :-1]
+    q, p = result.volume.quaternions[0], begun.volume.quaternions[0]
+    steps = [rotation.multiply(x[:, 1:], rotation.conjugate(x[:, :-1])) for x in (q, p)]
+    cosine = np.abs(np.einsum("...i,...i", *steps))
+    assert cosine[within].min() > 1.0 - 1e-9
+
+
+def test_turning_grains_is_continued_to_the_bit(scan, tmp_path):
+    path = tmp_path / "run.checkpoint"
+    whole = reconstruct(scan, **GRAINS, seed=2)
+    cut = reconstruct(
+        scan, **GRAINS, seed=2, checkpoint=Checkpoint(path, interval=0.0), progress=lambda record: record.iteration == 3
+    )
+    assert cut.status is Status.CALLBACK
+    resumed = reconstruct(scan, **GRAINS, seed=2, checkpoint=Checkpoint(path, interval=1e9))
+    assert losses(resumed) == losses(whole)
+    assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
+
+
+def test_noise_of_a_map_is_not_rebuilt():
+    truth = make_specimen((4, 60, 64), grain_size=9.0, scatter=0.0, seed=1)
+    scan = simulate_scan(truth, noise=0.5, misindexed=0.01, seed=1)
+    spreads = {}
+    for noise in ("remove", "keep"):
+        volume = reconstruct(scan, shape=(1, 32, 36), iterations=3, noise=noise, seed=1, initial="polycrystal").volume
+        angles = np.rad2deg(neighbour_disorientation(volume, 2))
+        spreads[noise] = float(angles[angles < 5.0].mean())
+        points = np.bincount(segment(volume).grain_ids.ravel())[1:]
+        assert (points.min() > 1) == (noise == "remove")
+    assert spreads["remove"] < 0.1 < 0.4 < spreads["keep"]
