@@ -13,7 +13,8 @@ def texts(tmp_path):
     path = tmp_path / "texts.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("names", data=["Iron", "Magnesium"], dtype=h5py.string_dtype())
-        file.create_dataset("lists", data=np.array([[1, 2], [3, 4]], dtype=object), dtype=h5py.vlen_dtype(np.int32))
+        lists = file.create_dataset("lists", (2,), dtype=h5py.vlen_dtype(np.int32))
+        lists[0] = lists[1] = [1, 2]
     return path
 
 
