@@ -124,8 +124,8 @@ _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal grids, also .gz",
-        maps_only=True, packed=(".ang.gz",),
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True,
+        "EDAX OIM text, square and hexagonal grids, also .gz", maps_only=True, packed=(".ang.gz",),
     ),
     Format(
         "ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text, also .gz", maps_only=True,
