@@ -35,7 +35,8 @@ class FormatError(ValueError):
     """
 
     def __init__(self, path: str | Path, reason: str, where: str = "") -> None:
-        self.path, self.reason, self.where = str(path), safe_text.message(reason), safe_text.message(where)
+        self.path = str(path)
+        self.reason, self.where = safe_text.message(reason, words=True), safe_text.message(where, words=True)
         super().__init__(f"{safe_text.escaped(self.path)}{', ' + self.where if where else ''}: {self.reason}")
 
 
