@@ -131,7 +131,8 @@ def _phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
         try:
             laue = laue_group_of_space_group(group)
         except ValueError:
-            raise FormatError(path, f"expected a space group; got {quoted(symbol or group)}", f"{item.name}/IT") from None
+            where = f"{item.name}/IT"
+            raise FormatError(path, f"expected a space group; got {quoted(symbol or group)}", where) from None
         *lengths, alpha, beta, gamma = np.ravel(hdf5.array(path, item, "LatticeConstants", (6,))).tolist()
         lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=item.name)]
         name = hdf5.text(path, item, "Name") or hdf5.text(path, item, "Formula") or f"phase {number}"
