@@ -1,11 +1,12 @@
-"""Volumes judged: one case of the embedded specimen, or a map, with the default settings.
+"""Reconstruct a synthetic specimen or a map with the default settings and validate the volume.
 
-    python benchmarks/judged.py equiaxed-weak --voxels 64 --output docs/results/judged
-    python benchmarks/judged.py MAP --voxels 64 --spacing 0.7 --output docs/results/judged
+    python benchmarks/validated.py equiaxed-weak --voxels 64 --output docs/results/validated
+    python benchmarks/validated.py MAP --voxels 64 --spacing 0.7 --output docs/results/validated
 
-A specimen of equiaxed grains is reconstructed from one section; one of elongated grains from three, since one section
-shows two of its three lengths. Its volume is then compared with the true one, too, which it never saw. Each run
-writes a page with both tables and the command that made it, and a picture.
+A specimen with equiaxed grains is reconstructed from one section. A specimen with elongated grains is reconstructed
+from three, since one section shows two of the three lengths of its grains. The volume of a specimen is also compared
+with the true volume, which the reconstruction never sees. Each run writes a picture and a page with the tables and the
+command that made them.
 """
 
 import argparse
@@ -41,16 +42,16 @@ SIDE = 144
 
 
 def table(validation: Validation) -> list[str]:
-    lines = ["| figure | value | floor | limit | verdict |", "|---|---|---|---|---|"]
+    lines = ["| metric | value | floor | limit | verdict |", "|---|---|---|---|---|"]
     for row in validation.results:
         numbers = " | ".join("" if x is None else f"{x:.3f}" for x in (row.value, row.floor, row.limit))
         lines.append(f"| {row.title} | {numbers} | {row.verdict}{': ' * bool(row.reason)}{row.reason} |")
     notes = "".join(f"\n- {note}" for note in validation.notes)
-    return [*lines, "", f"**{validation.passed} of {validation.compared} figures pass.**", notes]
+    return [*lines, "", f"**{validation.passed} of {validation.compared} metrics pass.**", notes]
 
 
 def picture(maps: dict[int, OrientationMap], volume: OrientationVolume, path: Path) -> None:
-    """The maps above, the middle sections of the volume below, IPF-Z colours."""
+    """Draw the maps above the middle sections of the volume, in IPF-Z colours."""
     figure, axes = plt.subplots(2, 3, figsize=(9, 6.2))
     for normal, (above, below) in enumerate(axes.T):
         middle = volume.section(normal, volume.shape[normal] // 2)
@@ -65,8 +66,8 @@ def picture(maps: dict[int, OrientationMap], volume: OrientationVolume, path: Pa
     plt.close(figure)
 
 
-def source(name: str, spacing: float | None, axis: str | None) -> tuple[OrientationVolume | None, Maps]:
-    """The truth, where it is known, and the map, or three maps by the name of their normal, each in its own frame."""
+def source(name: str, spacing: float | None, symmetry_axis: str | None) -> tuple[OrientationVolume | None, Maps]:
+    """Return the true volume, where it is known, and the map, or three maps by normal, each in its own frame."""
     if name not in SPECIMENS:
         field = polyrve.read(name)
         if not isinstance(field, OrientationMap):
@@ -77,7 +78,7 @@ def source(name: str, spacing: float | None, axis: str | None) -> tuple[Orientat
         phases = tuple(field.phases[i - 1] for i in used)
         field = field.evolve(phase_ids=numbers[field.phase_ids], phases=phases, properties={})
         field = field if spacing is None else resample(field, (spacing, spacing))
-        return None, field if axis is None else polyrve.axisymmetric(field, axis)
+        return None, field if symmetry_axis is None else polyrve.axisymmetric(field, symmetry_axis)
     elongation, texture = SPECIMENS[name]
     truth = make_specimen((SIDE,) * 3, elongation=elongation, texture=texture, seed=1)
     if len(set(elongation)) == 1:
@@ -89,15 +90,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", help=f"{', '.join(SPECIMENS)}, or the path of a map")
     parser.add_argument("--voxels", type=int, default=64)
-    parser.add_argument("--spacing", type=float, help="um; the map is brought to it first")
-    parser.add_argument("--axis", choices=("x", "y"), help="within the map, that the material is alike around")
+    parser.add_argument("--spacing", type=float, help="step to which the map is resampled first, um")
+    parser.add_argument("--axisymmetric", choices=("x", "y"), help="symmetry axis of the material, in the map")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("docs/results/judged"))
+    parser.add_argument("--output", type=Path, default=Path("docs/results/validated"))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    truth, given = source(options.case, options.spacing, options.axis)
+    truth, given = source(options.case, options.spacing, options.axisymmetric)
     maps = by_normal(given)
-    distinct = list({id(field): field for field in maps.values()}.values())[: 1 if options.axis else 3]
+    distinct = list({id(field): field for field in maps.values()}.values())[: 1 if options.axisymmetric else 3]
     start, processor = time.perf_counter(), time.process_time()
     result = polyrve.reconstruct(given, shape=(options.voxels,) * 3, seed=options.seed)
     taken = f"{time.perf_counter() - start:.0f} s, {time.process_time() - processor:.0f} s of processor time"
@@ -105,7 +106,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     picture(maps, result.volume, options.output / f"{stem}.png")
     shapes = ", ".join(f"{field.shape[0]} x {field.shape[1]} points" for field in distinct)
-    command = f"python benchmarks/judged.py {shlex.join([Path(options.case).name, *sys.argv[2:]])}"
+    command = f"python benchmarks/validated.py {shlex.join([Path(options.case).name, *sys.argv[2:]])}"
     lines = [
         f"# {stem}, {options.voxels}^3", "", "```", command, "```", "",
         f"{len(distinct)} map{'s' * (len(distinct) > 1)} ({shapes} of {distinct[0].spacing[1]:g} um); defaults, seed "
