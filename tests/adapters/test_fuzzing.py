@@ -47,6 +47,32 @@ def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
     return bytes(content)
 
 
+def mutate_links(path, rng: random.Random) -> None:
+    """Add a link to an object of an HDF5 file, or to another file; leave a heap behind; or put a link in its place."""
+    with h5py.File(path, "r+") as file:
+        groups, names = ["/"], []
+        file.visititems(lambda name, item: (groups if isinstance(item, h5py.Group) else names).append(name))
+        parent, target, name = file[rng.choice(groups)], rng.choice(groups), rng.choice(names)
+        kind = rng.randrange(6)
+        if kind == 0:
+            for number in range(10):
+                parent[f"zz{number}"] = file[target]
+        elif kind == 1:
+            parent["aa"] = h5py.SoftLink(target)
+        elif kind == 2:
+            parent["bb"] = h5py.ExternalLink("absent.h5", "/")
+        elif kind == 3:
+            del file[name]
+            file[name] = h5py.ExternalLink(rng.choice(["absent.h5", path.name]), name)
+        elif kind == 4:
+            file.create_group("left/over")["value"] = np.array([b"text" * 20])
+            del file["left"]
+        else:
+            values = file[name][()]
+            if values.dtype.kind == "f":
+                file[name][...] = values * rng.choice([180 / np.pi, np.pi / 180])
+
+
 def mutate_objects(path, rng: random.Random) -> None:
     """Replace or remove one dataset of an HDF5 file."""
     with h5py.File(path, "r+") as file:
@@ -101,7 +127,7 @@ def test_mutated_files(samples, crystals, tmp_path, name):
     for number in range(COUNT):
         if original.startswith(b"\x89HDF") and number % 4 == 0:
             target.write_bytes(original)
-            mutate_objects(target, rng)
+            (mutate_links if number % 8 else mutate_objects)(target, rng)
         else:
             target.write_bytes(mutated_bytes(original, rng))
         start = time.process_time()
