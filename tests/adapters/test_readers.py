@@ -280,9 +280,7 @@ def test_missing_empty_folder_unknown(tmp_path):
         polyrve.read(tmp_path / "other.h5")
 
 
-@pytest.mark.parametrize(
-    "name", ["edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5", "h5oina"]
-)
+@pytest.mark.parametrize("name", ["edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5", "h5oina"])
 def test_hdf5_is_told_by_content(samples, crystals, tmp_path, name):
     *_, path = made(samples, crystals, name, tmp_path)
     for suffix in (".h5", ".hdf5", ".H5"):
