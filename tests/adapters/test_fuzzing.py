@@ -20,8 +20,8 @@ from polyrve.microstructure.fields import OrientationMap
 
 MANY = int(os.environ.get("POLYRVE_FUZZ", "2000"))
 READERS = [
-    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
-    "dream3d",
+    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
+    "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
 ]  # fmt: skip
 SECONDS, BYTES = 5.0, 256 << 20
 TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
