@@ -107,7 +107,7 @@ def assemble(
     steps: Sequence[str] = (),
     by_position: bool = True,
 ) -> OrientationMap | OrientationVolume:
-    """The map of a scan whose header has EDAX's layout (EMsoft writes it too).
+    """Return the map of a scan whose header has EDAX's layout (EMsoft writes it too).
 
     Parameters
     ----------
@@ -165,12 +165,13 @@ def assemble(
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
         phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
-        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells, steps=steps,
+        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells,
+        steps=steps,
     )  # fmt: skip
 
 
 def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
-    """The phases of EDAX's ``Header/Phase``, by number."""
+    """Return the phases of EDAX's ``Header/Phase``, by number."""
     phases = {}
     for number, item in hdf5.numbered(parent).items():
         name = (

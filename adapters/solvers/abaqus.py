@@ -52,8 +52,8 @@ def write(
         ``"C3D8"``, ``"C3D8R"`` or another eight-node type.
     materials : {"orientation", "user"}
         A material per phase and an ``*Orientation`` per grain, the crystal's x and y axes; elastic constants where the
-        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain with the
-        constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
+        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain
+        with the constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
     periodic : bool
         Whether the nodes of opposite faces are tied by ``*Equation`` through three reference nodes (sets ``REF-X``,
         ``REF-Y``, ``REF-Z``), whose displacements are the columns of the mean displacement gradient times the edge

@@ -1,11 +1,11 @@
-"""MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read (.txt), and Exodus meshes with a block per grain (.e).
+"""MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read, and Exodus meshes with a block per grain (.e).
 
 Formats: https://mooseframework.inl.gov/source/meshgenerators/EBSDMeshGenerator.html and
 userobjects/EBSDReader.html; Exodus II through meshio.
 
 The angles are Bunge's, from sample to crystal axes. MOOSE's ``ComputeElasticityTensorCP``, which the crystal plasticity
-has, takes them so. Its ``GrainTrackerElasticity`` and ``ComputeElasticityTensor`` turn the stiffness by the matrix of the
-angles itself, not by its transpose: to them these are the angles of the inverse orientation.
+has, takes them so. Its ``GrainTrackerElasticity`` and ``ComputeElasticityTensor`` turn the stiffness by the matrix of
+the angles itself, not by its transpose: to them these are the angles of the inverse orientation.
 """
 
 from __future__ import annotations
