@@ -194,7 +194,7 @@ def group(path: Path, parent: h5py.Group, name: str) -> h5py.Group:
 
 
 def has(parent: h5py.Group, name: str) -> bool:
-    """Whether a group holds a dataset of this name."""
+    """Say whether a group holds a dataset of this name."""
     return isinstance(get(parent, name), h5py.Dataset)
 
 

@@ -108,7 +108,7 @@ def assemble(
     steps: Sequence[str] = (),
     by_position: bool = True,
 ) -> OrientationMap | OrientationVolume:
-    """The map of a scan whose header has EDAX's layout (EMsoft writes it too).
+    """Return the map of a scan whose header has EDAX's layout (EMsoft writes it too).
 
     Parameters
     ----------
@@ -163,14 +163,14 @@ def assemble(
     stated = _stated(path, header) if asked is None else None
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases[i] for i in sorted(phases)), shape=found.shape, spacing=found.spacing,
-        origin=found.origin, frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties,
-        cells=found.cells, steps=[*steps, *found.steps], doubts=[doubt] if doubt else [],
+        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
+        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells,
+        steps=steps,
     )  # fmt: skip
 
 
 def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
-    """The phases of EDAX's ``Header/Phase``, by number."""
+    """Return the phases of EDAX's ``Header/Phase``, by number."""
     phases = {}
     for number, item in hdf5.numbered(parent).items():
         name = (
