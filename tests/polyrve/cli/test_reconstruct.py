@@ -73,7 +73,7 @@ def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_
 def test_progress_for_programs(run, scan, tmp_path):
     target = tmp_path / "rve.dream3d"
     arguments = ["reconstruct", scan, *QUICK, "--shape", "1", "12", "14", "-o", target, "--progress", "json"]
-    code, out, err = run(*arguments, "--set", "initial=random", "--iterations", 3, "--min-grain", 4)
+    code, out, err = run(*arguments, "--set", "initial=polycrystal", "--iterations", 3, "--min-grain", 4)
     assert (code, err) == (0, "")
     told = [json.loads(line) for line in out.splitlines()]
     assert {item["event"] for item in told} == {"step", "progress", "warning", "result"}
