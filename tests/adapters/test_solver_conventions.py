@@ -16,7 +16,6 @@ Abaqus           *Orientation, rectangular: points a and b; run by CalculiX in t
 =============  ===================================================================================
 """
 
-import itertools
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
