@@ -107,9 +107,9 @@ def read(
     )
     return scan.assemble(
         path, "bruker-h5", quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0),
+        phases=tuple(phases.values()), shape=found.shape, spacing=found.spacing, origin=found.origin,
         frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties,
-        cells=cells,
+        cells=found.cells,
     )  # fmt: skip
 
 

@@ -163,9 +163,9 @@ def assemble(
     stated = _stated(path, header) if asked is None else None
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
-        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells,
-        steps=steps,
+        phases=tuple(phases[i] for i in sorted(phases)), shape=found.shape, spacing=found.spacing,
+        origin=found.origin, frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties,
+        cells=found.cells, steps=[*steps, *found.steps], doubts=[doubt] if doubt else [],
     )  # fmt: skip
 
 
