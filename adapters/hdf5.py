@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -194,7 +194,7 @@ def group(path: Path, parent: h5py.Group, name: str) -> h5py.Group:
 
 
 def has(parent: h5py.Group, name: str) -> bool:
-    """Whether a group holds a dataset of this name."""
+    """Say whether a group holds a dataset of this name."""
     return isinstance(get(parent, name), h5py.Dataset)
 
 
@@ -339,15 +339,19 @@ def strings(path: Path, dataset: h5py.Dataset) -> list[str]:
         memory for any length.
     """
     kind = h5py.check_string_dtype(dataset.dtype)
-    if kind is not None and kind.length is None and dataset.shape is not None:
-        longest = max(_stated_lengths(path, dataset), default=0)
-        if longest > path.stat().st_size:
-            raise FormatError(path, f"expected a text within the file; got {longest} bytes", dataset.name)
+    if kind is None:
+        raise FormatError(path, f"expected texts; got type {dataset.dtype}", dataset.name)
+    if kind.length is None and dataset.shape is not None:
+        _check_texts(path, dataset)
     return [decoded(value) for value in np.ravel(contents(path, dataset))]
 
 
-def _stated_lengths(path: Path, dataset: h5py.Dataset) -> list[int]:
-    """Lengths of the texts of a plainly stored dataset; none of a filtered or compact one."""
+def _check_texts(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuse texts of variable length that are not where a plainly stored dataset says: HDF5 looks for them unchecked.
+
+    Each is a length, the address of a global heap and the number of an object in it; those of a filtered or compact
+    dataset are not looked at.
+    """
     if dataset.chunks is None:
         at = dataset.id.get_offset()
         pieces = [] if at is None else [(at, dataset.id.get_storage_size())]
@@ -356,13 +360,56 @@ def _stated_lengths(path: Path, dataset: h5py.Dataset) -> list[int]:
     else:
         chunks = (dataset.id.get_chunk_info(i) for i in range(dataset.id.get_num_chunks()))
         pieces = [(chunk.byte_offset, chunk.size) for chunk in chunks]
-    width, lengths = dataset.id.get_type().get_size(), []
+    number = int(np.prod(dataset.chunks)) if dataset.chunks is not None else dataset.size
+    width, size = (pieces[0][1] // max(number, 1) if pieces else 0), path.stat().st_size
+    if pieces and width < 12:
+        raise FormatError(path, f"expected the places of {number} texts; got {pieces[0][1]} bytes", dataset.name)
+    base: int = dataset.file.userblock_size
+    heaps: dict[int, dict[int, int]] = {}
     with path.open("rb") as file:
-        for at, size in pieces:
+        for at, length in pieces:
             file.seek(at)
-            content = file.read(min(size, path.stat().st_size))
-            lengths += [int.from_bytes(content[i : i + 4], "little") for i in range(0, len(content), width)]
-    return lengths
+            content = file.read(min(length, size))
+            for i in range(0, len(content) - width + 1, width):
+                stated = int.from_bytes(content[i : i + 4], "little")
+                address = int.from_bytes(content[i + 4 : i + width - 4], "little")
+                row = int.from_bytes(content[i + width - 4 : i + width], "little")
+                if stated > size:
+                    raise FormatError(path, f"expected a text within the file; got {stated} bytes", dataset.name)
+                if stated == 0 or address == 0:
+                    continue
+                if address not in heaps:
+                    heaps[address] = _objects_of_heap(file, base + address, width - 8, size)
+                if heaps[address].get(row, -1) < stated:
+                    raise FormatError(
+                        path, f"expected a text of {stated} bytes in the heap at {address}; got none", dataset.name
+                    )
+
+
+def _objects_of_heap(file: BinaryIO, place: int, offsets: int, size: int) -> dict[int, int]:
+    """Return the sizes of the objects of a global heap by their numbers; none where there is no heap.
+
+    References
+    ----------
+    HDF5 File Format Specification 3.0, III.E.
+    """
+    if place + 16 > size:
+        return {}
+    file.seek(place)
+    if file.read(8) != _GLOBAL_HEAP:
+        return {}
+    end = place + int.from_bytes(file.read(offsets), "little")
+    at = place + 8 + offsets
+    objects: dict[int, int] = {}
+    while at + 8 + offsets <= min(end, size):
+        file.seek(at)
+        head = file.read(8 + offsets)
+        number, length = int.from_bytes(head[:2], "little"), int.from_bytes(head[8:], "little")
+        if number == 0 or at + 8 + offsets + length > end:
+            break
+        objects[number] = length
+        at += 8 + offsets + -(-length // 8) * 8
+    return objects
 
 
 def decoded(value: Any) -> str:

@@ -64,7 +64,7 @@ class MaterialGrid:
         return tuple(n * d for n, d in zip(self.shape, self.spacing, strict=True))
 
     def members(self) -> Iterator[np.ndarray]:
-        """Voxels of material 1, 2, ..., N: their numbers from 0, x fastest, in rising order."""
+        """Yield the voxels of material 1, 2, ..., N: their numbers from 0, x fastest, in rising order."""
         order = np.argsort(self.ids, axis=None, kind="stable")
         end = 0
         for count in np.bincount(self.ids.ravel(), minlength=len(self.quaternions) + 1)[1:]:
@@ -147,7 +147,7 @@ def material_grid(
 
 
 def by_feature_ids(field: OrientationField) -> GrainMap | GrainVolume:
-    """Grains by the feature ids of the source, numbered anew without gaps."""
+    """Return the grains by the feature ids of the source, numbered anew without gaps."""
     ids = np.asarray(field.properties["FeatureIds"]).reshape(field.shape)
     if ids.min() < 0:
         raise ValueError(f"FeatureIds: expected 0 (no grain) or more; got {ids.min()}")
@@ -179,8 +179,7 @@ def _dissolved(ids: np.ndarray, min_grain: int) -> np.ndarray | Literal[False]:
     if min_grain == 1 and n > 2 and 2 * tiny > n:
         warnings.warn(
             f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their "
-            "voxels to "
-            "the grains beside them",
+            "voxels to the grains beside them",
             stacklevel=4,
         )
     if count.max() < min_grain:
@@ -212,7 +211,7 @@ def _without_gaps(whole: MaterialGrid) -> MaterialGrid:
 
 
 def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
-    """The same volume in another number of voxels, each with the material at its centre.
+    """Return the same volume in another number of voxels, each with the material at its centre.
 
     Parameters
     ----------
@@ -228,14 +227,14 @@ def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
 
 
 def columns(whole: MaterialGrid, number: int) -> MaterialGrid:
-    """Columns through the thickness: the layers repeated along z (quasi-2D model of a map)."""
+    """Repeat the layers along z: columns through the thickness (quasi-2D model of a map)."""
     if number < 1:
         raise ValueError(f"columns: expected 1 or more layers; got {number}")
     return replace(whole, ids=np.repeat(whole.ids, number, axis=0))
 
 
 def mirror(whole: MaterialGrid, axes: str) -> MaterialGrid:
-    """The volume continued by its mirror image along axes, which makes it periodic.
+    """Continue the volume by its mirror image along axes, which makes it periodic.
 
     The image consists of the same grains: their shapes are mirrored, their orientations are kept, so that no
     boundary appears on the mirror plane.
@@ -255,7 +254,7 @@ def mirror(whole: MaterialGrid, axes: str) -> MaterialGrid:
 
 
 def buffer(whole: MaterialGrid, thickness: int, axes: str, phase: Phase | None = None, seed: int = 0) -> MaterialGrid:
-    """The volume with a layer behind its last voxels that keeps its periodic images apart.
+    """Add a layer behind the last voxels that keeps the periodic images of the volume apart.
 
     The layer is a random polycrystal of single voxels with uniformly distributed orientations.
 
@@ -324,7 +323,7 @@ def _check_axes(option: str, axes: str) -> None:
 
 
 def as_volume(field: OrientationField) -> OrientationVolume:
-    """A map as a volume of one layer, as thick as its points are wide; a volume as it is."""
+    """Return a map as a volume of one layer, as thick as its points are wide; a volume as it is."""
     if isinstance(field, OrientationVolume):
         return field
     return OrientationVolume(

@@ -84,9 +84,8 @@ def _check_first(data: bytes | memoryview, start: int, path: Path, first_line: i
     begin = start if found is None else found.start()
     end = _LINE_END.search(data, begin, begin + _LONGEST)
     if end is None and len(data) - begin > _LONGEST:
-        raise FormatError(
-            path, f"expected lines of numbers; got one of over {_LONGEST} characters", f"line {first_line}"
-        )
+        where = f"line {first_line}"
+        raise FormatError(path, f"expected lines of numbers; got one of over {_LONGEST} characters", where)
     count = len(bytes(data[begin : len(data) if end is None else end.start()]).split())
     if count < least:
         raise FormatError(path, f"expected at least {least} columns; got {count}", f"line {first_line}")

@@ -35,7 +35,8 @@ class FormatError(ValueError):
     """
 
     def __init__(self, path: str | Path, reason: str, where: str = "") -> None:
-        self.path, self.reason, self.where = str(path), safe_text.message(reason), safe_text.message(where)
+        self.path = str(path)
+        self.reason, self.where = safe_text.message(reason, words=True), safe_text.message(where, words=True)
         super().__init__(f"{safe_text.escaped(self.path)}{', ' + self.where if where else ''}: {self.reason}")
 
 
@@ -125,8 +126,8 @@ _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal, also .gz",
-        maps_only=True, packed=(".ang.gz",),
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True,
+        "EDAX OIM text, square and hexagonal grids, also .gz", maps_only=True, packed=(".ang.gz",),
     ),
     Format(
         "ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text, also .gz", maps_only=True,

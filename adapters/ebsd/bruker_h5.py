@@ -21,6 +21,7 @@ import numpy as np
 from polyrve.adapters import hdf5
 from polyrve.adapters.ebsd import angle_units, grid, scan
 from polyrve.adapters.registry import FormatError
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group_of_space_group
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -81,7 +82,7 @@ def read(
             raise FormatError(path, f"expected positive steps; got {dx:g} and {dy:g}", f"{header.name}/XSTEP")
         kind = hdf5.text(path, header, "Grid Type", "isometric")
         if kind != "isometric":
-            raise FormatError(path, f"expected the grid type isometric; got {kind!r}", f"{header.name}/Grid Type")
+            raise FormatError(path, f"expected the grid type isometric; got {quoted(kind)}", f"{header.name}/Grid Type")
         phases = _phases(path, hdf5.group(path, header, "Phases"))
         number = hdf5.array(path, data, "Phase", (points,)).astype(np.int64)
         properties = hdf5.scalars(path, data, points, (*_ANGLES, "Phase"))
@@ -130,7 +131,8 @@ def _phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
         try:
             laue = laue_group_of_space_group(group)
         except ValueError:
-            raise FormatError(path, f"expected a space group; got {symbol or group!r}", f"{item.name}/IT") from None
+            where = f"{item.name}/IT"
+            raise FormatError(path, f"expected a space group; got {quoted(symbol or group)}", where) from None
         *lengths, alpha, beta, gamma = np.ravel(hdf5.array(path, item, "LatticeConstants", (6,))).tolist()
         lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=item.name)]
         name = hdf5.text(path, item, "Name") or hdf5.text(path, item, "Formula") or f"phase {number}"

@@ -108,7 +108,7 @@ def assemble(
     steps: Sequence[str] = (),
     by_position: bool = True,
 ) -> OrientationMap | OrientationVolume:
-    """The map of a scan whose header has EDAX's layout (EMsoft writes it too).
+    """Return the map of a scan whose header has EDAX's layout (EMsoft writes it too).
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def assemble(
 
 
 def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
-    """The phases of EDAX's ``Header/Phase``, by number."""
+    """Return the phases of EDAX's ``Header/Phase``, by number."""
     phases = {}
     for number, item in hdf5.numbered(parent).items():
         name = (

@@ -241,8 +241,8 @@ def square(
     if partial:
         check_grid(path, reached, points)
         missing = int(np.prod(reached)) - points
-        said = f"the header says {_times(shape)} points; {_times(reached)} are read, of which {missing} are missing"
-        warn(f"{path}: {said}")
+        holes = f", of which {missing} are missing" if missing else ""
+        warn(f"{path}: the header says {_times(shape)} points; {_times(reached)} are read{holes}")
         return Grid(reached, spacing, corner(first, spacing), _cells(path, index, reached))
     if cut or reached != tuple(shape):
         raise FormatError(path, f"expected {size} points ({_times(shape)}) as the header says; got {points}: {_CUT}")

@@ -23,6 +23,7 @@ from polyrve.adapters.ebsd import angle_units, grid, scan
 from polyrve.adapters.ebsd.grid import check_grid, first_point
 from polyrve.adapters.ebsd.tsl import LAUE_OF_NUMBER, phase_numbers, solved
 from polyrve.adapters.registry import FormatError
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -65,7 +66,7 @@ def read(
     with hdf5.opened(path) as file:
         maker = hdf5.text(path, file, "Manufacturer")
         if maker not in ("TSL", "HKL"):
-            raise FormatError(path, f"expected the manufacturer TSL or HKL; got {maker!r}", "/Manufacturer")
+            raise FormatError(path, f"expected the manufacturer TSL or HKL; got {quoted(maker)}", "/Manufacturer")
         start, end = (int(hdf5.number(path, file, name)) for name in ("ZStartIndex", "ZEndIndex"))
         nx, ny = hdf5.whole(path, file, "Max X Points"), hdf5.whole(path, file, "Max Y Points")
         spacing = tuple(hdf5.number(path, file, f"{axis} Resolution") for axis in "ZYX")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
-    """An orix crystal map of an orientation map.
+    """Return an orix crystal map of an orientation map.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _with_c_unique(phase: Phase, quaternions: np.ndarray) -> tuple[Phase, np.nda
 
 
 def from_orix(crystal_map: CrystalMap, frame: Frame | None = None, path: Path | None = None) -> OrientationMap:
-    """An orientation map of an orix crystal map.
+    """Return an orientation map of an orix crystal map.
 
     Parameters
     ----------

@@ -368,13 +368,13 @@ LIBRARY: dict[str, Definition] = {definition.name: definition for definition in 
 
 
 def find(name: str) -> Definition | None:
-    """Definition of that name or alias, whatever its case; None where there is none."""
+    """Return the definition of that name or alias, whatever its case; None where there is none."""
     wanted = name.strip().lower()
     return next((d for d in _ALL if wanted == d.name.lower() or wanted in d.aliases), None)
 
 
 def template(name: str, lattice: str, c_over_a: float | None = None) -> str:
-    """A definition to be completed: every ``???`` is a value to fill in.
+    """Return a definition to be completed: every ``???`` is a value to fill in.
 
     Parameters
     ----------

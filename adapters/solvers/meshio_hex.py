@@ -87,7 +87,7 @@ def write(
 
 
 def to_mesh(whole: MaterialGrid, *, sets: bool = True) -> Any:
-    """The voxels as a mesh.
+    """Return the voxels as a mesh.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""MOOSE: the EBSD text of EBSDMeshGenerator and EBSDReader (.txt), and Exodus meshes with a block per grain (.e).
+"""MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read, and Exodus meshes with a block per grain (.e).
 
 Formats: https://mooseframework.inl.gov/source/meshgenerators/EBSDMeshGenerator.html and
 userobjects/EBSDReader.html; Exodus II through meshio.

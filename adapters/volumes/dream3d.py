@@ -81,9 +81,10 @@ def read(
     ----------
     path : path-like
     frame : str or Frame, optional
-        Relation of the Euler frame to the map, a name of :data:`polyrve.crystallography.reference_frames.PRESETS`.
-        DREAM.3D's own readers bring both into one frame; so none is applied by default. A file that polyrve wrote holds
-        orientations in the map frame: its own frame is not applied again, another comes on top of it, with a warning.
+        Relation of the Euler frame to the map, a name of
+        :data:`polyrve.crystallography.reference_frames.PRESETS`. DREAM.3D's own readers bring both into one frame; so
+        none is applied by default. A file that polyrve wrote holds orientations in the map
+        frame: its own frame is not applied again, another comes on top of it, with a warning.
     geometry : str, optional
         Name or path of the geometry (data container); needed where several hold orientations.
     cell_data, ensemble : str, optional
@@ -123,7 +124,8 @@ def read(
         If a frame is given for a map that was turned before (by polyrve, or by the pipeline stored in the file),
         arrays disagree, angles look as if they were in another unit, or arrays are links to other files.
     """
-    with hdf5.opened(Path(path)) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         return _read_field(
             file,
             path,
@@ -172,7 +174,8 @@ def read_grains(
     FormatError
         If the file holds no feature ids or no feature data, or ids without a cell.
     """
-    with hdf5.opened(Path(path)) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         found = _read_field(file, path, volume=volume, **options)
         return dream3d_grains.grains(file, Path(path), *found, feature_data, degrees=bool(options.get("degrees")))
 
@@ -197,7 +200,8 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
     FormatError
         As in :func:`read`.
     """
-    with hdf5.opened(Path(path)) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         found = _read_field(file, path, **options)
         try:
             return dream3d_grains.grains(file, Path(path), *found, degrees=bool(options.get("degrees")))
@@ -243,9 +247,8 @@ def _read_field(
         if place and (name is not None or option in ("phases", "mask")):
             raise FormatError(
                 path,
-                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not "
-                f"followed: copy it into "
-                f"the file, or name another array by the option {option} (--read {option}=NAME)",
+                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not followed: copy it "
+                f"into the file, or name another array by the option {option} (--read {option}=NAME)",
                 cells.name,
             )
         if name is not None and found[option] is None:
@@ -508,9 +511,9 @@ def _phases_unsaid(
     if by_feature is None:
         raise FormatError(
             path,
-            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has "
-            f"{several} phases; "
-            "got none: name the array, or the one phase of all points, by the option phases (--read phases=NAME)",
+            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has {several} "
+            "phases; got none: name the array, or the one phase of all points, by the option phases "
+            "(--read phases=NAME)",
             cells.name,
         )
     warnings.warn(f"{path}, {cells.name}: no phases of the points; those of the features are taken", stacklevel=4)

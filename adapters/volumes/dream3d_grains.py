@@ -135,9 +135,8 @@ def _phases(path: Path, matrix: h5py.Group, field: OrientationField, ids: np.nda
     wrong = wrong[wrong > 0]
     if len(wrong):
         warnings.warn(
-            f"{path}, {matrix.name}: {name} of {len(wrong)} of {count - 1} features is that of none of their "
-            "voxels (the "
-            f"first is feature {wrong[0]}); the phases of the voxels are taken",
+            f"{path}, {matrix.name}: {name} of {len(wrong)} of {count - 1} features is that of none of their voxels "
+            f"(the first is feature {wrong[0]}); the phases of the voxels are taken",
             stacklevel=4,
         )
         return of_points[1:]

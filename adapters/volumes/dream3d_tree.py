@@ -44,7 +44,7 @@ def _text(value: Any) -> str:
 
 
 def attribute(item: h5py.Group | h5py.Dataset, name: str) -> str:
-    """Text of an attribute, empty where there is none."""
+    """Return the text of an attribute, empty where there is none."""
     return _text(item.attrs.get(name, ""))
 
 
@@ -98,13 +98,13 @@ def _images_v7(file: h5py.File, path: str | Path) -> Iterator[Image]:
 
 
 def find(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str | None:
-    """Name of the first array of those; a given name is not replaced by a usual one."""
+    """Return the name of the first array of those; a given name is not replaced by a usual one."""
     names = (given,) if given is not None else usual
     return next((name for name in names if hdf5.has(group, name)), None)
 
 
 def linked(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str:
-    """Where the first of those arrays lies that is not in the file, ``"Phases is a link to 'a.h5'"``, or nothing."""
+    """Say where the first of those arrays lies that is not in it, ``"Phases is a link to 'a.h5'"``; or nothing."""
     names = (given,) if given is not None else usual
     return next((f"{name} is {place}" for name in names if (place := hdf5.elsewhere(group, name))), "")
 
@@ -116,7 +116,7 @@ def choose(
     cell_data: str | None,
     wanted: Mapping[str, str | None],
 ) -> tuple[Image, h5py.Group]:
-    """The geometry and its cell matrix that hold orientations."""
+    """Return the geometry and its cell matrix that hold orientations."""
     images = _images(file, path)
     if not images:
         raise FormatError(path, "expected an image geometry; got none")
@@ -156,7 +156,7 @@ def choose(
 
 
 def matrices(file: h5py.File, image: Image) -> Iterator[h5py.Group]:
-    """Groups that may be attribute matrices, those of the geometry first, those of other geometries left out."""
+    """Yield groups that may be attribute matrices: the geometry's first, those of other geometries left out."""
     inside = hdf5.get(file, image.path)
     if isinstance(inside, h5py.Group):
         yield from (item for item in hdf5.members(inside).values() if isinstance(item, h5py.Group))
@@ -167,7 +167,7 @@ def matrices(file: h5py.File, image: Image) -> Iterator[h5py.Group]:
 
 
 def feature_matrix(file: h5py.File, path: str | Path, image: Image, count: int, given: str | None) -> h5py.Group:
-    """The attribute matrix of `count` features with mean orientations, by name where one is given."""
+    """Return the attribute matrix of `count` features with mean orientations, by name where one is given."""
     known = (*USUAL["grain_quaternions"], *USUAL["grain_eulers"])
     for group in matrices(file, image):
         if given is not None and group.name.rsplit("/", 1)[1] != given:

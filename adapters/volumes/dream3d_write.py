@@ -110,7 +110,7 @@ def write(
 
 
 def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED, geometry: str | None = None) -> str:
-    """JSON text of what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
+    """Return as JSON what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
 
     `derived` names the cell arrays that follow from the others, which reading leaves out; `geometry` names the
     geometry, for a note that lies beside it.

@@ -149,7 +149,7 @@ def write(
 def cell_arrays(
     data: OrientationField | GrainMap | GrainVolume, direction: Sequence[float] = (0.0, 0.0, 1.0)
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Arrays per voxel for viewers, one after the other.
+    """Yield arrays per voxel for viewers, one after the other.
 
     Parameters
     ----------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 LONGEST = 100
 """Characters of a value that is shown: about a line of a terminal, and more than any name or number needs."""
 _LONGEST_MESSAGE = 1000
+_WORD = re.compile(r"\S{121,}")
 
 
 def escaped(text: str) -> str:
@@ -73,13 +75,24 @@ def quoted(value: object, most: int = LONGEST) -> str:
     return f'"{text}"' if "'" in text and '"' not in text else f"'{text}'"
 
 
-def message(text: str) -> str:
+def message(text: str, words: bool = False) -> str:
     """Return a whole message, :func:`escaped` and of at most some lines.
 
     It is what stands between a terminal and a message that took a value from a file as it was; who writes a message
     cuts its values by :func:`shown`.
+
+    Parameters
+    ----------
+    text : str
+    words : bool
+        Whether words of over 120 characters are cut too: those of a value, but of a message with paths not.
+
+    Returns
+    -------
+    str
     """
-    return _shortened(escaped(_shortened(text)))
+    text = escaped(_shortened(text))
+    return _shortened(_WORD.sub(lambda word: f"{word[0][:LONGEST]}...", text) if words else text)
 
 
 def _shortened(text: str) -> str:

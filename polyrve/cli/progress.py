@@ -17,9 +17,9 @@ event          further keys
                ``volume_loss``, ``iterations``, ``output``, ``shape``, ``grains``, ``interrupted``
 =============  ======================================================================================================
 
-Stages are ``reading``, ``preparing`` (all before the first iteration), ``minimising``, ``finishing`` (sharpening, and
-the loss of the volume as written), ``segmenting``, ``writing`` and ``realising`` (many runs). Keys and stages may be
-added; those above stay.
+The event ``progress`` comes again where nothing has been done for some seconds. Stages are ``reading``, ``preparing``
+(all before the first iteration), ``minimising``, ``finishing`` (sharpening, and the loss of the volume as written),
+``segmenting``, ``writing`` and ``realising`` (many runs). Keys and stages may be added; those above stay.
 """
 
 from __future__ import annotations

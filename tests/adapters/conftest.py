@@ -361,6 +361,20 @@ def write_mtex_h5(crystals: Crystals, folder: Path, frame: str = "none") -> Path
     return path
 
 
+def write_table(crystals: Crystals, folder: Path, frame: str = "oxford-cs0") -> Path:
+    """What Channel 5 exports: points alone, without phases."""
+    columns, (dy, dx) = crystals.shape[1], crystals.spacing
+    angles = np.rad2deg(vendor_angles(crystals, frame, "a*"))
+    lines = ["\t".join(["Index", "Phase", "X", "Y", "Euler1", "Euler2", "Euler3", "MAD", "BC"])]
+    for i, (phase, euler) in enumerate(zip(crystals.phase_ids.ravel(), angles, strict=True)):
+        at = f"{i % columns * dx:g}\t{i // columns * dy:g}"
+        turned = "\t".join(f"{value:.5f}" for value in euler)
+        lines.append(f"{i + 1}\t{phase}\t{at}\t{turned}\t{crystals.quality.flat[i]:.4f}\t99")
+    path = folder / "channel5.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def write_h5ebsd(crystals: Crystals, folder: Path, frame: str = "edax-2", maker: str = "TSL") -> Path:
     shape = crystals.shape if len(crystals.shape) == 3 else (1, *crystals.shape)
     nz, ny, nx = shape
@@ -435,6 +449,7 @@ SAMPLES: dict[str, Sample] = {
     "orix-h5": Sample(write_orix_h5, "none", False, quality="MAD"),
     "kikuchipy-h5": Sample(write_kikuchipy_h5, "none", False, quality="MAD"),
     "mtex-h5": Sample(write_mtex_h5, "none", False, 1e-5, quality="mad"),
+    "table": Sample(write_table, "oxford-cs0", False, 1e-5, quality="MAD"),
     "h5ebsd": Sample(write_h5ebsd, "edax-2", True, 1e-5, volumes=True),
     "h5ebsd-hkl": Sample(write_h5ebsd_hkl, "oxford-cs0", False, 1e-5, quality="MAD", volumes=True),
 }

@@ -587,3 +587,11 @@ def test_monoclinic_axes_are_named_anew(tmp_path):
 def test_settings_that_the_lattice_does_not_tell_are_refused(tmp_path, group):
     with pytest.raises(FormatError, match=rf"two-fold ax.*got point group {group} "):
         read(written(tmp_path, header([(1, "Gypsum", group)]), points()))
+
+
+def test_warnings_of_a_file_point_at_the_line_that_reads_it(tmp_path):
+    path = written(tmp_path, header(columns=4, rows=4), points(3, 4))
+    for reader in (polyrve.read, polyrve.read_map):
+        with pytest.warns(UserWarning, match="header says 4 x 4") as caught:
+            reader(path, frame="none")
+        assert [warning.filename for warning in caught] == [__file__]

@@ -16,10 +16,10 @@ Abaqus           *Orientation, rectangular: points a and b; run by CalculiX in t
 =============  ===================================================================================
 """
 
-import itertools
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def grains_of_los_alamos(folder, crystals):
 
 
 def grains_of_moose(folder, crystals):
-    """readFile averages angles of a feature, in degrees; update: Z1, X2, Z3; stiffness is turned by R transposed."""
+    """readFile averages a feature's angles, in degrees; update: Z1, X2, Z3; R transposed turns the stiffness."""
     moose.write(crystals, folder / "a.txt")
     rows = np.loadtxt(folder / "a.txt")
     for grain in range(1, 5):
@@ -117,7 +117,7 @@ def grains_of_moose(folder, crystals):
 
 
 def grains_of_amitex(folder, crystals):
-    """elasaniso: e1 of coefficients, e2 less its part along e1, e3 = e1 x e2; strains are e_i . E . e_j."""
+    """elasaniso: e1 of coefficients, e2 less its part along e1, e3 = e1 x e2; a strain is e_i . E . e_j there."""
     amitex.write(crystals, folder / "job")
     root = ElementTree.parse(folder / "job/mat.xml").getroot()
     files = [item.get("File") for item in sorted(root.iter("Coeff"), key=lambda item: int(item.get("Index")))]
@@ -132,7 +132,7 @@ def grains_of_abaqus(folder, crystals):
     """Point a lies on the local x axis, point b in the local xy plane; the first line below a name is a, b."""
     abaqus.write(crystals, folder / "a.inp")
     lines = (folder / "a.inp").read_text().splitlines()
-    for line, values in itertools.pairwise(lines):
+    for line, values in pairwise(lines):
         if line.lower().startswith("*orientation"):
             numbers = np.array(values.split(","), dtype=float)
             x = numbers[:3] / np.linalg.norm(numbers[:3])

@@ -73,14 +73,14 @@ def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_
 def test_progress_for_programs(run, scan, tmp_path):
     target = tmp_path / "rve.dream3d"
     arguments = ["reconstruct", scan, *QUICK, "--shape", "1", "12", "14", "-o", target, "--progress", "json"]
-    code, out, err = run(*arguments, "--set", "initial=random", "--iterations", 3, "--min-grain", 4)
+    code, out, err = run(*arguments, "--set", "initial=polycrystal", "--iterations", 3, "--min-grain", 4)
     assert (code, err) == (0, "")
     told = [json.loads(line) for line in out.splitlines()]
     assert {item["event"] for item in told} == {"step", "progress", "warning", "result"}
     stages = [*dict.fromkeys(item["stage"] for item in told if item["event"] == "step")]
     assert stages == ["reading", "preparing", "minimising", "segmenting", "writing"]
     iterations = [item for item in told if "iteration" in item]
-    assert [item["iteration"] for item in iterations] == [0, 1, 2, 3]
+    assert [*dict.fromkeys(item["iteration"] for item in iterations)] == [0, 1, 2, 3]
     assert all(sum(item["terms"].values()) == pytest.approx(item["loss"], rel=1e-5) for item in iterations)
     result = told[-1]
     rve = dream3d.read_grains(target)
@@ -105,7 +105,7 @@ def test_a_volume_without_grains_so_large_is_written_all_the_same(run, scan, tmp
     code, _, err = run(*arguments, "--iterations", 0, "--min-grain", 169)
     assert code == 0, err
     assert "--min-grain 169: no grain is given to others" in err
-    assert dream3d.read_grains(target).field.shape == (1, 12, 14)
+    assert dream3d.read_grains(target).field.shape == (12, 14)
 
 
 def test_force_keeps_the_state_of_a_run_until_maps_are_read(run, tmp_path):
@@ -181,7 +181,7 @@ def test_one_longitudinal_section(run, tmp_path):
     assert set(registry.read(target).provenance["maps"]) == {"z", "y"}
     code, out, err = run("validate", target, "--against", path, "--axis", "x")
     assert code == 0, err
-    assert "figures pass" in out
+    assert "metrics pass" in out
     assert "--axis: this name goes with the next release; use --axisymmetric" in err
     for wrong, got in (
         (["--axisymmetric", "z"], "got 'z'"),
@@ -452,7 +452,7 @@ def test_validate_and_report(run, truth, scan, tmp_path):
     registry.write(truth, volume)
     code, out, err = run("validate", volume, "--against", scan)
     assert code == 0, err
-    assert "figures pass" in out
+    assert "metrics pass" in out
     code, out, err = run("validate", volume, "--against", scan, "--report", tmp_path / "report.html")
     assert code == 0, err
     assert (tmp_path / "report.html").stat().st_size > 10_000
@@ -475,7 +475,7 @@ def test_a_planar_reconstruction_is_judged_and_drawn(run, scan, tmp_path):
     assert code == 0, err
     code, out, err = run("validate", target, "--against", scan, "--report", tmp_path / "judged.html")
     assert code == 0, err
-    assert "figures pass" in out
+    assert "metrics pass" in out
     code, _, err = run("report", target, "-o", tmp_path / "drawn.html")
     assert code == 0, err
 
@@ -486,7 +486,7 @@ def test_demo_runs_the_whole_chain(run, tmp_path):
     folder = tmp_path / "demo"
     code, out, err = run("demo", "--quick", "-o", folder)
     assert code == 0, err
-    assert "figures pass" in out
+    assert "metrics pass" in out
     assert str(folder) in out
     for name in ("truth.dream3d", "scan.ang", "scan.ctf", "rve.dream3d", "rve.vti", "report.html"):
         assert (folder / name).stat().st_size > 1000, name
