@@ -71,14 +71,14 @@ class ReconstructionSettings(BaseModel):
         "orientations; auto is the polycrystal where its sections are like the map, else the exemplar.",
     )
     noise: Literal["remove", "keep"] = Field(
-        "remove",
-        description="Measuring noise, misindexed and unindexed points of the maps: removed, the volume then holds the "
-        "material; or kept, as if they were metal.",
+        "keep",
+        description="Measuring noise and misindexed points of the maps: kept, as if they were metal; or removed, so that "
+        "the volume holds the material, which is then validated through the maps' instrument.",
     )
     unknowns: Literal["grains", "voxels"] = Field(
-        "grains",
-        description="What is optimised: a rotation for each grain of the initial field, whose boundaries and scatter "
-        "stay; or every voxel, as it is where the initial field is random or there are several grids.",
+        "voxels",
+        description="What is optimised: every voxel; or a rotation for each grain of the initial field, whose boundaries "
+        "and scatter stay (not where that is random, or there are several grids).",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]

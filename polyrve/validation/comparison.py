@@ -187,12 +187,11 @@ def compare(
     if isinstance(reference, OrientationVolume):
         pairs = {"volume": _whole(reference, analysis)}
     else:
-        missing = _missing_instrument(maps, analysis)
-        settings["instrument"] = asdict(missing)
         seen = analysis
-        if missing != Instrument():
-            rng = np.random.default_rng(seed)
-            seen = analyse(measured(volume, missing, rng), threshold)
+        if _holds_material(volume):
+            missing = _missing_instrument(maps, analysis)
+            settings["instrument"] = asdict(missing)
+            seen = analyse(measured(volume, missing, np.random.default_rng(seed)), threshold)
         pairs = _by_normal(maps, seen)
     if not pairs or any(min(side.shape) < _FEWEST_POINTS for pair in pairs.values() for side in pair):
         reason = f"a map or section with fewer than {_FEWEST_POINTS} points on a side has no statistics"
@@ -208,6 +207,12 @@ def _whole(reference: OrientationVolume, analysis: VolumeAnalysis) -> tuple[Sect
     if not np.allclose(reference.spacing, volume.spacing, rtol=1e-3):
         raise ValueError(f"spacing of the volume: expected the reference's {reference.spacing}; got {volume.spacing}")
     return stack_of(reference, analysis.threshold), stack_of(analysis, analysis.threshold)
+
+
+def _holds_material(volume: OrientationVolume) -> bool:
+    """Tell whether a volume was made without the noise of its maps, as its record says."""
+    settings = volume.provenance.get("settings")
+    return isinstance(settings, Mapping) and settings.get("noise") == "remove"
 
 
 def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis) -> Instrument:

@@ -27,8 +27,6 @@ PLANE = {
     "initial": "polycrystal",
     "iterations": 4,
     "sharpen": False,
-    "unknowns": "voxels",
-    "noise": "keep",
 }
 GRAINS = {**PLANE, "unknowns": "grains", "noise": "remove", "weights": {}, "iterations": 6}
 
