@@ -72,13 +72,13 @@ class ReconstructionSettings(BaseModel):
     )
     noise: Literal["remove", "keep"] = Field(
         "keep",
-        description="Measuring noise and misindexed points of the maps: kept, as if they were metal; or removed, so that "
-        "the volume holds the material, which is then validated through the maps' instrument.",
+        description="Measuring noise and misindexed points of the maps: kept, as if they were metal; or removed, so "
+        "that the volume holds the material, which is then validated through the maps' instrument.",
     )
     unknowns: Literal["grains", "voxels"] = Field(
         "voxels",
-        description="What is optimised: every voxel; or a rotation for each grain of the initial field, whose boundaries "
-        "and scatter stay (not where that is random, or there are several grids).",
+        description="What is optimised: every voxel; or a rotation for each grain of the initial field, whose "
+        "boundaries and scatter stay (not where that is random, or there are several grids).",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]

@@ -2,8 +2,8 @@
 
 The field is ``q(x) = q_0(x) r(grain of x)`` with a unit quaternion ``r`` for each grain, a rotation of the sample frame
 (:mod:`polyrve.crystallography.rotation`). Boundaries, phases and the scatter within grains stay those of the initial
-field, and what is minimised is the loss of the volume that is written. The slope with respect to a rotation is the sum of the
-slopes of the grain's voxels, each turned back by its initial orientation.
+field, and what is minimised is the loss of the volume that is written. The slope with respect to a rotation is the sum
+of the slopes of the grain's voxels, each turned back by its initial orientation.
 """
 
 from __future__ import annotations
