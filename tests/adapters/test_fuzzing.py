@@ -1,6 +1,6 @@
 """Mutated files: a reader returns a map or raises FormatError, soon, in little memory.
 
-2000 files per reader; the environment variable POLYRVE_FUZZ sets another number.
+200 files per reader, 2000 with ``-m slow``; the environment variable POLYRVE_FUZZ sets another number.
 """
 
 import os
@@ -18,7 +18,7 @@ from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap
 
-COUNT = int(os.environ.get("POLYRVE_FUZZ", "2000"))
+COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(2000, marks=pytest.mark.slow)]
 READERS = [
     "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
     "dream3d",
@@ -79,8 +79,9 @@ def mutate_objects(path, rng: random.Random) -> None:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", READERS)
-def test_mutated_files(samples, crystals, tmp_path, name):
+def test_mutated_files(samples, crystals, tmp_path, name, count):
     truth = crystals((4, 5), several=name in ("ang", "ctf", "cpr", "crc"), all_indexed=name == "emsoft-h5")
     if name == "dream3d":
         path = tmp_path / "map.dream3d"
@@ -98,7 +99,7 @@ def test_mutated_files(samples, crystals, tmp_path, name):
         polyrve.read(path, format=format_name)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = 0
-    for number in range(COUNT):
+    for number in range(count):
         if original.startswith(b"\x89HDF") and number % 4 == 0:
             target.write_bytes(original)
             mutate_objects(target, rng)
@@ -112,6 +113,6 @@ def test_mutated_files(samples, crystals, tmp_path, name):
         except FormatError:
             refused += 1
         assert time.process_time() - start < SECONDS, f"mutation {number}"
-    assert 0 < refused < COUNT
+    assert 0 < refused < count
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < BYTES
