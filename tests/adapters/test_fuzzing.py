@@ -1,6 +1,6 @@
 """Mutated files: a reader returns a map or raises FormatError, soon, in little memory.
 
-200 files per reader, 2000 with the marker ``slow``; the environment variable POLYRVE_FUZZ sets another number there.
+200 files per reader, 2000 with ``-m slow``; the environment variable POLYRVE_FUZZ sets another number.
 """
 
 import os
@@ -18,7 +18,7 @@ from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap
 
-MANY = int(os.environ.get("POLYRVE_FUZZ", "2000"))
+COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(2000, marks=pytest.mark.slow)]
 READERS = [
     "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
     "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
@@ -104,8 +104,8 @@ def mutate_objects(path, rng: random.Random) -> None:
             file[name].attrs.update(attributes)
 
 
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("count", [200, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", READERS)
 def test_mutated_files(samples, crystals, tmp_path, name, count):
     truth = crystals((4, 5), several=name in ("ang", "ctf", "cpr", "crc"), all_indexed=name == "emsoft-h5")
