@@ -8,7 +8,7 @@ from typing import Any
 
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import extend, reach_of
-from polyrve.descriptors._kernels.xla_operations import replaced, windows
+from polyrve.descriptors._kernels.xla_operations import cut_at, replaced
 from polyrve.microstructure.lags import Lag
 
 
@@ -103,7 +103,7 @@ class Increments:
         """
         starts, planes = tf.constant(self.lags) + tf.constant(self._reach), around.shape[:-2]
         if not self.loops:
-            return form(slice(None), windows(around, starts, self.shape, 0), into)
+            return form(slice(None), cut_at(around, starts, self.shape, 0), into)
 
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
             at, one = tf.stack([k, *[0] * (into.shape.rank - 1)]), (1, *into.shape[1:])

@@ -25,9 +25,9 @@ from polyrve.descriptors._kernels.half_spectrum import SIGNS, STARTS, column_lag
 from polyrve.descriptors.protocol import group_size
 
 BLOCK_BYTES = 4_000_000
-"""Spectra and pairs of a block of sections, which stay in the cache of a core."""
+"""Spectra and pairs of a block of sections, which stay in cache."""
 POOLED_BYTES = 16_000_000
-"""Spectra of sections that one product of matrices pools: more run no faster."""
+"""Spectra of sections that one product of matrices pools: so many that its start does not count."""
 PAIR_BYTES = 64_000_000
 """Pairs of channels of a large map that are formed at once, in a strip of its spectrum."""
 

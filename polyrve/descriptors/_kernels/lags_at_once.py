@@ -12,7 +12,7 @@ from typing import Any
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import Layout
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable
-from polyrve.descriptors._kernels.xla_operations import windows
+from polyrve.descriptors._kernels.xla_operations import cut_at
 
 
 def means(
@@ -60,8 +60,8 @@ def _pairs(
     """
     block = layout.cut(values, mask, i, loops=1)
     starts, size = lags + tf.constant(layout.reach), block.here.shape[2:]
-    here, there = block.here[:, None], windows(block.around, starts, size, 1)
+    here, there = block.here[:, None], cut_at(block.around, starts, size, 1)
     if block.mask is None:
         return here, there, 1.0, tf.constant(float(block.area), values.dtype)
-    counted = block.centre(block.mask)[:, None] * windows(block.mask, starts, size, 1)
+    counted = block.centre(block.mask)[:, None] * cut_at(block.mask, starts, size, 1)
     return here, there, counted, tf.maximum(tf.reduce_sum(counted, (-2, -1)), 1.0)

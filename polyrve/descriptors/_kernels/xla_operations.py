@@ -15,10 +15,10 @@ def replaced(whole: tf.Tensor, part: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
     return xla.dynamic_update_slice(whole, part, at)
 
 
-def windows(planes: tf.Tensor, starts: tf.Tensor, size: Sequence[int], place: int) -> tf.Tensor:
-    """Return windows of some size in planes (..., rows, columns) from starts (L, 2) on.
+def cut_at(planes: tf.Tensor, starts: tf.Tensor, size: Sequence[int], place: int) -> tf.Tensor:
+    """Return pieces of some size of planes (..., rows, columns), cut from starts (L, 2) on.
 
-    One gather, which compilers form where it is used. The L windows lie on the axis `place` of the result.
+    One gather, which compilers form where it is used. The L pieces lie on the axis `place` of the result.
     """
     rank = planes.shape.rank
     numbers = xla_data_pb2.GatherDimensionNumbers(
