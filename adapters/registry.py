@@ -311,7 +311,15 @@ def read_map(
 ) -> OrientationMap:
     """Read a planar orientation map.
 
-    Parameters and errors are those of :func:`read`.
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        As for :func:`read`.
+    format : str, optional
+        Name of the format; by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
 
     Returns
     -------
@@ -345,7 +353,15 @@ def read_volume(
 ) -> OrientationVolume:
     """Read an orientation volume.
 
-    Parameters and errors are those of :func:`read`.
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        As for :func:`read`.
+    format : str, optional
+        Name of the format; by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
 
     Returns
     -------

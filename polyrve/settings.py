@@ -37,7 +37,14 @@ _KINDS = {
 
 
 class ReconstructionSettings(BaseModel):
-    """Settings of :func:`polyrve.reconstruct`; every field is described where it stands."""
+    """Settings of :func:`polyrve.reconstruct`; every field is described where it stands.
+
+    Examples
+    --------
+    >>> settings = ReconstructionSettings(shape=(32, 32, 32), iterations=50)
+    >>> settings.shape, settings.periodic
+    ((32, 32, 32), True)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -137,7 +144,7 @@ class ReconstructionSettings(BaseModel):
 
     @classmethod
     def create(cls, **values: Any) -> ReconstructionSettings:
-        """Settings from keywords, with errors as one sentence.
+        """Make settings from keywords, with errors as one sentence.
 
         Raises
         ------
@@ -151,7 +158,7 @@ class ReconstructionSettings(BaseModel):
 
     @classmethod
     def from_toml(cls, path: str | Path, **overrides: Any) -> ReconstructionSettings:
-        """Settings from a TOML file; keywords win over the file.
+        """Read settings from a TOML file; keywords win over the file.
 
         Raises
         ------

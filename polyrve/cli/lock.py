@@ -37,6 +37,7 @@ def locked(output: Path) -> Iterator[None]:
 
 
 def _take(path: Path, mine: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(2):
         try:
             with path.open("x", encoding="utf-8") as file:

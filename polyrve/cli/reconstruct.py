@@ -100,7 +100,7 @@ def reconstruct(
     Ctrl-C ends the run; the best state so far is written and the exit code is 130. SIGTERM, which batch systems send
     before a job is ended, does the same with the exit code 143.
     """
-    with progress.reporter(show) as reporter, terminated_as_interrupted() as ended, locked(output):
+    with progress.reporter(show) as reporter, terminated_as_interrupted() as ended:
         if not output.suffix:
             raise ValueError(
                 f"{output}: expected the name of a file, usually a .dream3d, from which polyrve export writes folders; "
@@ -119,14 +119,15 @@ def reconstruct(
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
         reporter.step("reading", f"reading {', '.join(map(str, maps))}")
         scans = inputs.read_maps(maps, frame, read, drop_phase, normals, axisymmetric, former_axis)
-        if seeds is None:
-            result, interrupted = _run(scans, settings, checkpoint, reporter)
-        else:
-            result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
-        reporter.step("segmenting", "cutting the volume into grains")
-        rve = _segmented(result.volume, threshold, min_grain)
-        reporter.step("writing", f"writing {output}")
-        output = _write(rve, output, force or resume)
+        with locked(output):
+            if seeds is None:
+                result, interrupted = _run(scans, settings, checkpoint, reporter)
+            else:
+                result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
+            reporter.step("segmenting", "cutting the volume into grains")
+            rve = _segmented(result.volume, threshold, min_grain)
+            reporter.step("writing", f"writing {output}")
+            output = _write(rve, output, force or resume)
         if isinstance(reporter.display, progress.JsonLines):
             reporter.display.event("result", **_record(result, rve, output, interrupted))
     if not isinstance(reporter.display, progress.JsonLines):

@@ -57,6 +57,13 @@ class Checkpoint:
     fresh : bool
         Whether the run begins anew: a state that is there already is not continued, and stays until this run's first
         takes its place.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.data.load("scan")
+    >>> kept = polyrve.Checkpoint(Path("rve.checkpoint"), interval=300.0)
+    >>> result = polyrve.reconstruct(scan, shape=(64, 64, 64), checkpoint=kept)  # doctest: +SKIP
     """
 
     path: Path

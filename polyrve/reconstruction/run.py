@@ -446,10 +446,18 @@ def measure_targets(
     See Also
     --------
     polyrve.reconstruction.targets.average : Targets of several maps together.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.simulate_scan(polyrve.make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> targets = measure_targets(scan, shape=(1, 12, 12))
+    >>> sorted(targets.definitions)
+    ['disorientation', 'texture', 'variogram']
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     grid = problem.settings.shape
-    sections = problem.on_grid(grid)
+    sections = problem.material(grid)
     objective = problem.objective(sections, grid)
     kinds = {descriptor.name: descriptor for descriptor, _ in objective.descriptors}
     if len(kinds) < len(objective.descriptors):

@@ -48,6 +48,14 @@ class TargetSet:
         By array axis, then by descriptor name.
     provenance : mapping
         Of the maps; JSON types alone.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.simulate_scan(polyrve.make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> targets = polyrve.measure_targets(scan, shape=(1, 12, 12))
+    >>> targets.spacing, targets.largest_lag, sorted(targets.values)
+    ((1.0, 1.0, 1.0), 5, [0])
     """
 
     phases: tuple[Phase, ...]
