@@ -246,7 +246,7 @@ def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkey
         patch.setattr(Problem, "initial_field", interrupt)
         code, out, err = run(*arguments)
     assert (code, out) == (130, "")
-    assert "putting the start together" in err.splitlines()
+    assert "making the initial field" in err.splitlines()
     assert err.splitlines()[-1] == "polyrve: interrupted before the first iteration: no volume is written"
     assert sorted(tmp_path.iterdir()) == before
     with monkeypatch.context() as patch:
@@ -293,7 +293,7 @@ def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monke
     assert code == 0, err
     told = [line.partition(":")[0].partition(",")[0] for line in err.splitlines()]
     assert [line for line in dict.fromkeys(told) if not line.startswith(("loading", "measuring", "writing"))] == [
-        "putting the start together", "starting from", "grid 1/3", "grid 2/3", "grid 3/3"
+        "making the initial field", "initial field", "grid 1/3", "grid 2/3", "grid 3/3"
     ]  # fmt: skip
     assert caplog.text == ""
 
