@@ -102,9 +102,8 @@ def path(name: str) -> Path:
         raise ValueError(f"name: expected one of {', '.join(_FILES)}; got {name!r}")
     target = folder() / full
     if not target.exists():
-        frame = _FRAMES.get(target.suffix)
+        options: dict[str, Any] = {"frame": _FRAMES[target.suffix]} if target.suffix in _FRAMES else {}
         with replacing(target, force=True) as partial:
-            options: dict[str, Any] = {} if frame is None else {"frame": frame}
             registry.write(_FILES[full](), partial, **options)
     return target
 

@@ -116,27 +116,6 @@ def write_report(
         "provenance": _plain(dict(volume.provenance)),
         "history": None if history is None else _plain([list(item) for item in history]),
     }
-    page = _page(record, volume, grains, against, comparison, validation, history, threshold)
-    text = json.dumps(record, indent=2, allow_nan=False)
-    with replacing(path, force=True) as partial:
-        partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-        partial.write_text(page, encoding="utf-8")
-    return validation
-
-
-def _page(
-    record: dict[str, Any],
-    volume: OrientationVolume,
-    grains: GrainVolume,
-    against: Any,
-    comparison: Comparison | None,
-    validation: Validation | None,
-    history: Sequence[Sequence[float]] | None,
-    threshold: float,
-) -> str:
-    from polyrve import __version__
-    from polyrve.report import templates
-
     shown: list[Any] = []
     sections = {
         **dict(_sections(volume, grains, threshold, comparison, validation, history, shown)),
@@ -145,23 +124,40 @@ def _page(
             _folded("Provenance of the volume", record["provenance"]),
         ],
     }
+    failed = [block["text"] for blocks in sections.values() for block in blocks if block["kind"] == "failed"]
+    if failed:
+        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=2)
+    data = {"report": record, "viewer": shown[0] if shown else None}
+    page = _page(data, sections, _facts(volume, grains, against), validation)
+    text = json.dumps(record, indent=2, allow_nan=False)
+    with replacing(path, force=True) as partial:
+        partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
+    return validation
+
+
+def _page(
+    data: dict[str, Any], sections: Mapping[str, list[Block]], facts: Mapping[str, str], validation: Validation | None
+) -> str:
+    from polyrve import __version__
+    from polyrve.report import templates
+
     headline, verdict = _headline(validation)
-    data = json.dumps({"report": record, "viewer": shown[0] if shown else None}, allow_nan=False)
     return templates.render(
         "page.html",
-        title=record["title"],
+        title=data["report"]["title"],
         style=templates.source("page.css"),
         script=templates.source("viewer.js"),
         headline=headline,
         verdict=verdict,
-        facts=_facts(volume, grains, against),
+        facts=facts,
         notes=() if validation is None else validation.notes,
         sections=[
             {"title": name, "slug": name.lower().replace(" ", "-"), "blocks": blocks}
             for name, blocks in sections.items()
         ],
         version=__version__,
-        data=data.replace("<", "\\u003c"),
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
 
@@ -299,9 +295,7 @@ def _tried(name: str, make: Callable[[], Block]) -> Block:
     try:
         return make()
     except Exception as error:
-        sentence = f"{name}: this drawing could not be made: {type(error).__name__}: {error}"
-        warnings.warn(f"{sentence}; please report it", stacklevel=2)
-        return {"kind": "failed", "text": f"{sentence}."}
+        return {"kind": "failed", "text": f"{name} could not be drawn, {type(error).__name__}: {error}"}
 
 
 def _points(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> str:

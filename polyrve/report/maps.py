@@ -169,7 +169,7 @@ def _boundaries(ax: Axes, plane: _Plane, threshold: float) -> LineCollection:
         angles.append(angle[found])
     values = np.concatenate(angles)
     lines = LineCollection(
-        list(np.concatenate(segments)),
+        _joined(segments),
         array=np.ma.masked_invalid(values),
         linewidths=1.4,
         cmap=_ANGLES,
@@ -184,7 +184,11 @@ def _outlines(ax: Axes, plane: _Plane) -> None:
     """Draw the boundaries of grains."""
     ids = np.asarray(plane.grain_ids)
     segments = [_segments(np.argwhere(np.diff(ids, axis=axis) != 0), axis, plane.field) for axis in range(2)]
-    ax.add_collection(LineCollection(list(np.concatenate(segments)), colors="black", linewidths=0.7), autolim=False)
+    ax.add_collection(LineCollection(_joined(segments), colors="black", linewidths=0.7), autolim=False)
+
+
+def _joined(segments: Sequence[np.ndarray]) -> Any:
+    return np.concatenate(segments)
 
 
 def _segments(points: np.ndarray, axis: int, field: OrientationMap) -> np.ndarray:

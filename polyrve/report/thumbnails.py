@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image
 
@@ -29,7 +30,7 @@ def ipf(field: OrientationField) -> bytes | None:
     dy, dx = field.spacing[-2:]
     ny, nx = field.shape[-2:]
     step = max(1, -(-max(ny, nx) // LARGEST))
-    thin: tuple[int | slice, ...] = (*layer, slice(None, None, step), slice(None, None, step))
+    thin: Any = (*layer, slice(None, None, step), slice(None, None, step))
     ids = field.phase_ids[thin]
     if not ids.any():
         return None

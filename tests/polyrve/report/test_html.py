@@ -446,10 +446,11 @@ def test_a_drawing_that_fails_does_not_cost_the_page(specimen, tmp_path, monkeyp
     volume, map_ = specimen
     for name in ("ipf_maps", "pole_figures", "distributions", "madogram_maps", "volume_colors", "color_key"):
         monkeypatch.setattr(plots, name, broken)
-    with pytest.warns(UserWarning, match="distributions: .*TypeError: 'x' has size 36"):
+    with pytest.warns(UserWarning, match=r"r\.html: .*distributions could not be drawn, TypeError: 'x' has") as told:
         validation = polyrve.write_report(volume, against=map_, path=tmp_path / "r.html", windows=5)
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert text.count('class="failed"') == 6
+    assert [warning.filename for warning in told if "drawn" in str(warning.message)] == [__file__]
     assert "&#39;x&#39; has size 36 &lt;b&gt;" in text
     assert sum(attrs.get("data-key") is not None for _, attrs in Tags(text).tags) == len(validation.results)
     assert json.loads((tmp_path / "r.json").read_text())["validation"]["results"]
