@@ -66,7 +66,7 @@ def _holder(path: Path) -> dict[str, Any]:
 
 def _is_gone(holder: dict[str, Any]) -> bool:
     """Whether the process of a lock ran on this host and does not any more; of other hosts nothing is known."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     process = holder.get("process")
     if holder.get("host") != socket.gethostname() or not isinstance(process, int):
