@@ -53,8 +53,8 @@ def test_options_of_a_writer_take_commas_and_are_told_what_is_near():
     assert inputs.checked(damask.write, ["resolution=8,9,10", "load=tension,cyclic"]) == {
         "resolution": [8, 9, 10], "load": ["tension", "cyclic"],
     }  # fmt: skip
-    with pytest.raises(ValueError, match=r"--set: expected an option out of .*; got 'columns': did you mean 'columns'"):
-        inputs.checked(damask.write, ["columns=3"])
+    with pytest.raises(ValueError, match=r"--set: expected an option out of .*; got 'colums': did you mean 'columns'"):
+        inputs.checked(damask.write, ["colums=3"])
 
 
 @pytest.fixture(scope="module")
