@@ -105,7 +105,7 @@ def test_formats_lists_every_format_and_the_options_of_one(run):
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [row.name for row in registry.formats()]
     code, out, _ = run("formats", "damask")
-    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel.\n" in out
+    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel" in out
     assert "--set NAME=VALUE" in out
     assert "`" not in out
     assert "fortran" in refused(run("formats", "fortran"))
