@@ -302,6 +302,11 @@ def _mean_chords(sections: Mapping[int, SectionMeasures], longest: float) -> np.
     return np.array([np.mean(lengths or known) for lengths in found])
 
 
+_MOST_POINTS = 20_000_000
+"""Points of one section through cells that are fitted, 500 voxels across each; larger sections would take the memory
+that the volume needs."""
+
+
 def _cut(
     cells: CellFit, unit: Tessellation, normals: Iterable[int], spacing: Sequence[float], seed: int
 ) -> tuple[np.ndarray, dict[int, SectionMeasures]]:
@@ -314,6 +319,12 @@ def _cut(
     for normal in normals:
         coordinates = voxel_centres(size, spacing)
         area = int(np.prod(size)) // int(size[normal])
+        if area > _MOST_POINTS:
+            raise ValueError(
+                f"map: expected grains whose sections can be cut at the voxels' size; got cells of "
+                f"{' x '.join(f'{length:.3g}' for length in cells.lengths)} um with voxels of "
+                f"{' x '.join(f'{length:.3g}' for length in spacing)} um: name a coarser spacing"
+            )
         planes = int(np.clip(_POINTS // area, _FEWEST_PLANES, _MOST_PLANES))
         coordinates[normal] = (np.arange(planes) + 0.5) * size[normal] * step[normal] / planes
         ids = np.moveaxis(tessellation.cells(coordinates), normal, 0)

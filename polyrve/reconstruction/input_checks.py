@@ -6,6 +6,8 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from polyrve.microstructure.axes import extended
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
@@ -33,6 +35,38 @@ _VOXELS_ACROSS = 6
 
 With fewer than half of a grain lies within one voxel of its boundary; a larger number offers the remedy less often.
 """
+
+
+_FEWEST_LINKS = 0.01
+"""Share of the pairs of neighbouring points that must be indexed both, for a map to show grains.
+
+Of a map with one point in ten indexed at random as many are: its grains are single points, and cells that are fitted to
+them have no size. A larger number refuses maps with large holes between sound parts.
+"""
+
+
+def check_grains(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
+    """Refuse maps in which hardly any two neighbouring points are indexed.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap or MapAnalysis
+        By the array axis that they are normal to.
+
+    Raises
+    ------
+    ValueError
+        If a map shows no grains.
+    """
+    for normal, one in analyse_all(sections).items():
+        part = one.central
+        links = sum(np.count_nonzero(~np.isnan(values)) for values in part.angles.values())
+        if links < _FEWEST_LINKS * len(part.angles) * part.field.phase_ids.size:
+            raise ValueError(
+                f"map normal to {'zyx'[normal]}: expected indexed points beside each other, which show grains; got "
+                f"{100 * part.field.indexed.mean():.2g} % indexed points, hardly any two of them neighbours: index the "
+                "map again, or cut out a sound part (polyrve clean --crop)"
+            )
 
 
 def check_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ from polyrve.reconstruction.input_checks import (
     number_of_grains,
     warn_of_few_grains,
 )
+from polyrve.reconstruction.problem import prepare
 
 
 def squares(shape, side, step=0.5):
@@ -67,3 +68,13 @@ def test_voxels_far_below_the_step_are_refused(recwarn):
     assert not recwarn
     with pytest.warns(UserWarning, match=r"0\.2 um along x is less than half"):
         check_voxel_size(maps, (0.5, 0.5, 0.2))
+
+
+def test_maps_without_grains_are_refused_before_memory_is_taken():
+    rng = np.random.default_rng(0)
+    whole = make_specimen((1, 60, 64), grain_size=9.0, seed=1).field.section(0, 0).evolve(periodic=False)
+    sparse = whole.evolve(phase_ids=np.where(rng.random(whole.shape) < 0.03, whole.phase_ids, 0))
+    with pytest.raises(ValueError, match=r"map normal to z: expected indexed points beside each other.* % indexed"):
+        prepare(sparse, shape=(1, 24, 24))
+    half = whole.evolve(phase_ids=np.where(rng.random(whole.shape) < 0.5, whole.phase_ids, 0))
+    prepare(half, shape=(1, 24, 24))
