@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,9 @@ os.environ.setdefault("POLYRVE_DATA", str(Path(__file__).parent / ".pytest_cache
 if WORKER:
     # Two processes that fill numba's cache of orix at the same time leave it broken, and every later import crashes.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent / ".pytest_cache" / "numba" / WORKER)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background; programs that tests start and interrupt would not hear it either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if PROGRAMS not in os.environ.get("TF_XLA_FLAGS", ""):
     # What one process of this run has compiled, the others and programs that tests start load.
     FOLDER = tempfile.mkdtemp(prefix="polyrve-compiled-")
