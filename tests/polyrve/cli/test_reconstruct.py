@@ -20,6 +20,7 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import make_specimen
+from polyrve.reconstruction import run as reconstruction_run
 from polyrve.reconstruction.checkpoint import Checkpoint
 from polyrve.reconstruction.problem import Problem
 from polyrve.settings import ReconstructionSettings
@@ -196,7 +197,7 @@ def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkey
     ]  # fmt: skip
     assert sorted(tmp_path.iterdir()) == before
     with monkeypatch.context() as patch:
-        patch.setattr(run, "minimize", interrupt)
+        patch.setattr(reconstruction_run, "minimize", interrupt)
         code, out, err = run(*arguments)
     assert (code, out) == (130, "")
     assert err.splitlines()[-1] == (
