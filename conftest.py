@@ -25,6 +25,7 @@ for name in (
     os.environ.setdefault(name, str(THREADS))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("POLYRVE_DATA", str(Path(__file__).parent / ".pytest_cache" / "polyrve-data"))
 if WORKER:
     # Two processes that fill numba's cache of orix at the same time leave it broken, and every later import crashes.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent / ".pytest_cache" / "numba" / WORKER)

@@ -23,7 +23,7 @@ SNAPSHOTS = (0, 10, 30, 100, 300, 1000)
 def main(
     scan: OrientationMap, size: int = 64, iterations: int = 1000, descriptors: str = "paper", output: Path | None = None
 ) -> tuple[Minimum, dict[int, OrientationMap]]:
-    """Reconstruct from noise and keep the map at some iterations.
+    """Reconstruct from random orientations and keep the map at some iterations.
 
     Returns
     -------

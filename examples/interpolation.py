@@ -81,9 +81,9 @@ def particles(side: int, radii: tuple[float, float], fraction: float = 0.3, seed
 def main(
     first: OrientationMap, second: OrientationMap, size: int = 64, iterations: int = 600, output: Path | None = None
 ) -> list[Step]:
-    """Reconstruct from descriptors interpolated in equal steps, from noise, with the paper's set.
+    """Reconstruct from descriptors interpolated in equal steps, from random orientations, with the paper's set.
 
-    With the default set noise stays noise here: two sharp orientations make its thresholds a landscape of many minima.
+    The default set fails here: with two exact orientations its thresholds have many local minima.
 
     Returns
     -------

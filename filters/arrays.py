@@ -190,7 +190,8 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     steps : mapping of str to sequence of float, um
         The one normal to z alone serves all directions.
     axis : str
-        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.microstructure.map_placement.axisymmetric`.
+        ``"x"`` or ``"y"`` where that one is of an axisymmetric specimen, see
+        :func:`polyrve.microstructure.map_placement.axisymmetric`.
 
     Raises
     ------

@@ -1,3 +1,5 @@
+from . import data as data
+from .adapters.grains import read_grains as read_grains
 from .adapters.registry import read as read
 from .adapters.registry import read_map as read_map
 from .adapters.registry import read_volume as read_volume
@@ -12,8 +14,10 @@ from .microstructure.map_placement import axisymmetric as axisymmetric
 from .microstructure.segmentation import segment as segment
 from .microstructure.synthetic import make_specimen as make_specimen
 from .reconstruction.checkpoint import Checkpoint as Checkpoint
+from .reconstruction.ensemble import Ensemble as Ensemble
 from .reconstruction.ensemble import reconstruct_many as reconstruct_many
 from .reconstruction.run import Reconstruction as Reconstruction
+from .reconstruction.run import measure_targets as measure_targets
 from .reconstruction.run import reconstruct as reconstruct
 from .reconstruction.targets import TargetSet as TargetSet
 from .report.html import write_report as write_report

@@ -6,16 +6,26 @@ exceed a threshold. The default is 5 degrees, EDAX's and that of ASTM E2627; MTE
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyrve import _face
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
+from polyrve.microstructure import summary
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from orix.crystal_map import CrystalMap
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class _GrainField:
     field: OrientationField
     grain_ids: np.ndarray
@@ -53,8 +63,67 @@ class _GrainField:
         """Number of grains N."""
         return len(self.quaternions)
 
+    def __repr__(self) -> str:
+        return summary.text(self.field, type(self).__name__, self.grain_ids, self.phase_ids)
 
-@dataclass(frozen=True, eq=False)
+    def _repr_html_(self) -> str:
+        return summary.html(repr(self), _face.thumbnail(self.field))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Measure all grains.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per grain, indexed by its id, with the columns ``phase``, ``phase_id``, ``points``, ``size_um2`` or
+            ``size_um3``, ``equivalent_diameter_um``, the centroid ``x_um``, ``y_um`` and of volumes ``z_um``, the mean
+            orientation as Bunge's ``phi1_deg``, ``Phi_deg``, ``phi2_deg``, ``aspect_ratio``,
+            ``orientation_spread_deg`` (GOS), ``neighbours`` and ``touches_border``.
+
+        See Also
+        --------
+        polyrve.microstructure.grain_properties.measure_grains : Measure grains as arrays, with their axes.
+
+        Examples
+        --------
+        >>> import polyrve
+        >>> table = polyrve.data.load("truth").to_dataframe()
+        >>> len(table), int(table.points.sum())
+        (367, 98304)
+        """
+        from polyrve.microstructure import grain_table
+
+        return grain_table.table(self)  # type: ignore[arg-type]
+
+    def write(self, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
+        """Write to a file or folder of any known format, as :func:`polyrve.write` does.
+
+        Parameters
+        ----------
+        path : path-like
+        format : str, optional
+            Name of the format, such as ``"damask"``; by default from the suffix.
+        force : bool
+            Whether existing files may be replaced.
+        **options
+            Further arguments of the format's own ``write``.
+
+        See Also
+        --------
+        polyrve.write : The same as a function, with the errors it raises.
+
+        Examples
+        --------
+        >>> import polyrve, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> polyrve.data.load("truth").write(f"{folder.name}/truth.dream3d")
+        >>> polyrve.read_grains(f"{folder.name}/truth.dream3d").number_of_grains
+        367
+        """
+        _face.write(self, path, format, force, options)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class GrainMap(_GrainField):
     """A segmented orientation map.
 
@@ -73,16 +142,127 @@ class GrainMap(_GrainField):
     ------
     ValueError
         If shapes disagree or an id between 1 and N is missing.
+
+    See Also
+    --------
+    polyrve.segment : Cut an orientation map into grains.
+    polyrve.read_grains : Read the grains of a file.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> grains = polyrve.segment(polyrve.data.load("scan"))
+    >>> grains.grain_ids.shape == grains.field.shape, grains.quaternions.shape == (grains.number_of_grains, 4)
+    (True, True)
     """
 
     field: OrientationMap
 
+    def plot(self, kind: str = "ipf", *, direction: Any = "z", ax: Axes | None = None, threshold: float = 5.0) -> Axes:
+        """Draw the map with the boundaries of its grains.
 
-@dataclass(frozen=True, eq=False)
+        Parameters
+        ----------
+        kind : str
+            As for :meth:`OrientationMap.plot`; also ``"grains"``, ``"points"``, ``"equivalent_diameter"``,
+            ``"aspect_ratio"``, ``"orientation_spread"``, ``"number_of_neighbours"``.
+        direction, ax, threshold : optional
+            As for :meth:`OrientationMap.plot`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Examples
+        --------
+        >>> import polyrve
+        >>> grains = polyrve.data.load("scan").segment(min_points=3)
+        >>> grains.plot("orientation_spread").get_ylabel()
+        'y (µm)'
+        """
+        return _face.plot_map(self, kind, direction, ax, threshold)
+
+    def to_orix(self) -> CrystalMap:
+        """Return an orix crystal map of the orientations; see :meth:`OrientationMap.to_orix`.
+
+        Returns
+        -------
+        orix.crystal_map.CrystalMap
+
+        Examples
+        --------
+        >>> import polyrve
+        >>> polyrve.data.load("scan").segment().to_orix().shape
+        (64, 64)
+        """
+        return _face.to_orix(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class GrainVolume(_GrainField):
-    """A segmented orientation volume; attributes as in :class:`GrainMap`, arrays of shape (nz, ny, nx)."""
+    """A segmented orientation volume.
+
+    Attributes
+    ----------
+    field : OrientationVolume
+        The orientations; where the clean-up of :func:`segment` gave a point to another grain, that grain's.
+    grain_ids : ndarray, shape (nz, ny, nx), int32
+        1 ... N; 0 where no grain (not indexed).
+    quaternions : ndarray, shape (N, 4), float64
+        Mean orientation of grain i at row i - 1.
+    phase_ids : ndarray, shape (N,), int32
+        Phase of grain i at row i - 1, as in ``field.phase_ids``.
+
+    See Also
+    --------
+    polyrve.segment : Cut an orientation volume into grains.
+    polyrve.read_grains : Read the grains of a file.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> polyrve.data.load("truth")
+    GrainVolume: 24 x 64 x 64 voxels (z, y, x), step 1 x 1 x 1 um, extent 24 x 64 x 64 um, periodic
+    Grains: 367, a mean one is 8 um wide; 0.00 % of the points are in none
+    Phase  Name         Laue group  Grains  Points     Share
+    1      Aluminium    m-3m           367   98304  100.00 %
+    -      not indexed                           0    0.00 %
+    Frame: none (polyrve)
+    Source: polyrve.microstructure.synthetic.make_specimen
+    """
 
     field: OrientationVolume
+
+    def plot(
+        self,
+        kind: str = "ipf",
+        *,
+        direction: Any = "z",
+        at: Sequence[int] | None = None,
+        threshold: float = 5.0,
+        backend: str = "matplotlib",
+    ) -> Any:
+        """Draw the three planar sections with the boundaries of the grains, or the volume in three dimensions.
+
+        Parameters
+        ----------
+        kind : str
+            As for :meth:`OrientationVolume.plot`; also ``"grains"``, ``"points"``, ``"equivalent_diameter"``,
+            ``"aspect_ratio"``, ``"orientation_spread"``, ``"number_of_neighbours"``.
+        direction, at, threshold, backend : optional
+            As for :meth:`OrientationVolume.plot`.
+
+        Returns
+        -------
+        ndarray of matplotlib.axes.Axes, or pyvista.Plotter
+
+        Examples
+        --------
+        >>> import polyrve
+        >>> len(polyrve.data.load("truth").plot("grains"))
+        3
+        """
+        return _face.plot_volume(self, kind, direction, at, threshold, backend)
 
 
 def mean_orientations(

@@ -91,9 +91,19 @@ def segment(
     ValueError
         If the threshold is not in (0, 180), ``min_points`` is not positive, or no grain has that many points.
 
+    See Also
+    --------
+    polyrve.read_grains : Read the grains that a file holds.
+
     References
     ----------
     ASTM E2627-13, Determining average grain size using electron backscatter diffraction.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> polyrve.segment(polyrve.data.load("scan"), min_points=3).number_of_grains
+    149
     """
     if not 0.0 < threshold < 180.0:
         raise ValueError(f"threshold: expected degrees between 0 and 180; got {threshold}")
@@ -119,7 +129,30 @@ def segment(
         "removed_share": float(points[removed].sum() / max(indexed.sum(), 1)),
         "filled_share": float((field.indexed & ~indexed).mean()),
     }
-    field = field.evolve(provenance={**field.provenance, "segmentation": record})
+    return labelled(field.evolve(provenance={**field.provenance, "segmentation": record}), grain_ids)
+
+
+@overload
+def labelled(field: OrientationMap, grain_ids: np.ndarray) -> GrainMap: ...
+
+
+@overload
+def labelled(field: OrientationVolume, grain_ids: np.ndarray) -> GrainVolume: ...
+
+
+def labelled(field: OrientationMap | OrientationVolume, grain_ids: np.ndarray) -> GrainMap | GrainVolume:
+    """Put an orientation field and the labels of its grains together, with their phases and mean orientations.
+
+    Parameters
+    ----------
+    field : OrientationMap or OrientationVolume
+    grain_ids : ndarray, shape (*field.shape), int32
+        1 ... N, each within one phase; 0 where no grain.
+
+    Returns
+    -------
+    GrainMap or GrainVolume
+    """
     ids, starts = np.unique(grain_ids, return_index=True)
     grain_phases = field.phase_ids.ravel()[starts[ids > 0]]
     inside = grain_ids > 0

@@ -18,8 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from polyrve import _face
 from polyrve.backend.device import most_at_once
 from polyrve.descriptors import Descriptor
+from polyrve.microstructure import summary
 from polyrve.microstructure.map_placement import Maps
 from polyrve.reconstruction.problem import prepare
 from polyrve.reconstruction.run import Reconstruction, reconstruct
@@ -46,7 +48,7 @@ class Member:
     loss : float
         Loss of its volume, :attr:`polyrve.reconstruction.run.Reconstruction.volume_loss`; NaN where the run failed.
     status : str
-        Why it ended.
+        Why it ended, as a sentence: that of its :class:`polyrve.optimizers.Status`, or what failed.
     seconds : float
         Wall time on its worker.
     attempts : int
@@ -60,7 +62,7 @@ class Member:
     attempts: int = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
     """The outcome of :func:`reconstruct_many`.
 
@@ -72,11 +74,32 @@ class Ensemble:
         All of them, in the order of their seeds.
     interrupted : bool
         Whether it was ended from the keyboard; the best is then of the runs that were done.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> made = polyrve.reconstruct_many(polyrve.data.load("scan"), seeds=3, shape=(32, 32, 32))  # doctest: +SKIP
+    >>> [round(member.loss, 4) for member in made.members], made.best.status  # doctest: +SKIP
     """
 
     best: Reconstruction
     members: tuple[Member, ...]
     interrupted: bool = False
+
+    def __repr__(self) -> str:
+        known = {member.seed: member.loss for member in self.members if math.isfinite(member.loss)}
+        failed = len(self.members) - len(known)
+        first = f"Ensemble: {len(self.members)} seeds{f', {failed} without a volume' * bool(failed)}"
+        if self.interrupted:
+            first += ", interrupted"
+        if not known:
+            return f"{first}\n{self.best!r}"
+        best = min(known, key=lambda seed: known[seed])
+        losses = f"Losses: {known[best]:.3e} (seed {best}, the best) ... {max(known.values()):.3e}"
+        return f"{first}\n{losses}\n{self.best!r}"
+
+    def _repr_html_(self) -> str:
+        return summary.html(repr(self), _face.thumbnail(self.best.volume))
 
 
 def reconstruct_many(
@@ -134,6 +157,17 @@ def reconstruct_many(
         If the scheduler does not answer.
     MemoryError
         If one run will not fit into memory, or not as many on this machine as workers are asked for.
+
+    See Also
+    --------
+    polyrve.reconstruct : One run.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> made = polyrve.reconstruct_many(polyrve.data.load("scan"), seeds=3, shape=(32, 32, 32))  # doctest: +SKIP
+    >>> made.best.volume.shape  # doctest: +SKIP
+    (32, 32, 32)
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     first = problem.settings.seed
@@ -239,7 +273,7 @@ class _Runs:
             del self._running[future]
             if self.best is None or result.volume_loss < self.best.volume_loss:
                 self.best = result
-            self._record(Member(seed, result.volume_loss, result.status, seconds, attempts))
+            self._record(Member(seed, result.volume_loss, str(result.status), seconds, attempts))
         return None
 
     def _record(self, member: Member) -> None:

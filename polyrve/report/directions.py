@@ -56,12 +56,13 @@ def pole_figure(axis: Axes, quaternions: np.ndarray, directions: np.ndarray) -> 
     return image
 
 
-def color_key(place: Any, laue: str) -> Axes:
+def color_key(figure: Any, place: Any, laue: str) -> Axes:
     """Draw the key of the IPF colours of a Laue group, by orix.
 
     Parameters
     ----------
-    place : SubplotSpec
+    figure : Figure or SubFigure
+    place : SubplotSpec or (left, bottom, width, height)
     laue : str
 
     Returns
@@ -70,7 +71,8 @@ def color_key(place: Any, laue: str) -> Axes:
     """
     import orix.plot  # noqa: F401 the projections
 
-    axis: Any = place.get_gridspec().figure.add_subplot(place, projection="ipf", symmetry=point_group(laue))
+    add = figure.add_axes if isinstance(place, tuple) else figure.add_subplot
+    axis: Any = add(place, projection="ipf", symmetry=point_group(laue))
     axis.plot_ipf_color_key(show_title=False)
     for text in axis.texts:
         text.set_fontsize(9)

@@ -98,7 +98,7 @@ def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
             axis = part.add_subplot(place)
             part.colorbar(pole_figure(axis, q, directions), ax=axis, shrink=0.7, label="m.r.d.")
             axis.set_title(f"{{{name}}}")
-        color_key(grid[len(families)], phase.laue).set_title("IPF key", pad=24.0)
+        color_key(part, grid[len(families)], phase.laue).set_title("IPF key", pad=24.0)
         points = f"{count[number]} points, {100 * count[number] / field.phase_ids.size:.2f} %"
         part.suptitle(f"{phase.name} ({phase.laue}), {points}: pole figures, stereographic, {HEMISPHERE}")
     source, frame = shown.provenance.get("source", ""), shown.frame

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +17,6 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.segmentation import segment
-from polyrve.report import viewer
-from polyrve.report.markup import details, explain, image
-from polyrve.report.table import ordered, table
 
 if TYPE_CHECKING:
     from polyrve.microstructure.map_placement import Maps
@@ -31,6 +26,17 @@ if TYPE_CHECKING:
     from polyrve.validation.section_statistics import SectionStack
 
 _AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
+_ABOUT_METRICS = (
+    "Each metric compares the volume's sections with the map; the worst of the section normals counts. The floor is "
+    "the median, the limit the 95 % bound of what random windows of the map, of the sections' size, give against the "
+    "whole map. A pass is not decisive where the limit is so wide that hardly any volume fails it: a distance of more "
+    "than 0.6, an error of more than 1, a share of lags that chance gives. Where there are several maps, each serves "
+    "the sections of its normal, and the metrics of texture compare with all of them together. The bar shows the value "
+    "against the limit (mark)."
+)
+
+Block = dict[str, Any]
+"""A part of a section: its ``kind``, and what the template shows of it."""
 
 
 def write_report(
@@ -45,17 +51,15 @@ def write_report(
     title: str = "Report of a reconstructed volume",
     between: Callable[[], object] = lambda: None,
 ) -> Validation | None:
-    """Judge a volume and write the report.
+    """Validate a volume and write the comparison as a page, with its numbers as .json beside it.
 
     Parameters
     ----------
     rve : OrientationVolume or GrainVolume
     against : OrientationMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume, optional
-        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validation.run.validate`.
-        Without it the volume is shown and not compared.
+        The map or maps that the volume was made from, or its truth; see :func:`polyrve.validate`. Without it the
+        volume is shown and not compared.
     path : path-like
-        The HTML file; the same numbers go beside it with the suffix ``.json``. Existing files are replaced when the new
-        ones are complete.
     history : sequence of (level, iteration, loss), optional
         Loss history; by default the one in the volume's provenance.
     threshold : float, degrees
@@ -64,7 +68,7 @@ def write_report(
         Of the acceptance floor.
     title : str
     between : callable, optional
-        As for :func:`polyrve.validation.run.validate`.
+        As for :func:`polyrve.validate`.
 
     Returns
     -------
@@ -74,10 +78,29 @@ def write_report(
     Raises
     ------
     ValueError
-        As :func:`polyrve.validation.run.validate` does.
+        If `rve` is no volume, or as :func:`polyrve.validate` does.
+
+    Warns
+    -----
+    UserWarning
+        If a drawing cannot be made: the page says so in its place, and holds everything else.
+
+    See Also
+    --------
+    polyrve.validate : Compare without a page.
+
+    Examples
+    --------
+    >>> import polyrve, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> truth = polyrve.data.load("truth")
+    >>> polyrve.write_report(truth.field[:12, :12, :12], path=f"{folder.name}/report.html")
     """
     from polyrve.validation.run import compare, validate_comparison
 
+    if not isinstance(rve, (OrientationVolume, GrainVolume)):
+        remedy = ": scan.plot() draws a map" if isinstance(rve, (OrientationMap, GrainMap)) else ""
+        raise ValueError(f"rve: expected an OrientationVolume or a GrainVolume; got {type(rve).__name__}{remedy}")
     path = Path(path)
     volume = rve.field if isinstance(rve, GrainVolume) else rve
     grains = rve if isinstance(rve, GrainVolume) else segment(volume, threshold)
@@ -85,37 +108,27 @@ def write_report(
     if against is not None:
         comparison = compare(against, volume, threshold=threshold, windows=windows, seed=seed)
         validation = validate_comparison(comparison, between)
-    provenance = _plain(dict(volume.provenance))
     history = volume.provenance.get("history") if history is None else history
     record = {
         "title": title,
         "validation": None if validation is None else asdict(validation),
         "volume": _volume_facts(volume, grains),
-        "provenance": provenance,
+        "provenance": _plain(dict(volume.provenance)),
         "history": None if history is None else _plain([list(item) for item in history]),
     }
-    shown, pictures = viewer.contents(volume, grains)
-    sections = dict(_sections(volume, threshold, comparison, validation, history, pictures))
-    if validation is not None:
-        settings = details("Settings of the validation", validation.settings)
-    else:
-        settings = ""
-    sections["Settings and provenance"] = settings + details("Provenance of the volume", provenance)
-    package = files("polyrve.report")
-    page = Template(package.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        style=package.joinpath("page.css").read_text(encoding="utf-8"),
-        script=package.joinpath("viewer.js").read_text(encoding="utf-8"),
-        summary=_summary(validation),
-        facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in _facts(volume, grains, against).items()),
-        notes=_notes(validation),
-        contents="".join(f'<a href="#{_slug(name)}">{escape(name)}</a>' for name in sections),
-        sections="\n".join(
-            f'<section id="{_slug(name)}"><h2>{escape(name)}</h2>{body}</section>' for name, body in sections.items()
-        ),
-        footer=_footer(),
-        data=json.dumps({"report": record, "viewer": shown}, allow_nan=False).replace("<", "\\u003c"),
-    )
+    shown: list[Any] = []
+    sections = {
+        **dict(_sections(volume, grains, threshold, comparison, validation, history, shown)),
+        "Settings and provenance": [
+            *([] if validation is None else [_folded("Settings of the validation", validation.settings)]),
+            _folded("Provenance of the volume", record["provenance"]),
+        ],
+    }
+    failed = [block["text"] for blocks in sections.values() for block in blocks if block["kind"] == "failed"]
+    if failed:
+        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=2)
+    data = {"report": record, "viewer": shown[0] if shown else None}
+    page = _page(data, sections, _facts(volume, grains, against), validation)
     text = json.dumps(record, indent=2, allow_nan=False)
     with replacing(path, force=True) as partial:
         partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
@@ -123,49 +136,79 @@ def write_report(
     return validation
 
 
+def _page(
+    data: dict[str, Any], sections: Mapping[str, list[Block]], facts: Mapping[str, str], validation: Validation | None
+) -> str:
+    from polyrve import __version__
+    from polyrve.report import templates
+
+    headline, verdict = _headline(validation)
+    return templates.render(
+        "page.html",
+        title=data["report"]["title"],
+        style=templates.source("page.css"),
+        script=templates.source("viewer.js"),
+        headline=headline,
+        verdict=verdict,
+        facts=facts,
+        notes=() if validation is None else validation.notes,
+        sections=[
+            {"title": name, "slug": name.lower().replace(" ", "-"), "blocks": blocks}
+            for name, blocks in sections.items()
+        ],
+        version=__version__,
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
+    )
+
+
 def _sections(
     volume: OrientationVolume,
+    grains: GrainVolume,
     threshold: float,
     comparison: Comparison | None,
     validation: Validation | None,
     history: Sequence[Sequence[float]] | None,
-    pictures: Mapping[str, bytes],
-) -> Iterator[tuple[str, str]]:
-    from polyrve.report import plots
+    shown: list[Any],
+) -> Iterator[tuple[str, list[Block]]]:
+    """Titles and blocks of the page's sections; `shown` receives the data of the viewer."""
+    from polyrve.report import metrics_table, plots, viewer
     from polyrve.report.directions import HEMISPHERE
 
     if validation is not None:
-        yield "Figures", table(validation)
-    pairs = ordered(comparison.pairs) if comparison is not None else {}
+        yield "Metrics", [_text(_ABOUT_METRICS), {"kind": "metrics", "groups": metrics_table.lines(validation)}]
+    pairs = metrics_table.ordered(comparison.pairs) if comparison is not None else {}
     maps = "volume" not in pairs
     several = comparison is not None and comparison.together is not None
-    keys = "".join(
-        f"<figure>{image(plots.color_key(laue), 'IPF colour key')}<figcaption>{escape(names)}</figcaption></figure>"
-        for laue, names in _phases_by_laue(volume).items()
-    )
-    said = explain(
-        f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries above "
-        f"{threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
-    )
     yield (
         "Maps",
-        f'<div class="with-keys">{said}<div class="keys">{keys}</div></div>'
-        + image(plots.ipf_maps(_panels(volume, comparison), threshold), "IPF maps"),
+        [
+            _text(
+                f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries "
+                f"above {threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
+            ),
+            _tried("IPF colour keys", lambda: _keys(volume)),
+            _picture("IPF maps", lambda: plots.ipf_maps(_panels(volume, comparison), threshold)),
+        ],
     )
-    yield "Volume", viewer.markup(volume, pictures)
+
+    def view() -> Block:
+        data, block = viewer.contents(volume, grains)
+        shown.append(data)
+        return block
+
+    yield "Volume", [_tried("slice viewer", view)]
     if comparison is not None and pairs:
-        sides = _sides(comparison)
-        body = explain(
-            "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
-            f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF colours do."
+        yield (
+            "Texture",
+            [
+                _text(
+                    "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
+                    f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF "
+                    "colours do."
+                ),
+                *_texture(volume, comparison),
+            ],
         )
-        for phase_id, phase in enumerate(volume.phases, start=1):
-            shown = [(title, sample) for title, sample in sides if (sample.phase_ids == phase_id).any()]
-            if len(shown) > 1:
-                body += f"<h3>{escape(phase.name)}: {_points(shown, phase_id)}</h3>"
-                body += image(plots.pole_figures(shown, phase_id), "pole figures")
-                body += image(plots.inverse_pole_figures(shown, phase_id), "inverse pole figures")
-        yield "Texture", body
         groups = [[name] for name in pairs] if several else [list(pairs)]
         lines = ", ".join(
             f"{style} normal to {name}" for name, style in zip(pairs, ("solid", "dashed", "dotted"), strict=False)
@@ -173,31 +216,86 @@ def _sections(
         which = f" Sections: {lines}." if maps and not several else ""
         yield (
             "Distributions",
-            explain(
-                "Blue is the map, red the volume's sections; the grey band holds 95 % of the map's own random windows "
-                "of the sections' size. Grains and chords that a border cuts are left out, the others weighted by the "
-                f"inverse of their chance to lie inside.{which}"
-            )
-            + "".join(
-                _of_normal(group[0], several) + image(plots.distributions(comparison, group), "distributions")
-                for group in groups
-            ),
+            [
+                _text(
+                    "Blue is the map, red the volume's sections; the grey band holds 95 % of the map's own random "
+                    "windows of the sections' size. Grains and chords that a border cuts are left out, the others "
+                    f"weighted by the inverse of their chance to lie inside.{which}"
+                ),
+                *_of_normals(groups, several, "distributions", lambda group: plots.distributions(comparison, group)),
+            ],
         )
         if maps:
             yield (
                 "Variograms",
-                explain(
-                    "The madogram 1/2 &lt;|f(x) - f(x + r)|&gt; of the symmetrized harmonics at all lags r, the same "
-                    "colour scale for map and volume; the relative error below, darker is better."
-                )
-                + "".join(
-                    _of_normal(name, several)
-                    + image(plots.madogram_maps(comparison, name), "madogram maps and relative error")
-                    for name, *_ in groups
-                ),
-            )
+                [
+                    _text(
+                        "The madogram ½⟨|f(x) − f(x + r)|⟩ of the symmetrized harmonics at all lags r, the same colour "
+                        "scale for map and volume; the relative error below, darker is better."
+                    ),
+                    *_of_normals(
+                        groups, several, "madogram maps and relative error",
+                        lambda group: plots.madogram_maps(comparison, group[0]),
+                    ),
+                ],
+            )  # fmt: skip
     if history:
-        yield "Loss", image(plots.loss_history(history), "loss history")
+        yield "Loss", [_picture("loss history", lambda: plots.loss_history(history))]
+
+
+def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Block]:
+    from polyrve.report import plots
+
+    sides = _sides(comparison)
+    for phase_id, phase in enumerate(volume.phases, start=1):
+        found = [(title, sample) for title, sample in sides if (sample.phase_ids == phase_id).any()]
+        if len(found) > 1:
+            yield {"kind": "heading", "text": f"{phase.name}: {_points(found, phase_id)}"}
+            for name, draw in (
+                ("pole figures", plots.pole_figures),
+                ("inverse pole figures", plots.inverse_pole_figures),
+            ):
+                yield _picture(name, lambda draw=draw, found=found, phase_id=phase_id: draw(found, phase_id))  # type: ignore[misc]
+
+
+def _of_normals(
+    groups: Sequence[Sequence[str]], several: bool, name: str, draw: Callable[[Sequence[str]], bytes]
+) -> Iterator[Block]:
+    """A drawing per group of normals, each under its title where there are several maps."""
+    for group in groups:
+        if several:
+            yield {"kind": "heading", "text": f"Normal to {group[0]}"}
+        yield _picture(name, lambda group=group: draw(group))  # type: ignore[misc]
+
+
+def _keys(volume: OrientationVolume) -> Block:
+    from polyrve.report import plots, templates
+
+    keys = [(names, templates.address(plots.color_key(laue))) for laue, names in _phases_by_laue(volume).items()]
+    return {"kind": "keys", "colour_keys": keys}
+
+
+def _text(text: str) -> Block:
+    return {"kind": "text", "text": text}
+
+
+def _folded(title: str, content: Any) -> Block:
+    record = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    return {"kind": "record", "text": title, "record": record}
+
+
+def _picture(name: str, draw: Callable[[], bytes]) -> Block:
+    from polyrve.report import templates
+
+    return _tried(name, lambda: {"kind": "picture", "text": name, "address": templates.address(draw())})
+
+
+def _tried(name: str, make: Callable[[], Block]) -> Block:
+    """A block, or in its place a sentence that it could not be made: one drawing does not cost the page."""
+    try:
+        return make()
+    except Exception as error:
+        return {"kind": "failed", "text": f"{name} could not be drawn, {type(error).__name__}: {error}"}
 
 
 def _points(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> str:
@@ -227,12 +325,10 @@ def _panels(volume: OrientationVolume, comparison: Comparison | None) -> list[li
     return [[*first, *middle.values()]]
 
 
-def _of_normal(name: str, several: bool) -> str:
-    return f"<h3>Normal to {name}</h3>" if several else ""
-
-
 def _sides(comparison: Comparison) -> list[tuple[str, SectionStack]]:
-    pairs = ordered(comparison.pairs)
+    from polyrve.report import metrics_table
+
+    pairs = metrics_table.ordered(comparison.pairs)
     first = next(iter(pairs.values()))
     if comparison.together is not None:
         maps = [(f"map normal to {name}", reference) for name, (reference, _) in pairs.items()]
@@ -240,22 +336,18 @@ def _sides(comparison: Comparison) -> list[tuple[str, SectionStack]]:
     return [("map" if "volume" not in pairs else "truth", first[0]), ("RVE", first[1])]
 
 
-def _summary(validation: Validation | None) -> str:
+def _headline(validation: Validation | None) -> tuple[str, str]:
+    """The first sentence of the page, and its style."""
     if validation is None:
-        return "The volume alone: there is no map to judge it against."
+        return "The volume alone: there is no map to compare it with.", "plain"
     if all(row.verdict == "not compared" for row in validation.results if row.key != "seam"):
-        return '<b class="warn">Nothing could be compared.</b>'
-    kind = "pass" if validation.convincing else "warn"
-    return f'<b class="{kind}">{escape(validation.conclusion)}.</b>'
-
-
-def _notes(validation: Validation | None) -> str:
-    if validation is None or not validation.notes:
-        return ""
-    return f'<ul class="notes">{"".join(f"<li>{escape(note)}</li>" for note in validation.notes)}</ul>'
+        return "Nothing could be compared.", "warn"
+    return f"{validation.headline}.", "pass" if validation.convincing else "warn"
 
 
 def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict[str, str]:
+    from polyrve.report import metrics_table
+
     facts = {
         "Volume": f"{_size(volume)}, {'periodic' if volume.periodic else 'not periodic'}",
         "Phases": ", ".join(f"{phase.name} ({phase.laue})" for phase in volume.phases),
@@ -267,7 +359,7 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
     elif not isinstance(references, dict):
         references = {} if references is None else {"z": references}
-    for normal, reference in ordered(references).items():
+    for normal, reference in metrics_table.ordered(references).items():
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
         name = f"{kind} normal to {normal}" if len(references) > 1 else kind
@@ -310,13 +402,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _slug(name: str) -> str:
-    return name.lower().replace(" ", "-")
-
-
-def _footer() -> str:
-    from polyrve import __version__
-
-    return f"polyrve {escape(__version__)}"

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Circle, PathPatch
-from matplotlib.ticker import LogFormatterSciNotation, LogLocator
 
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.crystallography import rotation
@@ -21,6 +20,7 @@ from polyrve.microstructure.lags import half_space
 from polyrve.microstructure.links import neighbour_disorientation
 from polyrve.microstructure.stereology import SHAPED, SPECK
 from polyrve.report import directions
+from polyrve.report.charts import plot_loss
 from polyrve.report.directions import point_group, pole_figure
 from polyrve.validation.metrics import BOUNDARY_BINS, boundary_histogram, random_histogram
 from polyrve.validation.run import Comparison
@@ -115,7 +115,7 @@ def _with_boundaries(field: OrientationMap, colors: np.ndarray, threshold: float
 def color_key(laue: str) -> bytes:
     """Key of the IPF colours of a Laue group, drawn by orix."""
     drawing = Drawing(figsize=(2.4, 2.0))
-    directions.color_key(drawing.add_gridspec(1, 1)[0], laue)
+    directions.color_key(drawing, drawing.add_gridspec(1, 1)[0], laue)
     return png(drawing, bbox_inches="tight", pad_inches=0.05)
 
 
@@ -269,6 +269,7 @@ def _disorientations(
     axis: Any, reference: SectionStack, stacks: Sequence[SectionStack], windows: Sequence[SectionStack]
 ) -> None:
     last = int(np.max(np.flatnonzero(boundary_histogram(reference)[:-1] > 0), initial=8)) + 2
+    last = min(last, len(BOUNDARY_BINS) - 1)
     edges = BOUNDARY_BINS[: last + 1]
     middle = (edges[1:] + edges[:-1]) / 2.0
     shares = np.array([boundary_histogram(window)[:last] for window in windows])
@@ -390,21 +391,8 @@ def loss_history(history: Sequence[Sequence[float]]) -> bytes:
     bytes
         PNG.
     """
-    levels = np.array([record[0] for record in history], dtype=int)
-    loss = np.array([record[2] for record in history], dtype=float)
     drawing = Drawing(figsize=(8.0, 3.0), layout="constrained")
-    axis = drawing.subplots()
-    for level in np.unique(levels):
-        at = np.flatnonzero(levels == level)
-        axis.semilogy(at, loss[at], label=f"grid {level}", lw=1.5)
-    axis.set(xlabel="iteration, all grids", ylabel="loss")
-    narrow = loss.max() < 100.0 * loss.min()
-    if narrow:
-        axis.yaxis.set_minor_locator(LogLocator(subs=(2.0, 3.0, 5.0)))
-        axis.yaxis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(np.inf, np.inf)))
-    axis.grid(alpha=0.3, which="both" if narrow else "major")
-    if len(np.unique(levels)) > 1:
-        axis.legend(fontsize=8)
+    plot_loss(history, drawing.subplots())
     return png(drawing)
 
 

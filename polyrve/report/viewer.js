@@ -1,57 +1,62 @@
 "use strict";
 
-(() => {
+(async () => {
   const root = document.getElementById("viewer");
   if (!root) return;
   const data = JSON.parse(document.getElementById("report-data").textContent).viewer;
-  const [nz, ny, nx] = data.shape;
   const size = data.shape;
+  const [nz, ny, nx] = size;
   const planes = [[1, 2], [0, 2], [0, 1]];
-  const names = ["z", "y", "x"];
   const at = size.map((n) => Math.floor(n / 2));
-  const volumes = {};
   const panes = [...root.querySelectorAll(".pane")];
   const readout = root.querySelector(".readout");
   const colour = root.querySelector("[name=colour]");
   const lines = root.querySelector("[name=boundaries]");
   const cross = root.querySelector("[name=cross]");
+  const atlases = {};
+  const small = document.createElement("canvas");
+  let ids = null;
 
-  function unpack(image, columns) {
-    const canvas = document.createElement("canvas");
-    canvas.width = image.naturalWidth;
-    canvas.height = image.naturalHeight;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(image, 0, 0);
-    const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
-    const voxels = new Uint8Array(3 * nz * ny * nx);
-    let k = 0;
-    for (let z = 0; z < nz; z++) {
-      const left = (z % columns) * nx;
-      const top = Math.floor(z / columns) * ny;
-      for (let y = 0; y < ny; y++) {
-        let p = 4 * ((top + y) * canvas.width + left);
-        for (let x = 0; x < nx; x++, p += 4) {
-          voxels[k++] = pixels[p];
-          voxels[k++] = pixels[p + 1];
-          voxels[k++] = pixels[p + 2];
-        }
-      }
-    }
-    return voxels;
+  async function unpack({ type, deflate }) {
+    const bytes = Uint8Array.from(atob(deflate), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const buffer = await new Response(stream).arrayBuffer();
+    return type === "uint16" ? new Uint16Array(buffer) : new Uint32Array(buffer);
   }
 
-  const offset = (z, y, x) => 3 * ((z * ny + y) * nx + x);
-  const grainAt = (z, y, x) => {
-    const k = offset(z, y, x);
-    const ids = volumes.grains;
-    return ids[k] + 256 * ids[k + 1] + 65536 * ids[k + 2];
-  };
+  const grainAt = (z, y, x) => ids[(z * ny + y) * nx + x];
 
   function grainColour(id) {
-    if (!id) return [0, 0, 0];
+    if (!id) return [26, 26, 26];
     let h = Math.imul(id, 2654435761) >>> 0;
     h = (h ^ (h >>> 15)) >>> 0;
     return [70 + (h & 127), 70 + ((h >>> 8) & 127), 70 + ((h >>> 16) & 127)];
+  }
+
+  // One pixel per voxel; colours go from the pictures to the canvas and are never read back.
+  function paint(axis, section, rows, columns) {
+    small.width = columns;
+    small.height = rows;
+    const context = small.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    if (colour.value === "grains") {
+      const picture = context.createImageData(columns, rows);
+      section.forEach((id, k) => picture.data.set([...grainColour(id), 255], 4 * k));
+      context.putImageData(picture, 0, 0);
+      return;
+    }
+    const atlas = atlases[colour.value];
+    const left = (z) => (z % data.columns) * nx;
+    const top = (z) => Math.floor(z / data.columns) * ny;
+    if (axis === 0) {
+      context.drawImage(atlas, left(at[0]), top(at[0]), nx, ny, 0, 0, nx, ny);
+    } else if (axis === 1) {
+      for (let z = 0; z < nz; z++) context.drawImage(atlas, left(z), top(z) + at[1], nx, 1, 0, z, nx, 1);
+    } else {
+      context.setTransform(0, 1, 1, 0, 0, 0);
+      for (let z = 0; z < nz; z++) context.drawImage(atlas, left(z) + at[2], top(z), 1, ny, z, 0, 1, ny);
+      context.setTransform(1, 0, 0, 1, 0, 0);
+    }
   }
 
   function draw(axis) {
@@ -60,46 +65,35 @@
     const rows = size[down];
     const columns = size[along];
     const zoom = Math.max(1, Math.ceil(480 / Math.max(rows, columns)));
-    const tall = Math.max(1, Math.round((zoom * data.spacing[down]) / Math.min(data.spacing[down], data.spacing[along])));
-    const wide = Math.max(1, Math.round((zoom * data.spacing[along]) / Math.min(data.spacing[down], data.spacing[along])));
-    canvas.width = columns * wide;
-    canvas.height = rows * tall;
-    const context = canvas.getContext("2d");
-    const picture = context.createImageData(canvas.width, canvas.height);
+    const finest = Math.min(data.spacing[down], data.spacing[along]);
+    const tall = Math.max(1, Math.round((zoom * data.spacing[down]) / finest));
+    const wide = Math.max(1, Math.round((zoom * data.spacing[along]) / finest));
+    const section = new Uint32Array(rows * columns);
     const position = [...at];
-    const ids = new Int32Array(rows * columns);
-    const source = volumes[colour.value];
     for (let r = 0; r < rows; r++) {
       for (let c = 0; c < columns; c++) {
         position[down] = r;
         position[along] = c;
-        const id = grainAt(...position);
-        ids[r * columns + c] = id;
-        let rgb;
-        if (colour.value === "grains") rgb = grainColour(id);
-        else {
-          const k = offset(...position);
-          rgb = [source[k], source[k + 1], source[k + 2]];
-        }
-        for (let i = 0; i < tall; i++) {
-          let p = 4 * ((r * tall + i) * canvas.width + c * wide);
-          for (let j = 0; j < wide; j++) {
-            picture.data[p++] = rgb[0];
-            picture.data[p++] = rgb[1];
-            picture.data[p++] = rgb[2];
-            picture.data[p++] = 255;
-          }
-        }
+        section[r * columns + c] = grainAt(...position);
       }
     }
-    context.putImageData(picture, 0, 0);
+    paint(axis, section, rows, columns);
+    canvas.width = columns * wide;
+    canvas.height = rows * tall;
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, columns, rows, 0, 0, canvas.width, canvas.height);
     if (lines.checked) {
       context.fillStyle = "#111";
       for (let r = 0; r < rows; r++) {
         for (let c = 0; c < columns; c++) {
-          const id = ids[r * columns + c];
-          if (c + 1 < columns && ids[r * columns + c + 1] !== id) context.fillRect((c + 1) * wide - 1, r * tall, 1.5, tall);
-          if (r + 1 < rows && ids[(r + 1) * columns + c] !== id) context.fillRect(c * wide, (r + 1) * tall - 1, wide, 1.5);
+          const id = section[r * columns + c];
+          if (c + 1 < columns && section[r * columns + c + 1] !== id) {
+            context.fillRect((c + 1) * wide - 1, r * tall, 1.5, tall);
+          }
+          if (r + 1 < rows && section[(r + 1) * columns + c] !== id) {
+            context.fillRect(c * wide, (r + 1) * tall - 1, wide, 1.5);
+          }
         }
       }
     }
@@ -143,39 +137,44 @@
   }
 
   function pointed(axis, event) {
-    const canvas = panes[axis].querySelector("canvas");
-    const box = canvas.getBoundingClientRect();
+    const box = panes[axis].querySelector("canvas").getBoundingClientRect();
     const [down, along] = planes[axis];
     const position = [...at];
-    position[along] = Math.min(size[along] - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * size[along])));
-    position[down] = Math.min(size[down] - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * size[down])));
+    const share = { [along]: (event.clientX - box.left) / box.width, [down]: (event.clientY - box.top) / box.height };
+    for (const i of [along, down]) position[i] = Math.min(size[i] - 1, Math.max(0, Math.floor(share[i] * size[i])));
     return position;
   }
 
   function wire(axis) {
-    const pane = panes[axis];
-    const canvas = pane.querySelector("canvas");
-    const range = pane.querySelector("input");
-    range.addEventListener("input", () => move(axis, Number(range.value)));
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      move(axis, at[axis] + (event.deltaY > 0 ? 1 : -1));
-    }, { passive: false });
+    const canvas = panes[axis].querySelector("canvas");
+    const range = panes[axis].querySelector("input");
+    let dragging = false;
     const place = (event) => {
       pointed(axis, event).forEach((value, i) => { at[i] = value; });
       drawAll();
     };
+    range.addEventListener("input", () => move(axis, Number(range.value)));
+    canvas.addEventListener("wheel", (event) => {
+      if (!event.shiftKey) return;
+      event.preventDefault();
+      move(axis, at[axis] + ((event.deltaY || event.deltaX) > 0 ? 1 : -1));
+    }, { passive: false });
     canvas.addEventListener("pointerdown", (event) => {
-      canvas.focus();
+      if (event.pointerType === "touch") return;
+      canvas.focus({ preventScroll: true });
       canvas.setPointerCapture(event.pointerId);
+      dragging = true;
       place(event);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (event.buttons) place(event);
-      else tell(...pointed(axis, event));
+      if (dragging) place(event);
+      else if (event.pointerType !== "touch") tell(...pointed(axis, event));
     });
+    for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { dragging = false; });
+    canvas.addEventListener("click", place);
     canvas.addEventListener("pointerleave", () => tell(...at));
     canvas.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 8, PageDown: -8 };
       if (event.key in steps) move(axis, at[axis] + steps[event.key]);
       else if (event.key === "Home") move(axis, 0);
@@ -187,12 +186,17 @@
     });
   }
 
-  const images = [...root.querySelectorAll("img[data-volume]")];
-  Promise.all(images.map((image) => image.decode())).then(() => {
-    for (const image of images) volumes[image.dataset.volume] = unpack(image, data.columns);
-    [0, 1, 2].forEach(wire);
-    [colour, lines, cross].forEach((control) => control.addEventListener("change", drawAll));
-    drawAll();
-    root.dataset.ready = "yes";
-  });
+  if (!("DecompressionStream" in window)) {
+    readout.textContent = "This browser is too old to show the volume; those since 2023 can.";
+    return;
+  }
+  for (const image of root.querySelectorAll("img[data-volume]")) {
+    await image.decode();
+    atlases[image.dataset.volume] = image;
+  }
+  ids = await unpack(data.ids);
+  [0, 1, 2].forEach(wire);
+  [colour, lines, cross].forEach((control) => control.addEventListener("change", drawAll));
+  drawAll();
+  root.dataset.ready = "yes";
 })();

@@ -1,8 +1,9 @@
-"""The slice viewer of a volume: its data, its pictures and its place on the page; viewer.js moves it."""
+"""The slice viewer of a volume: its data and its pictures; viewer.js moves it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import zlib
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,36 @@ from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grain_properties import measure_grains
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.report.markup import address, explain
+from polyrve.report import plots
+from polyrve.report.templates import address
 
 _MOST_SHOWN = 160
+_COLOURS = (("ipf-z", "IPF-Z"), ("ipf-y", "IPF-Y"), ("ipf-x", "IPF-X"), ("grains", "grains"))
 
 
-def contents(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Data of the slice viewer and its pictures; every second, third … voxel of large volumes."""
-    from polyrve.report import plots
+def contents(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make what the viewer shows, of large volumes every second, third ... voxel.
 
+    Parameters
+    ----------
+    volume : OrientationVolume
+    grains : GrainVolume
+
+    Returns
+    -------
+    data : dict
+        For the script, JSON types: shape, spacing, grains, and the grain id of every voxel (:func:`packed`).
+    block : dict
+        For the template: panes, colours and the pictures that IPF colours are drawn from.
+    """
     step = [-(-n // _MOST_SHOWN) for n in volume.shape]
     cut = tuple(slice(None, None, s) for s in step)
-    ids = grains.grain_ids[cut].astype(np.int64)
-    coded = np.stack([ids & 255, (ids >> 8) & 255, (ids >> 16) & 255], axis=-1).astype(np.uint8)
+    ids = grains.grain_ids[cut]
     colors = plots.volume_colors(volume.quaternions[cut], volume.phase_ids[cut], volume.phases)
-    pictures = {}
-    columns = 1
-    for name, values in {**{f"ipf-{k}": v for k, v in colors.items()}, "grains": coded}.items():
-        pictures[name], columns = plots.atlas(values)
+    pictures, columns = {}, 1
+    for name, values in colors.items():
+        picture, columns = plots.atlas(values)
+        pictures[f"ipf-{name}"] = address(picture)
     euler = np.rad2deg(to_euler(grains.quaternions)) if grains.number_of_grains else np.zeros((0, 3))
     diameter = measure_grains(grains).equivalent_diameter
     data = {
@@ -39,39 +52,36 @@ def contents(volume: OrientationVolume, grains: GrainVolume) -> tuple[dict[str, 
         "columns": columns,
         "periodic": volume.periodic,
         "phases": [phase.name for phase in volume.phases],
+        "ids": packed(ids),
         "grains": [
             [int(phase), *(round(float(a), 2) for a in angles), round(float(size), 3)]
             for phase, angles, size in zip(grains.phase_ids, euler, diameter, strict=True)
         ],
     }
-    return data, pictures
+    panes = [
+        {
+            "normal": name,
+            "last": ids.shape[axis] - 1,
+            "down": "zyx"[in_plane(axis)[0]],
+            "across": "zyx"[in_plane(axis)[1]],
+        }
+        for axis, name in enumerate("zyx")
+    ]
+    return data, {"kind": "viewer", "panes": panes, "colours": _COLOURS, "pictures": pictures}
 
 
-def markup(volume: OrientationVolume, pictures: Mapping[str, bytes]) -> str:
-    """The three sections, their controls and the pictures that they are cut from."""
-    hidden = "".join(
-        f'<img hidden alt="" data-volume="{name}" src="{address(content)}">' for name, content in pictures.items()
-    )
-    panes = ""
-    for axis, name in enumerate("zyx"):
-        shown = -(-volume.shape[axis] // -(-volume.shape[axis] // _MOST_SHOWN))
-        down, along = ("zyx"[i] for i in in_plane(axis))
-        panes += (
-            f'<div class="pane" data-axis="{name}"><label>normal to {name}: <span class="index"></span>'
-            f" · {along} across, {down} down</label>"
-            f'<canvas tabindex="0" aria-label="section normal to {name}; arrow keys move it"></canvas>'
-            f'<input type="range" min="0" max="{shown - 1}" step="1" aria-label="position along {name}"></div>'
-        )
-    return (
-        explain(
-            "Wheel or arrow keys move a section along its normal, <kbd>Page Up</kbd> and <kbd>Page Down</kbd> by "
-            "eight, <kbd>Home</kbd> and <kbd>End</kbd> to its ends; a click or drag moves the other two sections "
-            "there. <kbd>b</kbd> shows boundaries, <kbd>c</kbd> the cross."
-        )
-        + '<div id="viewer"><div class="controls"><label>colour <select name="colour">'
-        '<option value="ipf-z">IPF-Z</option><option value="ipf-y">IPF-Y</option><option value="ipf-x">IPF-X</option>'
-        '<option value="grains">grains</option></select></label>'
-        '<label><input type="checkbox" name="boundaries" checked> boundaries</label>'
-        '<label><input type="checkbox" name="cross" checked> cross</label></div>'
-        f'<div class="panes">{panes}</div><div class="readout" aria-live="polite"></div>{hidden}</div>'
-    )
+def packed(ids: np.ndarray) -> dict[str, str]:
+    """Pack grain ids for a browser: little-endian unsigned integers, deflated (zlib), in base64.
+
+    Parameters
+    ----------
+    ids : ndarray, shape (nz, ny, nx), int
+
+    Returns
+    -------
+    dict of str to str
+        ``type``, ``"uint16"`` or ``"uint32"``, and ``deflate``, the text.
+    """
+    kind = "uint16" if int(ids.max(initial=0)) < 1 << 16 else "uint32"
+    content = zlib.compress(ids.astype(np.dtype(kind).newbyteorder("<")).tobytes(), 9)
+    return {"type": kind, "deflate": base64.b64encode(content).decode("ascii")}

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyrve import _face
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 FEWEST_TO_STAND = 20
 """A volume with fewer grains, specks left out, stands for no map, whatever its metrics are."""
@@ -12,7 +19,17 @@ FEWEST_TO_STAND = 20
 DECISIVE_SHARE = 2.0 / 3.0
 """So many of all metrics must be judged by limits that tell volumes apart; else the validation is inconclusive."""
 
+GROUPS = {
+    "texture": "Texture",
+    "boundaries": "Boundaries",
+    "grains": "Grains",
+    "correlation": "Spatial correlation",
+    "in-grain": "Orientation scatter within grains",
+}
+"""Titles of the groups of metrics, in the order of tables."""
+
 _PASSING = 0.9
+_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +78,7 @@ class MetricResult:
     decisive: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Validation:
     """All metrics of a volume.
 
@@ -74,6 +91,18 @@ class Validation:
         Threshold, windows, seed, shapes; JSON types.
     grains : int or None
         Of the volume, specks left out; None where nothing could be compared.
+
+    See Also
+    --------
+    polyrve.validate : Compare a volume with the map that it was made from.
+    polyrve.write_report : Write the comparison as a page.
+
+    Examples
+    --------
+    >>> row = MetricResult("odf_5", "ODF", "texture", 0.2, {"z": 0.2}, 0.1, 0.3, "pass")
+    >>> Validation((row,), grains=84)
+    Validation: 1 of 1 metrics pass
+    Texture: 1 of 1 pass
     """
 
     results: tuple[MetricResult, ...]
@@ -96,6 +125,11 @@ class Validation:
     def passed(self) -> int:
         """Number of metrics within their limit."""
         return sum(row.verdict == "pass" for row in self.results)
+
+    @property
+    def warned(self) -> tuple[MetricResult, ...]:
+        """Metrics beyond their limit."""
+        return tuple(row for row in self.results if row.verdict == "warn")
 
     @property
     def hardly_failed(self) -> int:
@@ -128,14 +162,135 @@ class Validation:
             what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
             parts.append(f"{hardly} can hardly fail with a {what} this small")
         if missing:
-            parts.append(f"{missing} could not be judged")
+            parts.append(f"{missing} not compared")
         if self.grains is not None and self.grains < FEWEST_TO_STAND:
             parts.append(f"the volume holds {counted(self.grains)}")
-        return f"{'Inconclusive: ' * (self._passes and not self.conclusive)}{', '.join(parts)}"
+        return f"{'Inconclusive: ' * (not self.conclusive)}{', '.join(parts)}"
+
+    @property
+    def headline(self) -> str:
+        """The conclusion, and the names of the metrics that warn."""
+        named = [row.title.split(",")[0] for row in self.warned]
+        named = list(dict.fromkeys(named))
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED + 1 else ""
+        shown = named[:_MOST_NAMED] if more else named
+        return f"{self.conclusion}{'; warn: ' * bool(named)}{', '.join(shown)}{more}"
 
     def to_json(self) -> str:
-        """The record as JSON text, without NaN."""
+        """Return the record as JSON text, without NaN.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import json
+        >>> json.loads(Validation((), ("A note.",)).to_json())["notes"]
+        ['A note.']
+        """
         return json.dumps(asdict(self), indent=2, allow_nan=False)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the table of all metrics.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per metric, indexed by its key, with the columns ``title``, ``group``, ``value``, ``floor``,
+            ``limit``, ``verdict``, ``decisive``, ``reason``, ``reference``, ``measured``, ``unit``,
+            ``higher_is_better``, and the value by normal, such as ``value_z``.
+
+        Examples
+        --------
+        >>> row = MetricResult("odf_5", "ODF", "texture", 0.2, {"z": 0.2}, 0.1, 0.3, "pass")
+        >>> table = Validation((row,)).to_dataframe()
+        >>> table[table.value > table.floor].verdict.to_dict()
+        {'odf_5': 'pass'}
+        """
+        import pandas as pd
+
+        normals = dict.fromkeys(name for row in self.results for name in row.per_axis)
+        columns = (
+            "title", "group", "value", "floor", "limit", "verdict", "decisive", "reason", "reference", "measured",
+            "unit", "higher_is_better",
+        )  # fmt: skip
+        rows = [
+            {
+                **{column: getattr(row, column) for column in columns},
+                **{f"value_{name}": row.per_axis.get(name) for name in normals},
+            }
+            for row in self.results
+        ]
+        names = [*columns, *(f"value_{name}" for name in normals)]
+        table = pd.DataFrame(rows, columns=names, index=pd.Index([row.key for row in self.results], name="metric"))
+        numbers = ["value", "floor", "limit", "reference", "measured", *(f"value_{name}" for name in normals)]
+        return table.astype(dict.fromkeys(numbers, float))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw each metric as a bar against its limit; a bar beyond the line warns.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Examples
+        --------
+        >>> row = MetricResult("odf_5", "ODF", "texture", 0.2, {"z": 0.2}, 0.1, 0.3, "pass")
+        >>> Validation((row,)).plot().get_xlabel()
+        'value in units of its limit'
+        """
+        return _face.plot_validation(self, ax)
+
+    def write(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the table as .csv, or the whole record as .json.
+
+        Parameters
+        ----------
+        path : path-like
+            Its suffix says the format.
+        force : bool
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        ValueError
+            If the suffix is neither .json nor .csv.
+        FileExistsError
+            If the file exists and `force` is not given.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> Validation(()).write(f"{folder.name}/validation.json")
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in (".json", ".csv"):
+            raise ValueError(f"path: expected a file name that ends in .json or .csv; got {suffix or 'no suffix'}")
+        text = f"{self.to_json()}\n" if suffix == ".json" else self.to_dataframe().to_csv(lineterminator="\n")
+        _face.write_text(text, path, force)
+
+    def __repr__(self) -> str:
+        lines = [f"Validation: {self.headline}"]
+        for group, title in GROUPS.items():
+            rows = [row for row in self.results if row.group == group]
+            if not rows:
+                continue
+            compared = [row for row in rows if row.verdict != "not compared"]
+            passed = sum(row.verdict == "pass" for row in compared)
+            warned = ", ".join(row.key for row in compared if row.verdict == "warn")
+            missing = f", {len(rows) - len(compared)} not compared" * (len(compared) < len(rows))
+            lines.append(f"{title}: {passed} of {len(compared)} pass{missing}{'; warn: ' * bool(warned)}{warned}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return _face.metrics_table(self)
 
     def __str__(self) -> str:
         lines = [f"{'metric':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
@@ -144,7 +299,7 @@ class Validation:
             doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
             reason = f"{': ' * bool(row.reason)}{row.reason}"
             lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
-        return "\n".join([*lines, *self.notes, self.conclusion])
+        return "\n".join([*lines, *self.notes, self.headline])
 
 
 def counted(number: int, noun: str = "grain") -> str:

@@ -20,8 +20,8 @@ from polyrve.microstructure.fields import OrientationMap
 
 COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(2000, marks=pytest.mark.slow)]
 READERS = [
-    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
-    "dream3d",
+    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
+    "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
 ]  # fmt: skip
 SECONDS, BYTES = 5.0, 256 << 20
 TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
@@ -45,6 +45,32 @@ def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
         elif rng.random() < 0.1:
             del content[at:]
     return bytes(content)
+
+
+def mutate_links(path, rng: random.Random) -> None:
+    """Add a link to an object of an HDF5 file, or to another file; leave a heap behind; or put a link in its place."""
+    with h5py.File(path, "r+") as file:
+        groups, names = ["/"], []
+        file.visititems(lambda name, item: (groups if isinstance(item, h5py.Group) else names).append(name))
+        parent, target, name = file[rng.choice(groups)], rng.choice(groups), rng.choice(names)
+        kind = rng.randrange(6)
+        if kind == 0:
+            for number in range(10):
+                parent[f"zz{number}"] = file[target]
+        elif kind == 1:
+            parent["aa"] = h5py.SoftLink(target)
+        elif kind == 2:
+            parent["bb"] = h5py.ExternalLink("absent.h5", "/")
+        elif kind == 3:
+            del file[name]
+            file[name] = h5py.ExternalLink(rng.choice(["absent.h5", path.name]), name)
+        elif kind == 4:
+            file.create_group("left/over")["value"] = np.array([b"text" * 20])
+            del file["left"]
+        else:
+            values = file[name][()]
+            if values.dtype.kind == "f":
+                file[name][...] = values * rng.choice([180 / np.pi, np.pi / 180])
 
 
 def mutate_objects(path, rng: random.Random) -> None:
@@ -102,7 +128,7 @@ def test_mutated_files(samples, crystals, tmp_path, name, count):
     for number in range(count):
         if original.startswith(b"\x89HDF") and number % 4 == 0:
             target.write_bytes(original)
-            mutate_objects(target, rng)
+            (mutate_links if number % 8 else mutate_objects)(target, rng)
         else:
             target.write_bytes(mutated_bytes(original, rng))
         start = time.process_time()
