@@ -23,6 +23,13 @@ EVERYTHING = {
 STATE = dataclasses.replace(LocalState.of((Phase("Al", "m-3m"),)), strategy=ProcessorStrategy())
 ON_GPU = dataclasses.replace(STATE, strategy=GpuStrategy())
 DESCRIPTORS = descriptor_set(EVERYTHING, STATE, 4, SHAPE)
+KINDS = ("periodic", "open with holes")
+PAIRS = [
+    pytest.param(descriptor, KINDS[(i + j) % 2], group, id=f"{descriptor.name}-{KINDS[(i + j) % 2]}-{group}")
+    for i, (descriptor, _) in enumerate(DESCRIPTORS)
+    for j, group in enumerate([None, 1, 3])
+]
+"""Each descriptor with each kind and each group, each kind with each group."""
 
 
 def value_and_slope(descriptor, channels, targets, group):
@@ -33,9 +40,7 @@ def value_and_slope(descriptor, channels, targets, group):
     return [total.numpy(), *(slope.numpy() for slope in slopes if slope is not None)]
 
 
-@pytest.mark.parametrize("group", [None, 1, 3])
-@pytest.mark.parametrize("kind", ["periodic", "open with holes"])
-@pytest.mark.parametrize("descriptor", [kind for kind, _ in DESCRIPTORS], ids=lambda descriptor: descriptor.name)
+@pytest.mark.parametrize(("descriptor", "kind", "group"), PAIRS)
 def test_same_misfit_and_slope(descriptor, kind, group, make_channels):
     values = np.random.default_rng(3).standard_normal((STATE.count, *SHAPE))
     channels = dataclasses.replace(make_channels(kind, SHAPE), values=tf.constant(values), strategy=STATE.strategy)
