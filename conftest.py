@@ -1,6 +1,11 @@
-"""Before NumPy and TensorFlow are imported: threads bounded, a compilation cache for each process of the suite."""
+"""Before NumPy and TensorFlow are imported: threads bounded, compiled programs shared; memory given back in between."""
 
+import gc
 import os
+import shutil
+import signal
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,7 @@ import pytest
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 THREADS = 1 if WORKER else min(2, os.cpu_count() or 1)
 CRASHES: list[str] = []
+PROGRAMS = "--tf_xla_persistent_cache_directory="
 
 for name in (
     "OMP_NUM_THREADS",
@@ -24,6 +30,30 @@ os.environ.setdefault("POLYRVE_DATA", str(Path(__file__).parent / ".pytest_cache
 if WORKER:
     # Two processes that fill numba's cache of orix at the same time leave it broken, and every later import crashes.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent / ".pytest_cache" / "numba" / WORKER)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background; programs that tests start and interrupt would not hear it either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if PROGRAMS not in os.environ.get("TF_XLA_FLAGS", ""):
+    # What one process of this run has compiled, the others and programs that tests start load.
+    FOLDER = tempfile.mkdtemp(prefix="polyrve-compiled-")
+    os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {PROGRAMS}{FOLDER}".strip()
+else:
+    FOLDER = ""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_given_back():
+    """Free what a module leaves: kernels that are kept by shape, pictures, memory that the allocator holds."""
+    yield
+    for name in [name for name in sys.modules if name.startswith("polyrve.descriptors.")]:
+        for value in list(vars(sys.modules[name]).values()):
+            if callable(getattr(value, "cache_clear", None)):
+                value.cache_clear()
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    gc.collect()
+    if "polyrve.backend.memory" in sys.modules:
+        sys.modules["polyrve.backend.memory"].give_back()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,3 +67,9 @@ def pytest_sessionfinish(session):
     """Fail a run in which a process crashed, also where it crashed before its first test."""
     if CRASHES:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
+def pytest_unconfigure():
+    """Remove the programs that this run has compiled."""
+    if FOLDER:
+        shutil.rmtree(FOLDER, ignore_errors=True)

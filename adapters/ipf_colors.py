@@ -20,7 +20,7 @@ def ipf_colors(
     phases: Sequence[Phase],
     direction: Sequence[float] = (0.0, 0.0, 1.0),
 ) -> np.ndarray:
-    """Colours of orientations by the crystal direction along a sample direction.
+    """Return colours of orientations by the crystal direction along a sample direction.
 
     The colours are looked up in a table of crystal directions that orix has coloured.
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 AXES = "zyx"
 _SMALLEST = 1e-4
+_TINY = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ class MaterialGrid:
         return tuple(n * d for n, d in zip(self.shape, self.spacing, strict=True))
 
     def members(self) -> Iterator[np.ndarray]:
-        """Voxels of material 1, 2, ..., N: their numbers from 0, x fastest, in rising order."""
+        """Yield the voxels of material 1, 2, ..., N: their numbers from 0, x fastest, in rising order."""
         order = np.argsort(self.ids, axis=None, kind="stable")
         end = 0
         for count in np.bincount(self.ids.ravel(), minlength=len(self.quaternions) + 1)[1:]:
@@ -71,9 +73,9 @@ class MaterialGrid:
 
 
 def material_grid(
-    data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False
+    data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False, min_grain: int = 1
 ) -> MaterialGrid:
-    """Materials of a map or a volume.
+    """Return the materials of a map or a volume.
 
     Parameters
     ----------
@@ -86,6 +88,8 @@ def material_grid(
     fill : bool
         Whether voxels without orientation or grain are given to the nearest one that has; they are refused
         otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Returns
     -------
@@ -94,11 +98,18 @@ def material_grid(
     Raises
     ------
     ValueError
-        If voxels are not indexed or in no grain and `fill` is not given, a grain has points of several phases, or the
-        spacing is so small that it must be in metres.
+        If voxels are not indexed or in no grain and `fill` is not given, a grain has points of several phases, no grain
+        has `min_grain` voxels, or the spacing is so small that it must be in metres.
+
+    Warns
+    -----
+    UserWarning
+        If most grains have one or two voxels, and `min_grain` is 1.
     """
     if by not in ("grain", "voxel"):
         raise ValueError(f"by: expected 'grain' or 'voxel'; got {by!r}")
+    if min_grain < 1 or (min_grain > 1 and by == "voxel"):
+        raise ValueError(f"min_grain: expected 1 or more voxels, and 1 where by is 'voxel'; got {min_grain}")
     field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
     spacing, origin = field.spacing, field.origin
     if min(spacing) < _SMALLEST:
@@ -126,14 +137,17 @@ def material_grid(
         raise ValueError("every voxel needs an orientation: none is indexed")
     if vacant:
         ids = _filled(ids, spacing, field.periodic)
+    dissolved = by == "grain" and _dissolved(ids, min_grain)
+    if dissolved is not False:
+        ids = _filled(np.where(dissolved[ids], 0, ids), spacing, field.periodic)
     open_axes = [letter for letter, n in zip(AXES, ids.shape, strict=True) if n > 1 and not field.periodic]
     seams = "".join(sorted(open_axes))
     whole = MaterialGrid(ids, quaternions, phase_ids, field.phases, spacing, origin, by, seams)  # type: ignore[arg-type]
-    return _without_gaps(whole) if by == "voxel" and vacant else whole
+    return _without_gaps(whole) if dissolved is not False or (by == "voxel" and vacant) else whole
 
 
 def by_feature_ids(field: OrientationField) -> GrainMap | GrainVolume:
-    """Grains by the feature ids of the source, numbered anew without gaps."""
+    """Return the grains by the feature ids of the source, numbered anew without gaps."""
     ids = np.asarray(field.properties["FeatureIds"]).reshape(field.shape)
     if ids.min() < 0:
         raise ValueError(f"FeatureIds: expected 0 (no grain) or more; got {ids.min()}")
@@ -156,6 +170,22 @@ def by_feature_ids(field: OrientationField) -> GrainMap | GrainVolume:
     if isinstance(field, OrientationMap):
         return GrainMap(field, ids, mean, phase_ids)
     return GrainVolume(field, ids, mean, phase_ids)  # type: ignore[arg-type]
+
+
+def _dissolved(ids: np.ndarray, min_grain: int) -> np.ndarray | Literal[False]:
+    """Whether each id, 0 first, has fewer voxels than asked for; False where none has."""
+    count = np.bincount(ids.ravel())
+    tiny, n = int((count[1:] <= _TINY).sum()), int((count[1:] > 0).sum())
+    if min_grain == 1 and n > 2 and 2 * tiny > n:
+        warnings.warn(
+            f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their "
+            "voxels to the grains beside them",
+            stacklevel=4,
+        )
+    if count.max() < min_grain:
+        raise ValueError(f"min_grain: expected at most {count.max()}, the voxels of the largest grain; got {min_grain}")
+    small = (count < min_grain) & (count > 0)
+    return small if small.any() else False
 
 
 def _filled(ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> np.ndarray:
@@ -181,7 +211,7 @@ def _without_gaps(whole: MaterialGrid) -> MaterialGrid:
 
 
 def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
-    """The same volume in another number of voxels, each with the material at its centre.
+    """Return the same volume in another number of voxels, each with the material at its centre.
 
     Parameters
     ----------
@@ -197,14 +227,14 @@ def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
 
 
 def columns(whole: MaterialGrid, number: int) -> MaterialGrid:
-    """Columns through the thickness: the layers repeated along z (quasi-2D model of a map)."""
+    """Repeat the layers along z: columns through the thickness (quasi-2D model of a map)."""
     if number < 1:
         raise ValueError(f"columns: expected 1 or more layers; got {number}")
     return replace(whole, ids=np.repeat(whole.ids, number, axis=0))
 
 
 def mirror(whole: MaterialGrid, axes: str) -> MaterialGrid:
-    """The volume continued by its mirror image along axes, which makes it periodic.
+    """Continue the volume by its mirror image along axes, which makes it periodic.
 
     The image consists of the same grains: their shapes are mirrored, their orientations are kept, so that no
     boundary appears on the mirror plane.
@@ -224,7 +254,7 @@ def mirror(whole: MaterialGrid, axes: str) -> MaterialGrid:
 
 
 def buffer(whole: MaterialGrid, thickness: int, axes: str, phase: Phase | None = None, seed: int = 0) -> MaterialGrid:
-    """The volume with a layer behind its last voxels that keeps its periodic images apart.
+    """Add a layer behind the last voxels that keeps the periodic images of the volume apart.
 
     The layer is a random polycrystal of single voxels with uniformly distributed orientations.
 
@@ -293,7 +323,7 @@ def _check_axes(option: str, axes: str) -> None:
 
 
 def as_volume(field: OrientationField) -> OrientationVolume:
-    """A map as a volume of one layer, as thick as its points are wide; a volume as it is."""
+    """Return a map as a volume of one layer, as thick as its points are wide; a volume as it is."""
     if isinstance(field, OrientationVolume):
         return field
     return OrientationVolume(

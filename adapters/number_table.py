@@ -18,18 +18,22 @@ import numpy as np
 
 from polyrve.adapters.registry import FormatError
 from polyrve.backend import processors
+from polyrve.backend.safe_text import quoted
 
 _CHUNK, _AT_ONCE = 10 << 10, 1 << 6
 _WORD, _MAX_WIDTH = 8, 16
-_SPACE, _MINUS, _ZERO, _NINE = (ord(c) for c in " -09")
+_LONGEST = 1 << 16
+_SPACE, _MINUS, _ZERO, _NINE, _NEWLINE = (ord(c) for c in " -09\n")
 _EACH = 0x0101010101010101
 _PRINTED, _RETURN, _LINE_END = re.compile(rb"\S"), re.compile(rb"\r"), re.compile(rb"\n")
 _PART, _CONSTANT = re.compile(rb"[^ \t\n]+"), re.compile(rb"-?(\d+\.?\d*|\.\d+)")
 _FIELD = re.compile(rb"(?P<whole>(?P<before>[-x]*)[\dd]*)(?:\.(?P<decimals>[\dd]+?)0*|(?<=[\dd])\.?)")
 
 
-def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int = 0) -> np.ndarray:
-    """Numbers of a text.
+def read_table(
+    data: bytes | memoryview, path: Path, first_line: int, start: int = 0, *, least: int = 1, partial: bool = False
+) -> np.ndarray:
+    """Read the numbers of a text.
 
     Parameters
     ----------
@@ -41,6 +45,10 @@ def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int
         Number of the first line of numbers in the file, from 1, for errors.
     start : int
         Where the numbers begin in `data`.
+    least : int
+        Number of columns that there are at least.
+    partial : bool
+        Whether a last line that was cut is left out.
 
     Returns
     -------
@@ -49,13 +57,17 @@ def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int
     Raises
     ------
     FormatError
-        If there is no line, a line has another number of columns than the first, or a field is not a number.
+        If there is no line, the first has too few or too many columns, a line has another number of columns than the
+        first, or a field is not a number.
     """
     end = _LINE_END.search(data, start)
     if end is not None and _RETURN.search(data, start, end.end()) is not None:
         data, start = _with_newlines(data, start), 0
+    if partial:
+        data = _without_cut_line(data, start)
     if _PRINTED.search(data, start) is None:
         raise FormatError(path, "expected lines of numbers after the header; got none", f"line {first_line}")
+    _check_first(data, start, path, first_line, least)
     table = _fixed_width(data, start)
     if table is None:
         body = _with_newlines(data, start)
@@ -64,6 +76,37 @@ def read_table(data: bytes | memoryview, path: Path, first_line: int, start: int
         except (ValueError, UnicodeDecodeError):
             raise _fault(body, path, first_line) from None
     return table
+
+
+def _check_first(data: bytes | memoryview, start: int, path: Path, first_line: int, least: int) -> None:
+    """Refuse a first line of too few or too many numbers before the others are read."""
+    found = _PRINTED.search(data, start)
+    begin = start if found is None else found.start()
+    end = _LINE_END.search(data, begin, begin + _LONGEST)
+    if end is None and len(data) - begin > _LONGEST:
+        where = f"line {first_line}"
+        raise FormatError(path, f"expected lines of numbers; got one of over {_LONGEST} characters", where)
+    count = len(bytes(data[begin : len(data) if end is None else end.start()]).split())
+    if count < least:
+        raise FormatError(path, f"expected at least {least} columns; got {count}", f"line {first_line}")
+
+
+def _without_cut_line(data: bytes | memoryview, start: int) -> bytes | memoryview:
+    """A text without a last line that has no end and is shorter than the one before it, or has fewer numbers."""
+    last = _last_line(data, start, len(data))
+    if last == len(data) or last == start:
+        return data
+    before = _last_line(data, start, last - 1)
+    rest, whole = bytes(data[last:]), bytes(data[before : last - 1])
+    cut = len(rest.split()) < len(whole.split()) or len(rest.rstrip()) < len(whole.rstrip())
+    return data[:last] if cut else data
+
+
+def _last_line(data: bytes | memoryview, start: int, end: int) -> int:
+    """Where the last line before an end begins."""
+    while end > start and data[end - 1] != _NEWLINE:
+        end -= 1
+    return end
 
 
 def _with_newlines(data: bytes | memoryview, start: int) -> bytes:
@@ -184,17 +227,20 @@ def _whole_numbers(lines: np.ndarray, begin: int, end: int, signed: bool) -> np.
 
 def _fault(data: bytes, path: Path, first_line: int) -> FormatError:
     columns = 0
-    for number, line in enumerate(data.split(b"\n"), start=first_line):
+    lines = data.rstrip().split(b"\n")
+    for number, line in enumerate(lines, start=first_line):
         fields = line.split()
         if not fields:
             continue
         columns = columns or len(fields)
         if len(fields) != columns:
-            return FormatError(path, f"expected {columns} columns; got {len(fields)}", f"line {number}")
+            last = number == first_line + len(lines) - 1 and len(fields) < columns
+            cut = ": the file ends early; partial=true (--read partial=true) reads what is there" if last else ""
+            return FormatError(path, f"expected {columns} columns; got {len(fields)}{cut}", f"line {number}")
         for field in fields:
             try:
                 float(field)
             except ValueError:
-                shown = field[:40].decode("latin-1")
-                return FormatError(path, f"expected a number; got {shown!r}", f"line {number}")
+                shown = quoted(field.decode("latin-1"), most=40)
+                return FormatError(path, f"expected a number; got {shown}", f"line {number}")
     return FormatError(path, "expected lines of numbers", f"line {first_line}")

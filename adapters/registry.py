@@ -14,12 +14,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from polyrve.backend import safe_text
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 
 class FormatError(ValueError):
     """A file is not what its format asks for.
+
+    The message has no control characters and is of bounded length, whatever the file holds.
 
     Parameters
     ----------
@@ -32,8 +35,9 @@ class FormatError(ValueError):
     """
 
     def __init__(self, path: str | Path, reason: str, where: str = "") -> None:
-        self.path, self.reason, self.where = str(path), reason, where
-        super().__init__(f"{path}{', ' + where if where else ''}: {reason}")
+        self.path = str(path)
+        self.reason, self.where = safe_text.message(reason, words=True), safe_text.message(where, words=True)
+        super().__init__(f"{safe_text.escaped(self.path)}{', ' + self.where if where else ''}: {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Format:
         For a suffix that several formats share (.h5): takes the path, says whether the file is of this format.
     maps_only : bool
         Whether it holds one section and no volume.
+    packed : tuple of str
+        Further endings that are read and not written, those of packed files.
     """
 
     name: str
@@ -66,38 +72,67 @@ class Format:
     description: str
     recognises: Callable[[Path], bool] | None = None
     maps_only: bool = False
+    packed: tuple[str, ...] = ()
 
     def load(self) -> Any:
-        """The format's module."""
+        """Import the format's module."""
         return importlib.import_module(self.module)
+
+    def ends(self, path: Path, *, writing: bool = False) -> bool:
+        """Whether the name of a file ends as those of this format do, which is to be read or written."""
+        endings = self.suffixes if writing else (*self.suffixes, *self.packed)
+        return bool(endings) and path.name.lower().endswith(endings)
 
 
 def _hdf5_with(*marks: str) -> Callable[[Path], bool]:
     """Whether an HDF5 file has an object of one of these names at its root, or a maker whose name holds one of them."""
 
     def recognises(path: Path) -> bool:
-        import h5py
+        from polyrve.adapters import hdf5
 
         try:
-            with h5py.File(path, "r") as file:
-                names = [name.strip().lower() for name, _ in zip(file, range(1000), strict=False)]
-                makers = [item for item in (file.get("Manufacturer"), file.get(" Manufacturer")) if item is not None]
-                texts = [str(item[()]).lower() for item in makers if item.size == 1 and item.nbytes < 1000]
-        except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError):
+            with hdf5.opened(path) as file:
+                names = [name.strip().lower() for name in hdf5.names(file)]
+                texts = [hdf5.text(path, file, name).lower() for name in ("Manufacturer", " Manufacturer")]
+        except (FileNotFoundError, FormatError):
             return False
         return any(mark in names or any(mark in text for text in texts) for mark in marks)
 
     return recognises
 
 
+def _hdf5_that(module: str) -> Callable[[Path], bool]:
+    """Whether ``recognises(path, file)`` of a module knows an HDF5 file by what is in it."""
+
+    def recognises(path: Path) -> bool:
+        from polyrve.adapters import hdf5
+
+        try:
+            with hdf5.opened(path) as file:
+                return bool(importlib.import_module(module).recognises(path, file))
+        except (FileNotFoundError, FormatError):
+            return False
+
+    return recognises
+
+
+def _is_table(path: Path) -> bool:
+    from polyrve.adapters.ebsd import table
+
+    return table.recognises(path)
+
+
 _HDF5 = (".h5", ".hdf5")
 
 FORMATS: list[Format] = [
     Format(
-        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True, "EDAX OIM text, square and hexagonal grids",
-        maps_only=True,
+        "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True,
+        "EDAX OIM text, square and hexagonal grids, also .gz", maps_only=True, packed=(".ang.gz",),
     ),
-    Format("ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text", maps_only=True),
+    Format(
+        "ctf", (".ctf",), "polyrve.adapters.ebsd.ctf", True, True, "Oxford/HKL Channel text, also .gz", maps_only=True,
+        packed=(".ctf.gz",),
+    ),
     Format(
         "cpr", (".cpr", ".crc"), "polyrve.adapters.ebsd.cpr_crc", True, False, "Oxford/HKL Channel 5 project",
         maps_only=True,
@@ -110,11 +145,25 @@ FORMATS: list[Format] = [
         "edax-h5", (".oh5", ".edaxh5", *_HDF5), "polyrve.adapters.ebsd.edax_h5", True, False, "EDAX OIM HDF5",
         _hdf5_with("edax"),
     ),
-    Format("bruker-h5", _HDF5, "polyrve.adapters.ebsd.bruker_h5", True, False, "Bruker ESPRIT HDF5", _hdf5_with("bruker")),
+    Format(
+        "bruker-h5", _HDF5, "polyrve.adapters.ebsd.bruker_h5", True, False, "Bruker ESPRIT HDF5", _hdf5_with("bruker"),
+    ),
     Format("orix-h5", _HDF5, "polyrve.adapters.ebsd.orix_h5", True, False, "orix HDF5", _hdf5_with("crystal_map")),
     Format(
         "emsoft-h5", _HDF5, "polyrve.adapters.ebsd.emsoft_h5", True, False, "EMsoft dictionary indexing HDF5",
         _hdf5_with("emheader", "emdata"),
+    ),
+    Format(
+        "kikuchipy-h5", _HDF5, "polyrve.adapters.ebsd.kikuchipy_h5", True, False, "kikuchipy HDF5, its orix map",
+        _hdf5_that("polyrve.adapters.ebsd.kikuchipy_h5"),
+    ),
+    Format(
+        "mtex-h5", _HDF5, "polyrve.adapters.ebsd.mtex_h5", True, False, "MTEX HDF5",
+        _hdf5_that("polyrve.adapters.ebsd.mtex_h5"),
+    ),
+    Format(
+        "table", (".txt", ".csv"), "polyrve.adapters.ebsd.table", True, False,
+        "Channel 5, OIM and MTEX: points in columns", _is_table, maps_only=True, packed=(".txt.gz", ".csv.gz"),
     ),
     Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.ebsd.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
     Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
@@ -126,22 +175,51 @@ FORMATS: list[Format] = [
         "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.solvers.meshio_hex", False, True,
         "voxel hexahedra with grain sets, in what meshio writes",
     ),
-    Format("abaqus", (".inp",), "polyrve.adapters.solvers.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations"),
-    Format("los-alamos", (".txt",), "polyrve.adapters.solvers.los_alamos", False, True, "Los Alamos FFT text (EVPFFT, MASSIF)"),
-    Format("moose", (".inl", ".e", ".exo"), "polyrve.adapters.solvers.moose", False, True, "MOOSE EBSD text, or Exodus (.e)"),
+    Format(
+        "abaqus", (".inp",), "polyrve.adapters.solvers.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations",
+    ),
+    Format(
+        "los-alamos", (".txt",), "polyrve.adapters.solvers.los_alamos", False, True,
+        "Los Alamos FFT text (EVPFFT, MASSIF)",
+    ),
+    Format(
+        "moose", (".inl", ".e", ".exo"), "polyrve.adapters.solvers.moose", False, True,
+        "MOOSE EBSD text, or Exodus (.e)",
+    ),
     Format("tesr", (".tesr",), "polyrve.adapters.solvers.tesr", False, True, "Neper raster tessellation"),
     Format("prisms", (), "polyrve.adapters.solvers.prisms", False, True, "PRISMS-Plasticity: grain ids, orientations"),
     Format("amitex", (), "polyrve.adapters.solvers.amitex", False, True, "AMITEX_FFTP: materials, zones, orientations"),
-    Format("damask-mesh", (), "polyrve.adapters.solvers.damask_mesh", False, True, "DAMASK_mesh: Gmsh mesh, materials, load"),
+    Format(
+        "damask-mesh", (), "polyrve.adapters.solvers.damask_mesh", False, True,
+        "DAMASK_mesh: Gmsh mesh, materials, load",
+    ),
     Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
 ]  # fmt: skip
 
 
+_EXPORT = {
+    ".osc": "EDAX OIM's own file has no published layout: export the scan from OIM Analysis as .ang or .oh5",
+    ".up1": "these are patterns: index them, and export the map as .ang or .oh5",
+    ".up2": "these are patterns: index them, and export the map as .ang or .oh5",
+    ".ebsp": "these are patterns: index them, and export the map as .ctf or .h5oina",
+    ".bcf": "Bruker's own file has no published layout: export the map from ESPRIT as .h5 or .ctf",
+    ".oip": "an AZtec project has no published layout: export the map from AZtec as .h5oina or .ctf",
+    ".oipx": "an AZtec project has no published layout: export the map from AZtec as .h5oina or .ctf",
+    ".cprx": "a project of HKL Fast Acquisition has no published layout: export the map as .ctf, or as .cpr with .crc",
+    ".res": "a result of ASTAR has no published layout: export the map as .ang or .ctf",
+    ".blo": "these are diffraction patterns: index them in ASTAR, and export the map as .ang or .ctf",
+    ".mat": "this is MATLAB's: write the map in MTEX by export(ebsd, 'scan.h5') or export(ebsd, 'scan.ctf')",
+    ".xlsx": "save the table as .csv",
+}
+"""What to do with files of EBSD software that cannot be read, by suffix."""
+
+
 @cache
 def formats() -> tuple[Format, ...]:
-    """All formats, polyrve's own first, then those of installed packages.
+    """Return all formats, polyrve's own first, then those of installed packages.
 
-    A package adds one by an entry point of the group ``polyrve.formats`` that names a :class:`Format`.
+    A package adds one by an entry point of the group ``polyrve.formats`` that names a :class:`Format`. Where it has the
+    suffix of one of polyrve's own, that one is taken unless ``format=`` names the other.
 
     Returns
     -------
@@ -150,7 +228,8 @@ def formats() -> tuple[Format, ...]:
     Warns
     -----
     UserWarning
-        If an entry point cannot be loaded or is no :class:`Format`; it is left out.
+        If an entry point cannot be loaded, is no :class:`Format`, or has the name of another format; it is left out.
+        If it has the suffix of another format.
     """
     rows = list(FORMATS)
     for entry in entry_points(group="polyrve.formats"):
@@ -158,11 +237,26 @@ def formats() -> tuple[Format, ...]:
             row = entry.load()
             if not isinstance(row, Format):
                 raise TypeError(f"expected a polyrve.adapters.registry.Format; got {type(row).__name__}")
+            if any(row.name == other.name for other in rows):
+                raise ValueError(f"expected a name of its own; got {row.name!r}, which another format has")
+            alike = {suffix for other in rows if _same_work(row, other) for suffix in other.suffixes}
         except Exception as error:
-            warnings.warn(f"format {entry.name!r} of an installed package is left out: {error}", stacklevel=2)
-        else:
-            rows.append(row)
+            text = safe_text.message(f"format {entry.name!r} of an installed package is left out: {error}")
+            warnings.warn(text, stacklevel=2)
+            continue
+        rows.append(row)
+        shared = [suffix for suffix in row.suffixes if suffix in alike and row.recognises is None]
+        if shared:
+            warnings.warn(
+                f"format {row.name!r} of an installed package has the suffix {', '.join(shared)} of another format, "
+                f"which is taken unless --format (format=) says {row.name}",
+                stacklevel=2,
+            )
     return tuple(rows)
+
+
+def _same_work(row: Format, other: Format) -> bool:
+    return (row.reads and other.reads) or (row.writes and other.writes)
 
 
 def read(
@@ -217,7 +311,15 @@ def read_map(
 ) -> OrientationMap:
     """Read a planar orientation map.
 
-    Parameters and errors are those of :func:`read`.
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        As for :func:`read`.
+    format : str, optional
+        Name of the format; by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
 
     Returns
     -------
@@ -251,7 +353,15 @@ def read_volume(
 ) -> OrientationVolume:
     """Read an orientation volume.
 
-    Parameters and errors are those of :func:`read`.
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        As for :func:`read`.
+    format : str, optional
+        Name of the format; by default from the suffix, and the content where several share it.
+    **options
+        Further arguments of the format's own ``read``.
 
     Returns
     -------
@@ -444,7 +554,8 @@ def _named(path: Path, name: str, *, writing: bool = False) -> Format:
     for row in formats():
         if row.name == name:
             return row
-    raise FormatError(path, f"expected a format of {', '.join(row.name for row in _able(writing))}; got {name!r}")
+    known = ", ".join(row.name for row in _able(writing))
+    raise FormatError(path, f"expected a format of {known}; got {safe_text.quoted(name)}")
 
 
 def _able(writing: bool) -> list[Format]:
@@ -452,23 +563,40 @@ def _able(writing: bool) -> list[Format]:
 
 
 def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
-    rows = [row for row in formats() if path.suffix.lower() in row.suffixes]
-    if not rows:
-        able = _able(writing)
-        known = sorted({suffix for row in able for suffix in row.suffixes})
-        folders = [row.name for row in able if not row.suffixes]
-        remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
-        raise FormatError(
-            path, f"expected a file name that ends in {', '.join(known)}; got {path.suffix or 'no suffix'}{remedy}"
-        )
-    return rows
+    rows = [row for row in formats() if row.ends(path, writing=writing)]
+    if rows:
+        return rows
+    suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix
+    if not writing and suffix.lower() in _EXPORT:
+        raise FormatError(path, f"expected a file that polyrve reads; {_EXPORT[suffix.lower()]}")
+    able = _able(writing)
+    known = sorted({end for row in able for end in (*row.suffixes, *(() if writing else row.packed))})
+    folders = [row.name for row in able if not row.suffixes]
+    remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
+    got = safe_text.shown(suffix) or "no suffix"
+    raise FormatError(path, f"expected a file name that ends in {', '.join(known)}; got {got}{remedy}")
 
 
 def _of_content(path: Path) -> Format:
+    """The format of a file: the first of its suffix that knows it, polyrve's own before those of other packages."""
     rows = [row for row in _of_suffix(path) if row.reads] or _of_suffix(path)
+    for row in rows:
+        if row.recognises is None or _recognised(row, path):
+            return row
     if len(rows) == 1:
         return rows[0]
-    for row in rows:
-        if row.recognises is not None and row.recognises(path):
-            return row
-    raise FormatError(path, f"expected a file of {', '.join(row.name for row in rows)}; its content is of none of them")
+    names = ", ".join(row.name for row in rows)
+    raise FormatError(path, f"expected a file of {names}; its content is of none of them")
+
+
+def _recognised(row: Format, path: Path) -> bool:
+    if row.recognises is None:
+        return True
+    if row in FORMATS:
+        return row.recognises(path)
+    try:
+        return bool(row.recognises(path))
+    except Exception as error:
+        text = safe_text.message(f"format {row.name!r} of an installed package is left out: {error}")
+        warnings.warn(text, stacklevel=2)
+        return False

@@ -1,4 +1,4 @@
-"""Lines of text files as instruments, editors and copying leave them."""
+"""Lines of text files as instruments, editors, copying and packing leave them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _AFTER_THE_END = b"\0\x1a"
 
 
 def decoded(text: bytes) -> str:
-    """Text in UTF-8, or else in Latin-1."""
+    """Return text in UTF-8, or else in Latin-1, as str."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
@@ -16,7 +16,7 @@ def decoded(text: bytes) -> str:
 
 
 def without_tail(data: memoryview) -> memoryview:
-    """A text without the NULs and marks of its end (0x1A, of DOS) that follow its last line."""
+    """Return a text without the NULs and marks of its end (0x1A, of DOS) that follow its last line, as memoryview."""
     end = len(data)
     while end and data[end - 1] in _AFTER_THE_END:
         end -= 1

@@ -1,4 +1,4 @@
-"""Time and memory of the exports, beside plain files of the same bytes: python benchmarks/exports.py [n]."""
+"""Measure time and memory of the exports, beside plain files of the same bytes: python benchmarks/exports.py [n]."""
 
 import sys
 import tempfile
@@ -84,7 +84,7 @@ def written(path):
 
 
 def beside_damask(n, folder, runs=3):
-    """One material per voxel: ours for n^3 and damask's for (n / 4)^3 in turn, the smallest figures compared."""
+    """One material per voxel: ours for n^3 and damask's for (n / 4)^3 in turn, the shortest times compared."""
     import damask
 
     small, few = voronoi(n), voronoi(n // 4)

@@ -1,12 +1,12 @@
-"""What a GPU would be asked to do: kernels and bytes of one evaluation, compiled for an H100 where there is none.
+"""Count the kernels and bytes of one evaluation on an H100, compiled on a machine without a GPU.
 
     python benchmarks/gpu_kernels.py --jax PYTHON               both sets at 64^3
     python benchmarks/gpu_kernels.py --jax PYTHON --size 128
 
-PYTHON is one of an environment with ``pip install "jax[cuda12]"`` (5 GB): its compiler needs no GPU, and TensorFlow's
-for processors has none for GPUs. The engine goes the ways of a GPU; TensorFlow hands out loss and gradient as one
-program, and JAX compiles it. Loops count as often as they run; a slice of an array counts as the whole of it, so that
-bytes are an upper bound. Times cannot be seen this way.
+PYTHON belongs to an environment with ``pip install "jax[cuda12]"`` (5 GB), whose compiler needs no GPU; TensorFlow for
+processors has no compiler for GPUs. The engine takes the code paths of a GPU, TensorFlow writes loss and gradient as
+one program, and JAX compiles it. A loop counts as often as it runs. A slice counts as the whole array, so that the
+bytes are an upper bound. This measures no times.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ def program(name: str, n: int) -> bytes:
     import run
     import tensorflow as tf
 
+    from polyrve.backend.strategy import GpuStrategy
+
     objective, position = run.objective_of(name, n, run.reference(n))
-    devices = tf.config.list_logical_devices
-    tf.config.list_logical_devices = lambda kind=None: [kind] if kind == "GPU" else devices(kind)
+    objective = replace(objective, state=replace(objective.state, strategy=GpuStrategy()))
     whole = tf.function(objective.value_and_gradient, jit_compile=True, autograph=False)
     return whole.experimental_get_compiler_ir(position)(stage="hlo_serialized")
 

@@ -1,9 +1,9 @@
-"""Kanapy's own route from an EBSD map to a volume; runs in an environment that has Kanapy.
+"""Make a volume from an EBSD map with Kanapy, in an environment that has Kanapy.
 
     python benchmarks/kanapy_rve.py map.ang volume.npz VOXELS SIZE_UM
 
-The statistics of the map, cut off at its 5 and 95 % quantiles; the result is one scalar-first quaternion per voxel, of
-shape (nz, ny, nx, 4), and the time of each step.
+Kanapy takes the statistics of the map, cut off at their 5 and 95 % quantiles. The file holds one scalar-first
+quaternion per voxel, shape (nz, ny, nx, 4), and the time of each step.
 """
 
 import sys

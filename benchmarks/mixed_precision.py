@@ -1,12 +1,12 @@
-"""Matrix products in fewer digits, as GPUs form them: does what is reconstructed get worse?
+"""Reconstruct with matrix products in fewer digits, as GPUs form them, and compare the volumes.
 
-    python benchmarks/mixed_precision.py                  both sets at 32^3 from noise, three seeds
+    python benchmarks/mixed_precision.py                  both sets at 32^3 from random fields, three seeds
     python benchmarks/mixed_precision.py --size 48 --seeds 1
 
-On a GPU TensorFlow rounds the factors of a product in float32 to TensorFloat-32, with 10 bits behind the point, unless
-it is told not to; sums stay in float32. Here the engine goes the ways of a GPU, on the CPU, and factors are rounded
-alike, to 10 bits and to the 7 of bfloat16. Everything else, Fourier transforms and increments included, is left in
-float32. Each row is a run in a process of its own.
+On a GPU TensorFlow rounds the factors of float32 products to TensorFloat-32, with 10 bits behind the point, unless it
+is told not to. Sums stay in float32. This script runs the code paths of a GPU on the CPU and rounds factors in the same
+way, to 10 bits and to the 7 bits of bfloat16. Everything else, such as Fourier transforms and increments, stays in
+float32. Each row is a run in its own process.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def rounded(values: tf.Tensor, bits: int) -> tf.Tensor:
 
 @contextmanager
 def products_in(bits: int) -> Iterator[None]:
-    """The ways of a GPU, products of matrices with rounded factors, also in what descriptors form backwards."""
+    """Take the code paths of a GPU and round the factors of matrix products, in the backward pass too."""
 
     def of_rounded(multiply: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         def call(*arguments: Any, **options: Any) -> tf.Tensor:
@@ -67,7 +67,7 @@ def products_in(bits: int) -> Iterator[None]:
 
 
 def outcome(name: str, bits: int, seed: int, size: int, iterations: int) -> tuple[float, int, int]:
-    """Loss of a run, figures that pass and figures judged."""
+    """Loss of a run, number of metrics that pass and of metrics compared."""
     warnings.simplefilter("ignore")
     scan = run.reference(2 * size)
     with products_in(bits):
@@ -81,25 +81,25 @@ def outcome(name: str, bits: int, seed: int, size: int, iterations: int) -> tupl
             patience=iterations,
             seed=seed,
         )
-    verdict = validate(scan, result.volume, windows=30)
-    return result.loss, verdict.passed, verdict.compared
+    validation = validate(scan, result.volume, windows=30)
+    return result.loss, validation.passed, validation.compared
 
 
 def main() -> None:
-    """Print a table: loss and figures that pass, per set, seed and precision."""
+    """Print a table: loss and metrics that pass, per set, seed and precision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=["paper", "default"])
     options = parser.parse_args()
-    print("| set | seed | products | loss | figures that pass |\n|---|---|---|---|---|", flush=True)
+    print("| set | seed | products | loss | metrics that pass |\n|---|---|---|---|---|", flush=True)
     # A process for each: compiled functions are kept, and would be used again with the factors of the run before.
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name, seed, precision in product(options.sets, range(options.seeds), BITS):
             job = name, BITS[precision], seed, options.size, options.iterations
-            loss, passed, judged = pool.apply(outcome, job)
-            print(f"| {name} | {seed} | {precision} | {loss:.4e} | {passed} of {judged} |", flush=True)
+            loss, passed, compared = pool.apply(outcome, job)
+            print(f"| {name} | {seed} | {precision} | {loss:.4e} | {passed} of {compared} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""polyrve beside its peers: volumes made from one map, judged by the same figures.
+"""Compare polyrve with its peers: volumes made from one map, validated by the same metrics.
 
     python benchmarks/peers.py ../shared/data/small_in100_slice_v8.dream3d --voxels 32 --spacing 0.7 \
         --kanapy kanapy_32.npz --output docs/results/peers.md
 
-``--kanapy`` takes what ``benchmarks/kanapy_rve.py`` made from the map that ``--map-only map.ang`` writes, in Kanapy's
-own environment. The Laguerre tessellation is DAMASK's: seeds at random, as many as the map's chords ask for, each cell
-with the orientation of a point of the map drawn at random.
+``--map-only map.ang`` writes the map for Kanapy. ``benchmarks/kanapy_rve.py``, run in Kanapy's own environment, makes a
+volume from it, which ``--kanapy`` takes. The Laguerre tessellation is made by DAMASK. Its seeds are random, their
+number follows from the map's chords, and each cell takes the orientation of a random point of the map.
 """
 
 import argparse
@@ -26,7 +26,7 @@ POISSON_VORONOI_CHORD = 0.6872
 
 def single_phase(path: Path) -> OrientationMap:
     """The map with all points in its first phase."""
-    field = polyrve.read(path)
+    field = polyrve.read_map(path)
     lattice = (3.52, 3.52, 3.52, 90.0, 90.0, 90.0) if not field.phases[0].lattice[0] else field.phases[0].lattice
     phase = polyrve.Phase(field.phases[0].name, field.phases[0].laue, lattice)
     return field.evolve(phase_ids=np.minimum(field.phase_ids, 1), phases=(phase,), properties={})
@@ -52,7 +52,7 @@ def volume(quaternions: np.ndarray, field: OrientationMap, spacing: float) -> Or
 
 def table(validations: dict[str, Validation]) -> str:
     names = list(validations)
-    lines = [f"| figure | floor | limit | {' | '.join(names)} |", f"|---|---|---|{'---|' * len(names)}"]
+    lines = [f"| metric | floor | limit | {' | '.join(names)} |", f"|---|---|---|{'---|' * len(names)}"]
     first = validations[names[0]]
     for row in first.results:
         cells = []
@@ -74,7 +74,7 @@ def table(validations: dict[str, Validation]) -> str:
 
 
 def wins(validations: dict[str, Validation], peer: str) -> str:
-    """Titles of the figures in which a peer is better than polyrve."""
+    """Titles of the metrics in which a peer is better than polyrve."""
     titles = []
     for row in validations[peer].results:
         own = validations["polyrve"][row.key].value
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--voxels", type=int, default=32)
     parser.add_argument("--spacing", type=float, default=0.7, help="um")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kanapy", type=Path, help="what kanapy_rve.py made")
+    parser.add_argument("--kanapy", type=Path, help="volume written by kanapy_rve.py")
     parser.add_argument("--polyrve", type=Path, help="a finished reconstruction instead of a new one")
     parser.add_argument("--map-only", type=Path, help="write the map for Kanapy and stop")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings of the reconstruction")
@@ -104,7 +104,7 @@ def main() -> None:
     volumes, notes = {}, []
     start = time.perf_counter()
     if arguments.polyrve:
-        volumes["polyrve"] = polyrve.read(arguments.polyrve)
+        volumes["polyrve"] = polyrve.read_volume(arguments.polyrve)
     else:
         settings = dict(item.split("=", 1) for item in arguments.set)
         result = polyrve.reconstruct(
@@ -127,7 +127,7 @@ def main() -> None:
         [
             "# polyrve beside its peers",
             "",
-            "All volumes are made from the same map and judged by the same figures ([how](../judging.md)), made by",
+            "All volumes are made from the same map and [validated](../validation.md) by the same metrics:",
             "",
             "```",
             *(["python benchmarks/peers.py MAP --map-only map.ang"] if arguments.kanapy else []),
@@ -139,11 +139,11 @@ def main() -> None:
             f"python benchmarks/peers.py MAP --voxels {voxels} --spacing {spacing:g} {own}{other}",
             "```",
             "",
-            f"with MAP = {arguments.map.name}. The Laguerre tessellation is DAMASK's, seeds at random, each cell with",
-            "the orientation of a point of the map drawn at random.",
+            f"MAP is {arguments.map.name}. DAMASK makes the Laguerre tessellation; its seeds are random, and each cell",
+            "takes the orientation of a random point of the map.",
             "",
             f"{field.shape[1]} x {field.shape[0]} points of {field.spacing[1]:.3g} um; volumes of {voxels}^3 voxels of "
-            f"{spacing:g} um, seed {arguments.seed}. Bold: best of the row; (warn): outside the limit.",
+            f"{spacing:g} um, seed {arguments.seed}. Bold is the best value of a row; (warn) lies outside the limit.",
             "",
             table(validations),
             "",

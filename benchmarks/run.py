@@ -1,13 +1,13 @@
-"""Side-by-side timings of the engine: against MCRpy on its own work, and against floors measured in the same run.
+"""Time the engine against MCRpy on MCRpy's work, and against floors measured in the same run.
 
-    make bench                                  sizes 32, 64 and 96, all figures
+    make bench                                  sizes 32, 64 and 96, everything
     make bench ARGS="--sizes 32 --quick"
     make bench ARGS="--clock processor"         on a machine that is shared
-    make bench ARGS="--device GPU --sizes 64"   the same figures on a GPU, against the GPU's own rates
+    make bench ARGS="--device GPU --sizes 64"   the same on a GPU, against the GPU's own rates
 
-Every ratio is one of minima taken in one run, since machines differ and are shared. The floor of a set is the time
-that its arithmetic and its traffic would take at the device's own rates: bytes at the rate of a copy, products and
-increments at the rate of a matrix product, FFTs at the rate of the FFTs.
+Machines differ and are shared, so that every ratio is one of the shortest times in one run. The floor of a set is the
+time that its arithmetic and its traffic would take at the rates of the device: bytes at the rate of a copy, products
+and increments at the rate of a matrix product, FFTs at the rate of an FFT.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GOALS: dict[str, tuple[str, float]] = {
     "peak memory per voxel beyond the program, 96^3, kB": ("<=", 1.0),
     "forecast and measured peak memory, larger / smaller, 64^3": ("<=", 1.2),
     "forecast and measured peak memory, larger / smaller, 96^3": ("<=", 1.2),
-    "time to 1e-3 of the starting loss: SciPy from noise / default": (">=", 10.0),
+    "time to 1e-3 of the first loss: SciPy from random / default": (">=", 10.0),
     "material.yaml, voxel-wise: damask.ConfigMaterial.save / polyrve, 24^3": (">=", 50.0),
     "million-point .ang, first read of a process: orix.io.load / polyrve.read": (">=", 5.0),
     "million-point .ang, read again: orix.io.load / polyrve.read": (">=", 5.0),
@@ -80,15 +80,15 @@ class Bench:
                 taken[name].append(self.clock() - start)
         return {name: min(times) for name, times in taken.items()}
 
-    def report(self, figure: str, value: float) -> None:
+    def report(self, name: str, value: float) -> None:
         """Add a row and print it."""
-        sign, goal = GOALS.get(figure, ("", float("nan")))
+        sign, goal = GOALS.get(name, ("", float("nan")))
         ok = None if not sign else bool(value >= goal if sign == ">=" else value <= goal)
         written = f"{sign} {goal:g}" if sign else None
-        self.results.append({"figure": figure, "value": float(f"{value:.4g}"), "goal": written, "ok": ok})
+        self.results.append({"name": name, "value": float(f"{value:.4g}"), "goal": written, "ok": ok})
         self.output.write_text(json.dumps(self.results, indent=1) + "\n")
         verdict = "" if ok is None else "ok" if ok else "NOT MET"
-        print(f"{figure:75s} {value:12.4g}  {written or '':8s} {verdict}", flush=True)
+        print(f"{name:75s} {value:12.4g}  {written or '':8s} {verdict}", flush=True)
 
 
 def rates(bench: Bench, n: int) -> dict[str, float]:
@@ -177,7 +177,7 @@ def floor(names: tuple[str, ...], objective: Any, n: int, rate: dict[str, float]
 
 
 def reference(n: int) -> Any:
-    """A section of the embedded specimen as the map, with room for n voxels."""
+    """A section of a synthetic specimen as the map, larger than n voxels."""
     from polyrve.microstructure.synthetic import make_specimen
 
     return make_specimen((8, n + n // 2, n + n // 2), seed=1).field.section(0, 3).evolve(periodic=False)
@@ -192,7 +192,8 @@ def objective_of(name: str, n: int, scan: Any) -> tuple[Any, Any]:
     group = 1 if name == "paper" else None
     problem = prepare(scan, shape=(n, n, n), descriptors=name, sections_per_group=group, initial="random")
     sections = problem.on_grid((n, n, n))
-    return problem.objective(sections, (n, n, n)), tf.constant(problem.start(sections, (n, n, n))[1], tf.float32)
+    _, position = problem.initial_field(sections, (n, n, n))
+    return problem.objective(sections, (n, n, n)), tf.constant(position, tf.float32)
 
 
 class Timed:
@@ -252,7 +253,7 @@ def timed_sets(bench: Bench, n: int, rate: dict[str, float], scan: Any) -> dict[
 
 
 def mcrpy_gradient(n: int) -> Callable[[], Any]:
-    """MCRpy's gradient for one scalar field: FFTCorrelations (window 16) and Variation."""
+    """MCRpy's gradient for one scalar field: FFTCorrelations (lags up to 16) and Variation."""
     import tensorflow as tf
     from mcrpy.descriptors.FFTCorrelations import FFTCorrelations
     from mcrpy.descriptors.Variation import Variation
@@ -277,7 +278,7 @@ def mcrpy_gradient(n: int) -> Callable[[], Any]:
 
 
 def same_work(n: int) -> Callable[[], Any]:
-    """The same work: one scalar channel, two-point correlations per section (window 15) and mean variation."""
+    """The same work: one scalar channel, two-point correlations per section (lags up to 15) and mean variation."""
     import tensorflow as tf
 
     from polyrve.descriptors import TwoPoint, Variation
@@ -337,7 +338,7 @@ def objective_and_steps(n: int, iterations: int) -> None:
 
 
 def whole_run(n: int, iterations: int) -> int:
-    """A few iterations from noise and the volume that they give; the forecast of their memory in bytes."""
+    """Run a few iterations from random orientations to a volume; return the forecast of their memory in bytes."""
     from polyrve.reconstruction.run import prepare, reconstruct
 
     settings = {"shape": (n, n, n), "initial": "random", "sharpen": False, "iterations": iterations, "patience": 1000}
@@ -347,7 +348,7 @@ def whole_run(n: int, iterations: int) -> int:
 
 
 def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
-    """Wall time to 1e-3 of the loss of noise: default settings against SciPy's L-BFGS-B from noise on one grid."""
+    """Wall time to 1e-3 of the loss of a random field: default settings against SciPy's L-BFGS-B from that field."""
     import tensorflow as tf
 
     from polyrve.optimizers import minimize
@@ -357,25 +358,23 @@ def time_to_thousandth(n: int, report: Callable[..., None]) -> None:
     taken = {}
     target = None
     for name, settings in {
-        "SciPy from noise": {"initial": "random", "optimizer": "scipy-lbfgsb"},
+        "SciPy from random": {"initial": "random", "optimizer": "scipy-lbfgsb"},
         "default": {},
     }.items():
         begin = time.perf_counter()
         problem = prepare(scan, shape=(n, n, n), **settings)
         sections = problem.on_grid((n, n, n))
         objective = problem.objective(sections, (n, n, n))
-        position = tf.constant(problem.start(sections, (n, n, n))[1], tf.float32)
+        position = tf.constant(problem.initial_field(sections, (n, n, n))[1], tf.float32)
         if target is None:
             target = 1e-3 * float(objective.value_and_gradient(position)[0])
             begin = time.perf_counter()
         method = settings.get("optimizer", "lbfgs")
         minimum = minimize(objective, position, method=method, max_iterations=1500, patience=2000, target=target)
         taken[name] = time.perf_counter() - begin
-        report(f"time to 1e-3 of the starting loss, {name}, {n}^3: seconds", taken[name])
-        report(f"time to 1e-3 of the starting loss, {name}, {n}^3: loss over target", minimum.value / target)
-    report(
-        "time to 1e-3 of the starting loss: SciPy from noise / default", taken["SciPy from noise"] / taken["default"]
-    )
+        report(f"time to 1e-3 of the first loss, {name}, {n}^3: seconds", taken[name])
+        report(f"time to 1e-3 of the first loss, {name}, {n}^3: loss over target", minimum.value / target)
+    report("time to 1e-3 of the first loss: SciPy from random / default", taken["SciPy from random"] / taken["default"])
 
 
 def writers(bench: Bench, folder: Path) -> None:
@@ -383,7 +382,8 @@ def writers(bench: Bench, folder: Path) -> None:
     import damask
 
     import polyrve
-    from polyrve.microstructure.synthetic import make_specimen, measure
+    from polyrve.microstructure.instrument import simulate_scan
+    from polyrve.microstructure.synthetic import make_specimen
 
     rve = make_specimen((24, 24, 24), seed=0)
     ours = bench.seconds(
@@ -392,7 +392,7 @@ def writers(bench: Bench, folder: Path) -> None:
     material = damask.ConfigMaterial.load(folder / "job" / "material.yaml")
     theirs = bench.seconds(lambda: material.save(folder / "theirs.yaml"), 1)
     bench.report("material.yaml, voxel-wise: damask.ConfigMaterial.save / polyrve, 24^3", theirs / ours)
-    section = measure(make_specimen((8, 1000, 1000), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
+    section = simulate_scan(make_specimen((8, 1000, 1000), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
     path = folder / "million.ang"
     polyrve.write(section, path, force=True)
     first, again = read_times("polyrve", path, bench)
@@ -400,14 +400,14 @@ def writers(bench: Bench, folder: Path) -> None:
     bench.report("million-point .ang, first read of a process: orix.io.load / polyrve.read", first_of_orix / first)
     bench.report("million-point .ang, read again: orix.io.load / polyrve.read", again_of_orix / again)
     smaller = folder / "smaller.ang"
-    section = measure(make_specimen((8, 632, 632), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
+    section = simulate_scan(make_specimen((8, 632, 632), grain_size=60.0, seed=0).field, axis=0, index=0, seed=0)
     polyrve.write(section, smaller)
     program = Path(sys.executable).with_name("polyrve")
-    for figure, arguments in (
+    for name, arguments in (
         ("polyrve --help: seconds", ["--help"]),
         ("polyrve info, .ang of 400 000 points: seconds", ["info", str(smaller)]),
     ):
-        bench.report(figure, min(_process_seconds([str(program), *arguments], bench) for _ in range(3)))
+        bench.report(name, min(_process_seconds([str(program), *arguments], bench) for _ in range(3)))
 
 
 def read_times(program: str, path: Path, bench: Bench) -> tuple[float, float]:
@@ -445,7 +445,7 @@ def _process_seconds(command: list[str], bench: Bench) -> float:
 
 
 def main() -> None:
-    """Run all figures, print the table and write it beside this file."""
+    """Measure everything, print the table and write it beside this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 96])
     parser.add_argument("--quick", action="store_true", help="leave out memory, writers and the time to 1e-3")
@@ -491,8 +491,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 writers(bench, Path(folder))
         time_to_thousandth(options.size_of_runs, bench.report)
-    absent = GOALS.keys() - {row["figure"] for row in bench.results}
-    print("".join(f"not measured: {figure}\n" for figure in GOALS if figure in absent), end="")
+    absent = GOALS.keys() - {row["name"] for row in bench.results}
+    print("".join(f"not measured: {name}\n" for name in GOALS if name in absent), end="")
     missed = sum(row["ok"] is False for row in bench.results)
     print(f"{sum(row['ok'] is True for row in bench.results)} goals met, {missed} not; peak of this process "
           f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB; table in {output}")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What each descriptor earns: sets with one left out or added, on equiaxed, elongated and twinned maps.
+"""What each descriptor contributes: sets without one or with one more, on equiaxed, elongated and twinned maps.
 
 python examples/ablation.py --output docs/figures/ablation.png
 """
@@ -32,7 +32,7 @@ def sets() -> dict[str, dict[str, float]]:
 
 
 def materials(side: int) -> dict[str, OrientationMap]:
-    """Maps of the embedded specimen: equiaxed, elongated and twinned grains."""
+    """Maps of synthetic specimens: equiaxed, elongated and twinned grains."""
     return {
         "equiaxed": section(side),
         "elongated": section(side, elongation=(1.0, 3.0, 1.0)),
@@ -44,7 +44,7 @@ def main(
     scans: Mapping[str, OrientationMap],
     size: int = 64,
     iterations: int = 200,
-    start: str = "polycrystal",
+    initial: str = "polycrystal",
     seeds: Sequence[int] = (0, 1, 2),
     output: Path | None = None,
 ) -> Runs:
@@ -53,7 +53,7 @@ def main(
     Returns
     -------
     dict of str to dict
-        By map and set, the reconstructions and the medians of their figures over the seeds.
+        By map and set, the reconstructions and the medians of their metrics over the seeds.
     """
     results: Runs = {}
     for material, scan in scans.items():
@@ -61,13 +61,13 @@ def main(
         for name, weights in sets().items():
             runs = [
                 polyrve.reconstruct(
-                    scan, shape=(1, size, size), descriptors="default", iterations=iterations, initial=start, seed=seed,
-                    weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, sharpen=False, tolerance=0.0,
+                    scan, shape=(1, size, size), descriptors="default", iterations=iterations, initial=initial,
+                    seed=seed, weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, sharpen=False, tolerance=0.0,
                 )
                 for seed in seeds
             ]  # fmt: skip
-            figures = [validated(scan, result.volume)[0] for result in runs]
-            results[material][name] = runs, {key: float(np.median([f[key] for f in figures])) for key in VALIDATED}
+            values = [validated(scan, result.volume)[0] for result in runs]
+            results[material][name] = runs, {key: float(np.median([v[key] for v in values])) for key in VALIDATED}
     if output is not None:
         panels = {}
         for material, scan in scans.items():
@@ -80,15 +80,15 @@ def main(
 
 def command(argv: Sequence[str] | None = None) -> Any:
     parser = arguments(__doc__, size=64, iterations=200)
-    parser.add_argument("--start", default="polycrystal", choices=("exemplar", "polycrystal", "random"))
+    parser.add_argument("--initial", default="polycrystal", choices=("exemplar", "polycrystal", "random"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args(argv)
     scans = materials(2 * options.size)
     if options.map is not None:
         scans = {options.map.stem: read_map(options.map, options.spacing)}
-    results = main(scans, options.size, options.iterations, options.start, range(options.seeds), options.output)
+    results = main(scans, options.size, options.iterations, options.initial, range(options.seeds), options.output)
     for material, runs in results.items():
-        rows = [(name, *figures.values()) for name, (_, figures) in runs.items()]
+        rows = [(name, *values.values()) for name, (_, values) in runs.items()]
         print(f"\n{material}\n\n" + table(["set", *VALIDATED.values()], rows))
     return results
 

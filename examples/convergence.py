@@ -23,7 +23,7 @@ SNAPSHOTS = (0, 10, 30, 100, 300, 1000)
 def main(
     scan: OrientationMap, size: int = 64, iterations: int = 1000, descriptors: str = "paper", output: Path | None = None
 ) -> tuple[Minimum, dict[int, OrientationMap]]:
-    """Reconstruct from noise and keep the map at some iterations.
+    """Reconstruct from random orientations and keep the map at some iterations.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def main(
             volume = problem.volume(iteration.position.numpy())
             snapshots[iteration.iteration] = plane(volume)
 
-    start = tf.constant(problem.start(maps, shape)[1], tf.float32)
+    start = tf.constant(problem.initial_field(maps, shape)[1], tf.float32)
     minimum = minimize(objective, start, max_iterations=iterations, tolerance=0.0, callback=keep)
     if output is not None:
         draw(scan, minimum, objective.names, snapshots, output)

@@ -38,12 +38,20 @@ def main(
     output: Path | None = None,
     studies: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> dict[str, Runs]:
-    """Reconstruct from noise, as in the paper, with each weighting; by default those of :func:`weightings`.
+    """Reconstruct from random orientations, as in the paper, with each weighting.
+
+    Parameters
+    ----------
+    scan : OrientationMap
+    size, iterations : int
+    output : Path, optional
+    studies : mapping, optional
+        Weights by study and title; by default those of :func:`weightings`.
 
     Returns
     -------
     dict of str to dict
-        By study and weighting, the reconstruction and its figures.
+        By study and weighting, the reconstruction and its metrics.
     """
     results: dict[str, Runs] = {}
     for study, chosen_weights in (weightings() if studies is None else studies).items():

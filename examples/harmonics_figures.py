@@ -1,6 +1,6 @@
-"""Proof that the default harmonics of every Laue group separate its orientations, and their figures.
+"""Prove that the default harmonics of every Laue group separate its orientations, and draw them.
 
-Usage: ``python examples/harmonics_figures.py [folder of the figures]``. See ``docs/harmonics.md``.
+Usage: ``python examples/harmonics_figures.py [folder of the pictures]``. See ``docs/harmonics.md``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 
 
 def distance(harmonics: SymmetrizedHarmonics, misorientation: np.ndarray) -> np.ndarray:
-    """Distance D of the feature vectors of two orientations, by the addition theorem from their misorientation.
+    """Distance D between the harmonics of two orientations, by the addition theorem from their misorientation.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def disorientation(harmonics: SymmetrizedHarmonics, misorientation: np.ndarray) 
 def rates(harmonics: SymmetrizedHarmonics) -> tuple[float, float]:
     """Smallest and largest dD/dw at w = 0 over all rotation axes, per degree; exact by a complex step.
 
-    D is a chord of the curve of constant speed dD/dw that a growing rotation draws in feature space, so the larger
-    number is also the Lipschitz constant of D.
+    A growing rotation moves the vector of harmonics at the constant speed dD/dw, and D is a chord of that curve.
+    The larger number is therefore also the Lipschitz constant of D.
     """
     step = 1e-20
     jacobian = []
@@ -70,11 +70,11 @@ def nearest_at(harmonics: SymmetrizedHarmonics, angle: float) -> float:
 def proves(harmonics: SymmetrizedHarmonics, bound: float, angle: float, depth: int = 12) -> bool:
     """Whether D >= bound for every disorientation of at least an angle, by branch and bound.
 
-    The misorientations are covered by cells of the four faces of a hypercube around the 3-sphere. The central
-    projection of a face is no expansion, so every point of a cell of edge h is within the rotation angle sqrt(3) h of
-    its centre, and D there is at least D(centre) - (Lipschitz constant) sqrt(3) h. A cell is settled if that reaches
-    the bound, if it lies within the ball of the angle, or outside the zone of the disorientations; else it is cut
-    in eight.
+    The misorientations are covered by cubes on the four faces of a hypercube around the 3-sphere. The central
+    projection of a face shortens distances, so every point of a cube of edge h is within the rotation angle sqrt(3) h
+    of its centre, and D there is at least D(centre) - (Lipschitz constant) sqrt(3) h. A cube is settled if that
+    reaches the bound, if it lies within the ball of the angle, or outside the zone of the disorientations. Any other
+    cube is cut in eight.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def proves(harmonics: SymmetrizedHarmonics, bound: float, angle: float, depth: i
     angle : float
         Disorientation in degrees.
     depth : int
-        Times that a cell may be cut.
+        Times that a cube may be cut.
 
     Returns
     -------
     bool
-        False if a cell centre is a counterexample, or if cells are left at the greatest depth.
+        False if the centre of a cube is a counterexample, or if cubes are left at the greatest depth.
     """
     lipschitz = np.rad2deg(rates(harmonics)[1])
     limit = np.deg2rad(angle)
@@ -181,12 +181,12 @@ def draw_distances(path: Path) -> None:
     panels[-2].tick_params(labelbottom=True)
     panels[7].tick_params(labelbottom=True)
     figure.supxlabel("disorientation (degrees)")
-    figure.supylabel("distance D of the feature vectors")
+    figure.supylabel("distance D between the harmonics")
     figure.savefig(path, dpi=80)
 
 
 def main(folder: Path | None = None) -> dict[str, bool]:
-    """Prove separation for every Laue group, print the table, and draw the figures if a folder is given.
+    """Prove separation for every Laue group, print the table, and draw the pictures if a folder is given.
 
     Returns
     -------

@@ -43,13 +43,13 @@ class Outcome:
     result : polyrve.Reconstruction
     madograms : list of (ndarray, ndarray)
         See :func:`study.madograms`.
-    figures : dict of str to float
-        See :func:`study.compared`.
+    metrics : dict of str to float
+        See :func:`study.validated`.
     """
 
     result: polyrve.Reconstruction
     madograms: list[tuple[np.ndarray, np.ndarray]]
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
     @property
     def errors(self) -> np.ndarray:
@@ -62,13 +62,13 @@ def main(
     size: int = 64,
     dimensions: int = 2,
     iterations: int = 1000,
-    start: str = "exemplar",
+    initial: str = "exemplar",
     levels: int = 1,
     seed: int = 0,
-    window: int = 16,
+    largest_lag: int = 16,
     output: Path | None = None,
 ) -> Outcome:
-    """Match the madogram at all lags of a window, with the disorientation spectrum and the texture.
+    """Match the madogram at all lags up to a largest one, with the disorientation spectrum and the texture.
 
     Parameters
     ----------
@@ -77,10 +77,11 @@ def main(
     size, dimensions : int
         Edge of the reconstruction in voxels, and 2 or 3.
     iterations : int
-    start : str
+    initial : str
+        How the initial field is made.
     levels, seed : int
-    window : int
-        Largest lag, voxels.
+    largest_lag : int
+        Voxels.
     output : Path, optional
 
     Returns
@@ -88,12 +89,12 @@ def main(
     Outcome
     """
     shape = (1 if dimensions == 2 else size, size, size)
-    descriptors = all_lags(WEIGHTS, scan, shape, window, coarse=dimensions == 3)
+    descriptors = all_lags(WEIGHTS, scan, shape, largest_lag, coarse=dimensions == 3)
     result = polyrve.reconstruct(
-        scan, shape=shape, descriptors=descriptors, largest_lag=window, iterations=iterations, initial=start, levels=levels,
-        seed=seed, sharpen=False, tolerance=0.0,
+        scan, shape=shape, descriptors=descriptors, largest_lag=largest_lag, iterations=iterations, initial=initial,
+        levels=levels, seed=seed, sharpen=False, tolerance=0.0,
     )  # fmt: skip
-    outcome = Outcome(result, madograms(scan, result.volume, window), validated(scan, result.volume)[0])
+    outcome = Outcome(result, madograms(scan, result.volume, largest_lag), validated(scan, result.volume)[0])
     if output is not None:
         draw_maps(scan, outcome, output)
         draw_poles(scan, outcome, output.with_stem(f"{output.stem}_poles"))
@@ -129,8 +130,8 @@ def draw_poles(scan: OrientationMap, outcome: Outcome, path: Path) -> None:
     from polyrve.report.plots import pole_figures
     from polyrve.validation.run import compare
 
-    map_sample, volume_sample = next(iter(compare(scan, outcome.result.volume, windows=1).pairs.values()))
-    content = pole_figures([("map", map_sample), ("reconstruction", volume_sample)], 1)
+    of_map, of_volume = next(iter(compare(scan, outcome.result.volume, windows=1).pairs.values()))
+    content = pole_figures([("map", of_map), ("reconstruction", of_volume)], 1)
     Image.open(io.BytesIO(content)).convert("P", palette=Image.Palette.ADAPTIVE).save(path, optimize=True)
 
 
@@ -162,23 +163,23 @@ def draw_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> N
 def command(argv: Sequence[str] | None = None) -> Any:
     parser = arguments(__doc__, size=64, iterations=1000)
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
-    parser.add_argument("--start", default="exemplar", choices=("exemplar", "polycrystal", "random"))
+    parser.add_argument("--initial", default="exemplar", choices=("exemplar", "polycrystal", "random"))
     parser.add_argument("--levels", type=int, default=1, help="grids, from coarse to fine")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     side = options.size * (2 if options.dimensions == 2 else 10)
     scan = section(side) if options.map is None else read_map(options.map, options.spacing)
-    window = min(16, options.size // 2 - 1)
+    largest_lag = min(16, options.size // 2 - 1)
     outcome = main(
-        scan, options.size, options.dimensions, options.iterations, options.start, options.levels, options.seed,
-        window, options.output,
+        scan, options.size, options.dimensions, options.iterations, options.initial, options.levels, options.seed,
+        largest_lag, options.output,
     )  # fmt: skip
     errors = outcome.errors
     print(
-        f"madogram, {errors.size} relative errors up to lag {window}: {(errors < 0.01).mean():.4f} below 1 %, "
+        f"madogram, {errors.size} relative errors up to lag {largest_lag}: {(errors < 0.01).mean():.4f} below 1 %, "
         f"{(errors < 0.02).mean():.4f} below 2 %, {(errors < 0.05).mean():.4f} below 5 %, largest {errors.max():.4f}"
     )
-    rows = [(outcome.result.history[0].loss, outcome.result.loss, *outcome.figures.values())]
+    rows = [(outcome.result.history[0].loss, outcome.result.loss, *outcome.metrics.values())]
     print(table(["first loss", "last loss", *VALIDATED.values()], rows))
     return outcome
 

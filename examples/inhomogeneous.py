@@ -1,4 +1,4 @@
-"""A map with a gradient of grain size and texture, and what stationary statistics lose of it (paper: figure 14).
+"""A map with two grain sizes and textures, and what statistics of the whole map lose of it (paper: figure 14).
 
 python examples/inhomogeneous.py --output docs/figures/inhomogeneous.png
 """
@@ -22,18 +22,18 @@ BANDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A reconstruction, its figures, and how boundaries are spread over bands of columns.
+    """A reconstruction, its metrics, and the share of boundaries in bands of columns.
 
     Attributes
     ----------
     result : polyrve.Reconstruction
-    figures : dict of str to float
+    metrics : dict of str to float
     expected, found : ndarray, shape (BANDS,)
         Fraction of neighbours along x and y that are more than 10 degrees apart, by band, in map and reconstruction.
     """
 
     result: polyrve.Reconstruction
-    figures: dict[str, float]
+    metrics: dict[str, float]
     expected: np.ndarray
     found: np.ndarray
 
@@ -63,7 +63,7 @@ def boundaries(field: OrientationMap) -> np.ndarray:
 
 
 def main(scan: OrientationMap, size: int = 64, iterations: int = 300, output: Path | None = None) -> Outcome:
-    """Reconstruct from noise on three grids with the default descriptors."""
+    """Reconstruct from random orientations on three grids with the default descriptors."""
     result = polyrve.reconstruct(
         scan, shape=(1, size, size), iterations=iterations, initial="random", levels=3, sharpen=False, tolerance=0.0
     )
@@ -80,7 +80,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
     outcome = main(scan, options.size, options.iterations, options.output)
     rows = [("map", *map(float, outcome.expected)), ("reconstruction", *map(float, outcome.found))]
     print(table(["boundary fraction", *(f"band {i + 1}" for i in range(BANDS))], rows))
-    print(table(["last loss", *VALIDATED.values()], [(outcome.result.loss, *outcome.figures.values())]))
+    print(table(["last loss", *VALIDATED.values()], [(outcome.result.loss, *outcome.metrics.values())]))
     return outcome
 
 

@@ -81,20 +81,22 @@ def particles(side: int, radii: tuple[float, float], fraction: float = 0.3, seed
 def main(
     first: OrientationMap, second: OrientationMap, size: int = 64, iterations: int = 600, output: Path | None = None
 ) -> list[Step]:
-    """Reconstruct from descriptors interpolated in equal steps, from noise, with the paper's set.
+    """Reconstruct from descriptors interpolated in equal steps, from random orientations, with the paper's set.
 
-    With the default set noise stays noise here: two sharp orientations make its thresholds a landscape of many minima.
+    The default set fails here: with two exact orientations its thresholds have many local minima.
 
     Returns
     -------
     list of Step
     """
-    settings = {"shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper"}
-    ends = [measure_targets(field, **settings) for field in (first, second)]
+    settings: dict[str, Any] = {
+        "shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper",
+    }  # fmt: skip
+    start, end = (measure_targets(field, **settings) for field in (first, second))
     steps = []
     for share in SHARES:
         result = polyrve.reconstruct(
-            interpolate(*ends, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
+            interpolate(start, end, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
         )
         steps.append(Step(share, result, *shapes(plane(result.volume))))
     if output is not None:

@@ -1,4 +1,4 @@
-"""All optimizers on one problem, from noise, over 1000 iterations (paper: figure 18).
+"""All optimizers on one problem, from random orientations, over 1000 iterations (paper: figure 18).
 
 python examples/optimizer_comparison.py --output docs/figures/optimizers.png
 """
@@ -18,7 +18,7 @@ from polyrve.optimizers import METHODS, Iteration, Minimum, minimize
 from polyrve.reconstruction.problem import prepare
 
 EVALUATIONS = 2
-"""A run ends after so many evaluations per iteration that it may have; SciPy's TNC takes some fifty in each."""
+"""A run may take so many evaluations per allowed iteration; SciPy's TNC takes some fifty in each."""
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "lbfgs": ("lbfgs", {}),
@@ -39,7 +39,7 @@ def main(
     runs: Sequence[str] = tuple(RUNS),
     output: Path | None = None,
 ) -> dict[str, list[Minimum]]:
-    """Minimise the same loss from the same noise with each method, within as many iterations and twice the evaluations.
+    """Minimise one loss from one initial field with each method, within as many iterations and twice the evaluations.
 
     Returns
     -------
@@ -56,13 +56,16 @@ def main(
         problem = prepare(scan, shape=shape, given=descriptors, initial="random", seed=seed)
         maps = problem.on_grid(shape)
         objective = problem.objective(maps, shape)
-        start = tf.constant(problem.start(maps, shape)[1], tf.float32)
+        start = tf.constant(problem.initial_field(maps, shape)[1], tf.float32)
         for name in runs:
             if seed != seeds[0] and "lbfgs" not in name:
                 continue
             method, options = RUNS[name]
-            limits = {"max_iterations": iterations, "tolerance": 0.0, "callback": spent}
-            results[name].append(minimize(objective, start, method=method, **limits, **options))
+            results[name].append(
+                minimize(
+                    objective, start, method=method, max_iterations=iterations, tolerance=0.0, callback=spent, **options
+                )
+            )
     if output is not None:
         draw(results, output)
     return results

@@ -1,4 +1,4 @@
-"""Sections one by one or pooled: which volume is nearer to a specimen whose 3D truth is known.
+"""Sections matched one by one or pooled: which volume comes closer to a specimen whose 3D truth is known.
 
 python examples/pooling.py --output docs/figures/pooling.png
 """
@@ -22,10 +22,10 @@ from polyrve.validation.run import Validation
 Runs = dict[tuple[str, str, str], tuple[polyrve.Reconstruction, Validation]]
 
 CASES = (("paper", "random"), ("default", "random"), ("default", "exemplar"))
-"""Descriptor set and start."""
+"""Descriptor set and initial field."""
 
-FIGURES = (*(key for key in VALIDATED if key != "madogram_within_5"), "grain_size_area", "orientation_spread")
-"""Figures of volumes; correlations are not among them."""
+METRICS = (*(key for key in VALIDATED if key != "madogram_within_5"), "grain_size_area", "orientation_spread")
+"""Metrics of whole volumes, which correlations are not among."""
 
 
 def main(
@@ -37,25 +37,37 @@ def main(
     output: Path | None = None,
     **settings: Any,
 ) -> Runs:
-    """Reconstruct volumes from one section and compare them with the whole specimen; settings are further ones.
+    """Reconstruct volumes from one section and compare them with the whole specimen.
+
+    Parameters
+    ----------
+    truth : GrainVolume
+    scan : OrientationMap
+        A section of it.
+    size, iterations : int
+    cases : sequence of (str, str)
+        Descriptor sets and initial fields.
+    output : Path, optional
+    **settings
+        Further settings of the reconstruction.
 
     Returns
     -------
     dict of (str, str, str) to (Reconstruction, Validation)
-        By descriptor set, start and pooling.
+        By descriptor set, initial field and pooling.
     """
     runs: Runs = {}
-    for descriptors, start in cases:
+    for descriptors, initial in cases:
         for pooling, group in (("each section", 1), ("all sections", None)):
             result = polyrve.reconstruct(
                 scan, shape=(size,) * 3, descriptors=descriptors, sections_per_group=group, iterations=iterations,
-                initial=start, sharpen=False, tolerance=0.0, **settings,
+                initial=initial, sharpen=False, tolerance=0.0, **settings,
             )  # fmt: skip
-            runs[descriptors, start, pooling] = result, validated(truth.field, result.volume)[1]
+            runs[descriptors, initial, pooling] = result, validated(truth.field, result.volume)[1]
     if output is not None:
         panels = {"the specimen": plane(truth.field)}
         for names, (result, _) in runs.items():
-            panels[f"{names[0]}, {names[1]} start,\n{names[2]}"] = plane(result.volume)
+            panels[f"{names[0]} set, {names[1]},\n{names[2]}"] = plane(result.volume)
         gallery(output, panels)
     return runs
 
@@ -64,7 +76,7 @@ def command(argv: Sequence[str] | None = None) -> Any:
     parser = arguments(__doc__, size=32, iterations=60)
     options = parser.parse_args(argv)
     if options.map is not None:
-        parser.error("--map: the truth of a measured map is not known; the embedded specimen alone serves")
+        parser.error("--map: expected none, since the true volume of a measured map is not known; got a file")
     side = 3 * options.size
     truth = make_specimen((side, side, side), seed=1)
     scan = remove_spikes(simulate_scan(truth, index=side // 2, seed=1))
@@ -72,10 +84,10 @@ def command(argv: Sequence[str] | None = None) -> Any:
     rows = []
     for names, (result, validation) in runs.items():
         known = {row.key: row for row in validation.results}
-        values = [known[key].value if known[key].value is not None else float("nan") for key in FIGURES]
+        values = [known[key].value if known[key].value is not None else float("nan") for key in METRICS]
         rows.append((*names, result.loss, *values, f"{validation.passed} of {validation.compared}"))
-    titles = [VALIDATED.get(key, key.replace("_", " ")) for key in FIGURES]
-    print(table(["set", "start", "estimates of", "last loss", *titles, "within limits"], rows))
+    titles = [VALIDATED.get(key, key.replace("_", " ")) for key in METRICS]
+    print(table(["set", "initial field", "estimates of", "last loss", *titles, "within limits"], rows))
     return runs
 
 

@@ -1,4 +1,4 @@
-"""From one section of the embedded specimen to a volume: the picture of the README.
+"""From one section of a synthetic specimen to a volume: the picture in the README.
 
 python examples/section_to_volume.py docs/figures/section_to_volume.png
 """
@@ -24,7 +24,7 @@ def main(
     Parameters
     ----------
     side, voxels : int
-        Edge of the specimen and of the volume.
+        Edge of the specimen and of the volume, voxels.
     iterations : int
     grain_size : float, um
     figure : path-like, optional

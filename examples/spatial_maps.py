@@ -20,22 +20,23 @@ from polyrve.microstructure.lags import half_plane
 from polyrve.reconstruction.objective import describe
 
 
-def main(scan: OrientationMap, window: int = 16, output: Path | None = None) -> dict[str, np.ndarray]:
+def main(scan: OrientationMap, largest_lag: int = 16, output: Path | None = None) -> dict[str, np.ndarray]:
     """Compute and draw the fields and statistics of a map.
 
     Returns
     -------
     dict of str to ndarray
-        ``"harmonics"`` (C, ny, nx), ``"two_point"`` (C, C, window + 1, 2 window + 1) and ``"madogram"`` (lags, C).
+        ``"harmonics"`` (C, ny, nx), ``"madogram"`` (lags, C) and ``"two_point"`` (C, C, largest_lag + 1,
+        2 largest_lag + 1).
     """
     state = LocalState.of(scan.phases)
-    two_point, madogram = describe(state, [TwoPoint(window), Variogram(half_plane(window))], scan)
-    harmonics = state.reference(scan).channels.numpy()[:, 0]
+    two_point, madogram = describe(state, [TwoPoint(largest_lag), Variogram(half_plane(largest_lag))], scan)
+    harmonics = state.reference(scan).values.numpy()[:, 0]
     if output is not None:
         draw_parameters(scan, output.with_stem(f"{output.stem}_parameters"))
         draw_harmonics(scan, harmonics, output.with_stem(f"{output.stem}_harmonics"))
         draw_correlations(two_point, output.with_stem(f"{output.stem}_correlations"))
-        draw_madograms(madogram, window, output.with_stem(f"{output.stem}_madograms"))
+        draw_madograms(madogram, largest_lag, output.with_stem(f"{output.stem}_madograms"))
     return {"harmonics": harmonics, "two_point": two_point, "madogram": madogram}
 
 
@@ -109,11 +110,12 @@ def draw_correlations(two_point: np.ndarray, path: Path) -> None:
     save(figure, path, dpi=75)
 
 
-def draw_madograms(madogram: np.ndarray, window: int, path: Path) -> None:
+def draw_madograms(madogram: np.ndarray, largest_lag: int, path: Path) -> None:
     """Figure 4: the first-order variogram of each harmonic."""
-    images = np.zeros((madogram.shape[1], 2 * window + 1, 2 * window + 1))
-    for (row, column), values in zip(half_plane(window), madogram, strict=True):
-        images[:, window + row, window + column] = images[:, window - row, window - column] = values
+    images = np.zeros((madogram.shape[1], 2 * largest_lag + 1, 2 * largest_lag + 1))
+    for (row, column), values in zip(half_plane(largest_lag), madogram, strict=True):
+        images[:, largest_lag + row, largest_lag + column] = values
+        images[:, largest_lag - row, largest_lag - column] = values
     _panels({f"γ{c + 1}": image for c, image in enumerate(images)}, 5, path)
 
 
@@ -121,9 +123,9 @@ def command(argv: Sequence[str] | None = None) -> Any:
     parser = arguments(__doc__, size=96, iterations=0)
     options = parser.parse_args(argv)
     scan = columnar(options.size) if options.map is None else read_map(options.map, options.spacing)
-    window = min(16, min(scan.shape) // 3)
-    result = main(scan, window, options.output)
-    middle = result["two_point"][:, :, 0, window]
+    largest_lag = min(16, min(scan.shape) // 3)
+    result = main(scan, largest_lag, options.output)
+    middle = result["two_point"][:, :, 0, largest_lag]
     print(f"{len(middle)} harmonics; mean squares {np.diag(middle).min():.2f} ... {np.diag(middle).max():.2f}")
     return result
 

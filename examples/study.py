@@ -1,4 +1,4 @@
-"""What the studies share: maps, pictures, the error of the madogram and tables."""
+"""Maps, pictures, tables and the error of the madogram, which the studies share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import polyrve
 from polyrve.descriptors import Descriptor, Variogram, descriptor_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.microstructure.cleaning import remove_spikes
-from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.lags import half_plane, half_space
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -34,14 +34,14 @@ VALIDATED: dict[str, str] = {
     "specks": "specks",
     "madogram_within_5": "madogram within 5 %",
 }
-"""Figures of :mod:`polyrve.validation.run` that the studies print, and their short titles."""
+"""Metrics of :mod:`polyrve.validation` that the studies print, and their short titles."""
 
 
 def arguments(description: str | None, size: int, iterations: int) -> argparse.ArgumentParser:
     """Options that all studies have: --map, --spacing, --size, --iterations, --output."""
     parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    parser.add_argument("--map", type=Path, help="measured map; default a section of the embedded specimen")
-    parser.add_argument("--spacing", type=float, help="step that the measured map is brought to, um")
+    parser.add_argument("--map", type=Path, help="measured map; by default a section of a synthetic specimen")
+    parser.add_argument("--spacing", type=float, help="step to which the measured map is resampled, um")
     parser.add_argument("--size", type=int, default=size, help="edge of the reconstruction, voxels")
     parser.add_argument("--iterations", type=int, default=iterations)
     parser.add_argument("--output", type=Path, help="picture to write")
@@ -49,12 +49,12 @@ def arguments(description: str | None, size: int, iterations: int) -> argparse.A
 
 
 def columnar(side: int) -> OrientationMap:
-    """A section through grains three times as long along y as along x: the embedded specimen, measured."""
+    """A measured section of a synthetic specimen with grains three times as long along y as along x."""
     return section(side, elongation=(1.0, 3.0, 1.0), grain_size=side / 12)
 
 
 def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, **options: Any) -> OrientationMap:
-    """A measured section of an embedded specimen of depth x side x side voxels of 1 um, wild spikes taken out.
+    """A measured section of a synthetic specimen of depth x side x side voxels of 1 um, without misindexed points.
 
     Parameters
     ----------
@@ -69,17 +69,17 @@ def section(side: int, grain_size: float = 8.0, depth: int = 16, seed: int = 1, 
 
 
 def read_map(path: str | Path, spacing: float | None = None) -> OrientationMap:
-    """A measured map of its most frequent phase, points of others left out, at a step in um."""
-    scan = polyrve.read(path)
+    """Read a map, leave out all phases but the most frequent one, and resample it to a step in um."""
+    scan = polyrve.read_map(path)
     main = int(np.argmax(np.bincount(scan.phase_ids.ravel(), minlength=len(scan.phases) + 1)[1:])) + 1
     scan = scan.evolve(phase_ids=np.where(scan.phase_ids == main, 1, 0), phases=(scan.phases[main - 1],))
     return scan if spacing is None else resample(scan, (spacing, spacing))
 
 
 def all_lags(
-    weights: Mapping[str, float], scan: OrientationMap, shape: Sequence[int], window: int, coarse: bool = False
+    weights: Mapping[str, float], scan: OrientationMap, shape: Sequence[int], largest_lag: int, coarse: bool = False
 ) -> list[tuple[Descriptor, float]]:
-    """Descriptors of these weights, the madogram at all lags of a window.
+    """Descriptors of these weights, the madogram at all lags up to a largest one.
 
     Parameters
     ----------
@@ -87,52 +87,57 @@ def all_lags(
     scan : OrientationMap
     shape : sequence of int
         (nz, ny, nx) of the reconstruction.
-    window : int
-        Largest lag, voxels.
+    largest_lag : int
+        Voxels.
     coarse : bool
         Whether every second row and column of lags is enough beyond 5 voxels.
     """
-    near = half_plane(min(5, window))
-    far = tuple((2 * row, 2 * column) for row, column in half_plane(window // 2))
-    lags = tuple(dict.fromkeys([*near, *far])) if coarse else half_plane(window)
-    chosen = descriptor_set(weights, LocalState.of(scan.phases), window, shape)
+    near = half_plane(min(5, largest_lag))
+    far = tuple((2 * row, 2 * column) for row, column in half_plane(largest_lag // 2))
+    lags = tuple(dict.fromkeys([*near, *far])) if coarse else half_plane(largest_lag)
+    chosen = descriptor_set(weights, LocalState.of(scan.phases), largest_lag, shape)
     return [(replace(kind, lags=lags) if isinstance(kind, Variogram) else kind, weight) for kind, weight in chosen]
 
 
-def madograms(scan: OrientationMap, volume: OrientationVolume, window: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Madogram of a map and of the sections of a volume at all lags of a window, for each section normal.
+def madograms(scan: OrientationMap, volume: OrientationVolume, largest_lag: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Madogram of a map and of the sections of a volume at all lags up to a largest one, for each section normal.
 
     Returns
     -------
-    list of (ndarray, ndarray), each of shape (2 window + 1, 2 window + 1, C)
+    list of (ndarray, ndarray), each of shape (2 largest_lag + 1, 2 largest_lag + 1, C)
         By row and column of the lag, which is zero in the middle.
     """
-    expected = _square(stack_of(scan, DEFAULT_THRESHOLD).madogram(window), window)
+    expected = _square(stack_of(scan, DEFAULT_THRESHOLD).madogram(largest_lag), largest_lag)
     stacks = section_stacks(volume, DEFAULT_THRESHOLD, most=max(volume.shape))
-    return [(expected, _square(stack.madogram(window), window)) for stack in stacks.values()]
+    return [(expected, _square(stack.madogram(largest_lag), largest_lag)) for stack in stacks.values()]
 
 
 def relative_errors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Relative errors of madograms at all lags but zero."""
     parts = []
     for expected, found in pairs:
-        lags = np.ones(expected.shape[:2], dtype=bool)
-        lags[lags.shape[0] // 2, lags.shape[1] // 2] = False
+        rows, columns = expected.shape[:2]
+        lags = np.ones((rows, columns), dtype=bool)
+        lags[rows // 2, columns // 2] = False
         parts.append(np.abs(found[lags] / expected[lags] - 1.0).ravel())
     return np.concatenate(parts)
 
 
-def _square(values: np.ndarray, window: int) -> np.ndarray:
-    image = np.zeros((2 * window + 1, 2 * window + 1, values.shape[1]))
-    for (row, column), value in zip(half_space(2, window), values, strict=True):
-        image[window + row, window + column] = image[window - row, window - column] = value
+def _square(values: np.ndarray, largest_lag: int) -> np.ndarray:
+    image = np.zeros((2 * largest_lag + 1, 2 * largest_lag + 1, values.shape[1]))
+    for lag, value in zip(half_space(2, largest_lag), values, strict=True):
+        row, column = lag
+        at, opposite = (largest_lag + row, largest_lag + column), (largest_lag - row, largest_lag - column)
+        image[at] = image[opposite] = value
     return image
 
 
 def validated(
-    reference: OrientationField, volume: OrientationVolume, keys: Sequence[str] = tuple(VALIDATED)
+    reference: OrientationMap | OrientationVolume,
+    volume: OrientationVolume,
+    keys: Sequence[str] = tuple(VALIDATED),
 ) -> tuple[dict[str, float], Validation]:
-    """Figures of a volume by key, NaN where they cannot be told, and the whole validation."""
+    """Metrics of a volume by key, NaN where they cannot be computed, and the whole validation."""
     validation = validate(reference, volume)
     known = {row.key: row for row in validation.results}
     values = {key: known[key].value if key in known else None for key in keys}

@@ -1,4 +1,4 @@
-"""Ten seeds: how far final losses spread, from each start and with multigrid (paper: figure 19).
+"""Ten seeds: how far final losses spread, from each kind of initial field and on several grids (paper: figure 19).
 
 python examples/ten_seeds.py --output docs/figures/ten_seeds.png
 """
@@ -15,7 +15,7 @@ from study import VALIDATED, arguments, read_map, save, section, table, validate
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
 
-STARTS = ("random", "polycrystal", "exemplar")
+INITIAL_FIELDS = ("random", "polycrystal", "exemplar")
 
 Runs = dict[tuple[str, int], list[polyrve.Reconstruction]]
 
@@ -25,23 +25,23 @@ def main(
     size: int = 64,
     iterations: int = 300,
     seeds: int = 10,
-    starts: Sequence[str] = STARTS,
+    initial_fields: Sequence[str] = INITIAL_FIELDS,
     levels: Sequence[int] = (1, 3),
     output: Path | None = None,
 ) -> Runs:
-    """Reconstruct with the default descriptors, from each start, on one grid and on several.
+    """Reconstruct with the default descriptors, from each kind of initial field, on one grid and on several.
 
     Returns
     -------
     dict of (str, int) to list of Reconstruction
-        By start and number of grids, one for each seed.
+        By initial field and number of grids, one for each seed.
     """
     results: Runs = {}
-    for start in starts:
+    for initial in initial_fields:
         for number in levels:
-            results[start, number] = [
+            results[initial, number] = [
                 polyrve.reconstruct(
-                    scan, shape=(1, size, size), iterations=iterations, initial=start, levels=number, seed=seed,
+                    scan, shape=(1, size, size), iterations=iterations, initial=initial, levels=number, seed=seed,
                     sharpen=False, tolerance=0.0,
                 )
                 for seed in range(seeds)
@@ -64,18 +64,19 @@ def spread(results: Sequence[polyrve.Reconstruction]) -> float:
 
 
 def draw(results: Mapping[tuple[str, int], Sequence[polyrve.Reconstruction]], path: Path) -> None:
-    """Losses on the finest grid, one panel for each start and number of grids."""
+    """Losses on the finest grid, one panel for each initial field and number of grids."""
     import matplotlib.pyplot as plt
 
-    columns = len({start for start, _ in results})
+    columns = len({initial for initial, _ in results})
     rows = len(results) // columns
     figure = plt.figure(figsize=(3.6 * columns, 2.9 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axis, ((start, levels), runs) in zip(axes.T.ravel(), results.items(), strict=True):
+    for axis, ((initial, levels), runs) in zip(axes.T.ravel(), results.items(), strict=True):
         for result in runs:
             loss = finest(result)
             axis.loglog(1 + np.arange(len(loss)), loss, lw=0.9)
-        axis.set_title(f"{start}, {levels} grid{'s' * (levels > 1)}: largest / smallest {spread(runs):.2f}", fontsize=9)
+        grids = f"{levels} grid{'s' * (levels > 1)}"
+        axis.set_title(f"{initial}, {grids}: largest / smallest {spread(runs):.2f}", fontsize=9)
         axis.grid(alpha=0.3)
     figure.supxlabel("iteration on the finest grid + 1", fontsize=10)
     figure.supylabel("loss", fontsize=10)
@@ -85,19 +86,19 @@ def draw(results: Mapping[tuple[str, int], Sequence[polyrve.Reconstruction]], pa
 def command(argv: Sequence[str] | None = None) -> Any:
     parser = arguments(__doc__, size=64, iterations=300)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--starts", nargs="+", choices=STARTS, default=STARTS)
+    parser.add_argument("--initial", nargs="+", choices=INITIAL_FIELDS, default=INITIAL_FIELDS)
     options = parser.parse_args(argv)
     scan = section(2 * options.size) if options.map is None else read_map(options.map, options.spacing)
-    results = main(scan, options.size, options.iterations, options.seeds, options.starts, output=options.output)
+    results = main(scan, options.size, options.iterations, options.seeds, options.initial, output=options.output)
     rows = []
-    for (start, levels), runs in results.items():
+    for (initial, levels), runs in results.items():
         losses = [result.loss for result in runs]
-        figures = validated(scan, runs[0].volume)[0]
+        metrics = validated(scan, runs[0].volume)[0]
         first = float(np.median([finest(result)[0] for result in runs]))
         rows.append(
-            (start, levels, first, min(losses), float(np.median(losses)), max(losses), spread(runs), *figures.values())
+            (initial, levels, first, *np.quantile(losses, (0.0, 0.5, 1.0)).tolist(), spread(runs), *metrics.values())
         )
-    header = ["start", "grids", "first loss", "lowest", "median", "highest", "highest / lowest"]
+    header = ["initial field", "grids", "first loss", "lowest", "median", "highest", "highest / lowest"]
     print(table([*header, *VALIDATED.values()], rows))
     return results
 

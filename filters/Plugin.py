@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
 from polyrve.filters.ReadEBSDFilter import ReadEBSDFilter
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
+from polyrve.filters.ValidateOrientationVolumeFilter import ValidateOrientationVolumeFilter
 from polyrve.filters.WriteDAMASKFilesFilter import WriteDAMASKFilesFilter
 from polyrve.filters.WriteOrientationVolumeFilter import WriteOrientationVolumeFilter
 
@@ -15,7 +15,7 @@ FILTERS = (
     ReconstructOrientationVolumeFilter,
     WriteDAMASKFilesFilter,
     WriteOrientationVolumeFilter,
-    ComputeRVEStatisticsFilter,
+    ValidateOrientationVolumeFilter,
 )
 """The filters of the plugin, in the order of a pipeline."""
 

@@ -40,8 +40,8 @@ class ReconstructOrientationVolumeFilter(Filter):
         parameters.insert(
             nx.Int32Parameter(
                 "smallest",
-                "Smallest Grain (Cells)",
-                "Grains of fewer cells are given to their neighbours; 1 leaves the volume as it is.",
+                "Smallest Grain (Voxels)",
+                "Grains of fewer voxels are given to their neighbours; 1 leaves the volume as it is.",
                 1,
             )
         )
@@ -103,7 +103,7 @@ class ReconstructOrientationVolumeFilter(Filter):
         if not 0.0 < args["threshold"] < 180.0:
             raise ValueError(f"threshold: expected degrees between 0 and 180; got {args['threshold']}")
         if args["smallest"] < 1:
-            raise ValueError(f"smallest grain: expected at least 1 cell; got {args['smallest']}")
+            raise ValueError(f"smallest grain: expected at least 1 voxel; got {args['smallest']}")
         if args["save"]:
             check_file(Path(args["file"]), ".dream3d", ".xdmf")
         python = engine.other_python(bool(args["engine"]), args["python"], os.environ)

@@ -1,4 +1,4 @@
-"""Write DAMASK Files: a folder that DAMASK_grid runs as it is."""
+"""Write DAMASK Files: a folder with all that DAMASK's grid solver asks for."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class WriteDAMASKFilesFilter(Filter):
             nx.ChoicesParameter(
                 "by",
                 "One Material per",
-                "Grain: its mean orientation. Cell: its own orientation.",
+                "Grain: its mean orientation. Voxel: its own orientation.",
                 0,
-                ["Grain", "Cell"],
+                ["Grain", "Voxel"],
             )
         )
         parameters.insert(
@@ -60,7 +60,7 @@ class WriteDAMASKFilesFilter(Filter):
             )
         )
         parameters.insert(
-            nx.BoolParameter("fill", "Fill Vacant Cells", "Give cells in no grain to the nearest grain.", False)
+            nx.BoolParameter("fill", "Fill Vacant Voxels", "Give voxels in no grain to the nearest grain.", False)
         )
         parameters.insert(nx.Parameters.Separator("Load"))
         parameters.insert(
@@ -96,12 +96,12 @@ class WriteDAMASKFilesFilter(Filter):
             raise FileExistsError(f"{folder}: holds files already; Replace Existing Files replaces those of DAMASK")
         require_writable(folder)
         if nx < 2:
-            raise ValueError(f"volume: expected two or more cells along x, as DAMASK needs them; got {nx}")
+            raise ValueError(f"volume: expected two or more voxels along x, as DAMASK needs them; got {nx}")
         damask.load_case(LOADS[args["load"]], **_load(args))
         if "=" in args["definitions"]:
             dict(assignments(args["definitions"], "phase definitions"))
         return {
-            "Grid": f"{nx} x {ny} x {nz} cells",
+            "Grid": f"{nx} x {ny} x {nz} voxels",
             "Load": damask.LOAD_CASES[LOADS[args["load"]]][3].split("{")[0].strip(),
         }
 

@@ -84,7 +84,7 @@ class WriteOrientationVolumeFilter(Filter):
         if occupied and not args["force"]:
             raise FileExistsError(f"{path}: exists already; Replace Existing Files replaces it")
         require_writable(path.parent if row.suffixes else path)
-        return {"Volume": f"{nx} x {ny} x {nz} cells", "Format": f"{row.name}: {row.description}"}
+        return {"Volume": f"{nx} x {ny} x {nz} voxels", "Format": f"{row.name}: {row.description}"}
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:
         """Write the file."""

@@ -190,7 +190,8 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     steps : mapping of str to sequence of float, um
         The one normal to z alone serves all directions.
     axis : str
-        ``"x"`` or ``"y"`` where that one is of a material alike around an axis, see :func:`polyrve.microstructure.map_placement.axisymmetric`.
+        ``"x"`` or ``"y"`` where that one is of an axisymmetric specimen, see
+        :func:`polyrve.microstructure.map_placement.axisymmetric`.
 
     Raises
     ------
@@ -207,15 +208,15 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
 def used_phases(maps: Mapping[str, OrientationMap]) -> list[int]:
     """Ids of the phases that have a point in any map.
 
-    Warns
-    -----
-    UserWarning
-        If a phase has none.
-
     Raises
     ------
     ValueError
         If the maps list different phases.
+
+    Warns
+    -----
+    UserWarning
+        If a phase has none.
     """
     first = next(iter(maps.values())).phases
     for name, field in maps.items():

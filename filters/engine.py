@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import queue
-import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,9 @@ from typing import IO, Any
 from polyrve.adapters.volumes import dream3d
 from polyrve.filters.filter import Cancelled, Say
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.settings import ReconstructionSettings
+from polyrve.steps import listening
 
 VARIABLE = "POLYRVE_PYTHON"
 """Environment variable that names the Python of the engine."""
@@ -33,9 +34,9 @@ _START = (
     "hasattr(signal, 'SIGBREAK') and signal.signal(signal.SIGBREAK, signal.default_int_handler); "
     "from polyrve.cli import main; main()"
 )
-_LINE = re.compile(r"grid (\d+)/(\d+), .*iteration (\d+)/(\d+): (loss .*?)(?: \(.*\))?$")
-_WARNING = "polyrve: warning: "
 _SECONDS_BETWEEN_MESSAGES = 0.5
+_PLACE = ("level", "levels", "iteration", "iterations")
+_SHOWN = ("preparing", "finishing", "segmenting")
 _INTERRUPTED = 130
 
 
@@ -111,8 +112,8 @@ def grow(
     say : callable
         Shows messages and progress.
     cancelled : callable
-        Says whether the user cancelled; asked once per iteration, and between the sweeps of start and sharpening. The
-        best state so far is returned then.
+        Says whether the user cancelled; asked once per iteration, and between the sweeps of initial field and
+        sharpening. The best state so far is returned then.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def _here(
     show = _Progress(say)
 
     def report(record: Progress) -> bool:
-        show(record.level, record.levels, record.iteration, record.iterations, f"loss {record.loss:.3e}")
+        show.iteration(vars(record))
         return cancelled()
 
     def heed() -> None:
@@ -158,12 +159,13 @@ def _here(
 
     given = maps["z"] if set(maps) == {"z"} else maps
     try:
-        result = reconstruct(given, settings, progress=report, say=tell, between=heed)
+        with listening(show.share):
+            result = reconstruct(given, settings, progress=report, say=tell, between=heed)
     except KeyboardInterrupt:
         if not cancelled():
             raise
         raise Cancelled("cancelled before the first iteration") from None
-    return Grown(result.volume, result.status)
+    return Grown(result.volume, str(result.status))
 
 
 def _elsewhere(
@@ -177,37 +179,25 @@ def _elsewhere(
         folder = Path(name)
         for normal, field in maps.items():
             dream3d.write(field, folder / f"{normal}.dream3d", xdmf=False)
-        (folder / "run.toml").write_text(toml(settings), encoding="utf-8")
+        (folder / "run.toml").write_text(settings.to_toml(), encoding="utf-8")
         output = folder / "rve.dream3d"
         command = [
             str(python), "-c", _START, "reconstruct", *(str(folder / f"{normal}.dream3d") for normal in maps),
-            "--output", str(output), "--config", str(folder / "run.toml"),
+            "--output", str(output), "--config", str(folder / "run.toml"), "--progress", "json",
         ]  # fmt: skip
         if set(maps) != {"z"}:
             command += ["--normals", "".join(maps)]
         say(f"starting {python}", 0)
-        code, lines = _supervise(command, folder, say, cancelled)
+        code, status, failure = _supervise(command, folder, say, cancelled)
         if code not in (0, _INTERRUPTED) or (code == 0 and not output.exists()):
-            last = next((line for line in reversed(lines) if line.strip()), "it printed nothing")
-            raise RuntimeError(f"the engine in {python} ended with exit code {code}: {last.removeprefix('polyrve: ')}")
+            raise RuntimeError(f"the engine in {python} ended with exit code {code}: {failure or 'it said nothing'}")
         if not output.exists():
             raise Cancelled("cancelled before the first iteration")
-        volume = dream3d.read(output, volume=True)
+        found = dream3d.read(output, volume=True)
+        volume = found.field if isinstance(found, GrainVolume) else found
         if not isinstance(volume, OrientationVolume):
             raise RuntimeError(f"the engine in {python} wrote a map: expected a volume")
-        return Grown(volume.evolve(properties={}), str(volume.provenance.get("status", "")))
-
-
-def toml(settings: ReconstructionSettings) -> str:
-    """The settings as the file that ``polyrve reconstruct --config`` takes."""
-    lines = []
-    for name, value in settings.model_dump(mode="json").items():
-        if isinstance(value, dict):
-            pairs = ", ".join(f"{json.dumps(key)} = {json.dumps(item)}" for key, item in value.items())
-            lines.append(f"{name} = {{{pairs}}}")
-        elif value is not None:
-            lines.append(f"{name} = {json.dumps(value)}")
-    return "\n".join(lines) + "\n"
+        return Grown(volume.evolve(properties={}), status)
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -217,10 +207,18 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {"TF_CPP_MIN_LOG_LEVEL": "3", **kept, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
-def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[], bool]) -> tuple[int, list[str]]:
-    """Run a command, pass its progress on, and interrupt it when the user cancels; exit code and other lines.
+def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[], bool]) -> tuple[int, str, str]:
+    """Run a command of ``--progress json``, show its events, and interrupt it when the user cancels.
 
-    Its warnings are warnings here; lines about files in the folder, which is gone afterwards, are not shown.
+    Its warnings are warnings here.
+
+    Returns
+    -------
+    code : int
+    status : str
+        Why the run ended.
+    failure : str
+        Why it failed: the event of an error, or else the last line on stderr.
     """
     windows = sys.platform == "win32"
     options: dict[str, Any] = {"creationflags": 0x200} if windows else {"start_new_session": True}
@@ -230,61 +228,101 @@ def _supervise(command: list[str], folder: Path, say: Say, cancelled: Callable[[
         env=child_environment(os.environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
         **options,
     )
-    if child.stdout is None:
-        raise RuntimeError(f"{command[0]}: expected a pipe from its output; got none")
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_pass_on, args=(child.stdout, lines), daemon=True)
-    reader.start()
-    show, others, interrupted = _Progress(say), [], False
+    if child.stdout is None or child.stderr is None:
+        raise RuntimeError(f"{command[0]}: expected pipes from its output; got none")
+    lines: queue.Queue[tuple[bool, str]] = queue.Queue()
+    readers = [
+        threading.Thread(target=_pass_on, args=(stream, stream is child.stdout, lines), daemon=True)
+        for stream in (child.stdout, child.stderr)
+    ]
+    for reader in readers:
+        reader.start()
+    show, status, failure, last, interrupted = _Progress(say), "", "", "", False
     try:
-        while reader.is_alive() or not lines.empty():
+        while any(reader.is_alive() for reader in readers) or not lines.empty():
             if not interrupted and cancelled():
                 say("cancelled: the other Python writes its best state")
                 child.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT) if windows else signal.SIGINT)
                 interrupted = True
             try:
-                line = lines.get(timeout=0.1)
+                of_stdout, line = lines.get(timeout=0.1)
             except queue.Empty:
                 continue
-            match = _LINE.match(line)
-            if match is None:
-                others.append(line)
-                if line.startswith(_WARNING):
-                    warnings.warn(line.removeprefix(_WARNING), stacklevel=2)
-                elif line and str(folder) not in line:
-                    say(line)
+            event = _event(line) if of_stdout else None
+            if event is None:
+                last = line.removeprefix("polyrve: ").strip() or last
+            elif event["event"] == "error":
+                failure = str(event.get("text", ""))
+            elif event["event"] == "warning":
+                warnings.warn(str(event.get("text", "")), stacklevel=2)
+            elif event["event"] == "result":
+                status = str(event.get("text", ""))
             else:
-                level, levels, iteration, iterations = map(int, match.groups()[:4])
-                show(level, levels, iteration, iterations, match[5])
-        return child.wait(), others
+                show.event(event)
+        return child.wait(), status, failure or last
     finally:
         if child.poll() is None:
             child.kill()
             child.wait()
         child.stdout.close()
+        child.stderr.close()
 
 
-def _pass_on(stream: IO[str], lines: queue.Queue[str]) -> None:
+def _pass_on(stream: IO[str], of_stdout: bool, lines: queue.Queue[tuple[bool, str]]) -> None:
     for line in stream:
-        lines.put(line.rstrip())
+        lines.put((of_stdout, line.rstrip()))
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """The event that a line is; None for any other line."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("event"), str) else None
 
 
 class _Progress:
-    """Progress in percent, not more often than twice a second."""
+    """Messages and progress in percent, those of one kind not more often than twice a second."""
 
     def __init__(self, say: Say) -> None:
-        self._say, self._last, self._start = say, -float("inf"), time.monotonic()
+        self._say, self._last, self._told = say, -float("inf"), ""
 
-    def __call__(self, level: int, levels: int, iteration: int, iterations: int, numbers: str) -> None:
-        now = time.monotonic()
-        if iteration not in (0, iterations) and now - self._last < _SECONDS_BETWEEN_MESSAGES:
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Show an event of ``polyrve reconstruct --progress json``; its reading and writing of files are not shown."""
+        if event["event"] == "progress" and "iteration" in event:
+            self.iteration(event)
+        elif event["event"] in ("step", "progress") and event.get("stage") in _SHOWN:
+            text, done = str(event.get("text", "")), event.get("done")
+            if text != self._told:
+                self._told = text
+                self._say(text)
+            elif done is not None and self._due():
+                self._say(f"{text}: {100 * done:.0f} %")
+
+    def iteration(self, record: Mapping[str, Any]) -> None:
+        """Show an iteration, a record or an event of it."""
+        level, levels, iteration, iterations = (record[name] for name in _PLACE)
+        if iteration not in (0, iterations) and not self._due():
             return
-        self._last = now
         percent = int(100 * (level - 1 + iteration / max(iterations, 1)) / levels)
         grid = f"grid {level}/{levels}, " if levels > 1 else ""
-        self._say(f"{grid}iteration {iteration}/{iterations}: {numbers}", min(percent, 100))
+        loss = float("nan") if record["loss"] is None else record["loss"]
+        self._say(f"{grid}iteration {iteration}/{iterations}: loss {loss:.3e}", min(percent, 100))
+
+    def share(self, text: str, done: int, total: int) -> None:
+        """Show how far announced work is (:mod:`polyrve.steps`)."""
+        if self._due():
+            self._say(f"{text}: {100 * done / max(total, 1):.0f} %")
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_MESSAGES:
+            return False
+        self._last = now
+        return True

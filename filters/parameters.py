@@ -23,7 +23,7 @@ else:
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Volume", ("shape", "spacing", "periodic", "seed")),
     ("Descriptors", ("descriptors", "weights", "orientations", "largest_lag", "texture_degree", "sections_per_group")),
-    ("Minimization", ("initial", "levels", "optimizer", "iterations", "tolerance", "patience")),
+    ("Minimisation", ("initial", "levels", "optimizer", "iterations", "tolerance", "patience")),
 )
 _PLAIN: dict[Any, str] = {bool: "bool", int: "int", float: "float", str: "text"}
 _OTHERS = "Further Settings"
@@ -32,6 +32,9 @@ _SHOWN_WHEN_OPEN: dict[str, Any] = {"spacing": (1.0, 1.0, 1.0), "largest_lag": 1
 
 _KEYS: dict[str, str] = {"initial": "start", "largest_lag": "window"}
 """Keys of parameters that are not the names of their settings: they stand in pipelines and never change."""
+
+_TITLES: dict[str, str] = {"initial": "Initial Field"}
+"""Titles that say more than the name of the setting."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _setting(name: str, group: str) -> Setting:
     text = (field.description or "").replace("z, y, x", "x, y, z").replace("`", "")
     if origin is dict:
         text += " Written as name=value, name=value."
-    title = name.replace("_", " ").title()
+    title = _TITLES.get(name, name.replace("_", " ").title())
     key = _KEYS.get(name, name)
     return Setting(name, key, group, title, text, kind, default, choices, f"set_{key}" if is_open else "")
 

@@ -26,7 +26,7 @@ FRAMES: tuple[str, ...] = ("as it is", *reference_frames.PRESETS)
 """Choices of a frame; new ones are appended, for pipelines store the index."""
 
 AXES: tuple[str, ...] = ("none", "x", "y")
-"""Choices of the axis that a material is alike around; new ones are appended, for pipelines store the index."""
+"""Choices of the symmetry axis of an axisymmetric specimen; new ones are appended, for pipelines store the index."""
 
 _ALONG = {"z": "xy", "x": "yz", "y": "xz"}
 
@@ -66,9 +66,10 @@ def insert_maps(parameters: Any) -> None:
     parameters.insert(
         nx.ChoicesParameter(
             "axis",
-            "Material Alike Around",
-            "With the map normal to z alone: the axis within it that the material is alike around, as a wire, an "
-            "extrusion or a build; x along its columns, y down its rows. None: the map stands for all directions.",
+            "Axisymmetric About",
+            "With the map normal to z alone: the symmetry axis of an axisymmetric specimen, such as a wire, an "
+            "extrusion or a build. It lies within the map: x along its columns, y down its rows. None: the map stands "
+            "for all directions.",
             0,
             list(AXES),
         )
@@ -172,7 +173,7 @@ def normals_of(args: Mapping[str, Any]) -> str:
     Raises
     ------
     ValueError
-        If none is, or a single one that is not normal to z, or others than that one with an axis.
+        If none is, or a single one that is not normal to z, or others than that one with a symmetry axis.
     """
     normals = "".join(normal for normal in "xyz" if args[f"use_{normal}_map"])
     if normals in ("", "x", "y"):
@@ -182,7 +183,7 @@ def normals_of(args: Mapping[str, Any]) -> str:
         )
     if args["axis"] and normals != "z":
         raise ValueError(
-            f"material alike around {AXES[args['axis']]}: expected the map normal to z alone; got {', '.join(normals)}"
+            f"axisymmetric about {AXES[args['axis']]}: expected the map normal to z alone; got {', '.join(normals)}"
         )
     return normals
 
@@ -253,7 +254,7 @@ def _brought_already(asked: Frame, noted: Frame | None) -> bool:
 def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
     """The maps of :func:`check_maps` as the user should know them."""
     points = "; ".join(f"normal to {normal}: {nx} x {ny} points" for normal, (_, ny, nx) in shapes.items())
-    return f"{points}, alike around {AXES[args['axis']]}" if args["axis"] else points
+    return f"{points}, axisymmetric about {AXES[args['axis']]}" if args["axis"] else points
 
 
 def check_field(data: Any, args: Mapping[str, Any], prefix: str = "") -> tuple[int, int, int]:
@@ -324,7 +325,7 @@ def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:
 
 
 def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap]:
-    """The maps by normal; one of a material that is alike around an axis as those of both normals across it."""
+    """The maps by normal; one of an axisymmetric specimen as those of both normals across its axis."""
     check_maps(data, args)
     frame = frame_of(args["frame"])
     maps = {

@@ -17,6 +17,8 @@ NAMES: dict[str, str] = {
 """Public names of the package by their former name."""
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "polyrve.adapters.dream3d": ("polyrve.adapters.volumes.dream3d",),
+    "polyrve.adapters.orix_bridge": ("polyrve.adapters.ebsd.orix_bridge",),
     "polyrve.cleaning": ("polyrve.microstructure.cleaning",),
     "polyrve.checkpoint": ("polyrve.reconstruction.checkpoint",),
     "polyrve.crystal": ("polyrve.crystallography.phase",),
@@ -34,6 +36,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "polyrve.orientation": ("polyrve.microstructure.fields",),
     "polyrve.problem": ("polyrve.reconstruction.problem",),
     "polyrve.reporting": ("polyrve.report",),
+    "polyrve.reporting.check": ("polyrve.report.frame_check",),
     "polyrve.rotation": ("polyrve.crystallography.rotation",),
     "polyrve.sections": ("polyrve.microstructure.map_placement",),
     "polyrve.sources": ("polyrve.validation.provenance",),
@@ -92,7 +95,9 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self) if fullname in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return _Module(spec.name)
+        module = _Module(spec.name)
+        module.__path__ = []
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         pass

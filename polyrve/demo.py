@@ -21,6 +21,9 @@ from polyrve.validation.run import Validation, validate
 FRAME = "edax-2"
 """The frame that the demo's scan is written in and read in."""
 
+RUN = "DAMASK_grid --load load.yaml --geom grid.vti --material material.yaml"
+"""The command that runs DAMASK in the folder of the demo."""
+
 
 @dataclass(frozen=True, eq=False)
 class Demonstration:
@@ -56,7 +59,7 @@ def run(
     say: Callable[[str], Any] = lambda _: None,
     progress: Callable[[Progress], Any] | None = None,
 ) -> Demonstration:
-    """Make the specimen, measure a section, reconstruct a volume from it, write and judge it.
+    """Make the specimen, measure a section, reconstruct a volume from it, write and validate it.
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def run(
         folder / "scan.ang": "a section of it as measured, EDAX text",
         folder / "scan.ctf": "the same section, Oxford text",
         folder / "rve.dream3d": "the volume reconstructed from scan.ang, for DREAM3D-NX and polyrve",
-        folder / "damask": "the volume for DAMASK: run DAMASK_grid in it",
+        folder / "damask": f"the volume for DAMASK; in it run {RUN}",
         folder / "rve.vti": "the volume for ParaView",
         folder / "report.html": "map and volume compared, for a browser",
     }
@@ -94,13 +97,13 @@ def run(
     files |= {
         truth_file.with_suffix(".xdmf"): "truth.dream3d for ParaView",
         rve_file.with_suffix(".xdmf"): "rve.dream3d for ParaView",
-        html.with_suffix(".json"): "the figures of the report, for programs",
+        html.with_suffix(".json"): "the metrics of the report, for programs",
     }
 
     step(f"specimen: a periodic polycrystal of {side // 2} x {side} x {side} voxels")
     truth = make_specimen((side // 2, side, side), grain_size=8.0 if not quick else 5.0, seed=1)
     registry.write(truth, truth_file, force=force)
-    step(f"section of its {truth.number_of_grains} grains, with noise, unindexed and mis-indexed points")
+    step(f"section of its {truth.number_of_grains} grains, with measuring noise, unindexed and misindexed points")
     section = simulate_scan(truth, axis=0, index=0, seed=1)
     registry.write(section, ang, frame=FRAME, force=force)
     registry.write(section, ctf, frame="oxford-cs0", force=force)

@@ -10,7 +10,11 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from polyrve.spelling import did_you_mean
+from polyrve.user_line import user_line
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,9 +29,22 @@ _METHODS = (
 _FORMER = {"start": "initial", "window": "largest_lag"}
 """Settings by the names that they had before, which work for one release."""
 
+_KINDS = {
+    "a valid integer": "an integer", "a valid ": "a ", "dictionary": "mapping of names to numbers",
+    "greater than or equal to": "at least", "less than or equal to": "at most",
+}  # fmt: skip
+"""Words of pydantic, and those of an error message here."""
+
 
 class ReconstructionSettings(BaseModel):
-    """Settings of :func:`polyrve.reconstruct`; every field is described where it stands."""
+    """Settings of :func:`polyrve.reconstruct`; every field is described where it stands.
+
+    Examples
+    --------
+    >>> settings = ReconstructionSettings(shape=(32, 32, 32), iterations=50)
+    >>> settings.shape, settings.periodic
+    ((32, 32, 32), True)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -56,9 +73,19 @@ class ReconstructionSettings(BaseModel):
     )
     initial: Literal["auto", "polycrystal", "exemplar", "random"] = Field(
         "auto",
-        description="Initial field: a polycrystal of Laguerre cells fitted to the map, a volume put together from pixels of "
-        "the map (the polycrystal where maps are too small or do not show every axis), or random orientations; auto is "
-        "the polycrystal where its sections are like the map, else the exemplar.",
+        description="Initial field: a polycrystal of Laguerre cells fitted to the map, a volume put together from "
+        "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random "
+        "orientations; auto is the polycrystal where its sections are like the map, else the exemplar.",
+    )
+    noise: Literal["remove", "keep"] = Field(
+        "keep",
+        description="Measuring noise and misindexed points of the maps: kept, as if they were metal; or removed, so "
+        "that the volume holds the material, which is then validated through the maps' instrument.",
+    )
+    unknowns: Literal["grains", "voxels"] = Field(
+        "voxels",
+        description="What is optimised: every voxel; or a rotation for each grain of the initial field, whose "
+        "boundaries and scatter stay (not where that is random, or there are several grids).",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
@@ -67,13 +94,13 @@ class ReconstructionSettings(BaseModel):
     )
     sharpen: bool = Field(
         True,
-        description="Whether the end restores sharp grains: those of a polycrystal are turned as a whole, other "
-        "periodic volumes drawn back to measured orientations.",
+        description="Whether the end restores sharp grains where voxels were optimised: those of a polycrystal are "
+        "turned as a whole, other periodic volumes drawn back to measured orientations.",
     )
     tolerance: float = Field(
         1e-3, ge=0, description="Stop when the loss falls by less than this share within `patience` iterations."
     )
-    patience: int = Field(30, ge=1, description="Iterations over which the tolerance is judged.")
+    patience: int = Field(30, ge=1, description="Iterations over which the tolerance counts.")
     seed: int = Field(0, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="before")
@@ -85,7 +112,7 @@ class ReconstructionSettings(BaseModel):
             warnings.warn(
                 f"setting {former}: this name goes with the next release; use {_FORMER[former]}",
                 DeprecationWarning,
-                stacklevel=2,
+                stacklevel=user_line(),
             )
         return {_FORMER.get(name, name): value for name, value in values.items()}
 
@@ -117,7 +144,7 @@ class ReconstructionSettings(BaseModel):
 
     @classmethod
     def create(cls, **values: Any) -> ReconstructionSettings:
-        """Settings from keywords, with errors as one sentence.
+        """Make settings from keywords, with errors as one sentence.
 
         Raises
         ------
@@ -131,7 +158,7 @@ class ReconstructionSettings(BaseModel):
 
     @classmethod
     def from_toml(cls, path: str | Path, **overrides: Any) -> ReconstructionSettings:
-        """Settings from a TOML file; keywords win over the file.
+        """Read settings from a TOML file; keywords win over the file.
 
         Raises
         ------
@@ -143,10 +170,51 @@ class ReconstructionSettings(BaseModel):
                 values = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path}: expected a TOML file; got {error}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}: expected a TOML file, which is text in UTF-8; got the byte {error.object[error.start]:#04x} "
+                f"at position {error.start}"
+            ) from None
         try:
             return cls.create(**{**values, **overrides})
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+    def to_toml(self, *, explained: bool = False) -> str:
+        """Return the settings as the text of a TOML file that :meth:`from_toml` reads.
+
+        Parameters
+        ----------
+        explained : bool
+            Whether each setting has its description above it, and settings that are left open stand as comments.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> ReconstructionSettings(shape=(1, 20, 30)).to_toml().splitlines()[0]
+        'shape = [1, 20, 30]'
+        """
+        parts = []
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            line = f"{name} = {'...' if value is None else _toml(value)}"
+            if explained:
+                parts.append(f"# {field.description}\n{'# ' if value is None else ''}{line}\n")
+            elif value is not None:
+                parts.append(line)
+        return "\n".join(parts) + "\n" * (not explained)
+
+
+def _toml(value: Any) -> str:
+    """A value as in a TOML file, on one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(tomli_w.dumps({key: item}).strip() for key, item in value.items())}}}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_toml, value))}]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").strip()
 
 
 def _sentence(error: ValidationError) -> str:
@@ -155,10 +223,18 @@ def _sentence(error: ValidationError) -> str:
         name = ".".join(str(part) for part in item["loc"][:1]) or "settings"
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            known = ", ".join(ReconstructionSettings.model_fields)
-            parts.append(f"{name}: expected one of the settings {known}; got an unknown name")
+            fields = ReconstructionSettings.model_fields
+            meant = did_you_mean(name, fields)
+            parts.append(f"settings: expected one of {', '.join(fields)}; got {name!r}{meant}")
         elif item["type"] == "value_error":
             parts.append(f"{name}: {message}")
+        elif item["type"] == "literal_error":
+            known = [text.strip(" '") for text in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
+            meant = did_you_mean(str(item["input"]), known)
+            parts.append(f"{name}: expected one of {', '.join(known)}; got {item['input']!r}{meant}")
         else:
-            parts.append(f"{name}: {message[0].lower()}{message[1:]}; got {item['input']!r}")
+            kind = message.split(",")[0].removeprefix("Input should be ")
+            for former, plain in _KINDS.items():
+                kind = kind.replace(former, plain)
+            parts.append(f"{name}: expected {kind[0].lower()}{kind[1:]}; got {item['input']!r}")
     return "; ".join(dict.fromkeys(parts))

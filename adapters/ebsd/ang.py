@@ -1,11 +1,14 @@
 """EDAX .ang text files: TSL OIM (all versions), and as MTEX, EMsoft, ASTAR (NanoMegas) and orix write them.
 
-Specification: the NOTES block of OIM's own files ("Version 1 ... 7", phase index 0 for a single phase). Angles are
-Bunge's in rad, the crystal has x || a, coordinates are in um (ASTAR: nm).
+Specification: the NOTES block of OIM's own files ("Version 1 ... 7", phase index 0 for a single phase), which MTEX's
+loader quotes (https://github.com/mtex-toolbox/mtex/blob/develop/interfaces/loadEBSD_ang.m). Angles are Bunge's in rad,
+the crystal has x || a, coordinates are those of points, the centres of cells, in um (ASTAR: nm).
 
 Not indexed are points with CI < 0, with an angle of 4 pi, of a negative phase, of phase 0 where the header has several
 phases and none of the number 0, and the all-zero rows that MTEX writes for points without data. A hexagonal grid comes
-as the square grid of its nearest points. Points that the file leaves out are not indexed. Decimal commas are accepted.
+as the square grid of its nearest points. Points that the file leaves out are not indexed. Decimal commas and files
+packed by gzip are accepted. Where the header's grid is not that of the coordinates, see
+:mod:`polyrve.adapters.ebsd.grid`.
 
 Why not orix: its reader takes several times as long, knows no frames, hexagonal grids, missing rows or the columns of
 versions 6 to 8, and takes phase 0 of multi-phase files for a phase.
@@ -22,12 +25,14 @@ import numpy as np
 
 from polyrve.adapters import text_lines
 from polyrve.adapters.content import Content
-from polyrve.adapters.ebsd import ang_header, grid, map_text, scan, tsl
+from polyrve.adapters.ebsd import ang_header, angle_units, grid, map_text, scan, tsl
 from polyrve.adapters.number_table import read_table
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.sections import planar
 from polyrve.adapters.text_rows import write_rows
+from polyrve.adapters.warned import warn
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -48,7 +53,12 @@ _ALIASES = {
 
 
 def read(
-    path: str | Path, *, frame: str | reference_frames.Frame | None = None, columns: tuple[str, ...] | None = None
+    path: str | Path,
+    *,
+    frame: str | reference_frames.Frame | None = None,
+    columns: tuple[str, ...] | None = None,
+    degrees: bool | None = None,
+    partial: bool = False,
 ) -> OrientationMap:
     """Read an orientation map.
 
@@ -60,6 +70,10 @@ def read(
         file does not store it. For what ASTAR and orix write the default is ``"none"``, with the same warning.
     columns : tuple of str, optional
         Names of the columns, with phi1, PHI, phi2, x, y and Phase among them, where the file has others than it says.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default what the header says, else rad.
+    partial : bool
+        Whether to take what is there of a scan that was interrupted, or of a file that was cut.
 
     Returns
     -------
@@ -71,14 +85,11 @@ def read(
     FileNotFoundError
         If there is no such file.
     FormatError
-        If it is no .ang file, or breaks off before its header's number of points.
+        If it is no .ang file, breaks off before its header's number of points, or has angles too large for rad.
 
-    Warns
-    -----
-    FrameWarning
-        If neither the caller nor the file says the frame.
-    UserWarning
-        If points are missing, or a hexagonal grid was brought to a square one.
+    Warns ----- FrameWarning If neither the caller nor the file says the frame. UserWarning If points are missing, the
+    header's grid is not that of the coordinates, a hexagonal grid was brought to a square one, or something looks
+    wrong.
     """
     path = Path(path)
     content = Content.of(path)
@@ -86,14 +97,16 @@ def read(
     lines, start = ang_header.split(data)
     header = ang_header.parse(path, lines)
     names = columns or header.columns
+    body: bytes | memoryview
     if _has_names(data, start):
-        table = read_table(_numbers_for_names(bytes(data[start:]), header.phases), path, len(lines) + 1)
+        body, begin = _numbers_for_names(bytes(data[start:]), header.phases), 0
     else:
         body, begin = _with_points(data, start)
-        table = read_table(body, path, len(lines) + 1, begin)
+    table = read_table(body, path, len(lines) + 1, begin, least=8, partial=partial)
     if header.columns is None and columns is None:
         names = _guess_columns(path, table, header)
-    return _assemble(path, header, table, _places(path, table, names or (), header), frame, content)
+    places = _places(path, table, names or (), header)
+    return _assemble(path, header, table, places, frame, degrees, partial, content)
 
 
 def write(
@@ -132,12 +145,13 @@ def write(
     indexed = field.indexed.ravel()
     angles = rotation.to_euler(euler_frame.undo(field.quaternions.reshape(-1, 4)))
     angles[~indexed] = tsl.UNINDEXED_ANGLE
-    y, x = (np.arange(rows * columns) // columns) * dy, (np.arange(rows * columns) % columns) * dx
+    y = np.repeat(grid.centres(field.origin[0], dy, rows), columns)
+    x = np.tile(grid.centres(field.origin[1], dx, columns), rows)
     confidence = np.where(indexed, np.maximum(map_text.property_of(field, "CI", 1.0), 0.0), -1.0)
     fit = np.where(indexed, map_text.property_of(field, "Fit", 0.0), 180.0)
     phase_ids = np.zeros(rows * columns) if len(field.phases) == 1 else field.phase_ids.ravel()
     table = [
-        *angles.T, x + field.origin[1], y + field.origin[0], map_text.property_of(field, "IQ", 0.0), confidence,
+        *angles.T, x, y, map_text.property_of(field, "IQ", 0.0), confidence,
         phase_ids, map_text.property_of(field, "SEM", 0.0), fit,
     ]  # fmt: skip
     form = "%11.8f %11.8f %11.8f %14.8f %14.8f %8.1f %6.3f %2d %6d %7.3f"
@@ -212,6 +226,8 @@ def _assemble(
     table: np.ndarray,
     places: dict[str, int],
     asked: str | reference_frames.Frame | None,
+    degrees: bool | None,
+    partial: bool,
     content: Content,
 ) -> OrientationMap:
     of_angles = [places.pop(name) for name in ("phi1", "PHI", "phi2")]
@@ -221,43 +237,53 @@ def _assemble(
     x, y, phase = columns.pop("x"), columns.pop("y"), columns.pop("Phase")
     if header.flavour == "ASTAR":
         x, y = x / 1000.0, y / 1000.0
-    if header.degrees:
-        angles = np.deg2rad(angles)
+    claimed = ~tsl.marked(angles) & (phase >= 0)
+    if "CI" in columns:
+        claimed &= ~(columns["CI"] < 0)
+    angles = angle_units.euler_in_rad(
+        path, angles, claimed, degrees=degrees, usual="degrees" if header.degrees else "rad", where="phi1, PHI, phi2"
+    )
     indexed, steps = tsl.solved(angles, columns)
+    indexed &= claimed
+    doubt = tsl.doubt(phase, header.phases, indexed, columns, angles)
     phase_ids = tsl.phase_numbers(path, phase, header.phases, indexed)
     indexed &= phase_ids > 0
     phase_ids[~indexed] = 0
     quaternions = scan.from_angles(path, angles, indexed)
-    shape, spacing, cells, origin = _grid(path, header, x, y, steps)
+    found = _grid(path, header, x, y, indexed, partial)
     default = "edax-2" if header.flavour in ("TSL", "EMsoft") else "none"
     frame = map_text.choose_frame(path, asked, header.frame, default)
     field = scan.assemble(
         path, "ang", quaternions=quaternions, phase_ids=phase_ids,
-        phases=tuple(header.phases[i] for i in sorted(header.phases)), shape=shape, spacing=spacing,
-        origin=origin, frame=frame, properties=columns, cells=cells, steps=steps,
-        content=content,
+        phases=tuple(header.phases[i] for i in sorted(header.phases)), shape=found.shape, spacing=found.spacing,
+        origin=found.origin, frame=frame, properties=columns, cells=found.cells, steps=[*steps, *found.steps],
+        doubts=[doubt] if doubt else [], content=content,
     )  # fmt: skip
     return cast(OrientationMap, field)
 
 
 def _grid(
-    path: Path, header: ang_header.Header, x: np.ndarray, y: np.ndarray, steps: list[str]
-) -> tuple[tuple[int, int], tuple[float, float], np.ndarray | None, tuple[float, ...]]:
-    kind = header.values.get("GRID", ("", 0))[0].rstrip("#").strip()
-    if header.flavour == "ASTAR" and "NROWS" not in header.values:
-        shape, step = grid.infer_grid(path, x, y)
-        cells, origin = grid.place(path, (y, x), shape, step)
-        return shape, step, cells, origin
+    path: Path, header: ang_header.Header, x: np.ndarray, y: np.ndarray, indexed: np.ndarray, partial: bool
+) -> grid.Grid:
+    """The grid of the header, else that of the coordinates: a scan without a single orientation is not mended."""
+    kind = header.values.get("GRID", ("SqrGrid", 0))[0].rstrip("#").strip()
     if kind not in ("SqrGrid", "HexGrid"):
-        raise FormatError(path, f"expected a header line GRID: SqrGrid or HexGrid; got {kind or 'none'}")
+        line = f"line {header.values['GRID'][1]}"
+        raise FormatError(path, f"expected a header line GRID: SqrGrid or HexGrid; got {quoted(kind)}", line)
+    absent = [key for key in ("NCOLS_ODD", "NROWS", "XSTEP", "YSTEP") if key not in header.values]
+    if header.flavour == "ASTAR" and "NROWS" in absent:
+        return grid.of_coordinates(path, (y, x), partial=partial)
+    if absent and not indexed.any():
+        raise FormatError(path, f"expected a header line {absent[0]}; got none")
+    if absent:
+        found = grid.of_coordinates(path, (y, x), partial=partial)
+        warn(f"{path}: the header has no line {', '.join(absent)}; {found.text()} are read, as the coordinates say")
+        return found
     odd, rows = int(header.number(path, "NCOLS_ODD")), int(header.number(path, "NROWS"))
     dx = header.number(path, "XSTEP", zero=odd == 1 and kind == "SqrGrid")
     dy = header.number(path, "YSTEP", zero=rows == 1 and kind == "SqrGrid")
     dx, dy = dx or dy or 1.0, dy or dx or 1.0
     even = int(header.number(path, "NCOLS_EVEN")) if "NCOLS_EVEN" in header.values else odd
     if kind == "SqrGrid":
-        cells, origin = grid.place(path, (y, x), (rows, odd), (dy, dx))
-        return (rows, odd), (dy, dx), cells, origin
-    cells, origin = grid.square_from_hexagonal(path, x, y, rows, odd, even, (dy, dx))
-    steps.append(f"hexagonal grid of step {dx:g} um to square grid of {dy:g} um by nearest neighbour")
-    return (cells.shape[0], cells.shape[1]), (dy, dy), cells, origin
+        return grid.square(path, (y, x), (rows, odd), (dy, dx), partial=partial)
+    return grid.hexagonal(path, x, y, rows, odd, even, (dy, dx), partial=partial)

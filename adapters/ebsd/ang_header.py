@@ -1,4 +1,7 @@
-"""The header of .ang files: the lines that start with #."""
+"""The header of .ang files: the lines that start with #.
+
+Specification: :mod:`polyrve.adapters.ebsd.ang`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ from pathlib import Path
 
 from polyrve import __version__
 from polyrve.adapters import text_lines
-from polyrve.adapters.ebsd import map_text, scan
+from polyrve.adapters.ebsd import angle_units, map_text, scan
 from polyrve.adapters.ebsd.tsl import LAUE_OF_NUMBER, NUMBER_OF_LAUE
 from polyrve.adapters.registry import FormatError
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap
 
 LINE_END = re.compile(rb"\n")
-_MOST_LINES = 100_000
+_MOST_LINES, _MOST_PHASES = 100_000, 255
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,25 @@ class Header:
     frame: reference_frames.Frame | None
 
     def number(self, path: Path, key: str, zero: bool = False) -> float:
-        """A positive number of the header, or `zero` where that is allowed; FormatError where it is neither."""
+        """Return a positive number of the header.
+
+        Parameters
+        ----------
+        path : Path
+            For errors.
+        key : str
+        zero : bool
+            Whether 0 will do too.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        FormatError
+            If the header has no such line, or another value.
+        """
         text, line = self.values.get(key, ("", 0))
         if not line:
             raise FormatError(path, f"expected a header line {key}; got none")
@@ -59,12 +81,12 @@ class Header:
         if value == 0 and zero:
             return 0.0
         if not 0 < value < 1e9:
-            raise FormatError(path, f"expected a positive number for {key}; got {text!r}", f"line {line}")
+            raise FormatError(path, f"expected a positive number for {key}; got {quoted(text)}", f"line {line}")
         return value
 
 
 def split(data: memoryview) -> tuple[list[str], int]:
-    """The lines of the header, without their #, and where the rows of numbers begin."""
+    """Return the lines of the header, without their #, and where the rows of numbers begin."""
     lines: list[str] = []
     mark = len(text_lines.BYTE_ORDER_MARK)
     start = mark if bytes(data[:mark]) == text_lines.BYTE_ORDER_MARK else 0
@@ -80,7 +102,24 @@ def split(data: memoryview) -> tuple[list[str], int]:
 
 
 def parse(path: Path, lines: list[str]) -> Header:
-    """What the lines of a header say; FormatError where they describe no phases."""
+    """Return what the lines of a header say.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    lines : list of str
+        Of :func:`split`.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    FormatError
+        If they describe no phases, or one that cannot be.
+    """
     text = "\n".join(lines)
     flavour = "TSL"
     for name, mark in (("EMsoft", "EMsoft"), ("ASTAR", "ACOM"), ("orix", "Column names: phi1, Phi, phi2")):
@@ -103,10 +142,12 @@ def parse(path: Path, lines: list[str]) -> Header:
         elif key not in values:
             values[key] = (value.strip(), number)
     phases: dict[int, Phase] = {}
-    for number, block in blocks:
+    for number, block in blocks[: _MOST_PHASES + 1]:
         if number in phases:
             raise FormatError(path, f"expected one block per phase; got Phase {number} twice")
         phases[number] = _phase(path, number, block)
+    if len(phases) > _MOST_PHASES:
+        raise FormatError(path, f"expected at most {_MOST_PHASES} phases; got {len(phases)}")
     if not phases:
         raise FormatError(path, "expected a header with at least one phase (# MaterialName); got none")
     note = next((line for line in lines if line.startswith(map_text.FRAME_NOTE)), "")
@@ -135,7 +176,7 @@ def _phase(path: Path, number: int, block: Mapping[str, tuple[str, int]]) -> Pha
         laue_group(group)
     except (KeyError, ValueError):
         raise FormatError(
-            path, f"expected a symmetry number such as 43 or a point group such as m-3m; got {symmetry!r}", where
+            path, f"expected a symmetry number such as 43 or a point group such as m-3m; got {quoted(symmetry)}", where
         ) from None
     text, line = block.get("LatticeConstants", ("0 0 0 90 90 90", 0))
     try:
@@ -143,14 +184,15 @@ def _phase(path: Path, number: int, block: Mapping[str, tuple[str, int]]) -> Pha
     except ValueError:
         lattice = []
     if len(lattice) < 6:
-        raise FormatError(path, f"expected six lattice constants; got {text!r}", f"line {line}")
+        raise FormatError(path, f"expected six lattice constants; got {quoted(text)}", f"line {line}")
     if block.get("Info", ("", 0))[0] == map_text.UNKNOWN_LATTICE:
         lattice[:3] = (0.0, 0.0, 0.0)
+    lattice[3:6] = angle_units.lattice_in_degrees(path, lattice[3:6], where=f"line {line}")
     return scan.make_phase(path, name, group, lattice[:6], where=f"line {line}")
 
 
 def written(field: OrientationMap, frame: reference_frames.Frame) -> str:
-    """The header of a map whose angles are written in a frame."""
+    """Return the header of a map whose angles are written in a frame, as text."""
     rows, columns = field.shape
     dy, dx = field.spacing
     lines = [

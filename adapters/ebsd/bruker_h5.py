@@ -19,9 +19,9 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import scan
-from polyrve.adapters.ebsd.grid import place
+from polyrve.adapters.ebsd import angle_units, grid, scan
 from polyrve.adapters.registry import FormatError
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group_of_space_group
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -30,7 +30,11 @@ _ANGLES = ("phi1", "PHI", "phi2")
 
 
 def read(
-    path: str | Path, *, frame: str | reference_frames.Frame | None = None, scan_name: str | None = None
+    path: str | Path,
+    *,
+    frame: str | reference_frames.Frame | None = None,
+    scan_name: str | None = None,
+    degrees: bool | None = None,
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map.
 
@@ -41,6 +45,8 @@ def read(
         Relation of the Euler frame to the map; by default ``"bruker"``, with a warning.
     scan_name : str, optional
         Path of the scan within the file; needed where there are several.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default they are, as the format defines it.
 
     Returns
     -------
@@ -63,7 +69,7 @@ def read(
     """
     path = Path(path)
     with hdf5.opened(path) as file:
-        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item["Data"], "phi1")]
+        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item, "Data/phi1")]
         chosen = hdf5.choose(path, scans, scan_name, "scan_name")
         header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
         angles = np.stack(
@@ -76,12 +82,11 @@ def read(
             raise FormatError(path, f"expected positive steps; got {dx:g} and {dy:g}", f"{header.name}/XSTEP")
         kind = hdf5.text(path, header, "Grid Type", "isometric")
         if kind != "isometric":
-            raise FormatError(path, f"expected the grid type isometric; got {kind!r}", f"{header.name}/Grid Type")
+            raise FormatError(path, f"expected the grid type isometric; got {quoted(kind)}", f"{header.name}/Grid Type")
         phases = _phases(path, hdf5.group(path, header, "Phases"))
         number = hdf5.array(path, data, "Phase", (points,)).astype(np.int64)
         properties = hdf5.scalars(path, data, points, (*_ANGLES, "Phase"))
-        system = header.get("Coordinate Systems")
-        identity = int(hdf5.number(path, system, "ID", 0.0)) if isinstance(system, h5py.Group) else 0
+        identity = int(hdf5.number(path, header, "Coordinate Systems/ID", 0.0))
         row, column = _beam(path, chosen, points)
     if row is None or column is None:
         row, column = np.arange(points) // columns, np.arange(points) % columns
@@ -89,7 +94,7 @@ def read(
         row, column = row - row.min(), column - column.min()
         if points < rows * columns and row.max() < rows and column.max() < columns:
             rows, columns = int(row.max()) + 1, int(column.max()) + 1
-    cells, _ = place(path, (row * dy, column * dx), (rows, columns), (dy, dx))
+    found = grid.square(path, (row * dy, column * dx), (rows, columns), (dy, dx))
     order = list(phases)
     phase_ids = np.zeros(points, dtype=np.int32)
     for value in np.unique(number).tolist():
@@ -97,21 +102,24 @@ def read(
             raise FormatError(path, f"expected a phase of {', '.join(map(str, order))}; got {value}", "Data/Phase")
         phase_ids[number == value] = order.index(value) + 1 if value > 0 else 0
     stated = reference_frames.named("bruker-5", "file") if identity == 5 else None
+    angles = angle_units.euler_in_rad(
+        path, angles, phase_ids > 0, degrees=degrees, usual="degrees", where="EBSD/Data/phi1"
+    )
     return scan.assemble(
-        path, "bruker-h5", quaternions=scan.from_angles(path, np.deg2rad(angles), phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0),
-        frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties, cells=cells,
+        path, "bruker-h5", quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
+        phases=tuple(phases.values()), shape=found.shape, spacing=found.spacing, origin=found.origin,
+        frame=reference_frames.choose(frame, stated, "bruker", str(path)), x_axis="a*", properties=properties,
+        cells=found.cells,
     )  # fmt: skip
 
 
 def _beam(path: Path, ebsd: h5py.Group, points: int) -> tuple[np.ndarray | None, np.ndarray | None]:
     for parent in (ebsd, ebsd.parent):
-        sem = parent.get("SEM")
-        if isinstance(sem, h5py.Group):
-            for names in (("SEM IY", "SEM IX"), ("IY", "IX")):
-                if all(hdf5.has(sem, name) and sem[name].size == points > 1 for name in names):
-                    row, column = (hdf5.array(path, sem, name, (points,)).astype(np.int64) for name in names)
-                    return row, column
+        for names in (("SEM/SEM IY", "SEM/SEM IX"), ("SEM/IY", "SEM/IX")):
+            found = [hdf5.get(parent, name) for name in names]
+            if all(isinstance(item, h5py.Dataset) and item.size == points > 1 for item in found):
+                row, column = (hdf5.array(path, parent, name, (points,)).astype(np.int64) for name in names)
+                return row, column
     return None, None
 
 
@@ -123,8 +131,10 @@ def _phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
         try:
             laue = laue_group_of_space_group(group)
         except ValueError:
-            raise FormatError(path, f"expected a space group; got {symbol or group!r}", f"{item.name}/IT") from None
-        lattice = np.ravel(hdf5.array(path, item, "LatticeConstants", (6,))).tolist()
+            where = f"{item.name}/IT"
+            raise FormatError(path, f"expected a space group; got {quoted(symbol or group)}", where) from None
+        *lengths, alpha, beta, gamma = np.ravel(hdf5.array(path, item, "LatticeConstants", (6,))).tolist()
+        lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=item.name)]
         name = hdf5.text(path, item, "Name") or hdf5.text(path, item, "Formula") or f"phase {number}"
         phases[number] = scan.make_phase(path, name, laue, lattice, group, item.name)
     if not phases:

@@ -16,13 +16,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import grid, scan, tsl
+from polyrve.adapters.ebsd import angle_units, grid, scan, tsl
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group
@@ -35,7 +36,11 @@ _COORDINATES = ("X Position", "Y Position")
 
 
 def read(
-    path: str | Path, *, frame: str | reference_frames.Frame | None = None, scan_name: str | None = None
+    path: str | Path,
+    *,
+    frame: str | reference_frames.Frame | None = None,
+    scan_name: str | None = None,
+    degrees: bool | None = None,
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map.
 
@@ -46,6 +51,8 @@ def read(
         Relation of the Euler frame to the map; by default what the file's coordinate system ID says.
     scan_name : str, optional
         Path of the scan within the file; needed where there are several.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default they are in rad, as the format defines it.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def read(
     """
     path = Path(path)
     with hdf5.opened(path) as file:
-        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item["Data"], "Phi1")]
+        scans = [item for item in hdf5.find_groups(file, "Data", "Header") if hdf5.has(item, "Data/Phi1")]
         if not scans and hdf5.find_groups(file, "ANG"):
             raise FormatError(
                 path,
@@ -79,6 +86,9 @@ def read(
         header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
         angles = np.stack(
             [hdf5.array(path, data, name, (None,)).astype(np.float64) for name in ("Phi1", "Phi", "Phi2")], axis=1
+        )
+        angles = angle_units.euler_in_rad(
+            path, angles, np.ones(len(angles), dtype=bool), degrees=degrees, usual="rad", where=f"{data.name}/Phi1"
         )
         properties = hdf5.scalars(path, data, len(angles), ("Phi1", "Phi", "Phi2", "Phase", *_COORDINATES))
         properties = {_ALIASES.get(name, name): values for name, values in properties.items()}
@@ -98,7 +108,7 @@ def assemble(
     steps: Sequence[str] = (),
     by_position: bool = True,
 ) -> OrientationMap | OrientationVolume:
-    """The map of a scan whose header has EDAX's layout (EMsoft writes it too).
+    """Return the map of a scan whose header has EDAX's layout (EMsoft writes it too).
 
     Parameters
     ----------
@@ -125,6 +135,7 @@ def assemble(
     points = len(angles)
     number = hdf5.array(path, data, "Phase", (points,)).astype(np.float64)
     phase_ids = tsl.phase_numbers(path, number, phases, indexed)
+    doubt = tsl.doubt(number, phases, indexed, properties, angles)
     rows, columns = hdf5.whole(path, header, "nRows"), hdf5.whole(path, header, "nColumns")
     step = (hdf5.number(path, header, "Step Y"), hdf5.number(path, header, "Step X"))
     if not 0 < min(step) <= max(step) < 1e9:
@@ -138,30 +149,28 @@ def assemble(
         x, y = x * step[1], y * step[0]
         valid = np.ones(points, dtype=bool)
     phase_ids = np.where(valid & indexed, phase_ids, 0)
-    shape, spacing = (rows, columns), step
-    cells: np.ndarray | None = None
-    origin: tuple[float, ...] = (0.0, 0.0)
+    found = grid.Grid((rows, columns), step, grid.corner((0.0, 0.0), step))
     if hexagonal:
         even = columns - 1 if points == rows * columns - rows // 2 else columns
-        nearest, origin = grid.square_from_hexagonal(path, x[valid], y[valid], rows, columns, even, step)
-        cells = np.where(nearest >= 0, np.flatnonzero(valid)[nearest], -1)
-        shape, spacing = (nearest.shape[0], nearest.shape[1]), (step[0], step[0])
-        steps.append(f"hexagonal grid of step {step[1]:g} um to square grid of {step[0]:g} um by nearest neighbour")
+        found = grid.hexagonal(path, x[valid], y[valid], rows, columns, even, step)
+        if not valid.all() and found.cells is not None:
+            found = replace(found, cells=np.where(found.cells >= 0, np.flatnonzero(valid)[found.cells], -1))
     elif points == rows * columns and not valid.all():
-        if valid.any():
-            origin = (float(y[valid].min()), float(x[valid].min()))
+        position = [np.where(valid, values, np.nan) for values in (y, x)]
+        found = replace(found, origin=grid.corner(grid.first_point(position, found.shape, step), step))
     else:
-        cells, origin = grid.place(path, (y, x), (rows, columns), step)
+        found = grid.square(path, (y, x), (rows, columns), step)
     stated = _stated(path, header) if asked is None else None
     return scan.assemble(
         path, format_name, quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=origin,
-        frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties, cells=cells, steps=steps,
+        phases=tuple(phases[i] for i in sorted(phases)), shape=found.shape, spacing=found.spacing,
+        origin=found.origin, frame=reference_frames.choose(asked, stated, "edax-2", str(path)), properties=properties,
+        cells=found.cells, steps=[*steps, *found.steps], doubts=[doubt] if doubt else [],
     )  # fmt: skip
 
 
 def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
-    """The phases of EDAX's ``Header/Phase``, by number."""
+    """Return the phases of EDAX's ``Header/Phase``, by number."""
     phases = {}
     for number, item in hdf5.numbered(parent).items():
         name = (
@@ -169,10 +178,11 @@ def read_phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
             or hdf5.text(path, item, "Formula")
             or f"phase {number}"
         )
-        lattice = [
+        *lengths, alpha, beta, gamma = (
             hdf5.number(path, item, f"Lattice Constant {key}", default)
             for key, default in zip(("a", "b", "c", "alpha", "beta", "gamma"), (0, 0, 0, 90, 90, 90), strict=True)
-        ]
+        )
+        lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=item.name)]
         phases[number] = scan.make_phase(path, name, _point_group(path, item), lattice, where=item.name)
     if not phases:
         raise FormatError(path, "expected at least one phase; got none", parent.name)
@@ -195,9 +205,7 @@ def _point_group(path: Path, phase: h5py.Group) -> str:
 
 
 def _stated(path: Path, header: h5py.Group) -> reference_frames.Frame | None:
-    if "Coordinate System" not in header:
-        return None
-    number = int(hdf5.number(path, hdf5.group(path, header, "Coordinate System"), "ID", 0.0))
+    number = int(hdf5.number(path, header, "Coordinate System/ID", 0.0))
     if number not in _PRESET_OF_ID:
         return None
     preset = _PRESET_OF_ID[number]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import edax_h5
+from polyrve.adapters.ebsd import angle_units, edax_h5
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -25,7 +25,11 @@ _ANGLES = ("Phi1", "Phi", "Phi2")
 
 
 def read(
-    path: str | Path, *, frame: str | reference_frames.Frame | None = None, refined: bool = False
+    path: str | Path,
+    *,
+    frame: str | reference_frames.Frame | None = None,
+    refined: bool = False,
+    degrees: bool | None = None,
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map.
 
@@ -36,6 +40,8 @@ def read(
         Relation of the Euler frame to the map; by default what the file's coordinate system ID says.
     refined : bool
         Whether to take the refined orientations in place of the best matches.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default those of the dictionary are, all others are in rad.
 
     Returns
     -------
@@ -59,6 +65,7 @@ def read(
         chosen = hdf5.choose(path, hdf5.find_groups(file, "Data", "Header"), None, "scan")
         header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
         points = hdf5.whole(path, header, "nRows") * hdf5.whole(path, header, "nColumns")
+        everywhere, usual = np.ones(points, dtype=bool), "rad"
         if refined:
             angles = hdf5.array(path, data, "RefinedEulerAngles", (points, 3)).astype(np.float64)
         elif all(hdf5.has(data, name) for name in _ANGLES):
@@ -72,9 +79,9 @@ def read(
                     path, f"expected {points} entries of the dictionary of {len(dictionary)}; got others",
                     f"{data.name}/TopMatchIndices",
                 )  # fmt: skip
-            angles = np.deg2rad(dictionary[best].astype(np.float64))
+            angles, usual = dictionary[best].astype(np.float64), "degrees"
+        angles = angle_units.euler_in_rad(path, angles, everywhere, degrees=degrees, usual=usual, where=data.name)
         properties = hdf5.scalars(path, data, points, (*_ANGLES, "Phase", "X Position", "Y Position"))
-        everywhere = np.ones(points, dtype=bool)
         return edax_h5.assemble(
             path, "emsoft-h5", header, data, angles, everywhere, properties, frame, by_position=False
         )  # fmt: skip

@@ -19,10 +19,11 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import scan
-from polyrve.adapters.ebsd.grid import check_grid
+from polyrve.adapters.ebsd import angle_units, grid, scan
+from polyrve.adapters.ebsd.grid import check_grid, first_point
 from polyrve.adapters.ebsd.tsl import LAUE_OF_NUMBER, phase_numbers, solved
 from polyrve.adapters.registry import FormatError
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -31,7 +32,9 @@ _TSL = {"Image Quality": "IQ", "Confidence Index": "CI", "SEM Signal": "SEM", "F
 _HKL = {name: name for name in ("Bands", "Error", "MAD", "BC", "BS")}
 
 
-def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None) -> OrientationMap | OrientationVolume:
+def read(
+    path: str | Path, *, frame: str | reference_frames.Frame | None = None, degrees: bool | None = None
+) -> OrientationMap | OrientationVolume:
     """Read an orientation volume.
 
     Parameters
@@ -39,6 +42,8 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
     path : path-like
     frame : str or Frame, optional
         Relation of the Euler frame to the map; by default what the file's two transformations say.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default as the maker defines it.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
     with hdf5.opened(path) as file:
         maker = hdf5.text(path, file, "Manufacturer")
         if maker not in ("TSL", "HKL"):
-            raise FormatError(path, f"expected the manufacturer TSL or HKL; got {maker!r}", "/Manufacturer")
+            raise FormatError(path, f"expected the manufacturer TSL or HKL; got {quoted(maker)}", "/Manufacturer")
         start, end = (int(hdf5.number(path, file, name)) for name in ("ZStartIndex", "ZEndIndex"))
         nx, ny = hdf5.whole(path, file, "Max X Points"), hdf5.whole(path, file, "Max Y Points")
         spacing = tuple(hdf5.number(path, file, f"{axis} Resolution") for axis in "ZYX")
@@ -74,11 +79,12 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
             raise FormatError(path, f"expected the sections {start} ... {end}; got none numbered {missing}")
         shape = (len(numbers), ny, nx)
         phases = _phases(path, sections[start], maker)
-        parts = [_section(path, sections[number], maker, phases, ny, nx) for number in numbers]
+        parts = [_section(path, sections[number], maker, phases, ny, nx, degrees) for number in numbers]
         check_grid(path, shape, sum(len(part[1]) for part in parts))
         if int(hdf5.number(path, file, "Stacking Order", 0.0)) == 1:
             parts.reverse()
         stated = _stated(path, file)
+        first = (0.0, *_first_point(path, sections[start], maker, parts[0], spacing[1:]))
     quaternions = np.zeros((*shape, 4))
     quaternions[..., 0] = 1.0
     phase_ids = np.zeros(shape, dtype=np.int32)
@@ -92,7 +98,8 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
     default = "edax-2" if maker == "TSL" else "oxford-cs0"
     return scan.assemble(
         path, "h5ebsd", quaternions=quaternions.reshape(-1, 4), phase_ids=phase_ids.ravel(),
-        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing, origin=(0.0, 0.0, 0.0),
+        phases=tuple(phases[i] for i in sorted(phases)), shape=shape, spacing=spacing,
+        origin=grid.corner(first, spacing),
         frame=reference_frames.choose(frame, stated, default, str(path)), x_axis="a" if maker == "TSL" else "a*",
         properties={name: values.ravel() for name, values in properties.items()},
     )  # fmt: skip
@@ -101,7 +108,9 @@ def read(path: str | Path, *, frame: str | reference_frames.Frame | None = None)
 _Section = tuple[tuple[int, int], np.ndarray, np.ndarray, dict[str, np.ndarray]]
 
 
-def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase], ny: int, nx: int) -> _Section:
+def _section(
+    path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase], ny: int, nx: int, degrees: bool | None
+) -> _Section:
     header, data = hdf5.group(path, item, "Header"), hdf5.group(path, item, "Data")
     tsl = maker == "TSL"
     columns = hdf5.whole(path, header, ("NCOLS_EVEN", "NCOLS_ODD") if tsl else "XCells")
@@ -123,7 +132,10 @@ def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase],
         for name, short in (_TSL if tsl else _HKL).items()
         if hdf5.has(data, name)
     }
+    where = f"{data.name}/{names[0]}"
     if tsl:
+        everywhere = np.ones(points, dtype=bool)
+        angles = angle_units.euler_in_rad(path, angles, everywhere, degrees=degrees, usual="rad", where=where)
         indexed, _ = solved(angles, values)
         ids = phase_numbers(path, number, phases, indexed)
     else:
@@ -134,18 +146,32 @@ def _section(path: Path, item: h5py.Group, maker: str, phases: dict[int, Phase],
         ids = np.zeros(points, dtype=np.int32)
         for key, place in known.items():
             ids[number == key] = place
-        angles = np.deg2rad(angles)
+        angles = angle_units.euler_in_rad(path, angles, ids > 0, degrees=degrees, usual="degrees", where=where)
     shape = (rows, columns)
     q = scan.from_angles(path, angles, ids > 0, item.name).reshape(*shape, 4)
     corner = ((ny - rows) // 2, (nx - columns) // 2)
     return corner, ids.reshape(shape), q, {name: array.reshape(shape) for name, array in values.items()}
 
 
+def _first_point(
+    path: Path, item: h5py.Group, maker: str, part: _Section, spacing: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Where the first point of the volume's first section lies; a smaller section begins further in."""
+    margin, ids = part[:2]
+    names = ("Y Position", "X Position") if maker == "TSL" else ("Y", "X")
+    if not all(hdf5.has(item, f"Data/{name}") for name in names):
+        return 0.0, 0.0
+    position = [hdf5.array(path, item, f"Data/{name}", (ids.size,)).astype(np.float64) for name in names]
+    first = first_point(position, ids.shape, spacing)
+    return tuple(start - before * step for start, before, step in zip(first, margin, spacing, strict=True))
+
+
 def _phases(path: Path, item: h5py.Group, maker: str) -> dict[int, Phase]:
     parent = hdf5.group(path, hdf5.group(path, item, "Header"), "Phases")
     phases = {}
     for number, phase in hdf5.numbered(parent).items():
-        lattice = np.ravel(hdf5.array(path, phase, "LatticeConstants", (6,))).tolist()
+        *lengths, alpha, beta, gamma = np.ravel(hdf5.array(path, phase, "LatticeConstants", (6,))).tolist()
+        lattice = [*lengths, *angle_units.lattice_in_degrees(path, (alpha, beta, gamma), where=phase.name)]
         if maker == "TSL":
             symmetry = int(hdf5.number(path, phase, "Symmetry"))
             laue = LAUE_OF_NUMBER.get(symmetry)

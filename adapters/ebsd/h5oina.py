@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
-from polyrve.adapters.ebsd import scan
-from polyrve.adapters.ebsd.grid import check_grid
+from polyrve.adapters.ebsd import angle_units, scan
+from polyrve.adapters.ebsd.grid import check_grid, corner, first_point
 from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
@@ -34,6 +34,7 @@ def read(
     frame: str | reference_frames.Frame | None = None,
     slice_name: str | None = None,
     processed: bool = False,
+    degrees: bool | None = None,
 ) -> OrientationMap | OrientationVolume:
     """Read an orientation map.
 
@@ -46,6 +47,8 @@ def read(
         The acquisition, ``"1"``, ``"2"`` ...; needed where there are several.
     processed : bool
         Whether to read the results of data processing in place of the acquired ones.
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default they are in rad, as the format defines it.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def read(
     """
     path = Path(path)
     with hdf5.opened(path) as file:
-        slices = [item for item in hdf5.numbered(file).values() if "EBSD" in item]
+        slices = [item for item in hdf5.numbered(file).values() if hdf5.get(item, "EBSD") is not None]
         chosen = hdf5.choose(path, slices, slice_name, "slice_name")
         acquired = hdf5.group(path, chosen, "EBSD")
         header, data = hdf5.group(path, acquired, "Header"), hdf5.group(path, acquired, "Data")
@@ -83,9 +86,13 @@ def read(
             properties["MAD"] = np.rad2deg(properties["MAD"].astype(np.float64))
         angles = hdf5.array(path, source, "Euler", (points, 3)).astype(np.float64)
         number = hdf5.array(path, source, "Phase", (points,)).astype(np.float64)
-        specimen = np.ravel(hdf5.array(path, header, "Specimen Orientation Euler")) if (
-            hdf5.has(header, "Specimen Orientation Euler")
-        ) else np.zeros(3)  # fmt: skip
+        origin = corner((0.0, 0.0), (dy, dx))
+        if all(hdf5.has(data, name) for name in ("X", "Y")):
+            position = [hdf5.array(path, data, name, (points,)).astype(np.float64) for name in ("Y", "X")]
+            origin = corner(first_point(position, (rows, columns), (dy, dx)), (dy, dx))
+        specimen = np.zeros(3)
+        if hdf5.has(header, "Specimen Orientation Euler"):
+            specimen = hdf5.array(path, header, "Specimen Orientation Euler", (3,))
     number = np.where(np.isnan(angles).any(axis=1) | np.isnan(number), 0, number)
     known = {0: 0, **{key: place for place, key in enumerate(phases, start=1)}}
     present = np.unique(number)
@@ -96,9 +103,12 @@ def read(
     for value in present.tolist():
         phase_ids[number == value] = known[value]
     chosen_frame = reference_frames.choose(frame, reference_frames.named("oxford-cs1", "file"), "oxford-cs1", str(path))
+    angles = angle_units.euler_in_rad(
+        path, angles, phase_ids > 0, degrees=degrees, usual="rad", where="EBSD/Data/Euler"
+    )
     field = scan.assemble(
         path, "h5oina", quaternions=scan.from_angles(path, angles, phase_ids > 0), phase_ids=phase_ids,
-        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=(0.0, 0.0), frame=chosen_frame,
+        phases=tuple(phases.values()), shape=(rows, columns), spacing=(dy, dx), origin=origin, frame=chosen_frame,
         x_axis="a*", properties=properties,
     )  # fmt: skip
     orientation = [float(value) for value in specimen if np.isfinite(value)]
@@ -112,11 +122,16 @@ def _phases(path: Path, parent: h5py.Group) -> dict[int, Phase]:
         if laue > len(LAUE_GROUPS):
             raise FormatError(path, f"expected a Laue group 1 ... 11; got {laue}", f"{item.name}/Laue Group")
         lengths = np.ravel(hdf5.array(path, item, "Lattice Dimensions", (3,)))
-        angles = np.rad2deg(np.ravel(hdf5.array(path, item, "Lattice Angles", (3,))).astype(np.float64))
+        angles = angle_units.lattice_in_degrees(
+            path,
+            hdf5.array(path, item, "Lattice Angles", (3,)).tolist(),
+            usual="rad",
+            where=f"{item.name}/Lattice Angles",
+        )
         group = int(hdf5.number(path, item, "Space Group", 0.0))
         phases[number] = scan.make_phase(
             path, hdf5.text(path, item, "Phase Name") or f"phase {number}", LAUE_GROUPS[laue - 1],
-            [*lengths.tolist(), *np.round(angles, 5).tolist()], group if 0 < group <= 230 else 0, item.name,
+            [*lengths.tolist(), *angles], group if 0 < group <= 230 else 0, item.name,
         )  # fmt: skip
     if not phases:
         raise FormatError(path, "expected at least one phase; got none", parent.name)

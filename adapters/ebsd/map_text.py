@@ -1,13 +1,15 @@
-"""What text files of maps say beyond their format: the frame, and that a lattice is not known."""
+"""What text files of maps say beyond their format: the frame, that a lattice is not known, and what looks wrong."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
+from polyrve.backend.safe_text import quoted
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
@@ -20,12 +22,29 @@ UNKNOWN_LATTICE = "polyrve: lattice unknown"
 
 
 def frame_note(frame: reference_frames.Frame) -> str:
-    """A frame as text for the header of a file."""
+    """Return a frame as text for the header of a file; :func:`noted_frame` reads it."""
     return f"{FRAME_NOTE} {frame.name} " + " ".join(f"{value:.17g}" for value in frame.map_to_euler)
 
 
 def noted_frame(path: Path, line: str) -> reference_frames.Frame | None:
-    """The frame of the :func:`frame_note` at the end of a line, None without one; FormatError where it is no frame."""
+    """Return the frame of the :func:`frame_note` at the end of a line.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    line : str
+
+    Returns
+    -------
+    Frame or None
+        None where the line has no note.
+
+    Raises
+    ------
+    FormatError
+        If the note is no frame.
+    """
     text = line.partition(FRAME_NOTE)[2].strip()
     if not text:
         return None
@@ -34,7 +53,7 @@ def noted_frame(path: Path, line: str) -> reference_frames.Frame | None:
         w, x, y, z = (float(number) for number in numbers)
         return reference_frames.Frame(name, (w, x, y, z), "file")
     except ValueError:
-        raise FormatError(path, f"expected a frame name and a unit quaternion; got {text[:80]!r}") from None
+        raise FormatError(path, f"expected a frame name and a unit quaternion; got {quoted(text)}") from None
 
 
 def choose_frame(
@@ -44,20 +63,69 @@ def choose_frame(
     default: str,
     specimen_orientation: np.ndarray | None = None,
 ) -> reference_frames.Frame:
-    """As :func:`polyrve.crystallography.reference_frames.choose`, for a file with a :func:`frame_note` or none; warns if another is asked for."""
+    """Choose the frame of a file with a :func:`frame_note` or none.
+
+    Parameters
+    ----------
+    path : Path
+        For warnings.
+    asked : str, Frame or None
+        What the caller set.
+    noted : Frame or None
+        What the note says.
+    default : str
+        Preset for files without a note.
+    specimen_orientation : ndarray, shape (4,), optional
+        See :func:`polyrve.crystallography.reference_frames.named`.
+
+    Returns
+    -------
+    Frame
+
+    Warns
+    -----
+    FrameWarning
+        If neither the caller nor the file says the frame.
+    UserWarning
+        If the caller asks for another frame than the note has.
+    """
     chosen = reference_frames.choose(asked, noted, default, str(path), specimen_orientation)
     if noted is not None and not chosen.turns_as(noted.map_to_euler):
-        warnings.warn(
-            f"{path}: polyrve wrote its angles in frame {noted.name!r}; they are read in {chosen.name!r}, as asked for",
-            stacklevel=4,
-        )
+        read_in = f"they are read in {chosen.name!r}, as asked for"
+        warn(f"{path}: polyrve wrote its angles in frame {noted.name!r}; {read_in}")
     return chosen
 
 
-def unit_cell(phase: Phase) -> tuple[float, ...]:
-    """The lattice of a phase, for files whose readers cannot do without one: edges of 1 angstrom where it is unknown.
+def warn_of_axes(path: Path, program: str, phases: Sequence[Phase]) -> None:
+    """Warn that a* is taken for x of the crystals, where the program that wrote a file does not say it.
 
-    The angles are those of the phase's Laue group, where they are unknown too.
+    Parameters
+    ----------
+    path : Path
+    program : str
+    phases : sequence of Phase
+        Nothing is said where none is hexagonal or trigonal.
+    """
+    unsure = [phase.name for phase in phases if phase.laue in reference_frames.SIX_AND_THREE_FOLD][:10]
+    if unsure:
+        warn(
+            f"{path}: {program} does not say what lies along x of the crystals of {', '.join(unsure)}; a* is taken, "
+            "as in Oxford's files: x_axis=a (--read x_axis=a) takes a, 30 degrees away"
+        )
+
+
+def unit_cell(phase: Phase) -> tuple[float, ...]:
+    """Return the lattice of a phase, for files whose readers cannot do without one.
+
+    Parameters
+    ----------
+    phase : Phase
+
+    Returns
+    -------
+    tuple of float, length 6
+        a, b, c in angstrom; alpha, beta, gamma in degrees. Edges of 1 angstrom where they are not known, with the
+        angles of the phase's Laue group where these are not known either.
     """
     if min(phase.lattice) > 0:
         return phase.lattice
@@ -68,12 +136,24 @@ def unit_cell(phase: Phase) -> tuple[float, ...]:
 
 
 def lattice_remark(phase: Phase) -> str:
-    """:data:`UNKNOWN_LATTICE` where :func:`unit_cell` is not the phase's own; else nothing."""
+    """Return :data:`UNKNOWN_LATTICE` where :func:`unit_cell` is not the phase's own, else ""."""
     return "" if min(phase.lattice) > 0 else UNKNOWN_LATTICE
 
 
 def property_of(field: OrientationMap, name: str, default: float) -> np.ndarray:
-    """A scalar property of a map, shape (n,), float64; the default where it is absent or not a number."""
+    """Return a scalar property of a map.
+
+    Parameters
+    ----------
+    field : OrientationMap
+    name : str
+    default : float
+        Where the property is absent or not a number.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+    """
     values = field.properties.get(name)
     if values is None or values.shape != field.shape:
         return np.full(field.phase_ids.size, default)

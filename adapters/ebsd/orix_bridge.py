@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
-    """An orix crystal map of an orientation map.
+    """Return an orix crystal map of an orientation map.
 
     Parameters
     ----------
@@ -71,12 +71,11 @@ def to_orix(data: OrientationMap | OrientationVolume) -> CrystalMap:
     if not field.indexed.all():
         phase_list.add_not_indexed()
     rows, columns = field.shape
-    y, x = np.divmod(np.arange(rows * columns), columns)
     return CrystalMap(
         rotations=Rotation(quaternions),
         phase_id=field.phase_ids.ravel() - 1,
-        x=x * field.spacing[1] + field.origin[1],
-        y=y * field.spacing[0] + field.origin[0],
+        x=np.tile(grid.centres(field.origin[1], field.spacing[1], columns), rows),
+        y=np.repeat(grid.centres(field.origin[0], field.spacing[0], rows), columns),
         phase_list=phase_list,
         prop={name: np.ravel(values) for name, values in field.properties.items() if values.shape == field.shape},
         scan_unit="um",
@@ -99,7 +98,7 @@ def _with_c_unique(phase: Phase, quaternions: np.ndarray) -> tuple[Phase, np.nda
 
 
 def from_orix(crystal_map: CrystalMap, frame: Frame | None = None, path: Path | None = None) -> OrientationMap:
-    """An orientation map of an orix crystal map.
+    """Return an orientation map of an orix crystal map.
 
     Parameters
     ----------
@@ -133,12 +132,11 @@ def from_orix(crystal_map: CrystalMap, frame: Frame | None = None, path: Path | 
         np.zeros(points) if values is None else np.asarray(values, dtype=np.float64) * scale
         for values in (crystal_map._x, crystal_map._y)
     )
-    shape, spacing = grid.infer_grid(path, x, y)
-    cells, origin = grid.place(path, (y, x), shape, spacing)
+    found = grid.of_coordinates(path, (y, x), partial=True)
     properties = {str(name): np.asarray(values) for name, values in crystal_map._prop.items()}
     field = scan.assemble(
-        path, "orix", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=shape, spacing=spacing,
-        origin=origin, frame=frame or Frame(), cells=cells,
+        path, "orix", quaternions=quaternions, phase_ids=phase_ids, phases=phases, shape=found.shape,
+        spacing=found.spacing, origin=found.origin, frame=frame or Frame(), cells=found.cells, steps=found.steps,
         properties={name: values for name, values in properties.items() if values.shape[:1] == (points,)},
     )  # fmt: skip
     return cast(OrientationMap, field)

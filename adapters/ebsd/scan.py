@@ -1,9 +1,14 @@
-"""From the columns of a scan to an orientation map: points into their cells, angles into the map frame."""
+"""From the columns of a scan to an orientation map: points into their cells, angles into the map frame.
+
+What a file calls its phases and columns is kept, but for what a table or another program cannot bear: control
+characters are escaped, endless names are cut, and of two phases of one name the second gets a number.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,9 @@ import numpy as np
 
 from polyrve.adapters.content import Content, digest
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import DoubtWarning, warn
 from polyrve.backend import processors
+from polyrve.backend.safe_text import shown
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import OTHER_SETTINGS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -26,7 +33,23 @@ def provenance(
     steps: Sequence[str] = (),
     content: Content | None = None,
 ) -> dict[str, Any]:
-    """What every map read from a file carries: source, hash, format, frame and the steps taken."""
+    """Return what every map read from a file carries: source, hash, format, frame and the steps taken.
+
+    Parameters
+    ----------
+    path : Path
+    format_name : str
+    frame : Frame
+    steps : sequence of str
+        What was done to the data.
+    content : Content, optional
+        The file, if it is in memory already.
+
+    Returns
+    -------
+    dict of str to object
+        JSON types alone.
+    """
     known = content.sha256.result() if content is not None else None
     return {
         "source": path.name,
@@ -48,13 +71,14 @@ def assemble(
     spacing: tuple[float, ...],
     origin: tuple[float, ...],
     frame: reference_frames.Frame,
-    x_axis: str = "a",
+    x_axis: str | Sequence[str] = "a",
     properties: Mapping[str, np.ndarray] | None = None,
     cells: np.ndarray | None = None,
     steps: Sequence[str] = (),
+    doubts: Sequence[str] = (),
     content: Content | None = None,
 ) -> OrientationMap | OrientationVolume:
-    """The map or volume of a scan, orientations in the map frame and the internal crystal frame.
+    """Make the map or volume of a scan, orientations in the map frame and the internal crystal frame.
 
     Parameters
     ----------
@@ -65,17 +89,21 @@ def assemble(
     phase_ids : ndarray, shape (n,), int
         0 where not indexed, else i for ``phases[i - 1]``.
     phases : sequence of Phase
-    shape, spacing, origin : tuple
-        In the order of the array axes.
+    shape : tuple of int
+    spacing : tuple of float, um
+    origin : tuple of float, um
+        Corner of the first cell; all in the order of the array axes.
     frame : Frame
-    x_axis : {"a", "a*"}
-        Along x of the vendor's crystal frame for hexagonal and trigonal phases.
+    x_axis : {"a", "a*"}, or a sequence of one per phase
+        Along x of the vendor's crystal frame.
     properties : mapping of str to ndarray, shape (n, ...), optional
     cells : ndarray, shape (n,) or (*shape), int, optional
         Cell of each point, shape (n,), or point of each cell with -1 for none, shape (*shape); by default point i is
         in cell i.
     steps : sequence of str
         What was done to the data, for provenance.
+    doubts : sequence of str
+        What looks wrong with the file: warned about, and kept for :func:`polyrve.microstructure.quality.inspect`.
     content : Content, optional
         The file, if it is in memory already.
 
@@ -88,16 +116,22 @@ def assemble(
     FormatError
         If the data make no valid map.
     """
+    phases, renamed = distinct(phases)
     try:
         phases, turns = _turned(quaternions, phase_ids, phases, frame, x_axis)
     except ValueError as error:
         raise FormatError(path, str(error)) from None
-    values = {name: np.asarray(array) for name, array in (properties or {}).items()}
+    values = {shown(name): np.asarray(array) for name, array in (properties or {}).items()}
     if cells is not None:
         quaternions, phase_ids, values = _in_cells(cells, shape, quaternions, phase_ids, values)
     quaternions[phase_ids == 0] = (1.0, 0.0, 0.0, 0.0)
     quaternions.setflags(write=False)
     kind = OrientationVolume if len(shape) == 3 else OrientationMap
+    record = provenance(path, format_name, frame, [*steps, *renamed, *turns], content)
+    for doubt in doubts:
+        warn(f"{path}: {doubt}", DoubtWarning)
+    if doubts:
+        record["doubts"] = list(doubts)
     try:
         return kind(
             quaternions=quaternions.reshape(*shape, 4),
@@ -107,24 +141,66 @@ def assemble(
             origin=tuple(origin),
             frame=frame,
             properties={name: array.reshape(*shape, *array.shape[1:]) for name, array in values.items()},
-            provenance=provenance(path, format_name, frame, [*steps, *turns], content),
+            provenance=record,
         )
     except ValueError as error:
         raise FormatError(path, str(error)) from None
 
 
+def distinct(phases: Sequence[Phase]) -> tuple[tuple[Phase, ...], list[str]]:
+    """Give phases different names.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+
+    Returns
+    -------
+    phases : tuple of Phase
+        The second of one name has (2) behind it, and so on.
+    steps : list of str
+        Which were renamed, for provenance.
+
+    Examples
+    --------
+    >>> phases, steps = distinct([Phase("Ti", "m-3m"), Phase("Ti", "6/mmm")])
+    >>> [phase.name for phase in phases]
+    ['Ti', 'Ti (2)']
+    """
+    names = {phase.name for phase in phases}
+    count: dict[str, int] = {}
+    result, steps = [], []
+    for number, phase in enumerate(phases, start=1):
+        name = phase.name
+        count[phase.name] = count.get(phase.name, 0) + 1
+        while count[phase.name] > 1 and name in names:
+            name = f"{phase.name} ({count[phase.name]})"
+            count[phase.name] += name in names
+        if name != phase.name:
+            names.add(name)
+            steps.append(f"phase {number} is called {name}, because another one is called {phase.name}")
+            phase = replace(phase, name=name)
+        result.append(phase)
+    return tuple(result), steps
+
+
 def _turned(
-    quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase], frame: reference_frames.Frame, x_axis: str
+    quaternions: np.ndarray,
+    phase_ids: np.ndarray,
+    phases: Sequence[Phase],
+    frame: reference_frames.Frame,
+    x_axis: str | Sequence[str],
 ) -> tuple[tuple[Phase, ...], list[str]]:
     """Turn orientations, in place, into map frame and internal crystal frame; the phases there, and the steps."""
     steps = []
+    axes = [x_axis] * len(phases) if isinstance(x_axis, str) else x_axis
     for block in _blocks(len(quaternions)):
         quaternions[block] = frame.apply(quaternions[block])
-    for number, phase in enumerate(phases, start=1):
-        if reference_frames.turns_crystal(phase, x_axis):
+    for number, (phase, axis) in enumerate(zip(phases, axes, strict=True), start=1):
+        if reference_frames.turns_crystal(phase, axis):
             points = phase_ids == number
-            quaternions[points] = reference_frames.crystal_frame(quaternions[points], phase, x_axis)
-            steps.append(f"crystal x axis of {phase.name} from {x_axis} to a")
+            quaternions[points] = reference_frames.crystal_frame(quaternions[points], phase, axis)
+            steps.append(f"crystal x axis of {phase.name} from {axis} to a")
     settings = [reference_frames.standard_setting(phase) for phase in phases]
     for number, (phase, turn) in enumerate(settings, start=1):
         if turn is not None:
@@ -156,7 +232,27 @@ def _in_cells(
 
 
 def from_angles(path: Path, angles: np.ndarray, indexed: np.ndarray, where: str = "") -> np.ndarray:
-    """Orientations of Bunge angles in rad, shape (n, 3), with those of points not indexed left out of the check."""
+    """Return the orientations of Bunge angles.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    angles : ndarray, shape (n, 3), rad
+    indexed : ndarray, shape (n,), bool
+        Points whose angles are checked.
+    where : str
+        For errors.
+
+    Returns
+    -------
+    ndarray, shape (n, 4), float64
+
+    Raises
+    ------
+    FormatError
+        If an indexed point has angles that are not finite.
+    """
     quaternions = np.empty((len(angles), 4))
 
     def convert(block: slice) -> None:
@@ -187,10 +283,35 @@ def make_phase(
     space_group: int = 0,
     where: str = "",
 ) -> Phase:
-    """A phase as a file describes it, `laue` its point group; FormatError where it cannot be one.
+    """Make a phase as a file describes it.
 
     In another setting than polyrve's the two-fold axes must follow from the lattice, as they do in a monoclinic one.
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    name : str
+        Control characters are escaped, NULs behind it left out, and it is cut at 100 characters.
+    laue : str
+        Its point group.
+    lattice : sequence of float, length 6
+        a, b, c in angstrom; alpha, beta, gamma in degrees.
+    space_group : int
+        0 where unknown.
+    where : str
+        For errors.
+
+    Returns
+    -------
+    Phase
+
+    Raises
+    ------
+    FormatError
+        If it can be no phase.
     """
+    name = shown(name.strip("\0 \t")) or "without a name"
     try:
         a, b, c, alpha, beta, gamma = (float(value) for value in lattice)
         phase = Phase(name, laue, (a, b, c, alpha, beta, gamma), space_group)

@@ -1,4 +1,8 @@
-"""What EDAX (TSL) means by its numbers: symmetries, phases and the marks of points that are not indexed."""
+"""What EDAX (TSL) means by its numbers: symmetries, phases and the marks of points that are not indexed.
+
+Specification: the NOTES block of OIM's .ang files; the symmetry numbers of TSL and OIM as MTEX's export of .ang files
+has them (https://github.com/mtex-toolbox/mtex).
+"""
 
 from __future__ import annotations
 
@@ -30,11 +34,41 @@ NUMBER_OF_LAUE: dict[str, int] = {
 
 UNINDEXED_ANGLE = 4.0 * np.pi
 """Euler angle, rad, of points that are not indexed."""
+_ROUNDING = 5e-3
+
+
+def marked(angles: np.ndarray) -> np.ndarray:
+    """Find points with three angles of 4 pi, or of 720 degrees: EDAX's mark of a point that is not indexed.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (n, 3), rad or degrees
+
+    Returns
+    -------
+    ndarray, shape (n,), bool
+    """
+    in_degrees = np.rad2deg(UNINDEXED_ANGLE)
+    mark = np.abs(angles - UNINDEXED_ANGLE) < _ROUNDING
+    return np.asarray((mark | (np.abs(angles - in_degrees) < _ROUNDING)).all(axis=1))
 
 
 def solved(angles: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """Points with a solution by EDAX's marks (no angle of 4 pi, no CI below 0, not zero throughout), and the steps."""
-    indexed = np.asarray((angles < UNINDEXED_ANGLE - 1e-3).all(axis=1))
+    """Find points with a solution by EDAX's marks: no angle of 4 pi or more, no CI below 0, not zero throughout.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (n, 3), rad
+    columns : mapping of str to ndarray, shape (n, ...)
+        Further data of the points, ``"CI"`` among them.
+
+    Returns
+    -------
+    indexed : ndarray, shape (n,), bool
+    steps : list of str
+        What was taken as not indexed without a mark, for provenance.
+    """
+    indexed = np.asarray((angles < UNINDEXED_ANGLE - _ROUNDING).all(axis=1))
     steps = []
     if "CI" in columns:
         indexed &= ~(columns["CI"] < 0)
@@ -46,7 +80,18 @@ def solved(angles: np.ndarray, columns: Mapping[str, np.ndarray]) -> tuple[np.nd
 
 
 def without_data(angles: np.ndarray, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Points that are zero throughout, where others have a quality: MTEX's points without data. None if none."""
+    """Find points that are zero throughout, where others have a quality: MTEX's points without data.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (n, 3), rad
+    columns : mapping of str to ndarray, shape (n, ...)
+
+    Returns
+    -------
+    ndarray, shape (n,), bool, or None
+        None where there is no such point.
+    """
     empty = (angles == 0).all(axis=1)
     if not empty.any():
         return None
@@ -57,10 +102,30 @@ def without_data(angles: np.ndarray, columns: Mapping[str, np.ndarray]) -> np.nd
 
 
 def phase_numbers(path: Path, phase: np.ndarray, phases: Mapping[int, Phase], indexed: np.ndarray) -> np.ndarray:
-    """EDAX's phase numbers of points as places in the sorted phases, from 1; 0 where not indexed.
+    """Return EDAX's phase numbers of points as places in the sorted phases, from 1; 0 where not indexed.
 
     A negative number is not indexed; 0 is the phase of that number if the header has one, else the only phase, else
     not indexed (also in a file of one phase that has points of that phase's own number beside those of 0).
+
+    Parameters
+    ----------
+    path : Path
+        For errors.
+    phase : ndarray, shape (n,)
+        Numbers of the file.
+    phases : mapping of int to Phase
+        By number.
+    indexed : ndarray, shape (n,), bool
+        Points that have a solution.
+
+    Returns
+    -------
+    ndarray, shape (n,), int32
+
+    Raises
+    ------
+    FormatError
+        If a number is not whole, or of no phase.
     """
     number = np.where(indexed, phase, -1.0)
     if len(number) and number.min() == number.max():
@@ -87,3 +152,42 @@ def phase_numbers(path: Path, phase: np.ndarray, phases: Mapping[int, Phase], in
             )
         result[number == value] = place[value]
     return np.broadcast_to(result, phase.shape).copy()
+
+
+def doubt(
+    phase: np.ndarray,
+    phases: Mapping[int, Phase],
+    indexed: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    angles: np.ndarray,
+) -> str:
+    """Return what looks wrong with points of phase 0, which are not indexed by the rule, or "" where nothing does.
+
+    Parameters
+    ----------
+    phase : ndarray, shape (n,)
+        Numbers of the file.
+    phases : mapping of int to Phase
+    indexed : ndarray, shape (n,), bool
+        Points that have a solution by their other marks.
+    columns : mapping of str to ndarray, shape (n, ...)
+        With ``"CI"``, where the file has it.
+    angles : ndarray, shape (n, 3), rad
+
+    Returns
+    -------
+    str
+    """
+    if 0 in phases or (len(phases) == 1 and not (phase == next(iter(phases))).any()):
+        return ""
+    odd = (phase == 0) & indexed & (angles != 0).any(axis=1)
+    if "CI" in columns:
+        odd &= columns["CI"] >= 0
+    number = np.count_nonzero(odd)
+    if not number:
+        return ""
+    confident = " and a confidence index that is not negative" if "CI" in columns else ""
+    return (
+        f"{number} points of phase 0 have angles{confident}, and are taken as not indexed by the rule for "
+        f"{'several phases' if len(phases) > 1 else 'a phase of another number'}: are the phases numbered from 0?"
+    )

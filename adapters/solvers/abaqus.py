@@ -35,6 +35,7 @@ def write(
     split: bool = False,
     by: str = "grain",
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write a model without steps.
 
@@ -51,8 +52,8 @@ def write(
         ``"C3D8"``, ``"C3D8R"`` or another eight-node type.
     materials : {"orientation", "user"}
         A material per phase and an ``*Orientation`` per grain, the crystal's x and y axes; elastic constants where the
-        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain with the
-        constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
+        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain
+        with the constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
     periodic : bool
         Whether the nodes of opposite faces are tied by ``*Equation`` through three reference nodes (sets ``REF-X``,
         ``REF-Y``, ``REF-Z``), whose displacements are the columns of the mean displacement gradient times the edge
@@ -63,6 +64,8 @@ def write(
         What has a section of its own.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def write(
         raise ValueError(f"element: expected an eight-node type such as C3D8 or C3D8R; got {element!r}")
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
-    whole = material_grid(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     parts = {
         "nodes": lambda file: _write_nodes(file, whole, periodic),
         "elements": lambda file: _write_elements(file, whole, element),

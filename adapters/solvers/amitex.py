@@ -29,11 +29,13 @@ def write(
     force: bool = False,
     by: str = "grain",
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write a folder; lengths in m.
 
     Coefficients 1 to 6 of every material are the crystal's x and y axes in sample coordinates, in a text file each
-    with a line per zone; the law and its other coefficients are to be filled in.
+    with a line per zone; the law and its other coefficients are to be filled in, and the six numbered as the law asks
+    (``elasaniso``: 10 to 15, after its nine constants).
 
     Parameters
     ----------
@@ -46,6 +48,8 @@ def write(
         What a zone is.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     warn_of_seams(whole, path)
     used = np.unique(whole.phase_ids)
     material_of = np.zeros(len(whole.phases) + 1, dtype=np.int64)

@@ -1,14 +1,21 @@
 """DAMASK: a folder that DAMASK_grid runs as it is: grid.vti, material.yaml, load.yaml, numerics.yaml.
 
-Written for DAMASK 3.0 and 3.1 (https://damask-multiphysics.org, documentation/file_formats). Lengths are
-converted from um to m. DAMASK's quaternion of an orientation is the conjugate of :mod:`polyrve.crystallography.rotation`'s.
+Written for DAMASK 3.0 and 3.1 (https://damask-multiphysics.org, documentation/file_formats), and for the next, whose
+program has the one name damask_grid; 3.1 answers to both. Lengths are converted from um to m. DAMASK's quaternion of an
+orientation is the conjugate of that of :mod:`polyrve.crystallography.rotation`.
+
+DAMASK keeps the whole of material.yaml on the stack while it reads it: one that is larger than the stack (8 MB, if
+nobody asks for more) ends in a segmentation fault. Written by voxel that happens from 39^3 voxels of different
+orientation on (seen with 3.0.2: 8.2 MB start, 9.5 MB do not); with ``ulimit -s unlimited`` they start.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +40,10 @@ _LAUE_OF_LATTICE = {
     "tI": ("4/mmm", "4/m"),
 }
 _ROWS = 1 << 14
+_STACK = 8 << 20
+"""Usual size of the stack, bytes."""
+_FINE, _FEW = 1e-4, 10
+"""Strain of the first increment, and the number of increments from which on a load begins with fine ones."""
 
 LOAD_CASES: dict[str, tuple[str, float, int, str]] = {
     "tension": ("x", 0.05, 100, "uniaxial tension along {0}"),
@@ -67,6 +78,8 @@ def write(
     strain: float | None = None,
     rate: float = 1e-3,
     increments: int | None = None,
+    f_out: int | None = None,
+    output: str | Sequence[str] | None = None,
     resolution: Sequence[int] | None = None,
     columns: int = 1,
     mirror: str = "",
@@ -74,6 +87,7 @@ def write(
     buffer_axes: str = "",
     buffer_phase: str | None = None,
     fill: bool = False,
+    min_grain: int = 1,
     compress: bool = True,
 ) -> None:
     """Write a folder for DAMASK_grid.
@@ -86,7 +100,8 @@ def write(
     force : bool
         Whether its files may be replaced.
     by : {"grain", "voxel"}
-        One material per grain with its mean orientation, or one per voxel.
+        One material per grain with its mean orientation, or one per voxel; voxels of the same phase and orientation
+        share one.
     phase : str, sequence of str or mapping, optional
         Definition of each phase: ``"Al"`` where there is one phase, else ``"name=definition"`` per phase or a
         mapping of names to definitions. A definition is a name of
@@ -102,7 +117,13 @@ def write(
     rate : float, 1/s
         Its rate, positive.
     increments : int, optional
-        Number of increments.
+        Number of increments. Where there are ten or more, a tenth of them, or five, are fine: they grow from a strain
+        of 1e-4 to the size of the others, so that modulus and yield are seen.
+    f_out : int, optional
+        Every how manyth increment is stored; by default all fine ones, and about ten of the others.
+    output : str or sequence of str, optional
+        Fields that are stored: names of DAMASK such as ``F``, ``P``, ``O``, ``F_p``, ``xi_sl`` or ``gamma_sl``; F and P
+        always are. By default those of the definitions. Definitions from a file keep their own.
     resolution : sequence of int, length 3, optional
         nz, ny, nx of the grid, if not that of the volume.
     columns : int
@@ -118,6 +139,8 @@ def write(
         Definition of the layer; by default that of the phase with most voxels.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
     compress : bool
         Whether the grid is compressed (zlib).
 
@@ -129,12 +152,19 @@ def write(
         If voxels have no grain, a phase has no definition, or an option is out of its range.
     OSError
         If the disk is full.
+
+    Warns
+    -----
+    UserWarning
+        If material.yaml outgrows the usual stack of 8 MB, a definition is a template, or the volume does not continue
+        itself across its faces.
     """
     cases = [load] if isinstance(load, str) else list(load)
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
-    loads = {case: load_case(case, axes=axes, strain=strain, rate=rate, increments=increments) for case in cases}
-    whole = material_grid.material_grid(data, by=by, fill=fill)
+    options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out}
+    loads = {case: load_case(case, **options) for case in cases}  # type: ignore[arg-type]
+    whole = material_grid.material_grid(data, by=by, fill=fill, min_grain=min_grain)
     if resolution is not None:
         whole = material_grid.resample(whole, resolution)
     whole = material_grid.columns(whole, columns)
@@ -149,7 +179,8 @@ def write(
         whole = material_grid.buffer(whole, buffer, along, layer)
     if whole.shape[2] < 2:
         raise ValueError(f"DAMASK needs two or more voxels along x; got {whole.shape[2]}")
-    names, definitions = _definitions(whole, chosen)
+    whole = _shared(whole)
+    names, definitions = _definitions(whole, chosen, output)
     material_grid.warn_of_seams(whole, path, ": the options mirror and buffer (--set mirror=xyz) help")
     with replacing_folder(path, force=force) as folder:
         metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
@@ -158,6 +189,14 @@ def write(
         for i, (case, text) in enumerate(loads.items()):
             (folder / ("load.yaml" if i == 0 else f"load_{case}.yaml")).write_text(text, encoding="ascii")
         (folder / "numerics.yaml").write_text(_NUMERICS, encoding="ascii")
+        size = (folder / "material.yaml").stat().st_size
+    if size > 0.95 * _STACK:
+        warnings.warn(
+            f"{path}: material.yaml has {size / 1e6:.0f} MB, {len(whole.quaternions)} materials, and outgrows the "
+            "usual stack of 8 MB: DAMASK ends in a segmentation fault unless `ulimit -s unlimited` comes before it, in "
+            "the same shell or job script",
+            stacklevel=2,
+        )
 
 
 def load_case(
@@ -167,8 +206,9 @@ def load_case(
     strain: float | None = None,
     rate: float = 1e-3,
     increments: int | None = None,
+    f_out: int | None = None,
 ) -> str:
-    """Text of a load.yaml; parameters as in :func:`write`."""
+    """Return the text of a load.yaml; parameters as in :func:`write`."""
     if case not in LOAD_CASES:
         raise ValueError(f"load: expected one of {', '.join(LOAD_CASES)}; got {case!r}")
     usual_axes, usual_strain, usual_increments, meaning = LOAD_CASES[case]
@@ -181,34 +221,65 @@ def load_case(
         raise ValueError(
             f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
         )
+    if f_out is not None and not (f_out == int(f_out) and f_out >= 1):
+        raise ValueError(f"f_out: expected 1 or more increments; got {f_out}")
     n = int(increments)
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
-    if case == "tension":
-        steps = [_step({(first, first): rate}, in_plane(first), strain / rate, n)]
-    elif case == "compression":
-        steps = [_step({(first, first): -rate}, in_plane(first), strain / rate, n)]
-    elif case == "shear":
-        steps = [_step({(first, last): rate}, (), strain / rate, n)]
+    parts: list[tuple[dict[tuple[int, int], float], tuple[int, ...], int]]
+    if case == "shear":
+        parts = [({(first, last): rate}, (), 1)]
     elif case == "plane-strain":
-        steps = [_step({(first, first): rate}, (last,), strain / rate, n)]
+        parts = [({(first, first): rate}, (last,), 1)]
     elif case == "rolling":
-        steps = [_step({(last, last): -rate}, (first,), strain / rate, n)]
+        parts = [({(last, last): -rate}, (first,), 1)]
     else:
-        steps = [
-            _step({(first, first): sign * rate}, in_plane(first), quarters * strain / rate, quarters * n)
-            for sign, quarters in ((1, 1), (-1, 2), (1, 2))
-        ]
+        signs = {"tension": ((1, 1),), "compression": ((-1, 1),), "cyclic": ((1, 1), (-1, 2), (1, 2))}[case]
+        parts = [({(first, first): sign * rate}, in_plane(first), times) for sign, times in signs]
+    steps = [
+        _step(prescribed, free, part, rate, f_out)
+        for prescribed, free, times in parts
+        for part in _increments(times * strain, times * n)
+    ]
     head = [
         f"# {meaning.format(*axes)}; strain {strain:g} at {rate:g} 1/s",
-        "# DAMASK_grid --geom grid.vti --load load.yaml --material material.yaml --numerics numerics.yaml",
-        "# (MPI ranks: no more than there are voxels along z)",
+        "# damask_grid --geom grid.vti --load load.yaml --material material.yaml --numerics numerics.yaml",
+        "# (DAMASK 3.0 has it under the name DAMASK_grid; MPI ranks: no more than there are voxels along z)",
+        "# a segmentation fault while it reads material.yaml: ulimit -s unlimited gives it a larger stack",
         "solver: {mechanical: spectral_basic}",
         "loadstep:",
     ]
     return "\n".join([*head, *steps]) + "\n"
 
 
-def _step(prescribed: Mapping[tuple[int, int], float], free: Iterable[int], t: float, n: int) -> str:
+@dataclass(frozen=True)
+class _Increments:
+    """Part of a load: strain, number of increments, ratio of each to the one before, how often one is stored."""
+
+    strain: float
+    number: int
+    ratio: float = 1.0
+    f_out: int = 1
+
+
+def _increments(strain: float, n: int) -> list[_Increments]:
+    """Fine increments that grow, each stored, and those of equal size after them, or these alone where n is small."""
+    usual = strain / n
+    few = max(n // 10, 5)
+    if n < _FEW or usual <= _FINE:
+        return [_Increments(strain, n, f_out=max(1, n // 10))]
+    ratio = round((usual / _FINE) ** (1.0 / (few - 1)), 6)
+    fine = _FINE * few if ratio == 1.0 else _FINE * (ratio**few - 1.0) / (ratio - 1.0)
+    rest = n - few
+    return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=max(1, rest // 10))]
+
+
+def _step(
+    prescribed: Mapping[tuple[int, int], float],
+    free: Iterable[int],
+    part: _Increments,
+    rate: float,
+    f_out: int | None,
+) -> str:
     """A load step: rates of F, all others 0, but stress-free on the diagonal where `free`."""
     free = tuple(free)
     rows: dict[str, list[str]] = {"dot_F": [], "P": []}
@@ -219,18 +290,22 @@ def _step(prescribed: Mapping[tuple[int, int], float], free: Iterable[int], t: f
         rows["P"].append(f"[{', '.join(P)}]")
     lines = ["  - boundary_conditions:", "      mechanical:"]
     lines += [f"        {key}: [{', '.join(value)}]" for key, value in rows.items()]
-    lines += [f"    discretization: {{t: {float(t)!r}, N: {n}}}", f"    f_out: {max(1, n // 10)}"]
+    r = f", r: {part.ratio!r}" if part.ratio != 1.0 else ""
+    lines += [f"    discretization: {{t: {part.strain / rate!r}, N: {part.number}{r}}}"]
+    lines += [f"    f_out: {part.f_out if f_out is None else int(f_out)}"]
     return "\n".join(lines)
 
 
 _NUMERICS = """\
-# DAMASK's own values, but for more cutbacks; see examples/config/numerics.yaml of DAMASK for all keys
+# see examples/config/numerics.yaml of DAMASK for all keys
 solver:
   grid:
-    N_cutback_max: 5           # an increment that does not converge is halved up to five times
+    N_cutback_max: 5           # an increment that does not converge is halved up to five times (DAMASK: 3)
     mechanical:
-      eps_rel_div(P): 5.0e-4   # stress equilibrium, relative
-      eps_rel_P: 1.0e-3        # stress boundary conditions, relative
+      # stress equilibrium and boundary conditions, relative; DAMASK's own 5.0e-4 and 1.0e-3 take about twice the
+      # iterations, and move the mean stress by some 0.03 %
+      eps_rel_div(P): 5.0e-3
+      eps_rel_P: 2.0e-3
 """
 
 
@@ -266,7 +341,25 @@ def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Materi
     return pairs
 
 
-def _definitions(whole: MaterialGrid, chosen: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def _shared(whole: MaterialGrid) -> MaterialGrid:
+    """The same voxels, those of one phase and orientation with one material, in the order of their first voxels."""
+    if whole.by != "voxel":
+        return whole
+    rows = np.column_stack([whole.quaternions, whole.phase_ids])
+    _, first, place = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(rows):
+        return whole
+    order = np.argsort(first, kind="stable")
+    number = np.empty(len(order), dtype=np.int32)
+    number[order] = np.arange(1, len(order) + 1)
+    kept = first[order]
+    ids = number[place.ravel()][whole.ids - 1]
+    return replace(whole, ids=ids, quaternions=whole.quaternions[kept], phase_ids=whole.phase_ids[kept])
+
+
+def _definitions(
+    whole: MaterialGrid, chosen: Mapping[str, str], output: str | Sequence[str] | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Key of each phase in material.yaml, and the definition of each phase that a voxel has."""
     names: list[str] = []
     for phase in whole.phases:
@@ -276,16 +369,21 @@ def _definitions(whole: MaterialGrid, chosen: Mapping[str, str]) -> tuple[list[s
     definitions = {}
     for number in np.unique(whole.phase_ids):
         phase = whole.phases[number - 1]
-        definitions[names[number - 1]] = f"# {phase.name}\n" + _definition(phase, chosen.get(phase.name))
+        definitions[names[number - 1]] = f"# {phase.name}\n" + _definition(phase, chosen.get(phase.name), output)
     return names, definitions
 
 
-def _definition(phase: Phase, wanted: str | None) -> str:
+def _definition(phase: Phase, wanted: str | None, output: str | Sequence[str] | None) -> str:
     lattices = [lattice for lattice, groups in _LAUE_OF_LATTICE.items() if phase.laue in groups]
     if not lattices:
         raise ValueError(f"DAMASK has no lattice for Laue group {phase.laue} of phase {phase.name!r}")
     if wanted == "template":
         a, _, c = phase.lattice[:3]
+        warnings.warn(
+            f"definition of phase {phase.name!r}: a template is written, which DAMASK cannot run (error 111 or 143) "
+            "before every ??? in material.yaml is replaced by a value",
+            stacklevel=4,
+        )
         return damask_phases.template(phase.name, lattices[0], c / a if min(a, c) > 0 else None)
     if wanted is not None and Path(wanted).suffix.lower() in (".yaml", ".yml"):
         try:
@@ -295,6 +393,7 @@ def _definition(phase: Phase, wanted: str | None) -> str:
         found = re.search(r"^lattice:\s*(\w+)", text, re.MULTILINE)
         if found is None or found[1] not in _LAUE_OF_LATTICE:
             raise ValueError(f"{wanted}: expected a phase definition with 'lattice: cF, cI, hP or tI' at its top level")
+        _check_mechanical(wanted, text)
         lattice, definition = found[1], text
     else:
         known = damask_phases.find(phase.name if wanted is None else wanted)
@@ -303,13 +402,23 @@ def _definition(phase: Phase, wanted: str | None) -> str:
                 f"phase {phase.name!r} has no definition{'' if wanted is None else f' {wanted!r}'}: expected "
                 f"'{phase.name}=NAME' with one of {', '.join(damask_phases.LIBRARY)}, a YAML file, or 'template'"
             )
-        lattice, definition = known.lattice, known.yaml()
+        lattice, definition = known.lattice, known.yaml(output)
     if phase.laue not in _LAUE_OF_LATTICE[lattice]:
         raise ValueError(
             f"definition of phase {phase.name!r}: expected a lattice of Laue group {phase.laue} "
             f"({' or '.join(lattices)}); got {lattice}"
         )
     return definition
+
+
+def _check_mechanical(path: str, text: str) -> None:
+    """Refuse a phase definition without elasticity, or with blanks: DAMASK ends with error 143 or 111."""
+    content = "\n".join(line.split("#", 1)[0].rstrip() for line in text.splitlines())
+    block = re.search(r"^mechanical:(.*\n?(?:^[ \t].*\n?|^\s*\n)*)", content, re.MULTILINE)
+    if block is None or not re.search(r"\belastic:", block[1]):
+        raise ValueError(f"{path}: expected 'mechanical' with 'elastic' in a phase definition; got none")
+    if "???" in content:
+        raise ValueError(f"{path}: expected values; got ??? of a template: fill them in")
 
 
 def write_material(

@@ -37,6 +37,7 @@ def write(
     rate: float = 1e-3,
     increments: int = 100,
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write a folder for DAMASK_mesh; lengths in m.
 
@@ -57,6 +58,8 @@ def write(
         Of the tension along z in load.yaml: the lower face is held, the upper one moves.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def write(
     """
     if element not in ("tetrahedron", "hexahedron"):
         raise ValueError(f"element: expected 'tetrahedron' or 'hexahedron'; got {element!r}")
-    whole = material_grid(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     with replacing_folder(path, force=force) as folder:
         with open(folder / "mesh.msh", "w", encoding="ascii") as file:
             _write_mesh(file, whole, element)
@@ -77,7 +80,8 @@ def write(
         speed = rate * whole.size[0] * _UM
         (folder / "load.yaml").write_text(
             f"# tension along z, strain {strain:g} at {rate:g} 1/s; tags: 5 lower, 6 upper face\n"
-            "# DAMASK_mesh --geom mesh.msh --load load.yaml --material material.yaml\n"
+            "# damask_mesh --geom mesh.msh --load load.yaml --material material.yaml\n"
+            "# (DAMASK 3.0 has it under the name DAMASK_mesh)\n"
             "loadstep:\n  - boundary_conditions:\n      mechanical:\n"
             f"        - {{dot_u: ['x', 'x', {speed!r}], tag: 6}}\n"
             "        - {dot_u: [0.0, 0.0, 0.0], tag: 5}\n"

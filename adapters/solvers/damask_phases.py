@@ -10,10 +10,27 @@ to be fitted to the user's own material.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _HP_SLIP_PAIRS, _HP_TWIN_PAIRS = 69, 20
+
+FIELDS = ("F", "P", "F_e", "F_p", "F_i", "L_p", "L_i", "S", "O")
+"""Fields of mechanics that DAMASK can store (phase_mechanical.f90)."""
+
+LAW_FIELDS: dict[str, tuple[str, ...]] = {
+    "phenopowerlaw": ("xi_sl", "gamma_sl", "xi_tw", "gamma_tw"),
+    "kinehardening": ("xi", "chi", "chi_flip", "gamma_flip", "gamma", "sgn(gamma)"),
+    "nonlocal": (
+        "rho_u_ed_pos", "rho_b_ed_pos", "rho_u_ed_neg", "rho_b_ed_neg", "rho_d_ed", "rho_u_sc_pos", "rho_b_sc_pos",
+        "rho_u_sc_neg", "rho_b_sc_neg", "rho_d_sc", "rho_f", "v_ed_pos", "v_ed_neg", "v_sc_pos", "v_sc_neg", "gamma",
+        "tau_pass",
+    ),
+}  # fmt: skip
+"""Fields of each plasticity law that DAMASK can store."""
+
+_MECHANICAL_USUAL = ("F", "P", "F_e", "F_p", "L_p", "O")
+_NONLOCAL_USUAL = ("rho_f", "rho_d_ed", "rho_d_sc", "tau_pass", "gamma")
 
 
 @dataclass(frozen=True)
@@ -53,26 +70,47 @@ class Definition:
     aliases: tuple[str, ...] = ()
     law: str = "phenopowerlaw"
 
-    def yaml(self) -> str:
-        """The definition as lines of YAML, each value below the comment that says where it is from."""
+    def yaml(self, output: str | Sequence[str] | None = None) -> str:
+        """Return the definition as lines of YAML, each value below the comment that says where it is from.
+
+        Parameters
+        ----------
+        output : str or sequence of str, optional
+            Fields that DAMASK stores, F and P always; by default all mechanical ones and the law's most useful.
+
+        Raises
+        ------
+        ValueError
+            If a field is none of :data:`FIELDS` and not of the law.
+        """
+        mechanical, plastic = self._stored(output)
         lines = [f"# {self.title}", f"lattice: {self.lattice}"]
         if self.c_over_a is not None:
             lines += [*(f"# {line}" for line in self.c_over_a_source.splitlines()), f"c/a: {self.c_over_a!r}"]
-        lines += ["mechanical:", "  output: [F, P, F_e, F_p, L_p, O]", "  elastic:"]
+        lines += ["mechanical:", f"  output: [{', '.join(mechanical)}]", "  elastic:"]
         lines += [*(f"    # {line}" for line in self.elastic_source.splitlines()), "    type: Hooke"]
         lines += [f"    {name}: {_yaml(value)}" for name, value in self.elastic.items()]
         lines += ["  plastic:"]
         lines += [f"    # {line}" for line in self.plastic_source.splitlines()]
-        lines += [f"    type: {self.law}", f"    output: [{', '.join(self._output())}]"]
+        lines += [f"    type: {self.law}"]
+        lines += [f"    output: [{', '.join(plastic)}]"] if plastic else []
         lines += [f"    {name}: {_yaml(value)}" for name, value in self.plastic.items()]
         return "\n".join(lines) + "\n"
 
-    def _output(self) -> tuple[str, ...]:
-        if self.law == "kinehardening":
-            return ("xi", "chi", "gamma")
-        if self.law == "nonlocal":
-            return ("rho_f", "rho_d_ed", "rho_d_sc", "tau_pass", "gamma")
-        return ("xi_sl", "gamma_sl", "xi_tw", "gamma_tw") if "N_tw" in self.plastic else ("xi_sl", "gamma_sl")
+    def _stored(self, output: str | Sequence[str] | None) -> tuple[list[str], list[str]]:
+        """Fields of mechanics and of the law that DAMASK stores."""
+        if output is None:
+            usual = {"kinehardening": ("xi", "chi", "gamma"), "nonlocal": _NONLOCAL_USUAL}.get(self.law)
+            twins = ("xi_tw", "gamma_tw") if "N_tw" in self.plastic else ()
+            return list(_MECHANICAL_USUAL), list(usual or ("xi_sl", "gamma_sl", *twins))
+        asked = [name.strip() for name in output.split(",")] if isinstance(output, str) else list(output)
+        every = {name for names in LAW_FIELDS.values() for name in names}
+        wrong = next((name for name in asked if name not in FIELDS and name not in every), None)
+        if wrong is not None:
+            known = ", ".join((*FIELDS, *LAW_FIELDS[self.law]))
+            raise ValueError(f"output: expected fields out of {known}; got {wrong!r}")
+        mechanical = ["F", "P", *(name for name in asked if name in FIELDS and name not in ("F", "P"))]
+        return mechanical, [name for name in asked if name in LAW_FIELDS[self.law]]
 
 
 def _yaml(value: float | bool | tuple) -> str:
@@ -330,13 +368,13 @@ LIBRARY: dict[str, Definition] = {definition.name: definition for definition in 
 
 
 def find(name: str) -> Definition | None:
-    """Definition of that name or alias, whatever its case; None where there is none."""
+    """Return the definition of that name or alias, whatever its case; None where there is none."""
     wanted = name.strip().lower()
     return next((d for d in _ALL if wanted == d.name.lower() or wanted in d.aliases), None)
 
 
 def template(name: str, lattice: str, c_over_a: float | None = None) -> str:
-    """A definition to be completed: every ``???`` is a value to fill in.
+    """Return a definition to be completed: every ``???`` is a value to fill in.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ _QUADRANTS = ((0, 0), (0, 1), (1, 1), (1, 0))
 
 
 def nodes(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float]) -> np.ndarray:
-    """Coordinates of the nodes.
+    """Return the coordinates of the nodes.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def nodes(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float
 
 
 def node_layers(shape: Sequence[int], spacing: Sequence[float], origin: Sequence[float]) -> Iterator[np.ndarray]:
-    """The nodes of one z after the other, each of shape ((ny + 1) (nx + 1), 3); arguments as for :func:`nodes`."""
+    """Yield the nodes of one z after the other, of shape ((ny + 1) (nx + 1), 3); arguments as for :func:`nodes`."""
     heights, *plane = (o + d * np.arange(n + 1) for n, d, o in zip(shape, spacing, origin, strict=True))
     y, x = (values.ravel() for values in np.meshgrid(*plane, indexing="ij"))
     for z in heights:
@@ -41,7 +41,7 @@ def node_layers(shape: Sequence[int], spacing: Sequence[float], origin: Sequence
 
 
 def connectivity(shape: Sequence[int], voxels: np.ndarray | None = None) -> np.ndarray:
-    """Nodes of the hexahedra, from 0, in the order of VTK, Abaqus, Exodus and Gmsh.
+    """Return the nodes of the hexahedra, from 0, in the order of VTK, Abaqus, Exodus and Gmsh.
 
     The lower face counter-clockwise seen from +z, then the upper one.
 
@@ -65,12 +65,12 @@ def connectivity(shape: Sequence[int], voxels: np.ndarray | None = None) -> np.n
 
 
 def tetrahedra(hexahedra: np.ndarray) -> np.ndarray:
-    """Six tetrahedra about the main diagonal of each hexahedron, (n, 8) to (6 n, 4); neighbours match."""
+    """Cut each hexahedron into six tetrahedra about its main diagonal, (n, 8) to (6 n, 4); neighbours match."""
     return hexahedra[:, np.array(_TETRAHEDRA)].reshape(-1, 4)
 
 
 def faces(shape: Sequence[int]) -> dict[str, np.ndarray]:
-    """Quadrilaterals on the six faces of the volume.
+    """Return the quadrilaterals on the six faces of the volume.
 
     Returns
     -------

@@ -25,6 +25,7 @@ def write(
     force: bool = False,
     by: str = "grain",
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the voxels; the format holds no lengths.
 
@@ -38,6 +39,8 @@ def write(
         Whether voxels have the mean orientation of their grain or their own.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     warn_of_seams(whole, path)
     ids = whole.ids.ravel()
     q = whole.quaternions

@@ -32,6 +32,7 @@ def write(
     file_format: str | None = None,
     by: str = "grain",
     fill: bool = False,
+    min_grain: int = 1,
     **options: Any,
 ) -> None:
     """Write the voxels as hexahedra; lengths in um.
@@ -49,6 +50,8 @@ def write(
         What the cell sets are.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
     **options
         Further arguments of meshio's writer.
 
@@ -67,7 +70,7 @@ def write(
         suffix = Path(path).suffix.lower()
         known = meshio.extension_to_filetypes.get(suffix, [""])
         file_format = "gmsh22" if suffix == ".msh" else known[0] or None
-    mesh = to_mesh(material_grid(data, by=by, fill=fill), sets=file_format in _WITH_SETS)
+    mesh = to_mesh(material_grid(data, by=by, fill=fill, min_grain=min_grain), sets=file_format in _WITH_SETS)
     if (file_format or "").startswith("gmsh"):
         mesh.cell_data |= {"gmsh:physical": mesh.cell_data["grain"], "gmsh:geometrical": mesh.cell_data["grain"]}
     if file_format == "nastran":
@@ -84,7 +87,7 @@ def write(
 
 
 def to_mesh(whole: MaterialGrid, *, sets: bool = True) -> Any:
-    """The voxels as a mesh.
+    """Return the voxels as a mesh.
 
     Parameters
     ----------

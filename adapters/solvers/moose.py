@@ -1,6 +1,11 @@
-"""MOOSE: the EBSD text that EBSDMesh and EBSDReader read (.txt), and Exodus meshes with a block per grain (.e).
+"""MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read, and Exodus meshes with a block per grain (.e).
 
-Formats: https://mooseframework.inl.gov/source/userobjects/EBSDReader.html; Exodus II through meshio.
+Formats: https://mooseframework.inl.gov/source/meshgenerators/EBSDMeshGenerator.html and
+userobjects/EBSDReader.html; Exodus II through meshio.
+
+The angles are Bunge's, from sample to crystal axes. MOOSE's ``ComputeElasticityTensorCP``, which the crystal plasticity
+has, takes them so. Its ``GrainTrackerElasticity`` and ``ComputeElasticityTensor`` turn the stiffness by the matrix of
+the angles itself, not by its transpose: to them these are the angles of the inverse orientation.
 """
 
 from __future__ import annotations
@@ -22,7 +27,12 @@ _EXODUS = (".e", ".exo", ".ex2")
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume, path: str | Path, *, force: bool = False, fill: bool = False
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the grains; lengths in um.
 
@@ -38,6 +48,8 @@ def write(
         Whether an existing file may be replaced.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -48,7 +60,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     with replacing(path, force=force) as partial:
         if partial.suffix.lower() in _EXODUS:
             _write_exodus(partial, whole)
@@ -64,7 +76,7 @@ def _write_text(path: Path, whole: MaterialGrid) -> None:
     number = list(whole.shape[::-1])
     if number[2] == 1:
         number[2], steps = 0, (*steps[:2], 0.0)
-    lines = ["# EBSD data for EBSDMesh and EBSDReader"]
+    lines = ["# EBSD data for EBSDMeshGenerator and EBSDReader"]
     lines += [f"# {axis}_STEP: {value!r}" for axis, value in zip("XYZ", steps, strict=True)]
     lines += [f"# {axis}_MIN: {value!r}" for axis, value in zip("XYZ", low, strict=True)]
     lines += [f"# {a}_MAX: {o + d * n!r}" for a, o, d, n in zip("XYZ", low, steps, number, strict=True)]

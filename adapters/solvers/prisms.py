@@ -27,6 +27,7 @@ def write(
     force: bool = False,
     by: str = "grain",
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write a folder; lengths in um.
 
@@ -41,6 +42,8 @@ def write(
         What has an orientation of its own.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, by=by, fill=fill)
+    whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     nz, ny, nx = whole.shape
     with replacing_folder(path, force=force) as folder:
         with open(folder / "grainID.txt", "w", encoding="ascii") as file:

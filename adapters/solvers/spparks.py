@@ -18,7 +18,12 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume, path: str | Path, *, force: bool = False, fill: bool = False
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the grain ids as spins 1 ... N, one site per voxel, in lattice units.
 
@@ -31,6 +36,8 @@ def write(
         Whether an existing file may be replaced.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -41,7 +48,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     with replacing(path, force=force) as partial:
         if partial.suffix.lower() == ".vti":
             write_image(partial, whole.shape, (1.0,) * 3, (0.0,) * 3, [("Spin", whole.ids)], compress=False)

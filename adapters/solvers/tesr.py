@@ -1,7 +1,9 @@
 """Neper raster tessellations (.tesr), format 2.1.
 
-Format: https://neper.info, "Raster Tessellation File". Orientations are Bunge angles in degrees
-(``euler-bunge:passive``); voxels with x fastest.
+Format: https://neper.info, "Raster Tessellation File". Orientations are Bunge angles in degrees, from sample to crystal
+axes; voxels with x fastest. The descriptor is ``euler-bunge`` without a word for the convention: Neper 4.10 exchanged
+the words "active" and "passive", and exchanges those of files up to format 2.1, while angles without a word mean the
+same in all versions (seen with 4.9.0 and 4.10.2).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from polyrve.crystallography.rotation import to_euler
 from polyrve.microstructure.fields import OrientationField, OrientationMap
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
-_DESCRIPTOR = "euler-bunge:passive"
+_DESCRIPTOR = "euler-bunge"
 _SYMMETRIES = {"m-3m": "cubic", "m-3": "cubic", "6/mmm": "hexagonal", "6/m": "hexagonal"}
 
 
@@ -29,6 +31,7 @@ def write(
     force: bool = False,
     voxel_orientations: bool = False,
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the grains as cells; lengths in um.
 
@@ -44,6 +47,8 @@ def write(
         Whether the orientation of every voxel is written beside the mean of its grain.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def write(
     OSError
         If the disk is full.
     """
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
     planar = isinstance(field, OrientationMap)
     dimensions = 2 if planar else 3

@@ -2,22 +2,24 @@
 
 Specification: the readers and writers of simplnx (https://github.com/BlueQuartzSoftware/simplnx) and SIMPL
 (https://github.com/BlueQuartzSoftware/SIMPL). Arrays are (z, y, x, component); dimensions, spacing and origin
-are stored as x, y, z; quaternions as x, y, z, w with the sign of :mod:`polyrve.crystallography.rotation`; Euler angles are
-Bunge's in rad.
+are stored as x, y, z; quaternions as x, y, z, w with the sign of :mod:`polyrve.crystallography.rotation`; Euler angles
+are Bunge's in rad.
 
 An image geometry of one layer (nz = 1) is read as a map, every other one as a volume; ``volume=True`` keeps the layer.
 What polyrve writes is read back exactly: beside the single-precision arrays that DREAM.3D needs the file holds the
 orientations in double precision (in the root group ``polyrve``, which DREAM.3D passes over), and a string array with
 provenance, frame, phases and spacing. DREAM.3D has no unit but the geometry's, which nobody sets: lengths are taken as
 um, unless the file names another unit than the metre, or is in metres and has voxels below 1e-3 (then they are metres).
+
+Links to other files are never followed. Points whose angles are all 4 pi are not indexed, which is EDAX's mark, where
+there is no mask. Lattice angles below 2 pi are in rad, as DREAM3D-NX 7.0 to 7.4 wrote them.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,12 +28,15 @@ import h5py
 import numpy as np
 
 from polyrve.adapters import hdf5
+from polyrve.adapters.ebsd import angle_units
+from polyrve.adapters.ebsd.tsl import UNINDEXED_ANGLE
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.volumes import dream3d_grains
 from polyrve.adapters.volumes import dream3d_tree as tree
+from polyrve.adapters.volumes.dream3d_pipeline import turning_filters
 from polyrve.adapters.volumes.dream3d_write import (
     CRYSTAL_STRUCTURES,
     DOUBLE_CELL,
-    DOUBLE_GRAIN,
     MICROMETRE,
     NOTE,
     NOTE_GROUP,
@@ -60,11 +65,11 @@ def read(
     ensemble: str | None = None,
     quaternions: str | None = None,
     eulers: str | None = None,
-    phases: str | None = None,
+    phases: str | int | None = None,
     feature_ids: str | None = None,
     mask: str | bool | None = None,
     laue: str | Sequence[str] | None = None,
-    degrees: bool = False,
+    degrees: bool | None = None,
     volume: bool = False,
 ) -> OrientationMap | OrientationVolume:
     """Read the orientations of an image geometry.
@@ -76,23 +81,27 @@ def read(
     ----------
     path : path-like
     frame : str or Frame, optional
-        Relation of the Euler frame to the map, a name of :data:`polyrve.crystallography.reference_frames.PRESETS`. DREAM.3D's own readers bring
-        both into one frame; so none is applied by default. A file that polyrve wrote holds orientations in the map
+        Relation of the Euler frame to the map, a name of
+        :data:`polyrve.crystallography.reference_frames.PRESETS`. DREAM.3D's own readers bring both into one frame; so
+        none is applied by default. A file that polyrve wrote holds orientations in the map
         frame: its own frame is not applied again, another comes on top of it, with a warning.
     geometry : str, optional
         Name or path of the geometry (data container); needed where several hold orientations.
     cell_data, ensemble : str, optional
         Names of the attribute matrices of cells and of phases.
-    quaternions, eulers, phases, feature_ids : str, optional
+    quaternions, eulers, feature_ids : str, optional
         Names of the cell arrays. Quaternions are preferred to Euler angles, unless `eulers` is given or they
         disagree.
+    phases : str or int, optional
+        Name of the cell array of phases, or the number of the phase that every point has. Where a file of several
+        phases has no such array, the phases of the features are taken.
     mask : str or bool, optional
         Name of the boolean cell array whose false points are taken as not indexed; False ignores the usual
         ones.
     laue : str or sequence of str, optional
         Laue group of all phases, or of each: for files without crystal structures.
-    degrees : bool
-        Whether the Euler angles are in degrees (the format asks for rad).
+    degrees : bool, optional
+        Whether the Euler angles are in degrees; by default they are in rad, as the format asks for.
     volume : bool
         Whether one layer is returned as a volume with nz = 1, too.
 
@@ -106,9 +115,17 @@ def read(
     FileNotFoundError
         If there is no such file.
     FormatError
-        If it is no .dream3d file of version 6, 7 or 8, or holds no orientations under the names looked for.
+        If it is no .dream3d file of version 6, 7 or 8, holds no orientations under the names looked for, or does not
+        say the phases of its points; also where one of these arrays is a link to another file.
+
+    Warns
+    -----
+    UserWarning
+        If a frame is given for a map that was turned before (by polyrve, or by the pipeline stored in the file),
+        arrays disagree, angles look as if they were in another unit, or arrays are links to other files.
     """
-    with _open(path) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         return _read_field(
             file,
             path,
@@ -132,6 +149,9 @@ def read_grains(
 ) -> GrainMap | GrainVolume:
     """Read a segmented map or volume: orientations, feature ids and the orientation and phase of each grain.
 
+    The orientation of a grain is that of the feature data where it fits the voxels of the grain; where it does not, or
+    their phase does not, the mean of the voxels is taken for all grains, with a warning.
+
     Parameters
     ----------
     path : path-like
@@ -154,9 +174,10 @@ def read_grains(
     FormatError
         If the file holds no feature ids or no feature data, or ids without a cell.
     """
-    with _open(path) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         found = _read_field(file, path, volume=volume, **options)
-        return _grains(file, path, *found, feature_data, degrees=options.get("degrees", False))
+        return dream3d_grains.grains(file, Path(path), *found, feature_data, degrees=bool(options.get("degrees")))
 
 
 def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume | OrientationMap | OrientationVolume:
@@ -179,67 +200,13 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
     FormatError
         As in :func:`read`.
     """
-    with _open(path) as file:
+    path = Path(path)
+    with hdf5.opened(path) as file:
         found = _read_field(file, path, **options)
         try:
-            return _grains(file, path, *found, degrees=options.get("degrees", False))
+            return dream3d_grains.grains(file, Path(path), *found, degrees=bool(options.get("degrees")))
         except FormatError:
             return found[0]
-
-
-def _grains(
-    file: h5py.File,
-    path: str | Path,
-    field: OrientationMap | OrientationVolume,
-    image: tree.Image,
-    applied: Frame,
-    feature_data: str | None = None,
-    *,
-    degrees: bool,
-) -> GrainMap | GrainVolume:
-    try:
-        grain_ids = field.properties["FeatureIds"]
-    except KeyError:
-        raise FormatError(
-            path,
-            f"expected feature ids (one of {', '.join(tree.USUAL['feature_ids'])}); got none",
-            image.path,
-        ) from None
-    count = int(grain_ids.max()) + 1
-    matrix = tree.feature_matrix(file, path, image, count, feature_data)
-    where = matrix.name
-    double = _double(matrix, tree.find(matrix, tree.USUAL["grain_quaternions"]), DOUBLE_GRAIN)
-    found = tree.find(matrix, tree.USUAL["grain_eulers"])
-    if double is not None:
-        mean = double[1:]
-    elif (name := tree.find(matrix, tree.USUAL["grain_quaternions"])) is not None:
-        mean = _scalar_first(matrix[name][1:])
-    elif found is not None:
-        angles = np.asarray(matrix[found][1:], dtype=np.float64)
-        mean = rotation.from_euler(np.deg2rad(angles) if degrees else angles)
-    else:
-        raise FormatError(path, "expected AvgQuats or AvgEulerAngles; got neither", where)
-    name = tree.find(matrix, tree.USUAL["phases"])
-    if name is None:
-        raise FormatError(path, "expected the array Phases; got none", where)
-    phase_ids = np.asarray(matrix[name]).reshape(count)[1:]
-    mean = applied.apply(mean)
-    grain_ids = np.where(field.indexed, grain_ids, 0).astype(np.int32)
-    properties = {name: values for name, values in field.properties.items() if name != "FeatureIds"}
-    field = field.evolve(properties=properties)
-    try:
-        if isinstance(field, OrientationMap):
-            return GrainMap(field, grain_ids, mean, phase_ids)
-        return GrainVolume(field, grain_ids, mean, phase_ids)
-    except ValueError as error:
-        raise FormatError(path, str(error), where) from None
-
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[h5py.File]:
-    with hdf5.opened(Path(path)) as file:
-        hdf5.check_sizes(Path(path), file)
-        yield file
 
 
 def _read_field(
@@ -252,39 +219,58 @@ def _read_field(
     ensemble: str | None = None,
     quaternions: str | None = None,
     eulers: str | None = None,
-    phases: str | None = None,
+    phases: str | int | None = None,
     feature_ids: str | None = None,
     mask: str | bool | None = None,
     laue: str | Sequence[str] | None = None,
-    degrees: bool = False,
+    degrees: bool | None = None,
     volume: bool = False,
 ) -> tuple[OrientationMap | OrientationVolume, tree.Image, Frame]:
     """The field, its geometry, and the frame that was applied to the orientations."""
+    path = Path(path)
     image, cells = tree.choose(file, path, geometry, cell_data, {"quaternions": quaternions, "eulers": eulers})
     note = _note(file, path, image)
-    name_q = None if eulers is not None else tree.find(cells, tree.USUAL["quaternions"], quaternions)
-    name_e = None if quaternions is not None else tree.find(cells, tree.USUAL["eulers"], eulers)
-    name_p = tree.find(cells, tree.USUAL["phases"], phases)
-    name_i = tree.find(cells, tree.USUAL["feature_ids"], feature_ids)
-    name_m = None if mask is False else tree.find(cells, tree.USUAL["mask"], mask if isinstance(mask, str) else None)
-    for option, given, found in (
-        ("quaternions", quaternions, name_q), ("eulers", eulers, name_e), ("phases", phases, name_p),
-        ("feature_ids", feature_ids, name_i), ("mask", mask if isinstance(mask, str) else None, name_m),
-    ):  # fmt: skip
-        if given is not None and found is None:
-            raise FormatError(path, f"expected the array {given!r} (option {option}); got none", cells.name)
-    for name, components in ((name_q, 4), (name_e, 3)):
-        if name is not None and cells[name].shape != (*image.shape, components):
+    one_phase = None if phases is None or hdf5.has(cells, str(phases)) else _number(phases)
+    given = {
+        "quaternions": quaternions, "eulers": eulers, "phases": str(phases) if phases and one_phase is None else None,
+        "feature_ids": feature_ids, "mask": mask if isinstance(mask, str) else None,
+    }  # fmt: skip
+    found = {option: tree.find(cells, tree.USUAL[option], name) for option, name in given.items()}
+    name_q = None if eulers is not None else found["quaternions"]
+    name_e = None if quaternions is not None else found["eulers"]
+    name_p = None if one_phase is not None else found["phases"]
+    name_i = found["feature_ids"]
+    name_m = None if mask is False else found["mask"]
+    for option, name in given.items():
+        unused = (option == "phases" and one_phase is not None) or (option == "mask" and mask is False)
+        place = "" if unused or found[option] else tree.linked(cells, tree.USUAL[option], name)
+        if place and (name is not None or option in ("phases", "mask")):
             raise FormatError(
                 path,
-                f"expected shape {(*image.shape, components)}; got {cells[name].shape}",
-                cells[name].name,
+                f"expected the {option.replace('_', ' ')} within the file; {place}, which is not followed: copy it "
+                f"into the file, or name another array by the option {option} (--read {option}=NAME)",
+                cells.name,
+            )
+        if name is not None and found[option] is None:
+            raise FormatError(path, f"expected the array {name!r} (option {option}); got none", cells.name)
+    arrays = {name: item for name, item in hdf5.members(cells).items() if isinstance(item, h5py.Dataset)}
+    for name, components in ((name_q, 4), (name_e, 3)):
+        if name is not None and arrays[name].shape != (*image.shape, components):
+            raise FormatError(
+                path,
+                f"expected shape {(*image.shape, components)}; got {arrays[name].shape}",
+                arrays[name].name,
             )
 
-    phase_ids = (
-        np.ones(image.shape, dtype=np.int32) if name_p is None else _scalars(cells[name_p], image.shape, np.int32)
-    )
-    field_phases = _phases(file, path, image, phase_ids, ensemble, laue, note)
+    ids = None if name_i is None else _scalars(path, arrays[name_i], image.shape, np.int32)
+    matrices = _ensembles(file, path, image, ensemble)
+    if one_phase is not None:
+        phase_ids = np.full(image.shape, one_phase, dtype=np.int32)
+    elif name_p is not None:
+        phase_ids = _scalars(path, arrays[name_p], image.shape, np.int32)
+    else:
+        phase_ids = _phases_unsaid(file, path, image, cells, ids, matrices, laue)
+    field_phases = _phases(path, image, phase_ids, matrices, ensemble, laue, note)
     if phase_ids.min() < 0 or phase_ids.max() > len(field_phases):
         raise FormatError(
             path,
@@ -292,39 +278,49 @@ def _read_field(
             cells.name,
         )
     if name_m is not None:
-        phase_ids = np.where(_scalars(cells[name_m], image.shape, np.bool_), phase_ids, 0).astype(np.int32)
+        phase_ids = np.where(_scalars(path, arrays[name_m], image.shape, np.bool_), phase_ids, 0).astype(np.int32)
+    elif name_e is not None:
+        phase_ids = _without_marked(path, arrays[name_e], phase_ids, bool(degrees))
     q = _orientations(path, cells, name_q, name_e, phase_ids, field_phases, degrees)
 
+    hdf5.warn_of_links(path, cells)
     properties = {
-        name: item[()].reshape(image.shape) if item.shape[3:] == (1,) else item[()]
-        for name, item in cells.items()
-        if isinstance(item, h5py.Dataset)
+        name: values.reshape(image.shape) if values.shape[3:] == (1,) else values
+        for name, item in arrays.items()
+        if item.shape is not None
         and item.dtype.kind in "biuf"
         and item.shape[:3] == image.shape
         and name not in (name_q, name_e, name_p, name_i, name_m, *note.get("derived", ()))
+        for values in (hdf5.contents(path, item),)
     }
     for name in properties:
-        if "bool" in tree.attribute(cells[name], "ObjectType"):
+        if "bool" in tree.attribute(arrays[name], "ObjectType"):
             properties[name] = properties[name].astype(np.bool_)
-    if name_i is not None:
-        properties["FeatureIds"] = _scalars(cells[name_i], image.shape, np.int32)
+    if name_m is None:
+        _doubt_negative_confidence(path, properties, phase_ids)
+    if ids is not None:
+        properties["FeatureIds"] = ids
     spacing, origin, scale = _lengths(image, note)
     provenance = dict(note.get("provenance", {}))
     if not note:
         provenance = {
-            "source": Path(path).name,
+            "source": path.name,
             "geometry": image.path,
             "FileVersion": tree.attribute(file, "FileVersion"),
         }
-        pipeline = file.get("Pipeline/Pipeline")
-        if isinstance(pipeline, h5py.Dataset) and pipeline.shape == ():
-            provenance["pipeline"] = hdf5.strings(Path(path), pipeline)[0]
+        provenance |= _pipeline(file, path)
     if scale != 1.0:
         provenance["length scale to um"] = scale
     applied, chosen = Frame(), Frame("none", source="file")
     if "frame" in note:
         chosen = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
-    asked = chosen if frame is None else reference_frames.choose(frame, None, "none", Path(path).name)
+    asked = chosen if frame is None else reference_frames.choose(frame, None, "none", path.name)
+    if frame is not None and "turned by" in provenance and asked.name != "none":
+        warnings.warn(
+            f"{path}: the pipeline that is stored in it turned the map already ({', '.join(provenance['turned by'])}); "
+            f"frame {asked.name!r} is applied on top of that",
+            stacklevel=4,
+        )
     if frame is not None and not ("frame" in note and asked.name == chosen.name != "custom"):
         if "frame" in note:
             warnings.warn(
@@ -352,45 +348,75 @@ def _read_field(
     return whole.section(0, 0), image, applied
 
 
-def _scalars(item: h5py.Dataset, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    return np.asarray(item[()].reshape(shape), dtype=dtype)
+def _number(value: str | int) -> int | None:
+    """A phase number that may stand for the name of an array."""
+    return int(value) if str(value).isdecimal() and 0 < int(value) < 1 << 31 else None
 
 
-def _scalar_first(xyzw: np.ndarray) -> np.ndarray:
-    return np.roll(np.asarray(xyzw, dtype=np.float64), 1, axis=-1)
+def _scalars(path: Path, item: h5py.Dataset, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    if item.shape is None or item.size != int(np.prod(shape)):
+        raise FormatError(path, f"expected shape {shape}; got {item.shape}", item.name)
+    return np.asarray(hdf5.contents(path, item).reshape(shape), dtype=dtype)
 
 
-def _double(group: h5py.Group, single: str | None, double: str) -> np.ndarray | None:
-    """The orientations in double precision, unless the single-precision array was changed since."""
-    if single is None or double not in group.file or group.file[double].shape != group[single].shape:
-        return None
-    q = np.empty(group[single].shape)
-    for i, block in enumerate(group.file[double]):
-        if not np.array_equal(block.astype(np.float32), group[single][i]):
-            return None
-        q[i] = _scalar_first(block)
-    return q
+def _pipeline(file: h5py.File, path: Path) -> dict[str, Any]:
+    """The pipeline that is stored in a file, and the filters of it that turned the map, for provenance."""
+    pipeline = hdf5.get(file["/"], "Pipeline/Pipeline")
+    if not isinstance(pipeline, h5py.Dataset) or pipeline.shape != ():
+        return {}
+    text = hdf5.strings(path, pipeline)[0]
+    turned = turning_filters(text)
+    return {"pipeline": text, **({"turned by": turned} if turned else {})}
+
+
+def _without_marked(path: Path, eulers: h5py.Dataset, phase_ids: np.ndarray, degrees: bool) -> np.ndarray:
+    """Phases with 0 where all three angles are 4 pi, which is how EDAX marks points that are not indexed."""
+    hdf5.check_size(path, eulers)
+    marked, mark = np.zeros(phase_ids.shape, dtype=bool), np.rad2deg(UNINDEXED_ANGLE) if degrees else UNINDEXED_ANGLE
+    for i, layer in enumerate(eulers):
+        marked[i] = (np.abs(layer - mark) < 1e-4 * mark).all(axis=-1)
+    marked &= phase_ids > 0
+    if not marked.any():
+        return phase_ids
+    warnings.warn(
+        f"{path}, {eulers.name}: {int(marked.sum())} of {marked.size} points have angles of 4 pi and no mask; they are "
+        "taken as not indexed",
+        stacklevel=5,
+    )
+    return np.where(marked, 0, phase_ids).astype(np.int32)
+
+
+def _doubt_negative_confidence(path: Path, properties: Mapping[str, np.ndarray], phase_ids: np.ndarray) -> None:
+    """Warn of points that are indexed though EDAX's confidence index says that they are not, where there is no mask."""
+    for name in ("Confidence Index", "CI"):
+        values = properties.get(name)
+        if values is not None and values.shape == phase_ids.shape and (count := int((values[phase_ids > 0] < 0).sum())):
+            warnings.warn(
+                f"{path}: {count} of {values.size} points have {name} below 0, EDAX's mark of points that are not "
+                "indexed, and the file has no mask: they are taken as indexed",
+                stacklevel=5,
+            )
 
 
 def _orientations(
-    path: str | Path,
+    path: Path,
     cells: h5py.Group,
     name_q: str | None,
     name_e: str | None,
     phase_ids: np.ndarray,
     phases: tuple[Phase, ...],
-    degrees: bool,
+    degrees: bool | None,
 ) -> np.ndarray:
     indexed = phase_ids > 0
-    q = _double(cells, name_q, DOUBLE_CELL)
+    q = tree.double(path, cells, name_q, DOUBLE_CELL)
     if q is not None:
         return q
     if name_q is not None:
-        q = _scalar_first(cells[name_q][()])
+        q = tree.scalar_first(hdf5.array(path, cells, name_q))
         norm = np.linalg.norm(q, axis=-1)
         if name_e is not None and (~(np.abs(norm - 1.0) < 1e-3) & indexed).any():
             q = None
-        elif name_e is not None and not _agree(q, cells[name_e], phase_ids, phases, degrees):
+        elif name_e is not None and not _agree(q, cells[name_e], phase_ids, phases, bool(degrees)):
             warnings.warn(
                 f"{path}, {cells.name}: {name_q} and {name_e} disagree; {name_e} taken "
                 f"(the option quaternions={name_q!r} takes the other)",
@@ -400,21 +426,15 @@ def _orientations(
         if q is not None:
             q[~indexed] = (1.0, 0.0, 0.0, 0.0)
             return q
-    angles = cells[name_e][()]
-    angles = np.deg2rad(angles.astype(np.float64)) if degrees else angles
-    if not degrees and indexed.any():
-        largest = float(np.abs(angles[indexed]).max())
-        if largest > 4.0 * np.pi + 1e-3:
-            raise FormatError(
-                path,
-                f"expected Euler angles in rad; got {largest:.6g} (the option degrees takes degrees: "
-                "--read degrees=true)",
-                cells[name_e].name,
-            )
+    angles = hdf5.array(path, cells, str(name_e))
+    where = f"{cells.name}/{name_e}"
     if not np.isfinite(angles[indexed]).all():
-        raise FormatError(path, "expected finite Euler angles at every indexed point", cells[name_e].name)
+        raise FormatError(path, "expected finite Euler angles at every indexed point", where)
+    flat = angle_units.euler_in_rad(
+        path, angles.reshape(-1, 3), indexed.ravel(), degrees=degrees, usual="rad", where=where
+    )
     q = np.empty((*angles.shape[:3], 4))
-    for i, layer in enumerate(angles):
+    for i, layer in enumerate(flat.reshape(angles.shape)):
         q[i] = rotation.from_euler(np.where(indexed[i][..., None], layer, 0.0))
     return q
 
@@ -457,26 +477,64 @@ def _same_single(a: Sequence[float], b: Sequence[float]) -> bool:
     return np.array_equal(np.array(a, dtype=np.float32), np.array(b, dtype=np.float32))
 
 
-def _phases(
+def _ensembles(file: h5py.File, path: Path, image: tree.Image, ensemble: str | None) -> list[h5py.Group]:
+    """The matrices with crystal structures, those of the geometry first."""
+    inside = image if ensemble is None else replace(image, others=())
+    groups = [
+        group for group in tree.matrices(file, inside) if ensemble is None or group.name.rsplit("/", 1)[1] == ensemble
+    ]
+    known = [group for group in groups if hdf5.has(group, "CrystalStructures")]
+    if not known:
+        for group in groups:
+            if place := tree.linked(group, ("CrystalStructures",)):
+                raise FormatError(
+                    path, f"expected crystal structures within the file; {place}, which is not followed", group.name
+                )
+    return known
+
+
+def _phases_unsaid(
     file: h5py.File,
-    path: str | Path,
+    path: Path,
+    image: tree.Image,
+    cells: h5py.Group,
+    ids: np.ndarray | None,
+    matrices: Sequence[h5py.Group],
+    laue: str | Sequence[str] | None,
+) -> np.ndarray:
+    """Phases of the points where no array says them: 1 in a file of one phase, else those of the features."""
+    several = len(laue) if laue is not None and not isinstance(laue, str) else 0
+    several = max([several, *(item.size - 1 for group in matrices[:1] for item in (group["CrystalStructures"],))])
+    if several <= 1:
+        return np.ones(image.shape, dtype=np.int32)
+    by_feature = None if ids is None else dream3d_grains.phases_of_features(file, path, image, ids)
+    if by_feature is None:
+        raise FormatError(
+            path,
+            f"expected the phase of every point ({' or '.join(tree.USUAL['phases'])}), for the file has {several} "
+            "phases; got none: name the array, or the one phase of all points, by the option phases "
+            "(--read phases=NAME)",
+            cells.name,
+        )
+    warnings.warn(f"{path}, {cells.name}: no phases of the points; those of the features are taken", stacklevel=4)
+    return by_feature
+
+
+def _phases(
+    path: Path,
     image: tree.Image,
     phase_ids: np.ndarray,
+    known: Sequence[h5py.Group],
     ensemble: str | None,
     laue: str | Sequence[str] | None,
     note: Mapping[str, Any],
 ) -> tuple[Phase, ...]:
     needed = int(phase_ids.max())
     given = None if laue is None else [laue] * max(needed, 1) if isinstance(laue, str) else list(laue)
-    known = [
-        group
-        for group in tree.matrices(file, image if ensemble is None else replace(image, others=()))
-        if "CrystalStructures" in group and (ensemble is None or group.name.rsplit("/", 1)[1] == ensemble)
-    ]
-    matrix = next((group for group in known if len(group["CrystalStructures"]) > needed), None)
+    sizes = [int(group["CrystalStructures"].size or 0) for group in known]
+    matrix = next((group for group, size in zip(known, sizes, strict=True) if size > needed), None)
     if matrix is None and known and given is None:
-        length = len(known[0]["CrystalStructures"])
-        raise FormatError(path, f"expected phases 0 ... {length - 1}; got {needed}", known[0].name)
+        raise FormatError(path, f"expected phases 0 ... {sizes[0] - 1}; got {needed}", known[0].name)
     if matrix is None:
         if ensemble is not None:
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
@@ -488,14 +546,16 @@ def _phases(
             )
             given = ["m-3m"] * max(needed, 1)
         return tuple(Phase(f"Phase {i}", group) for i, group in enumerate(given, start=1))
-    numbers = np.asarray(matrix["CrystalStructures"]).ravel()[1:]
-    names = next(
-        (hdf5.strings(Path(path), matrix[name]) for name in ("PhaseName", "MaterialName") if hdf5.has(matrix, name)),
-        [f"Phase {i}" for i in range(len(numbers) + 1)],
-    )[1:]
-    lattices = np.asarray(matrix["LatticeConstants"], dtype=np.float64)[1:] if "LatticeConstants" in matrix else None
-    if lattices is not None and lattices.shape != (len(numbers), 6):
-        lattices = None
+    numbers = hdf5.array(path, matrix, "CrystalStructures").ravel()[1:]
+    hdf5.warn_of_links(path, matrix)
+    usual = (f"Phase {i}" for i in range(len(numbers) + 1))
+    texts = (hdf5.get(matrix, name) for name in ("PhaseName", "MaterialName"))
+    text = next((item for item in texts if isinstance(item, h5py.Dataset) and item.dtype.kind in "SO"), None)
+    names = [*(hdf5.strings(path, text) if text is not None else usual)][1:]
+    constants = hdf5.get(matrix, "LatticeConstants")
+    lattices = None
+    if isinstance(constants, h5py.Dataset) and constants.shape == (len(numbers) + 1, 6):
+        lattices = hdf5.array(path, matrix, "LatticeConstants").astype(np.float64)[1:]
     phases = []
     for i, number in enumerate(numbers):
         if given is not None and i < len(given):
@@ -514,7 +574,12 @@ def _phases(
         else:
             continue
         name = names[i].strip() or f"Phase {i + 1}"
-        phases.append(Phase(name, group) if lattices is None else Phase(name, group, tuple(lattices[i].tolist())))
+        if lattices is None:
+            phases.append(Phase(name, group))
+            continue
+        a, b, c, *angles = lattices[i].tolist()
+        angles = angle_units.lattice_in_degrees(path, angles, where=f"{matrix.name}/LatticeConstants, phase {i + 1}")
+        phases.append(Phase(name, group, (a, b, c, *angles)))
     written = [Phase(**{**row, "lattice": tuple(row["lattice"])}) for row in note.get("phases", ())]
     same = len(written) == len(phases) and all(
         (a.name, a.laue) == (b.name, b.laue) and _same_single(a.lattice, b.lattice)
@@ -523,12 +588,13 @@ def _phases(
     return tuple(written if same else phases)
 
 
-def _note(file: h5py.File, path: str | Path, image: tree.Image) -> dict[str, Any]:
+def _note(file: h5py.File, path: Path, image: tree.Image) -> dict[str, Any]:
     """What polyrve wrote beside the arrays of this geometry, empty for those of other programs."""
     name = image.path.rsplit("/", 1)[1]
     for group in tree.matrices(file, image):
-        if group.name.endswith("/" + NOTE_GROUP) and isinstance(group.get(NOTE), h5py.Dataset):
-            texts = hdf5.strings(Path(path), group[NOTE])
+        kept = hdf5.get(group, NOTE) if group.name.endswith("/" + NOTE_GROUP) else None
+        if isinstance(kept, h5py.Dataset):
+            texts = hdf5.strings(path, kept)
             try:
                 note = json.loads(texts[0])
             except (ValueError, IndexError):

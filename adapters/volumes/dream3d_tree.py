@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from polyrve.adapters import hdf5
 from polyrve.adapters.registry import FormatError
 
 USUAL = {
@@ -43,14 +44,15 @@ def _text(value: Any) -> str:
 
 
 def attribute(item: h5py.Group | h5py.Dataset, name: str) -> str:
-    """Text of an attribute, empty where there is none."""
+    """Return the text of an attribute, empty where there is none."""
     return _text(item.attrs.get(name, ""))
 
 
 def _is_cell_matrix(group: Any, shape: tuple[int, ...]) -> bool:
     """Whether a group holds arrays with a tuple for every cell."""
     return isinstance(group, h5py.Group) and any(
-        isinstance(item, h5py.Dataset) and item.shape[:3] == shape for item in group.values()
+        isinstance(item, h5py.Dataset) and item.shape is not None and item.shape[:3] == shape
+        for item in hdf5.members(group).values()
     )
 
 
@@ -64,16 +66,9 @@ def _images(file: h5py.File, path: str | Path) -> list[Image]:
 
 
 def _images_v8(file: h5py.File, path: str | Path) -> Iterator[Image]:
-    if "DataStructure" not in file:
-        raise FormatError(path, "expected the group DataStructure; got none")
-    groups: list[h5py.Group] = []
-
-    def visit(_: str, item: Any) -> None:
-        if isinstance(item, h5py.Group) and attribute(item, "ObjectType") == "ImageGeom":
-            groups.append(item)
-
-    file["DataStructure"].visititems(visit)
-    for group in groups:
+    for group in hdf5.groups_below(hdf5.group(Path(path), file, "DataStructure")):
+        if attribute(group, "ObjectType") != "ImageGeom":
+            continue
         try:
             shape, spacing, origin = (
                 tuple(np.asarray(group.attrs[name]).tolist()[::-1]) for name in ("_DIMENSIONS", "_SPACING", "_ORIGIN")
@@ -81,34 +76,37 @@ def _images_v8(file: h5py.File, path: str | Path) -> Iterator[Image]:
         except KeyError as error:
             raise FormatError(path, f"expected _DIMENSIONS, _SPACING and _ORIGIN; {error}", group.name) from None
         linked = int(np.asarray(group.attrs.get("Cell Data ID", 0)).ravel()[0])
-        matrices = [name for name, item in group.items() if _is_cell_matrix(item, shape)]
-        matrices.sort(key=lambda name: int(np.asarray(group[name].attrs.get("ObjectId", 0)).ravel()[0]) != linked)
+        found = {name: item for name, item in hdf5.members(group).items() if _is_cell_matrix(item, shape)}
+        matrices = sorted(
+            found, key=lambda name: int(np.asarray(found[name].attrs.get("ObjectId", 0)).ravel()[0]) != linked
+        )
         units = int(np.asarray(group.attrs["Units"]).ravel()[0]) if "Units" in group.attrs else None
         yield Image(group.name, shape, spacing, origin, units, tuple(matrices))
 
 
 def _images_v7(file: h5py.File, path: str | Path) -> Iterator[Image]:
-    if "DataContainers" not in file:
-        raise FormatError(path, "expected the group DataContainers; got none")
-    for container in file["DataContainers"].values():
-        geometry = container.get("_SIMPL_GEOMETRY")
-        if geometry is None or attribute(geometry, "GeometryTypeName") != "ImageGeometry":
+    for container in hdf5.members(hdf5.group(Path(path), file, "DataContainers")).values():
+        geometry = hdf5.get(container, "_SIMPL_GEOMETRY") if isinstance(container, h5py.Group) else None
+        if not isinstance(geometry, h5py.Group) or attribute(geometry, "GeometryTypeName") != "ImageGeometry":
             continue
-        spacing_name = "SPACING" if "SPACING" in geometry else "RESOLUTION"
-        try:
-            shape, spacing, origin = (
-                tuple(geometry[name][()].tolist()[::-1]) for name in ("DIMENSIONS", spacing_name, "ORIGIN")
-            )
-        except KeyError:
-            raise FormatError(path, "expected DIMENSIONS, SPACING and ORIGIN", geometry.name) from None
-        matrices = tuple(name for name, item in container.items() if _is_cell_matrix(item, shape))
+        shape, spacing, origin = (
+            tuple(hdf5.array(Path(path), geometry, name, (3,)).tolist()[::-1])
+            for name in ("DIMENSIONS", ("SPACING", "RESOLUTION"), "ORIGIN")
+        )
+        matrices = tuple(name for name, item in hdf5.members(container).items() if _is_cell_matrix(item, shape))
         yield Image(container.name, shape, spacing, origin, None, matrices)
 
 
 def find(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str | None:
-    """Name of the first array of those; a given name is not replaced by a usual one."""
+    """Return the name of the first array of those; a given name is not replaced by a usual one."""
     names = (given,) if given is not None else usual
-    return next((name for name in names if isinstance(group.get(name), h5py.Dataset)), None)
+    return next((name for name in names if hdf5.has(group, name)), None)
+
+
+def linked(group: h5py.Group, usual: Sequence[str], given: str | None = None) -> str:
+    """Say where the first of those arrays lies that is not in it, ``"Phases is a link to 'a.h5'"``; or nothing."""
+    names = (given,) if given is not None else usual
+    return next((f"{name} is {place}" for name in names if (place := hdf5.elsewhere(group, name))), "")
 
 
 def choose(
@@ -118,7 +116,7 @@ def choose(
     cell_data: str | None,
     wanted: Mapping[str, str | None],
 ) -> tuple[Image, h5py.Group]:
-    """The geometry and its cell matrix that hold orientations."""
+    """Return the geometry and its cell matrix that hold orientations."""
     images = _images(file, path)
     if not images:
         raise FormatError(path, "expected an image geometry; got none")
@@ -128,19 +126,23 @@ def choose(
                   or image.path.endswith("/" + geometry.strip("/"))]  # fmt: skip
         if not images:
             raise FormatError(path, f"expected the image geometry {geometry!r}; got none of that name")
-    found = [
-        (image, file[image.path][name])
+    kinds = ("quaternions", "eulers")
+    cells = [
+        (image, hdf5.group(Path(path), file, f"{image.path}/{name}"))
         for image in images
         for name in image.cells
         if cell_data in (None, name)
-        and any(find(file[image.path][name], USUAL[kind], wanted[kind]) for kind in ("quaternions", "eulers"))
     ]
+    found = [(image, group) for image, group in cells if any(find(group, USUAL[kind], wanted[kind]) for kind in kinds)]
     if not found:
-        looked = [wanted[kind] or " or ".join(USUAL[kind]) for kind in ("quaternions", "eulers")]
-        present = sorted({name for image in images for c in image.cells for name in file[image.path][c]})
+        looked = [wanted[kind] or " or ".join(USUAL[kind]) for kind in kinds]
+        present = sorted({name for _, group in cells for name in hdf5.names(group)})
+        groups = [item for image in images for item in hdf5.groups_below(hdf5.group(Path(path), file, image.path))]
+        links = [place for group in groups for kind in kinds if (place := linked(group, USUAL[kind], wanted[kind]))]
+        told = f"; {links[0]}, which is not followed: copy it into the file" if links else ""
         raise FormatError(
             path,
-            f"expected orientations per cell ({'; '.join(looked)}); got {', '.join(present) or 'no cell arrays'}",
+            f"expected orientations per cell ({'; '.join(looked)}); got {', '.join(present) or 'no cell arrays'}{told}",
             images[0].path,
         )
     if len({image.path for image, _ in found}) > 1:
@@ -154,25 +156,52 @@ def choose(
 
 
 def matrices(file: h5py.File, image: Image) -> Iterator[h5py.Group]:
-    """Groups that may be attribute matrices, those of the geometry first, those of other geometries left out."""
-    yield from (item for item in file[image.path].values() if isinstance(item, h5py.Group))
-    found: list[h5py.Group] = []
-    root = file["DataStructure"] if "DataStructure" in file else file["DataContainers"]
-    root.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
-    for group in found:
+    """Yield groups that may be attribute matrices: the geometry's first, those of other geometries left out."""
+    inside = hdf5.get(file, image.path)
+    if isinstance(inside, h5py.Group):
+        yield from (item for item in hdf5.members(inside).values() if isinstance(item, h5py.Group))
+    root = hdf5.get(file, "DataStructure") or hdf5.get(file, "DataContainers")
+    for group in hdf5.groups_below(root) if isinstance(root, h5py.Group) else ():
         if group.name != image.path and not any(f"{group.name}/".startswith(f"{other}/") for other in image.others):
             yield group
 
 
 def feature_matrix(file: h5py.File, path: str | Path, image: Image, count: int, given: str | None) -> h5py.Group:
-    """The attribute matrix of `count` features with mean orientations, by name where one is given."""
+    """Return the attribute matrix of `count` features with mean orientations, by name where one is given."""
     known = (*USUAL["grain_quaternions"], *USUAL["grain_eulers"])
     for group in matrices(file, image):
         if given is not None and group.name.rsplit("/", 1)[1] != given:
             continue
-        if any(name in group and len(group[name]) == count and group[name].ndim == 2 for name in known):
+        arrays = (hdf5.get(group, name) for name in known)
+        if any(
+            isinstance(item, h5py.Dataset) and item.shape and item.shape[0] == count and item.ndim == 2
+            for item in arrays
+        ):
             return group
+    links = [place for group in matrices(file, image) if (place := linked(group, known))]
     raise FormatError(
         path,
-        f"expected feature data of {count} rows (feature 0 ... {count - 1}) with AvgQuats or Euler angles; got none",
+        f"expected feature data of {count} rows (feature 0 ... {count - 1}) with AvgQuats or Euler angles; got "
+        f"{f'none: {links[0]}, which is not followed' if links else 'none'}",
     )
+
+
+def scalar_first(xyzw: np.ndarray) -> np.ndarray:
+    """Return quaternions w, x, y, z of those stored as x, y, z, w."""
+    return np.roll(np.asarray(xyzw, dtype=np.float64), 1, axis=-1)
+
+
+def double(path: Path, group: h5py.Group, single: str | None, name: str) -> np.ndarray | None:
+    """Return the orientations in double precision of an array, None where it was changed since or there are none."""
+    kept, array = hdf5.get(group.file["/"], name), hdf5.get(group, single) if single is not None else None
+    if not isinstance(kept, h5py.Dataset) or not isinstance(array, h5py.Dataset) or kept.shape != array.shape:
+        return None
+    if array.dtype.kind != "f" or kept.dtype.kind != "f":
+        return None
+    hdf5.check_size(path, kept)
+    q = np.empty(array.shape)
+    for i, block in enumerate(kept):
+        if not np.array_equal(block.astype(np.float32), array[i]):
+            return None
+        q[i] = scalar_first(block)
+    return q

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 import h5py
 import numpy as np
@@ -39,6 +39,7 @@ MICROMETRE = 6
 _DERIVED, _DERIVED_WITH_GRAINS = ("IPFColors", "Mask"), ("AvgQuats", "Boundary")
 _UNKNOWN = 999
 _GEOMETRY, _CELLS, _ENSEMBLE, _FEATURES = "DataContainer", "CellData", "CellEnsembleData", "CellFeatureData"
+_XDMF_COMPONENTS = 16
 _SLAB_BYTES = 1 << 25
 
 
@@ -109,7 +110,7 @@ def write(
 
 
 def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED, geometry: str | None = None) -> str:
-    """JSON text of what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
+    """Return as JSON what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
 
     `derived` names the cell arrays that follow from the others, which reading leaves out; `geometry` names the
     geometry, for a note that lies beside it.
@@ -422,7 +423,10 @@ def _centroids(ids: np.ndarray, n: int, field: OrientationVolume) -> np.ndarray:
 
 
 def _xdmf(name: str, field: OrientationVolume, cell_path: str, arrays: list[Any]) -> str:
-    """Description of the cell arrays for ParaView's Xdmf reader, which knows scalars and vectors."""
+    """Description of the cell arrays for ParaView's Xdmf reader, with one time step, which pyvista's asks for.
+
+    The reader knows scalars and vectors: other arrays are described component by component, ``Quats_x`` and so on.
+    """
     nz, ny, nx = field.shape
     kinds = {"f": "Float", "i": "Int", "u": "UInt"}
     lines = [
@@ -431,21 +435,37 @@ def _xdmf(name: str, field: OrientationVolume, cell_path: str, arrays: list[Any]
         '<Xdmf Version="2.0">',
         " <Domain>",
         f'  <Grid Name={quoteattr(_GEOMETRY)} GridType="Uniform">',
+        '   <Time Value="0.0"/>',
         f'   <Topology TopologyType="3DCoRectMesh" Dimensions="{nz + 1} {ny + 1} {nx + 1}"/>',
         '   <Geometry Type="ORIGIN_DXDYDZ">',
         f'    <DataItem Format="XML" Dimensions="3">{" ".join(repr(v) for v in field.origin)}</DataItem>',
         f'    <DataItem Format="XML" Dimensions="3">{" ".join(repr(v) for v in field.spacing)}</DataItem>',
         "   </Geometry>",
     ]
+    shown = next(name for name in ("FeatureIds", "Phases") if name in [row[0] for row in arrays])
     for array, components, dtype in arrays:
-        if components not in (1, 3):
+        number = kinds[dtype.kind] if dtype.itemsize > 1 else "Char" if dtype.kind == "i" else "UChar"
+        stored = (
+            f'<DataItem Format="HDF" Dimensions="{nz} {ny} {nx} {components}" NumberType="{number}" '
+            f'Precision="{dtype.itemsize}">{escape(f"{name}:{cell_path}/{array}")}</DataItem>'
+        )
+        if components in (1, 3):
+            rank = "Scalar" if components == 1 else "Vector"
+            active = ' Active="1"' if array == shown else ""
+            lines += [
+                f'   <Attribute Name={quoteattr(array)} AttributeType="{rank}" Center="Cell"{active}>',
+                f"    {stored}",
+                "   </Attribute>",
+            ]
             continue
-        kind = kinds[dtype.kind] if dtype.itemsize > 1 else "Char" if dtype.kind == "i" else "UChar"
-        lines += [
-            f'   <Attribute Name={quoteattr(array)} AttributeType="{"Scalar" if components == 1 else "Vector"}" '
-            'Center="Cell">',
-            f'    <DataItem Format="HDF" Dimensions="{nz} {ny} {nx} {components}" NumberType="{kind}" '
-            f'Precision="{dtype.itemsize}">{name}:{cell_path}/{array}</DataItem>',
-            "   </Attribute>",
-        ]
+        letters = "xyzw" if components == 4 and array.endswith("Quats") else range(components)
+        for i, letter in enumerate(letters if components <= _XDMF_COMPONENTS else ()):
+            lines += [
+                f'   <Attribute Name={quoteattr(f"{array}_{letter}")} AttributeType="Scalar" Center="Cell">',
+                f'    <DataItem ItemType="HyperSlab" Dimensions="{nz} {ny} {nx} 1" Type="HyperSlab">',
+                f'     <DataItem Dimensions="3 4" Format="XML">0 0 0 {i} 1 1 1 1 {nz} {ny} {nx} 1</DataItem>',
+                f"     {stored}",
+                "    </DataItem>",
+                "   </Attribute>",
+            ]
     return "\n".join([*lines, "  </Grid>", " </Domain>", "</Xdmf>", ""])

@@ -55,7 +55,7 @@ class _FirstError(io.RawIOBase):
 
 @contextmanager
 def new_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
-    """A new HDF5 file.
+    """Open a new HDF5 file.
 
     HDF5 does not let go of a file whose last bytes it cannot write: when the process ends it tries again, and crashes
     (seen with 1.14, compressed data and a full disk). So it never learns of the error, which is raised at the end.

@@ -28,6 +28,9 @@ _TYPES = {
     "int8": "Int8", "uint8": "UInt8", "int16": "Int16", "uint16": "UInt16", "int32": "Int32", "uint32": "UInt32",
     "int64": "Int64", "uint64": "UInt64", "float32": "Float32", "float64": "Float64",
 }  # fmt: skip
+SHOWN = "IPFColors"
+"""The array by which viewers colour the cells at first."""
+
 _BLOCK = 3 << 20
 _LAYERS = 16
 
@@ -40,6 +43,7 @@ def write_image(
     arrays: Iterable[tuple[str, np.ndarray]],
     *,
     compress: bool = True,
+    shown: str = "",
 ) -> None:
     """Write cell data on a regular grid.
 
@@ -54,10 +58,13 @@ def write_image(
         Names and values; each is written before the next is asked for.
     compress : bool
         Whether the arrays are compressed by zlib.
+    shown : str
+        Name of the array by which viewers colour the cells at first; none by default.
     """
     nz, ny, nx = shape
     extent = f"0 {nx} 0 {ny} 0 {nz}"
     compressor = ' compressor="vtkZLibDataCompressor"' if compress else ""
+    active = f" Scalars={quoteattr(shown)}" if shown else ""
     with open(path, "wb") as file:
         lines = [
             '<?xml version="1.0"?>',
@@ -65,7 +72,7 @@ def write_image(
             f'  <ImageData WholeExtent="{extent}" Origin="{_xyz(origin)}" Spacing="{_xyz(spacing)}" '
             'Direction="1 0 0 0 1 0 0 0 1">',
             f'    <Piece Extent="{extent}">',
-            "      <CellData>",
+            f"      <CellData{active}>",
         ]
         file.write(("\n".join(lines) + "\n").encode("ascii"))
         for name, values in arrays:
@@ -135,13 +142,14 @@ def write(
     """
     field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
     with replacing(path, force=force) as partial:
-        write_image(partial, field.shape, field.spacing, field.origin, cell_arrays(data, direction), compress=compress)
+        arrays = cell_arrays(data, direction)
+        write_image(partial, field.shape, field.spacing, field.origin, arrays, compress=compress, shown=SHOWN)
 
 
 def cell_arrays(
     data: OrientationField | GrainMap | GrainVolume, direction: Sequence[float] = (0.0, 0.0, 1.0)
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Arrays per voxel for viewers, one after the other.
+    """Yield arrays per voxel for viewers, one after the other.
 
     Parameters
     ----------

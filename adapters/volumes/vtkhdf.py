@@ -1,6 +1,7 @@
 """VTK HDF image data (.vtkhdf) for ParaView 5.12 and later; arrays as in :mod:`polyrve.adapters.volumes.vti`.
 
-Format: https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format/index.html, version 2.0.
+Format: https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format/index.html, version 2.0. The array by which
+cells are coloured at first is named both ways that there have been: by the group (version 2.0) and by itself (later).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from polyrve.adapters.material_grid import as_volume
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.volumes.new_hdf5 import new_hdf5
-from polyrve.adapters.volumes.vti import cell_arrays
+from polyrve.adapters.volumes.vti import SHOWN, cell_arrays
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
@@ -59,6 +60,9 @@ def write(
         group.attrs["Spacing"] = np.array(field.spacing[::-1], dtype=np.float64)
         group.attrs["Direction"] = np.eye(3).ravel()
         arrays = group.create_group("CellData")
+        arrays.attrs.create("Scalars", np.bytes_(SHOWN), dtype=h5py.string_dtype("ascii", len(SHOWN)))
         for name, values in cell_arrays(data, direction):
             stored = values.astype(np.uint8) if values.dtype == np.bool_ else values
-            arrays.create_dataset(name.replace("/", "_"), data=stored, **options)
+            item = arrays.create_dataset(name.replace("/", "_"), data=stored, **options)
+            if name == SHOWN:
+                item.attrs.create("Attribute", np.bytes_("Scalars"), dtype=h5py.string_dtype("ascii", 7))

@@ -22,6 +22,7 @@ def write(
     force: bool = False,
     smooth: int = 16,
     fill: bool = False,
+    min_grain: int = 1,
 ) -> None:
     """Write the boundaries between grains; lengths in um.
 
@@ -39,6 +40,8 @@ def write(
         Number of smoothing iterations; 0 keeps the voxel faces.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def write(
     from vtkmodules.vtkCommonCore import vtkObject
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-    whole = material_grid(data, fill=fill)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
     if min(whole.shape) < 2:
         raise ValueError(f"boundary surface: expected two or more voxels along every axis; got {whole.shape}")
     surface = _surface(whole, smooth)
@@ -121,6 +124,7 @@ def _surface(whole: MaterialGrid, smooth: int) -> Any:
         array = numpy_to_vtk(values, deep=True)
         array.SetName(name)
         surface.GetCellData().AddArray(array)
+    surface.GetCellData().SetActiveScalars("Disorientation")
     return surface
 
 

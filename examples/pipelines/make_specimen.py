@@ -11,7 +11,7 @@ from polyrve.microstructure.synthetic import make_specimen
 
 
 def main(path: Path = Path("specimen.ang"), size: int = 96) -> tuple[int, ...]:
-    """Write one section of the embedded specimen as EDAX software would."""
+    """Write one section of a synthetic specimen as EDAX software would."""
     truth = make_specimen((8, size, size), grain_size=8.0, seed=1)
     scan = simulate_scan(truth, 0, 4)
     registry.write(scan, path, force=True, frame="edax-2")

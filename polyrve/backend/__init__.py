@@ -1,1 +1,5 @@
-"""TensorFlow and the machine: devices, memory, processors, quiet import, custom gradients."""
+"""TensorFlow and the machine: device strategies, memory, processors, quiet import, custom gradients.
+
+Importing this package imports no TensorFlow; :mod:`polyrve.backend.memory` and :mod:`polyrve.backend.processors` never
+do.
+"""

@@ -1,15 +1,20 @@
-"""How much memory a reconstruction takes, forecast before it starts: a sum of named parts, see ``docs/speed.md``."""
+"""How much memory a reconstruction takes, forecast before it starts, and how much is free.
+
+The forecast is a sum of named parts, each from the arrays that the code holds; ``docs/speed.md`` compares it with peaks
+that were measured. No TensorFlow is imported here, so that a plugin can ask before anything starts.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
+
+from polyrve.backend import control_groups
 from polyrve.settings import ReconstructionSettings
 
 PROGRAM = 500_000_000
@@ -25,6 +30,8 @@ _COMPILED = {
     "two_point": 25_000_000, "three_point": 18_000_000, "variation": 8_000_000, "variogram": 30_000_000,
     "disorientation": 30_000_000, "texture": 13_000_000,
 }  # fmt: skip
+# A descriptor of another package is taken for the largest of ours.
+_COMPILED_OTHER = 30_000_000
 
 # Position, the best one, direction, gradient and what these become; pairs as polyrve.optimizers.lbfgs keeps them.
 _VECTORS, _PAIRS, _MOST_PAIRS, _BYTES_OF_FEW_PAIRS = 7, 10, 20, 2**24
@@ -37,9 +44,13 @@ _OF_KERAS = ("adam", "adamax", "adagrad", "rmsprop", "sgd")
 # Two-point correlations: spectra as transformed, by frequency, and both on the way back; products of all pairs of
 # channels, those of each pair once, their real and imaginary parts, and both on the way back; estimates with slopes.
 _LARGEST_LAG, _POOLED, _OF_SPECTRA, _OF_PRODUCTS, _OF_ESTIMATES = 16, 16_000_000, 4, 5, 2.5
+BLOCK_ON_GPU = 256_000_000
+"""Bytes that a step works on where a GPU takes much at once. To read them takes a card of 3 TB/s 80 us, far longer than
+kernels take to start (about 5 us); larger blocks would only take more memory."""
+
 # On a GPU, as XLA says that compiles for one: the largest arrays of a block in fields of channels (increments at all
 # lags of the three-point variogram; sections continued, and norms at all lags, of others), and how often they count.
-_ON_GPU, _OF_BLOCK = 256_000_000, 1.5
+_OF_BLOCK = 1.5
 _BLOCKS = {"three_point": 12, "disorientation": 7, "variogram": 7}
 
 # A map: channels as formed, joined, cut, continued and with a mask; quaternions and what harmonics are formed from.
@@ -56,7 +67,7 @@ _QUATERNION, _OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 32, 3, 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Peak memory of a reconstruction, beyond what the program itself takes, in bytes.
+    """The peak memory of a reconstruction, beyond what the program itself takes, in bytes.
 
     TensorFlow keeps what its tensors took at their most, so that later steps in NumPy come on top of it.
 
@@ -88,26 +99,26 @@ class Forecast:
 
     @property
     def tensors(self) -> int:
-        """What TensorFlow takes on its device."""
+        """What TensorFlow takes on its device, bytes."""
         return max(self.targets, self.fields + self.vectors)
 
     @property
     def beside(self) -> int:
-        """What the machine gives where the tensors are on a GPU."""
+        """What the machine gives where the tensors are on a GPU, bytes."""
         return self.programs + max(self.compiling, self.start, self.end)
 
     @property
     def total(self) -> int:
-        """All of it, where the tensors are in the machine's memory."""
+        """All of it, where the tensors are in the machine's memory, bytes."""
         return self.programs + max(
             self.compiling + max(self.targets, self.fields), self.targets + self.start, self.tensors + self.end
         )
 
 
 def forecast(
-    settings: ReconstructionSettings, channels: int, unknowns: int, pixels: Sequence[int] = (), *, gpu: bool = False
+    settings: ReconstructionSettings, channels: int, unknowns: int, pixels: Sequence[int] = (), *, loops: bool = True
 ) -> Forecast:
-    """What a reconstruction will take.
+    """Forecast what a reconstruction will take.
 
     Parameters
     ----------
@@ -118,16 +129,23 @@ def forecast(
         Unknowns per voxel, more than 4 with several phases.
     pixels : sequence of int
         Pixels, of the voxels' size, of each map.
-    gpu : bool
-        Whether a GPU works on it, which takes larger blocks.
+    loops : bool
+        Whether the device works in loops that stay in cache, see :class:`polyrve.backend.strategy.Strategy`; else it
+        takes larger blocks.
 
     Returns
     -------
     Forecast
+
+    Examples
+    --------
+    >>> small, large = (forecast(ReconstructionSettings(shape=(n, n, n)), 9, 4) for n in (32, 64))
+    >>> large.fields / small.fields
+    8.0
     """
     names = _descriptors(settings, several=unknowns > 4)
     voxels = math.prod(settings.shape)
-    compiled = _STATE_COMPILED + sum(_COMPILED[name] for name in names)
+    compiled = _STATE_COMPILED + sum(_COMPILED.get(name, _COMPILED_OTHER) for name in names)
     of_map = 4 * (_MAP_PER_CHANNEL * channels + _MAP_BESIDE) * max(pixels, default=0)
     if "two_point" in names:
         of_map += min(4 * channels**2 * max(pixels, default=0), _OF_PAIRS_OF_MAP * _PAIRS_OF_MAP)
@@ -135,24 +153,31 @@ def forecast(
         programs=int(settings.levels * compiled * math.sqrt(channels / _CHANNELS_OF_COMPILED)),
         compiling=_COMPILING,
         targets=of_map,
-        fields=_fields(settings, names, channels, gpu),
-        vectors=_vectors(settings.optimizer, voxels * unknowns),
+        fields=_fields(settings, names, channels, loops),
+        vectors=_vectors("" if _turns(settings) else settings.optimizer, voxels * unknowns),
         start=_start(settings, channels, max(1, unknowns - 4), sum(pixels)),
         end=_end(settings, channels, max(1, unknowns - 4), sum(pixels)),
     )
 
 
 def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
-    """The volume in double precision; cells that are fitted to maps, of which ``auto`` is taken to be content with."""
+    """Return the volume in double precision, and cells that are fitted to maps; ``auto`` is taken to keep the cells."""
     volume = _QUATERNION * math.prod(settings.shape)
     if settings.initial in ("auto", "polycrystal"):
         return _OF_POLYCRYSTAL * volume + _OF_CELLS * _QUATERNION * pixels + _POOL
     return _OF_VOLUME * volume + (_exemplar(channels, phases, pixels) if settings.initial == "exemplar" else 0)
 
 
+def _turns(settings: ReconstructionSettings) -> bool:
+    """Tell whether grains are turned as wholes: the history of a method is then of some thousand numbers."""
+    return settings.unknowns == "grains" and settings.levels == 1 and settings.initial != "random"
+
+
 def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:
-    """The volume in double precision; its grains turned, or its voxels drawn back to pixels of the maps."""
+    """Return the volume in double precision, and its grains turned, or its voxels drawn back to pixels of the maps."""
     volume = _QUATERNION * math.prod(settings.shape)
+    if _turns(settings):
+        return _OF_VOLUME * volume
     if settings.sharpen and settings.initial in ("auto", "polycrystal"):
         return _OF_TURNED * volume
     drawn_back = settings.sharpen and settings.periodic
@@ -160,31 +185,31 @@ def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: i
 
 
 def _exemplar(channels: int, phases: int, pixels: int) -> int:
-    """Pixels as material: harmonics of the texture, channels and neighbourhoods in float32, quaternions and indices."""
+    """Return pixels as material: harmonics, channels and neighbourhoods in float32, quaternions and indices."""
     return (4 * (_TEXTURE * phases + channels + _NEIGHBOURHOOD) + _BESIDE) * pixels
 
 
 def _descriptors(settings: ReconstructionSettings, *, several: bool) -> list[str]:
-    """Names of the descriptors that count; several phases match two-point correlations unasked."""
+    """Return the names of the descriptors that count; several phases match two-point correlations unasked."""
     weights = {**dict.fromkeys(_SETS[settings.descriptors], 1.0), **({"two_point": 0.1} if several else {})}
-    return [name for name, weight in {**weights, **settings.weights}.items() if weight > 0 and name in _COMPILED]
+    return [name for name, weight in {**weights, **settings.weights}.items() if weight > 0]
 
 
-def _fields(settings: ReconstructionSettings, names: Sequence[str], channels: int, gpu: bool) -> int:
-    """Channels, their sections normal to each axis, and the slope of each descriptor with respect to these."""
+def _fields(settings: ReconstructionSettings, names: Sequence[str], channels: int, loops: bool) -> int:
+    """Return channels, their sections normal to each axis, and the slope of each descriptor with respect to these."""
     field = 4 * channels * math.prod(settings.shape)
     axes = 1 if settings.shape[0] == 1 else 3
     size = field * (1 + axes * (1 + sum(name != _ONE_POINT for name in names)))
-    if gpu:
-        size += int(_OF_BLOCK * min(_ON_GPU, max((_BLOCKS.get(name, 0) for name in names), default=0) * field))
-    in_one_pass = settings.sections_per_group == 1 and settings.periodic and not gpu
+    if not loops:
+        size += int(_OF_BLOCK * min(BLOCK_ON_GPU, max((_BLOCKS.get(name, 0) for name in names), default=0) * field))
+    in_one_pass = settings.sections_per_group == 1 and settings.periodic and loops
     if "two_point" in names and not in_one_pass:
         size += _by_estimates(settings, channels, axes) + (0 if settings.periodic else axes * field)
     return size
 
 
 def _by_estimates(settings: ReconstructionSettings, channels: int, axes: int) -> int:
-    """Two-point correlations: spectra of some sections, products of all pairs, and the estimates.
+    """Return what two-point correlations take: spectra of some sections, products of all pairs, and the estimates.
 
     Where sections are compared each by itself in one pass there are none of these.
     """
@@ -199,7 +224,7 @@ def _by_estimates(settings: ReconstructionSettings, channels: int, axes: int) ->
 
 
 def _vectors(optimizer: str, unknowns: int) -> int:
-    """Vectors of all methods, and what each of them keeps.
+    """Return the vectors of all methods, and what each of them keeps.
 
     L-BFGS keeps 10 pairs in half precision; for small fields more, or longer numbers, of 16 MiB at most.
     """
@@ -213,56 +238,32 @@ def _vectors(optimizer: str, unknowns: int) -> int:
 
 
 def available() -> int | None:
-    """Bytes of memory that are free: the machine's, or what its control group leaves a process; None if unknown."""
-    known = [free for free in (_of_machine(), _of_control_group()) if free is not None]
-    return min(known) if known else None
+    """Return how much memory is free: the machine's, or what its control group leaves a process.
+
+    Returns
+    -------
+    int or None, byte
+        None where the system does not tell.
+
+    Examples
+    --------
+    >>> free = available()
+    >>> free is None or free > 0
+    True
+    """
+    known = [free for free in (_of_machine(), control_groups.free_memory()) if free is not None]
+    return min(known, default=None)
 
 
 def _of_machine() -> int | None:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
+        return int(psutil.virtual_memory().available)
+    except (OSError, RuntimeError, ValueError):
         return None
-
-
-def _of_control_group(process: Path = Path("/proc/self/cgroup"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What batch systems and containers leave: the least of the process's group and those around it.
-
-    Version 2 gives limit and use in ``memory.max`` and ``memory.current``, version 1 in ``memory.limit_in_bytes`` and
-    ``memory.usage_in_bytes`` below ``memory``; caches of files, which give way, count as used.
-    """
-    found = []
-    try:
-        lines = process.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        _, controllers, name = line.split(":", 2)
-        if controllers == "":
-            root, limit, use = groups, "memory.max", "memory.current"
-        elif "memory" in controllers.split(","):
-            root, limit, use = groups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-        else:
-            continue
-        inside = root / name.strip("/")
-        for folder in (inside, *inside.parents):
-            if folder == root.parent:
-                break
-            with contextlib.suppress(OSError, ValueError):
-                most = int((folder / limit).read_text(encoding="ascii"))
-                found.append(max(0, most - int((folder / use).read_text(encoding="ascii"))))
-    return min(found) if found else None
 
 
 def give_back() -> None:
-    """Hand memory that is free back to the machine: compiling takes much and leaves it with the program.
+    """Hand free memory back to the machine, of which compilers take much and leave it with the program.
 
     Done by glibc's ``malloc_trim``; nothing happens where there is none.
     """
@@ -272,6 +273,12 @@ def give_back() -> None:
 
 def require(size: int, shape: Sequence[int]) -> None:
     """Refuse a volume that will not fit into what :func:`available` tells.
+
+    Parameters
+    ----------
+    size : int, byte
+        What it takes.
+    shape : sequence of int
 
     Raises
     ------

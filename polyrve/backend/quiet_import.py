@@ -1,20 +1,99 @@
-"""TensorFlow without what its libraries print while they load."""
+"""TensorFlow without what its libraries print while they load and look for devices.
+
+Its C++ libraries write to the file descriptor of stderr, some of it before they read ``TF_CPP_MIN_LOG_LEVEL``. While
+TensorFlow is imported and while it looks for devices, that descriptor is read here. Messages below the level are left
+out, and so are errors that say no more than that there is no GPU; everything else is passed on. The level is 2, errors
+alone, where the user has set none.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_MESSAGE = re.compile(r"(?:[\d-]+ [\d:.]+: ([IWEF]) |([IWEF])\d{4} [\d:.]+ +\d+ )\S+:\d+\] ")
+_PREAMBLE = re.compile(r"WARNING: All log messages before absl::InitializeLog|To enable the following instructions:")
+_OF_NO_DEVICE = re.compile(
+    r"Unable to register cu\w+ factory|computation placer already registered"
+    r"|failed call to cuInit.*(?:\(303\)|NO_DEVICE|no CUDA-capable device)"
+)
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow for the command line and its workers, with nothing on stderr."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    stderr = os.dup(2)
+    """Import TensorFlow for the command line and its workers, which print no message of its below a fatal one.
+
+    Raises
+    ------
+    ImportError
+        If TensorFlow cannot be imported; what its libraries printed is passed on.
+    """
+    os.environ.setdefault(_LEVEL, "3")
+    from polyrve.backend.tensorflow import tf
+
+    tf.get_logger().setLevel("ERROR")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what TensorFlow's libraries print within, below the level that the user has set.
+
+    All of it is passed on where an exception leaves the block. Nothing is caught where there is no stderr, or no room
+    for a temporary file.
+    """
+    os.environ.setdefault(_LEVEL, "2")
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow
+        stderr = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        caught = tempfile.TemporaryFile()
+    except OSError:
+        os.close(stderr)
+        yield
+        return
+    tell: Callable[[bytes], bytes] = bytes
+    _flush()
+    os.dup2(caught.fileno(), 2)
+    try:
+        yield
+        tell = _worth_telling
     finally:
+        _flush()
         os.dup2(stderr, 2)
         os.close(stderr)
-    tensorflow.get_logger().setLevel("ERROR")
+        with caught:
+            caught.seek(0)
+            text = tell(caught.read())
+        with suppress(OSError), open(2, "wb", buffering=0, closefd=False) as out:
+            out.write(text)
+
+
+def _worth_telling(text: bytes) -> bytes:
+    """Return the lines of a text that are no messages below the level."""
+    level = os.environ.get(_LEVEL, "")
+    lowest = int(level) if level.isdecimal() else 0
+    return b"".join(
+        line for line in text.splitlines(keepends=True) if _told(line.decode("utf-8", errors="replace"), lowest)
+    )
+
+
+def _told(line: str, lowest: int) -> bool:
+    if lowest == 0:
+        return True
+    if _PREAMBLE.match(line):
+        return False
+    message = _MESSAGE.match(line)
+    if not message:
+        return True
+    return "IWEF".index(message[1] or message[2]) >= lowest and not _OF_NO_DEVICE.search(line)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()

@@ -1,96 +1,460 @@
-"""The running reconstruction on the terminal: a live bar, or plain lines where there is no terminal."""
+"""What runs, how far it is and how long it will take: on a terminal, as lines, or as JSON for a program.
+
+With ``--progress json`` each line on stdout is one JSON object; stderr has the sentence of an error alone. Its key
+``event`` says what it is:
+
+=============  ======================================================================================================
+event          further keys
+=============  ======================================================================================================
+``step``       ``stage``, ``text``: something begins
+``progress``   ``stage``, ``text``, ``seconds`` since the step began, ``done`` (share of the step, from 0 to 1) and
+               ``left`` (seconds until its end), both null where they are not known; of a minimisation also ``level``,
+               ``levels``, ``shape``, ``iteration``, ``iterations``, ``loss`` and ``terms``
+``member``     ``seed``, ``loss``, ``seconds``, ``status`` and ``attempts`` of a run of many
+``warning``    ``text``
+``error``      ``text``, ``code``: the exit code that follows
+``result``     ``status`` (the name of a :class:`polyrve.optimizers.Status`) and its ``text``, ``loss``,
+               ``volume_loss``, ``iterations``, ``output``, ``shape``, ``grains``, ``interrupted``
+=============  ======================================================================================================
+
+The event ``progress`` comes again where nothing has been done for some seconds. Stages are ``reading``, ``preparing``
+(all before the first iteration), ``minimising``, ``finishing`` (sharpening, and the loss of the volume as written),
+``segmenting``, ``writing`` and ``realising`` (many runs). Keys and stages may be added; those above stay.
+"""
 
 from __future__ import annotations
 
+import json
+import math
+import threading
 import time
-from typing import TYPE_CHECKING
+import warnings
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.spinner import Spinner
-from rich.text import Text
+from polyrve.cli import messages
+from polyrve.steps import listening
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from rich.console import Console
+
     from polyrve.reconstruction import run
 
-_SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_EVENTS = 0.5
+_SECONDS_UNTIL_SHOWN = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.25
+_FEWEST_INTERVALS = 2
+_SKIPPED_ITERATIONS = 2
 
 
-class Reporter:
-    """Shows each record of :func:`polyrve.reconstruct`; a context manager and its two callbacks.
+class Pace:
+    """How long the rest of a step takes, from the times at which its parts were done.
 
     Parameters
     ----------
-    console : rich.console.Console
-        On a terminal a bar with the loss per descriptor is kept up to date, elsewhere a line is printed every five
-        seconds and at the end of each grid.
+    skipped : int
+        Number of first times that are left out: until then TensorFlow compiles.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TextColumn("{task.fields[numbers]}"),
-            console=console,
-        )
-        self._live = Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
-        self._tasks: dict[int, TaskID] = {}
-        self._last_line = -float("inf")
+    def __init__(self, skipped: int = 0) -> None:
+        self._skipped = skipped
+        self._done: list[float] = []
+        self._seconds: list[float] = []
+
+    def add(self, done: float, seconds: float) -> None:
+        """Note that so much was done at a time."""
+        if self._skipped:
+            self._skipped -= 1
+        elif not self._done or done > self._done[-1]:
+            self._done.append(done)
+            self._seconds.append(seconds)
+
+    def left(self, total: float, seconds: float) -> float | None:
+        """Return the seconds left at a time, by the later half of what was done; None where it is too early."""
+        if len(self._done) <= _FEWEST_INTERVALS:
+            return None
+        middle = (self._done[0] + self._done[-1]) / 2
+        first = min(bisect_left(self._done, middle), len(self._done) - 1 - _FEWEST_INTERVALS)
+        each = (self._seconds[-1] - self._seconds[first]) / (self._done[-1] - self._done[first])
+        return max(0.0, each * (total - self._done[-1]) - (seconds - self._seconds[-1]))
+
+
+@dataclass(eq=False)
+class Step:
+    """Something that takes a while.
+
+    Attributes
+    ----------
+    stage : str
+        See the module.
+    text : str
+        What is done, as a person should know it.
+    began : float, s
+    told : bool
+        Whether a person knows of it already.
+    done, total : int
+        Parts of it; a total of 0 where their number is not known.
+    pace : Pace
+    record : Progress or None
+        The last iteration of a minimisation.
+    """
+
+    stage: str
+    text: str
+    began: float
+    told: bool = False
+    done: int = 0
+    total: int = 0
+    pace: Pace = field(default_factory=Pace)
+    record: run.Progress | None = None
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that are left; None where they are not known."""
+        return self.pace.left(self.total, now - self.began) if self.total else None
+
+
+class Display(Protocol):
+    """What a :class:`Reporter` shows steps on."""
+
+    def begin(self, step: Step) -> None:
+        """Show that a step has begun."""
+
+    def update(self, step: Step, now: float) -> None:
+        """Show that a part of a step is done."""
+
+    def look(self, step: Step, now: float) -> None:
+        """Show that a step goes on; called several times a second."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Show nothing any more."""
+
+
+class Reporter:
+    """Shows steps, and is the callbacks of :func:`polyrve.reconstruct`; a context manager.
+
+    Within it, loops that announce themselves (:mod:`polyrve.steps`) are shown too.
+
+    Parameters
+    ----------
+    display : Display
+    """
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self._step: Step | None = None
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._listening: AbstractContextManager[None] = listening(self.share)
 
     def __enter__(self) -> Reporter:
-        if self._live is not None:
-            self._live.start()
+        self._listening.__enter__()
+        if isinstance(self.display, JsonLines):
+            self.display.take_warnings()
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._over.set()
+        self._thread.join()
+        self._listening.__exit__(None, None, None)
+        self.display.end(error)
+
+    def step(self, stage: str, text: str, *, told: bool = False) -> None:
+        """Begin a step; a person hears of it once it has taken a second, unless `told` says that this has been done."""
+        with self._lock:
+            self._step = Step(stage, text, time.monotonic(), told)
+            self.display.begin(self._step)
 
     def say(self, text: str) -> None:
-        """Show what is being done before there is a record of it."""
-        if self._live is not None:
-            self._live.update(Group(self._bar, Spinner("dots", Text(text))))
-        else:
-            self._console.print(text, soft_wrap=True, highlight=False, markup=False)
+        """Begin a step of a reconstruction, before or after its iterations, and tell of it at once."""
+        with self._lock:
+            stage = "preparing" if self._step is None else self._step.stage
+            stage = "finishing" if stage == "minimising" else stage
+            self._step = Step(stage, text, time.monotonic())
+            self.display.begin(self._step)
+            self.display.update(self._step, self._step.began)
+
+    def share(self, text: str, done: int, total: int) -> None:
+        """Show how much of a step is done; another text begins another step of the same stage."""
+        with self._lock:
+            now, step = time.monotonic(), self._step
+            if step is None or step.text != text or done < step.done:
+                step = self._step = Step("" if step is None else step.stage, text, now)
+                self.display.begin(step)
+            step.done, step.total = done, total
+            step.pace.add(done, now - step.began)
+            self.display.update(step, now)
 
     def __call__(self, record: run.Progress) -> None:
-        """Show a record."""
-        grid = f"grid {record.level}/{record.levels}, {' x '.join(map(str, record.shape))}"
-        numbers = f"loss {record.loss:.3e}"
-        if record.iteration and record.seconds > 0:
-            rate = record.iteration / record.seconds
-            left = (record.iterations - record.iteration) / rate
-            numbers += f", {_rate(rate)}, at most {_clock(left)} left"
-        terms = "  ".join(f"{name} {value:.2e}" for name, value in record.terms.items())
-        if self._live is not None:
-            if record.level not in self._tasks:
-                self._tasks[record.level] = self._bar.add_task(grid, total=record.iterations, numbers=numbers)
-            self._bar.update(self._tasks[record.level], completed=record.iteration, numbers=numbers)
-            self._live.update(Group(self._bar, Text(terms, style="dim")))
+        """Show an iteration."""
+        text = f"grid {record.level}/{record.levels}, {' x '.join(map(str, record.shape))}"
+        with self._lock:
+            now, step = time.monotonic(), self._step
+            if step is None or step.record is None or step.record.level != record.level:
+                pace = Pace(_SKIPPED_ITERATIONS)
+                step = self._step = Step("minimising", text, now - record.seconds, True, pace=pace, record=record)
+                self.display.begin(step)
+            step.record, step.done, step.total = record, record.iteration, record.iterations
+            step.pace.add(record.iteration, now - step.began)
+            self.display.update(step, now)
+
+    def _watch(self) -> None:
+        while not self._over.wait(_SECONDS_BETWEEN_LOOKS):
+            with self._lock:
+                if self._step is not None:
+                    self.display.look(self._step, time.monotonic())
+
+
+class Lines:
+    """A line when a step begins that takes a while, and every few seconds: for a file or a pipe.
+
+    Parameters
+    ----------
+    write : callable
+        Writes a line.
+    """
+
+    def __init__(self, write: Callable[[str], Any]) -> None:
+        self._write = write
+        self._last = -math.inf
+
+    def begin(self, step: Step) -> None:
+        """Show nothing yet."""
+        self._last = step.began
+
+    def update(self, step: Step, now: float) -> None:
+        """Write a line for a step told at once, for first and last iterations, and every few seconds."""
+        ends = step.record is not None and step.done in (0, step.total)
+        if ends or (not step.total and not step.told) or now - self._last > _pause(step, now):
+            self._show(step, now)
+
+    def look(self, step: Step, now: float) -> None:
+        """Write a line where a step has taken a second unnoticed, or nothing has been written for some seconds."""
+        begins = not step.told and now - step.began > _SECONDS_UNTIL_SHOWN
+        if begins or now - self._last > _pause(step, now):
+            self._show(step, now)
+
+    def end(self, error: BaseException | None) -> None:
+        """Show nothing."""
+
+    def _show(self, step: Step, now: float) -> None:
+        self._write(_line(step, now))
+        self._last, step.told = now, True
+
+
+class Terminal:
+    """Bars that are kept up to date; those of grids stay, those of other steps go with them.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    """
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}"))
+        self._grids = Progress(*columns, console=console)
+        self._others = Progress(SpinnerColumn(), *columns, console=console)
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._tasks: dict[int, Any] = {}
+        self._started = False
+
+    def begin(self, step: Step) -> None:
+        """Take the bar of the step before away."""
+        for task in list(self._others.task_ids):
+            self._others.remove_task(task)
+        if self._started:
+            self._draw(step, step.began)
+
+    def update(self, step: Step, now: float) -> None:
+        """Draw the bar anew; from the first iteration or announced step on there is one."""
+        if step.record is not None or (not step.total and not step.told):
+            self._start()
+        if self._started:
+            self._draw(step, now)
+
+    def look(self, step: Step, now: float) -> None:
+        """Draw the bar anew, for time goes on."""
+        if now - step.began > _SECONDS_UNTIL_SHOWN:
+            self._start()
+        if self._started:
+            self._draw(step, now)
+
+    def end(self, error: BaseException | None) -> None:
+        """Leave the bars of the grids as they are."""
+        if self._started:
+            self._live.update(self._grids, refresh=True)
+            self._live.stop()
+
+    def _start(self) -> None:
+        if not self._started:
+            self._live.start()
+            self._started = True
+
+    def _draw(self, step: Step, now: float) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
+        if step.record is not None:
+            level = step.record.level
+            if level not in self._tasks:
+                self._tasks[level] = self._grids.add_task(step.text, total=step.total, numbers="")
+            self._grids.update(self._tasks[level], completed=step.done, numbers=_numbers(step, now))
+            self._live.update(Group(self._grids, Text(_terms(step.record.terms), style="dim")), refresh=True)
             return
-        now = time.monotonic()
-        if record.iteration in (0, record.iterations) or now - self._last_line > _SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            self._console.print(
-                f"{grid}, iteration {record.iteration}/{record.iterations}: {numbers} ({terms})",
-                soft_wrap=True,
-                highlight=False,
-                markup=False,
-            )
+        if not self._others.task_ids:
+            self._others.add_task(step.text, total=step.total or None, numbers="")
+        (task,) = self._others.task_ids
+        self._others.update(task, completed=step.done, total=step.total or None, numbers=_numbers(step, now))
+        self._live.update(Group(self._grids, self._others), refresh=True)
 
 
-def _rate(per_second: float) -> str:
-    return f"{per_second:.1f} iterations/s" if per_second >= 1 else f"{1 / per_second:.1f} s/iteration"
+class JsonLines:
+    """One JSON object per line, as the module says.
+
+    Parameters
+    ----------
+    stream : text stream
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._last = -math.inf
+        self._former_warnings: Any = None
+
+    def begin(self, step: Step) -> None:
+        """Write the event ``step``."""
+        self._last = step.began
+        self.event("step", stage=step.stage, text=step.text)
+
+    def update(self, step: Step, now: float) -> None:
+        """Write the event ``progress``: each iteration, and others not more often than twice a second."""
+        if step.record is not None or step.done == step.total or now - self._last >= _SECONDS_BETWEEN_EVENTS:
+            self._progress(step, now)
+
+    def look(self, step: Step, now: float) -> None:
+        """Write the event ``progress`` where there has been none for some seconds."""
+        if now - self._last > SECONDS_BETWEEN_LINES:
+            self._progress(step, now)
+
+    def end(self, error: BaseException | None) -> None:
+        """Write the event ``error`` where there is one, and take no more warnings."""
+        if self._former_warnings is not None:
+            warnings.showwarning = self._former_warnings
+        found = None if error is None else messages.told_of(error)
+        if found is not None:
+            self.event("error", text=found[0], code=found[1])
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Write an event; numbers that are not finite are null."""
+        self._stream.write(json.dumps(_plain({"event": kind, **values}), allow_nan=False) + "\n")
+        self._stream.flush()
+
+    def take_warnings(self) -> None:
+        """Write warnings as events from now on."""
+
+        def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+            if messages.is_told(category):
+                self.event("warning", text=messages.one_line(str(message)))
+
+        self._former_warnings, warnings.showwarning = warnings.showwarning, show  # type: ignore[assignment]
+
+    def _progress(self, step: Step, now: float) -> None:
+        self._last = now
+        record = step.record
+        grid: dict[str, Any] = {}
+        if record is not None:
+            names = ("level", "levels", "shape", "iteration", "iterations", "loss", "terms")
+            grid = {name: getattr(record, name) for name in names}
+        done = step.done / step.total if step.total else None
+        self.event(
+            "progress", stage=step.stage, text=step.text, **grid, seconds=round(now - step.began, 3), done=done,
+            left=step.left(now),
+        )  # fmt: skip
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
+def reporter(kind: str = "auto") -> Reporter:
+    """Return a reporter on stderr, or with ``"json"`` on stdout.
+
+    Parameters
+    ----------
+    kind : {"auto", "lines", "json"}
+        ``"auto"`` is bars on a terminal, else lines.
+
+    Raises
+    ------
+    ValueError
+        If the kind is none of those.
+    """
+    import sys
+
+    if kind not in ("auto", "lines", "json"):
+        raise ValueError(f"--progress: expected auto, lines or json; got {kind!r}")
+    if kind == "json":
+        return Reporter(JsonLines(sys.stdout))
+    if kind == "auto" and sys.stderr.isatty():
+        from rich.console import Console
+
+        return Reporter(Terminal(Console(stderr=True)))
+    import typer
+
+    return Reporter(Lines(lambda text: typer.echo(text, err=True)))
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``"0:05"``, ``"1:02:03"`` or ``"2 d 3 h"``."""
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    if hours >= 24:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _line(step: Step, now: float) -> str:
+    numbers = _numbers(step, now)
+    if step.record is not None:
+        record = step.record
+        return f"{step.text}, iteration {record.iteration}/{record.iterations}: {numbers} ({_terms(record.terms)})"
+    if step.total:
+        return f"{step.text}: {numbers}"
+    return f"{step.text}: {numbers}" if step.told else step.text
+
+
+def _numbers(step: Step, now: float) -> str:
+    """How far a step is, and what is left."""
+    left = step.left(now)
+    rest = "" if left is None or step.done == step.total else f", about {clock(left)} left"
+    if step.record is None:
+        share = 100 * step.done / max(step.total, 1)
+        return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
+    return f"loss {step.record.loss:.3e}{rest}"
+
+
+def _terms(terms: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.2e}" for name, value in terms.items())
+
+
+def _pause(step: Step, now: float) -> float:
+    """Seconds between two lines; fewer lines are written the longer it takes."""
+    return max(SECONDS_BETWEEN_LINES, 0.05 * (now - step.began))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

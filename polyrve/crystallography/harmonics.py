@@ -59,7 +59,7 @@ and change at nearly the same rate for rotations about every axis; the proof is 
 
 
 def number_of_invariants(laue: str, degree: int) -> int:
-    """Number M(l) of crystal-symmetric invariants at degree n = 2 l.
+    """Return the number M(l) of crystal-symmetric invariants at degree n = 2 l.
 
     Parameters
     ----------
@@ -72,6 +72,11 @@ def number_of_invariants(laue: str, degree: int) -> int:
     -------
     int
         The degree has M(l) (2 l + 1) symmetrized harmonics.
+
+    Raises
+    ------
+    ValueError
+        If the degree is odd or negative, or there is no such group.
 
     Examples
     --------
@@ -104,6 +109,14 @@ class SymmetrizedHarmonics:
         Laue group.
     terms : tuple of (int, int)
         Degree n and invariant k of each group of 2 l + 1 functions, in the order of the channels.
+
+    Examples
+    --------
+    >>> harmonics = symmetrized_harmonics("m-3m")
+    >>> q = rotation.from_euler(np.deg2rad([[40.0, 35.0, 20.0], [40.0, 35.0, 110.0]]))
+    >>> values = harmonics.evaluate(q)
+    >>> values.shape, bool(np.allclose(values[:, 0], values[:, 1]))
+    ((9, 2), True)
     """
 
     laue: str
@@ -116,7 +129,7 @@ class SymmetrizedHarmonics:
         return sum(degree + 1 for degree, _ in self.terms)
 
     def channels(self, w: Any, x: Any, y: Any, z: Any) -> list[Any]:
-        """The functions at unit quaternions given by their components.
+        """Return the functions at unit quaternions given by their components.
 
         Only sums and products are used, so arrays of NumPy and tensors of TensorFlow are both served.
 
@@ -148,7 +161,7 @@ class SymmetrizedHarmonics:
         return channels
 
     def evaluate(self, q: np.ndarray) -> np.ndarray:
-        """The functions at unit quaternions, NumPy float64.
+        """Return the functions at unit quaternions.
 
         Parameters
         ----------
@@ -156,12 +169,12 @@ class SymmetrizedHarmonics:
 
         Returns
         -------
-        ndarray, shape (C, ...)
+        ndarray, shape (C, ...), float64
         """
         return np.stack(self.channels(*np.moveaxis(np.asarray(q, dtype=np.float64), -1, 0)))
 
     def moment_coefficients(self) -> tuple[np.ndarray, np.ndarray]:
-        r"""Expansion in moments of the crystal directions, for means over many orientations.
+        r"""Return the expansion in moments of the crystal directions, for means over many orientations.
 
         With (x, y, z) a crystal direction in sample coordinates, each function is a sum over directions of
         coefficients times Re or Im (x + i y)^m T_k(z), T_k the Chebyshev polynomials.
@@ -193,7 +206,7 @@ class SymmetrizedHarmonics:
 
 @cache
 def symmetrized_harmonics(laue: str, terms: tuple[int | tuple[int, int], ...] | None = None) -> SymmetrizedHarmonics:
-    """Symmetrized hyperspherical harmonics of a Laue group.
+    """Return symmetrized hyperspherical harmonics of a Laue group.
 
     Parameters
     ----------
@@ -212,10 +225,17 @@ def symmetrized_harmonics(laue: str, terms: tuple[int | tuple[int, int], ...] | 
     ValueError
         If a degree is odd or negative, or the group has no such invariant.
 
+    See Also
+    --------
+    number_of_invariants : How many there are of a degree.
+    degrees_up_to : The degrees that have some.
+
     Examples
     --------
     >>> symmetrized_harmonics("m-3m").count, symmetrized_harmonics("6/mmm").count
     (9, 18)
+    >>> symmetrized_harmonics("m-3m", (8, 12)).terms
+    ((8, 0), (12, 0))
     """
     laue = laue_group(laue)
     pairs: list[tuple[int, int]] = []
@@ -246,7 +266,23 @@ def symmetrized_harmonics(laue: str, terms: tuple[int | tuple[int, int], ...] | 
 
 
 def degrees_up_to(laue: str, highest: int) -> tuple[int, ...]:
-    """Even degrees n = 2 ... highest at which a Laue group has invariants."""
+    """Return the even degrees n = 2 ... highest at which a Laue group has invariants.
+
+    Parameters
+    ----------
+    laue : str
+        Laue group.
+    highest : int
+
+    Returns
+    -------
+    tuple of int
+
+    Examples
+    --------
+    >>> degrees_up_to("m-3m", 16)
+    (8, 12, 16)
+    """
     return tuple(n for n in range(2, highest + 1, 2) if number_of_invariants(laue, n))
 
 
@@ -258,7 +294,7 @@ def _order(degree: int) -> int:
 
 @cache
 def _invariants(laue: str, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Directions (D, 3) and weights (M, D) of the orthonormal invariants, in the order of the candidate axes.
+    """Return directions (D, 3) and weights (M, D) of the orthonormal invariants, in the order of the candidate axes.
 
     A Cholesky factorisation of G that takes as its next pivot the first axis whose remainder is a tenth of the largest
     keeps the plainest axes and bounds the weights.
@@ -280,7 +316,7 @@ def _invariants(laue: str, order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _candidate_axes(laue: str, count: int) -> np.ndarray:
-    """The plainest axes first, but a pyramid at 60 degrees from c where it mixes the invariants of a main axis."""
+    """Return the plainest axes first, but a pyramid at 60 degrees from c where it mixes invariants of a main axis."""
     simple: list[tuple[float, float, float]] = [
         (0, 0, 1), (1, 0, 0), (0, 1, 0), (1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1),
     ]  # fmt: skip
@@ -323,7 +359,9 @@ def _combine(direction: np.ndarray, rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 @cache
 def _zonal_factors(order: int) -> tuple[tuple[float, tuple[float, ...]], ...]:
-    """Leading coefficient and squares of the positive roots of N_lm d^m P_l / dz^m, a Gegenbauer polynomial in z.
+    """Return the leading coefficients and squares of the positive roots of N_lm d^m P_l / dz^m.
+
+    These are Gegenbauer polynomials in z.
 
     The product over the roots is evaluated to a few eps at any degree, which the sum of powers is not.
     """
@@ -337,7 +375,7 @@ def _zonal_factors(order: int) -> tuple[tuple[float, tuple[float, ...]], ...]:
 
 
 def _spherical_harmonics(order: int, x: Any, y: Any, z: Any) -> list[Any]:
-    """Real spherical harmonics with mean square 1 at unit vectors, m = -l ... l."""
+    """Return the real spherical harmonics with mean square 1 at unit vectors, m = -l ... l."""
     if order == 0:
         return [z * 0.0 + 1.0]
     square = z * z

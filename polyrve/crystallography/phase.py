@@ -1,9 +1,9 @@
 """Crystallographic phases and the eleven Laue groups.
 
 A *crystal symmetry operation* is a proper rotation written as a unit quaternion, scalar first. It acts from the
-left on an orientation (see :mod:`polyrve.crystallography.rotation`). The rotations are taken from orix; the crystal frame is
-orthonormal with ``x || a`` and ``z || c*`` for every lattice; the two-fold axis of 2/m is b (``y``), those of -3m
-include a (``x``).
+left on an orientation (see :mod:`polyrve.crystallography.rotation`). The operations are computed here from the axes of
+each group; tests hold them equal to orix's. The crystal frame is orthonormal with ``x || a`` and ``z || c*`` for every
+lattice; the two-fold axis of 2/m is b (``y``), those of -3m include a (``x``).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ OTHER_SETTINGS: dict[str, str] = {
 
 
 def laue_group(point_group: str) -> str:
-    """Laue group of a crystallographic point group.
+    """Return the Laue group of a crystallographic point group.
 
     A symbol of another setting (:data:`OTHER_SETTINGS`) gives the Laue group as well, whose operations stay about the
-    axes of the frame above: bring such orientations to that setting first (:func:`polyrve.crystallography.reference_frames.standard_setting`).
+    axes of the frame above: bring such orientations to that setting first.
 
     Parameters
     ----------
@@ -65,6 +65,11 @@ def laue_group(point_group: str) -> str:
     ValueError
         If the symbol names no crystallographic point group.
 
+    See Also
+    --------
+    laue_group_of_space_group : By the number of a space group.
+    polyrve.crystallography.reference_frames.standard_setting : Brings monoclinic orientations to the setting used here.
+
     Examples
     --------
     >>> laue_group("432"), laue_group("6 m m")
@@ -79,7 +84,17 @@ def laue_group(point_group: str) -> str:
 
 
 def laue_group_of_space_group(number: int) -> str:
-    """Laue group of a space group, by its international number.
+    """Return the Laue group of a space group, by its international number.
+
+    Parameters
+    ----------
+    number : int
+        1 ... 230.
+
+    Returns
+    -------
+    str
+        One of :data:`LAUE_GROUPS`.
 
     Raises
     ------
@@ -102,7 +117,7 @@ def laue_group_of_space_group(number: int) -> str:
 
 @cache
 def symmetry_operations(laue: str) -> np.ndarray:
-    """Proper rotations of a Laue group.
+    """Return the proper rotations of a Laue group.
 
     Parameters
     ----------
@@ -113,6 +128,16 @@ def symmetry_operations(laue: str) -> np.ndarray:
     -------
     ndarray, shape (n, 4), float64, read-only
         Unit quaternions, scalar first, identity first; one of each pair ``(s, -s)``.
+
+    Raises
+    ------
+    ValueError
+        If the symbol names no crystallographic point group.
+
+    Examples
+    --------
+    >>> {laue: len(symmetry_operations(laue)) for laue in ("-1", "2/m", "6/mmm", "m-3m")}
+    {'-1': 1, '2/m': 2, '6/mmm': 12, 'm-3m': 24}
     """
     laue = laue_group(laue)
     quaternions = _tetrahedral_or_octahedral(laue) if laue.startswith("m-3") else _cyclic_or_dihedral(laue)
@@ -123,7 +148,7 @@ def symmetry_operations(laue: str) -> np.ndarray:
 
 
 def _cyclic_or_dihedral(laue: str) -> np.ndarray:
-    """Rotations about z by multiples of 360 degrees / n and, in a dihedral group, n two-fold axes from x on."""
+    """Return rotations about z by multiples of 360 degrees / n and, in a dihedral group, n two-fold axes from x on."""
     if laue == "2/m":
         return np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
     n, dihedral = {
@@ -137,7 +162,7 @@ def _cyclic_or_dihedral(laue: str) -> np.ndarray:
 
 
 def _tetrahedral_or_octahedral(laue: str) -> np.ndarray:
-    """Two-fold axes <100> and three-fold <111>; in m-3m also four-fold axes <100> and two-fold <110>."""
+    """Return rotations about two-fold axes <100> and three-fold <111>; in m-3m also four-fold <100>, two-fold <110>."""
     unit = np.eye(4)
     rotations = [*unit, *((1.0, *signs) for signs in product((1.0, -1.0), repeat=3))]
     if laue == "m-3m":
@@ -164,6 +189,16 @@ class Phase:
     ------
     ValueError
         If a field is out of its range.
+
+    See Also
+    --------
+    laue_group : How point groups are reduced.
+
+    Examples
+    --------
+    >>> phase = Phase("Ti-alpha", "6mm", lattice=(2.95, 2.95, 4.68, 90, 90, 120))
+    >>> phase.laue, phase.symmetry.shape
+    ('6/mmm', (12, 4))
     """
 
     name: str

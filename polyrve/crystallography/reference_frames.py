@@ -21,10 +21,10 @@ preset             map to Euler frame      axes of the Euler frame in the map fr
 ``bruker-5``       180 degrees, y          coordinate system ID 5 of ESPRIT: x against a row, y down, z out
 =================  ======================  =======================================================================
 
-The *crystal frame* has ``x || a`` and ``z || c*`` (:mod:`polyrve.crystallography.phase`), as EDAX, EMsoft and orix have it. Oxford
-(HKL) and Bruker software has ``x || a*`` and ``z || c``. For hexagonal and trigonal lattices a then lies 30 degrees
-before x, so phi2 of the same crystal is 30 degrees smaller here; for hexagonal Laue groups that is the same as 30
-degrees larger, which DREAM.3D adds, for trigonal ones it is not. :func:`crystal_frame` converts.
+The *crystal frame* has ``x || a`` and ``z || c*`` (:mod:`polyrve.crystallography.phase`), as EDAX, EMsoft and orix have
+it. Oxford (HKL) and Bruker software has ``x || a*`` and ``z || c``. For hexagonal and trigonal lattices a then lies 30
+degrees before x, so phi2 of the same crystal is 30 degrees smaller here; for hexagonal Laue groups that is the same as
+30 degrees larger, which DREAM.3D adds, for trigonal ones it is not. :func:`crystal_frame` converts.
 
 References
 ----------
@@ -102,6 +102,21 @@ class Frame:
         Unit quaternion r, scalar first, with ``v_euler = to_matrix(r) @ v_map``.
     source : str
         Who says so: ``"user"``, ``"file"``, ``"vendor default"`` or ``"polyrve"`` (already in the map frame).
+
+    Raises
+    ------
+    ValueError
+        If the rotation is no unit quaternion.
+
+    See Also
+    --------
+    named : The frame of a preset.
+
+    Examples
+    --------
+    >>> q = rotation.from_euler(np.deg2rad([40.0, 35.0, 20.0]))
+    >>> np.rad2deg(rotation.to_euler(named("edax-2").apply(q))).round(6)
+    array([ 50., 145., 200.])
     """
 
     name: str = "none"
@@ -116,33 +131,66 @@ class Frame:
         object.__setattr__(self, "map_to_euler", r)
 
     def apply(self, quaternions: np.ndarray) -> np.ndarray:
-        """Orientations read in the Euler frame, expressed in the map frame, shape (..., 4)."""
+        """Return orientations read in the Euler frame, expressed in the map frame.
+
+        Parameters
+        ----------
+        quaternions : ndarray, shape (..., 4)
+
+        Returns
+        -------
+        ndarray, shape (..., 4)
+        """
         w, x, y, z = self.map_to_euler
         return _times(quaternions, w, x, y, z)
 
     def undo(self, quaternions: np.ndarray) -> np.ndarray:
-        """Orientations in the map frame, expressed in the Euler frame, shape (..., 4)."""
+        """Return orientations in the map frame, expressed in the Euler frame; the inverse of :meth:`apply`.
+
+        Parameters
+        ----------
+        quaternions : ndarray, shape (..., 4)
+
+        Returns
+        -------
+        ndarray, shape (..., 4)
+        """
         w, x, y, z = self.map_to_euler
         return _times(quaternions, w, -x, -y, -z)
 
     def turns_as(self, map_to_euler: Sequence[float]) -> bool:
-        """Whether this frame applies the same rotation, whatever it is called."""
+        """Return whether this frame applies the same rotation, whatever it is called.
+
+        Parameters
+        ----------
+        map_to_euler : sequence of float, length 4
+            Unit quaternion.
+
+        Returns
+        -------
+        bool
+        """
         return bool(abs(np.dot(self.map_to_euler, map_to_euler)) > 1.0 - 1e-9)
 
     def record(self) -> dict[str, Any]:
-        """The frame as JSON types, for provenance."""
+        """Return the frame as JSON types, for provenance.
+
+        Returns
+        -------
+        dict of str to object
+        """
         return {"name": self.name, "map_to_euler": list(self.map_to_euler), "source": self.source}
 
 
 def _times(q: np.ndarray, w: float, x: float, y: float, z: float) -> np.ndarray:
-    """Products of quaternions with one from the right, as one product of matrices: much the fastest way."""
+    """Return products of quaternions with one from the right, as one product of matrices: much the fastest way."""
     if w == 1.0:
         return q
     return np.asarray(q) @ np.array([[w, x, y, z], [-x, w, -z, y], [-y, z, w, -x], [-z, -y, x, w]])
 
 
 def named(name: str, source: str = "user", specimen_orientation: np.ndarray | None = None) -> Frame:
-    """The frame of a preset.
+    """Return the frame of a preset.
 
     Parameters
     ----------
@@ -162,6 +210,10 @@ def named(name: str, source: str = "user", specimen_orientation: np.ndarray | No
     ------
     ValueError
         If there is no such preset.
+
+    See Also
+    --------
+    choose : What a file states before what the vendor does by default.
 
     Examples
     --------
@@ -184,7 +236,7 @@ def choose(
     file: str,
     specimen_orientation: np.ndarray | None = None,
 ) -> Frame:
-    """The frame to read a file in: as asked, else as the file states, else the vendor's default with a warning.
+    """Return the frame to read a file in: as asked, else as the file states, else the vendor's default with a warning.
 
     Parameters
     ----------
@@ -212,6 +264,11 @@ def choose(
     -----
     DefaultFrameWarning
         If neither the user nor the file says the frame.
+
+    Examples
+    --------
+    >>> choose(None, named("edax-3", "file"), "edax-2", "scan.ang").name
+    'edax-3'
     """
     if isinstance(asked, Frame):
         return asked
@@ -224,9 +281,7 @@ def choose(
 
 
 def crystal_frame(quaternions: np.ndarray, phase: Phase, x_axis: str) -> np.ndarray:
-    """Orientations of one phase, brought from the vendor's crystal frame to ``x || a, z || c*``.
-
-    The inverse, for writing, is :func:`vendor_crystal_frame`.
+    """Return orientations of one phase, brought from the vendor's crystal frame to ``x || a, z || c*``.
 
     Parameters
     ----------
@@ -241,6 +296,15 @@ def crystal_frame(quaternions: np.ndarray, phase: Phase, x_axis: str) -> np.ndar
     -------
     ndarray, shape (..., 4)
 
+    Raises
+    ------
+    ValueError
+        If the vendor's x axis is neither, or the lattice has no angles of a unit cell.
+
+    See Also
+    --------
+    vendor_crystal_frame : The inverse, for writing.
+
     Examples
     --------
     >>> angles = np.deg2rad([10.0, 20.0, 45.0])
@@ -253,18 +317,41 @@ def crystal_frame(quaternions: np.ndarray, phase: Phase, x_axis: str) -> np.ndar
 
 
 def vendor_crystal_frame(quaternions: np.ndarray, phase: Phase, x_axis: str) -> np.ndarray:
-    """The inverse of :func:`crystal_frame`: orientations of one phase as the vendor gives them, shape (..., 4)."""
+    """Return orientations of one phase as the vendor gives them; the inverse of :func:`crystal_frame`.
+
+    Parameters and errors are those of :func:`crystal_frame`.
+
+    Returns
+    -------
+    ndarray, shape (..., 4)
+    """
     turn = _vendor_to_internal(phase, x_axis)
     return quaternions if turn is None else rotation.multiply(rotation.conjugate(turn), quaternions)
 
 
 def turns_crystal(phase: Phase, x_axis: str) -> bool:
-    """Whether :func:`crystal_frame` changes the orientations of a phase."""
+    """Return whether :func:`crystal_frame` changes the orientations of a phase.
+
+    Parameters
+    ----------
+    phase : Phase
+    x_axis : {"a", "a*"}
+        See :func:`crystal_frame`.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> turns_crystal(Phase("Mg", "6/mmm"), "a*"), turns_crystal(Phase("Al", "m-3m"), "a*")
+    (True, False)
+    """
     return _vendor_to_internal(phase, x_axis) is not None
 
 
 def standard_setting(phase: Phase) -> tuple[Phase, np.ndarray | None]:
-    """A monoclinic phase with its axes named such that b is the unique one, whatever the file calls it.
+    """Return a monoclinic phase with its axes named such that b is the unique one, whatever the file calls it.
 
     Parameters
     ----------

@@ -14,7 +14,9 @@ which is orix's and DREAM.3D's quaternion (the latter stores x, y, z, w) and the
 * A change of the sample frame acts from the right: if ``v_old = to_matrix(r) @ v_new``, then ``q_new = q r``.
 * The misorientation from ``q1`` to ``q2`` is ``q2 q1*``; the disorientation angle is its smallest over symmetry.
 
-Reference: D. Rowenhorst et al., Modelling Simul. Mater. Sci. Eng. 23 (2015) 083501, doi:10.1088/0965-0393/23/8/083501.
+References
+----------
+.. [1] D. Rowenhorst et al., Modelling Simul. Mater. Sci. Eng. 23 (2015) 083501, doi:10.1088/0965-0393/23/8/083501.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 
 
 def normalize(q: np.ndarray) -> np.ndarray:
-    """Quaternions scaled to unit norm.
+    """Return quaternions scaled to unit norm.
 
     Parameters
     ----------
@@ -33,18 +35,56 @@ def normalize(q: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (..., 4), float64
+
+    Examples
+    --------
+    >>> normalize([2.0, 0.0, 0.0, 0.0])
+    array([1., 0., 0., 0.])
     """
     q = np.asarray(q, dtype=np.float64)
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
 
 
 def conjugate(q: np.ndarray) -> np.ndarray:
-    """Conjugate quaternions, the inverse rotations, shape (..., 4)."""
+    """Return conjugate quaternions, the inverse rotations of unit quaternions.
+
+    Parameters
+    ----------
+    q : ndarray, shape (..., 4)
+
+    Returns
+    -------
+    ndarray, shape (..., 4), float64
+
+    Examples
+    --------
+    >>> q = from_euler(np.deg2rad([40.0, 35.0, 20.0]))
+    >>> multiply(q, conjugate(q)).round(9)
+    array([1., 0., 0., 0.])
+    """
     return np.asarray(q) * np.array([1.0, -1.0, -1.0, -1.0])
 
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Hamilton product ``a b``, broadcast over the leading axes, shape (..., 4)."""
+    """Return the Hamilton product ``a b``.
+
+    Parameters
+    ----------
+    a, b : ndarray, shape (..., 4)
+        Quaternions, broadcast against each other.
+
+    Returns
+    -------
+    ndarray, shape (..., 4)
+
+    Examples
+    --------
+    A turn of the sample frame acts from the right:
+
+    >>> quarter = from_axis_angle([0.0, 0.0, 1.0], np.pi / 2)
+    >>> np.rad2deg(to_euler(multiply(from_euler(np.deg2rad([40.0, 35.0, 20.0])), conjugate(quarter)))).round(6)
+    array([130.,  35.,  20.])
+    """
     aw, ax, ay, az = np.moveaxis(np.asarray(a), -1, 0)
     bw, bx, by, bz = np.moveaxis(np.asarray(b), -1, 0)
     return np.stack(
@@ -59,12 +99,29 @@ def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def rotate(q: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Vectors ``to_matrix(q) @ v``, broadcast over the leading axes, shape (..., 3)."""
+    """Return the vectors ``to_matrix(q) @ v``: those of the sample in crystal coordinates.
+
+    Parameters
+    ----------
+    q : ndarray, shape (..., 4)
+        Unit quaternions.
+    v : ndarray, shape (..., 3)
+        Vectors, broadcast against the quaternions.
+
+    Returns
+    -------
+    ndarray, shape (..., 3), float64
+
+    Examples
+    --------
+    >>> rotate(from_euler(np.deg2rad([90.0, 0.0, 0.0])), [1.0, 0.0, 0.0]).round(9)
+    array([ 0., -1.,  0.])
+    """
     return np.einsum("...ij,...j->...i", to_matrix(q), np.asarray(v, dtype=np.float64))
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
-    """Rotation matrices of unit quaternions.
+    """Return the rotation matrices of unit quaternions.
 
     Parameters
     ----------
@@ -72,8 +129,19 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (..., 3, 3)
+    ndarray, shape (..., 3, 3), float64
         For an orientation: the matrix g with ``v_crystal = g @ v_sample``.
+
+    See Also
+    --------
+    from_matrix : The inverse.
+
+    Examples
+    --------
+    >>> to_matrix(from_euler(np.deg2rad([90.0, 0.0, 0.0]))).round(9)
+    array([[ 0.,  1.,  0.],
+           [-1.,  0.,  0.],
+           [ 0.,  0.,  1.]])
     """
     w, x, y, z = np.moveaxis(np.asarray(q, dtype=np.float64), -1, 0)
     return np.stack(
@@ -87,7 +155,26 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 
 
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
-    """Unit quaternions of rotation matrices, shape (..., 3, 3) to (..., 4), with w >= 0."""
+    """Return the unit quaternions of rotation matrices.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (..., 3, 3)
+
+    Returns
+    -------
+    ndarray, shape (..., 4), float64
+        With w >= 0.
+
+    See Also
+    --------
+    to_matrix : The inverse.
+
+    Examples
+    --------
+    >>> from_matrix(np.eye(3))
+    array([1., 0., 0., 0.])
+    """
     m = np.asarray(matrix, dtype=np.float64)
     trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
     squares = np.stack([trace, *(2.0 * m[..., i, i] - trace for i in range(3))], axis=-1)
@@ -106,7 +193,27 @@ def from_matrix(matrix: np.ndarray) -> np.ndarray:
 
 
 def from_axis_angle(axis: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
-    """Quaternion ``(cos(angle/2), sin(angle/2) axis)``; angle in rad, axis of any length."""
+    """Return the quaternions ``(cos(angle/2), sin(angle/2) axis)``.
+
+    Parameters
+    ----------
+    axis : ndarray, shape (..., 3)
+        Of any length but zero.
+    angle : ndarray, shape (...), rad
+
+    Returns
+    -------
+    ndarray, shape (..., 4), float64
+
+    See Also
+    --------
+    from_rotation_vector : Axis and angle as one vector.
+
+    Examples
+    --------
+    >>> from_axis_angle([0.0, 0.0, 2.0], np.pi).round(9)
+    array([0., 0., 0., 1.])
+    """
     axis = np.asarray(axis, dtype=np.float64)
     half = np.asarray(angle, dtype=np.float64)[..., None] / 2.0
     vector = np.sin(half) * axis / np.linalg.norm(axis, axis=-1, keepdims=True)
@@ -114,7 +221,7 @@ def from_axis_angle(axis: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
 
 
 def from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
-    """Quaternions of rotations by axis times angle.
+    """Return the quaternions of rotations given by axis times angle.
 
     Parameters
     ----------
@@ -122,24 +229,38 @@ def from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (..., 4)
+    ndarray, shape (..., 4), float64
+
+    See Also
+    --------
+    from_axis_angle : Axis and angle apart.
+    polyrve.crystallography.odf.rotation_vectors : The inverse.
+
+    Examples
+    --------
+    >>> from_rotation_vector([0.0, np.pi / 2, 0.0]).round(6)
+    array([0.707107, 0.      , 0.707107, 0.      ])
     """
     angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.concatenate([np.cos(angle / 2.0), 0.5 * np.sinc(angle / (2.0 * np.pi)) * vectors], axis=-1)
 
 
 def from_euler(angles: np.ndarray) -> np.ndarray:
-    """Orientations of Bunge angles.
+    """Return the orientations of Bunge angles.
 
     Parameters
     ----------
-    angles : ndarray, shape (..., 3)
-        phi1, Phi, phi2 in rad.
+    angles : ndarray, shape (..., 3), rad
+        phi1, Phi, phi2.
 
     Returns
     -------
     ndarray, shape (..., 4), float64
         Unit quaternions with w >= 0.
+
+    See Also
+    --------
+    to_euler : The inverse.
 
     Examples
     --------
@@ -156,23 +277,33 @@ def from_euler(angles: np.ndarray) -> np.ndarray:
 
 
 def _of_half_angle(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine and sine of half the angle, from one tangent: a third of the time of a cosine and a sine."""
+    """Return cosine and sine of half the angle, from one tangent: a third of the time of a cosine and a sine."""
     t = np.tan(angle / 4.0)
     scale = 1.0 / (1.0 + t * t)
     return (1.0 - t * t) * scale, 2.0 * t * scale
 
 
 def to_euler(q: np.ndarray) -> np.ndarray:
-    """Bunge angles of orientations.
+    """Return the Bunge angles of orientations.
 
     Parameters
     ----------
     q : ndarray, shape (..., 4)
+        Unit quaternions.
 
     Returns
     -------
-    ndarray, shape (..., 3), float64
-        phi1 in [0, 2 pi), Phi in [0, pi], phi2 in [0, 2 pi), in rad; phi2 = 0 where Phi is 0 or pi.
+    ndarray, shape (..., 3), float64, rad
+        phi1 in [0, 2 pi), Phi in [0, pi], phi2 in [0, 2 pi); phi2 = 0 where Phi is 0 or pi.
+
+    See Also
+    --------
+    from_euler : The inverse.
+
+    Examples
+    --------
+    >>> np.rad2deg(to_euler(from_euler(np.deg2rad([40.0, 35.0, 20.0])))).round(6)
+    array([40., 35., 20.])
     """
     w, x, y, z = np.moveaxis(np.asarray(q, dtype=np.float64), -1, 0)
     c, s = np.hypot(w, z), np.hypot(x, y)
@@ -190,9 +321,12 @@ def to_euler(q: np.ndarray) -> np.ndarray:
 _AT_ONCE = 2048
 """Pairs whose products stay in cache, and are too few for a matrix product to start threads."""
 
+_EQUIVALENTS_AT_ONCE = 16384
+"""Orientations whose products with all operations take 3 MB at most, whatever the number of orientations."""
+
 
 def disorientation_angle(a: np.ndarray, b: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
-    """Smallest rotation angle between symmetrically equivalent orientations of one phase.
+    """Return the smallest rotation angle between symmetrically equivalent orientations of one phase.
 
     Parameters
     ----------
@@ -203,8 +337,18 @@ def disorientation_angle(a: np.ndarray, b: np.ndarray, symmetry: np.ndarray) -> 
 
     Returns
     -------
-    ndarray, shape (...)
-        Angle in rad.
+    ndarray, shape (...), float64, rad
+
+    See Also
+    --------
+    nearest_equivalent : The equivalent that this angle belongs to.
+
+    Examples
+    --------
+    >>> from polyrve.crystallography.phase import symmetry_operations
+    >>> q = from_euler(np.deg2rad([[0.0, 0.0, 0.0], [80.0, 0.0, 0.0]]))
+    >>> np.rad2deg(disorientation_angle(q[:1], q[1:], symmetry_operations("m-3m"))).round(6)
+    array([10.])
     """
     a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     shape, a, b, operations = a.shape[:-1], a.reshape(-1, 4), b.reshape(-1, 4), conjugate(symmetry)
@@ -217,22 +361,35 @@ def disorientation_angle(a: np.ndarray, b: np.ndarray, symmetry: np.ndarray) -> 
 
 
 def nearest_equivalent(q: np.ndarray, reference: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
-    """Symmetric equivalent ``s q`` closest to a reference, on its hemisphere.
+    """Return the symmetric equivalents ``s q`` closest to a reference, on its hemisphere.
 
     Parameters
     ----------
     q, reference : ndarray, shape (..., 4)
+        Orientations, broadcast against each other.
     symmetry : ndarray, shape (n, 4)
+        Crystal symmetry operations, see :func:`polyrve.crystallography.phase.symmetry_operations`.
 
     Returns
     -------
-    ndarray, shape (..., 4)
+    ndarray, shape (..., 4), float64
+
+    See Also
+    --------
+    disorientation_angle : The angle to the reference.
+
+    Examples
+    --------
+    >>> from polyrve.crystallography.phase import symmetry_operations
+    >>> q = from_euler(np.deg2rad([80.0, 0.0, 0.0]))
+    >>> np.rad2deg(to_euler(nearest_equivalent(q, [1.0, 0.0, 0.0, 0.0], symmetry_operations("m-3m")))).round(6)
+    array([350.,   0.,   0.])
     """
     q, reference = np.broadcast_arrays(np.asarray(q, dtype=np.float64), np.asarray(reference, dtype=np.float64))
     shape, q, reference = q.shape, q.reshape(-1, 4), reference.reshape(-1, 4)
     best = np.empty_like(q)
-    for start in range(0, len(q), 16384):
-        block = slice(start, start + 16384)
+    for start in range(0, len(q), _EQUIVALENTS_AT_ONCE):
+        block = slice(start, start + _EQUIVALENTS_AT_ONCE)
         dots = multiply(q[block], conjugate(reference[block])) @ conjugate(symmetry).T
         closest = np.argmax(np.abs(dots), axis=1)
         sign = np.where(np.take_along_axis(dots, closest[:, None], axis=1) < 0, -1.0, 1.0)
@@ -241,7 +398,23 @@ def nearest_equivalent(q: np.ndarray, reference: np.ndarray, symmetry: np.ndarra
 
 
 def random_orientations(shape: int | tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Uniformly distributed orientations (Haar measure), shape (*shape, 4), with w >= 0."""
+    """Return uniformly distributed orientations (Haar measure).
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (*shape, 4), float64
+        Unit quaternions with w >= 0.
+
+    Examples
+    --------
+    >>> random_orientations((2, 3), np.random.default_rng(0)).shape
+    (2, 3, 4)
+    """
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     q = normalize(rng.standard_normal((*shape, 4)))
     return np.where(q[..., :1] < 0, -q, q)

@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
-from polyrve.backend.device import bytes_at_once, has_gpu
+from polyrve.backend.device import current
+from polyrve.backend.strategy import Strategy
+from polyrve.backend.tensorflow import tf
 from polyrve.microstructure.axes import in_plane
-
-PARTS = 8
-"""Parts that sections are cut into on a processor, each of which one thread takes at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +31,8 @@ class Channels:
         Whether pairs are formed across the faces.
     sections : mapping of int to list of tf.Tensor, optional
         Parts of sections that are cut already, see :meth:`cut`.
+    strategy : Strategy
+        How the device works on them; by default that of the device that TensorFlow works on.
     """
 
     values: Any
@@ -42,36 +41,70 @@ class Channels:
     mask: Any
     periodic: bool
     sections: Mapping[int, list[Any]] = dataclasses.field(default_factory=dict)
+    strategy: Strategy = dataclasses.field(default_factory=current)
 
     def cut(self, axes: Sequence[int]) -> Channels:
-        """The same with its sections normal to some axes cut, once for all descriptors."""
+        """Return the same with its sections normal to some axes cut, once for all descriptors.
+
+        Parameters
+        ----------
+        axes : sequence of int
+            Array axes.
+
+        Returns
+        -------
+        Channels
+        """
         return dataclasses.replace(self, sections={axis: self.parts(axis) for axis in axes})
 
     def parts(self, axis: int) -> list[Any]:
-        """Sections normal to an axis in equal parts, (sections, C, rows, columns) each."""
-        return self.sections.get(axis) or in_parts(self.values, axis)
+        """Return the sections normal to an axis in equal parts.
+
+        Parameters
+        ----------
+        axis : int
+            Array axis.
+
+        Returns
+        -------
+        list of tf.Tensor, shape (sections, C, rows, columns)
+        """
+        return self.sections.get(axis) or self._in_parts(self.values, axis)
+
+    def masks(self, axis: int) -> list[Any]:
+        """Return the mask of each part of :meth:`parts`.
+
+        Parameters
+        ----------
+        axis : int
+            Array axis.
+
+        Returns
+        -------
+        list of tf.Tensor, shape (sections, 1, rows, columns)
+            Of shape (1, 1, 1, 1), and without meaning, where all points count.
+        """
+        if self.mask is None:
+            return [tf.zeros((1, 1, 1, 1), self.values.dtype)] * len(self.parts(axis))
+        return self._in_parts(self.mask[None], axis)
+
+    def _in_parts(self, values: tf.Tensor, axis: int) -> list[tf.Tensor]:
+        order = [axis + 1, 0, *(i + 1 for i in in_plane(axis))]
+        return self.strategy.in_parts(tf.transpose(values, order))
 
 
 def sections_first(values: tf.Tensor, axis: int) -> tf.Tensor:
-    """Field (C, nz, ny, nx) as (C, sections, rows, columns) of the sections normal to an axis."""
+    """Return a field as the sections normal to an axis.
+
+    Parameters
+    ----------
+    values : tf.Tensor, shape (C, nz, ny, nx)
+    axis : int
+        Array axis.
+
+    Returns
+    -------
+    tf.Tensor, shape (C, sections, rows, columns)
+    """
     order = [0, axis + 1, *(i + 1 for i in in_plane(axis))]
     return values if axis == 0 else tf.transpose(values, order)
-
-
-def in_parts(values: tf.Tensor, axis: int) -> list[tf.Tensor]:
-    """Sections of a field (C, nz, ny, nx) normal to an axis in equal parts, (sections, C, rows, columns) each."""
-    sections = tf.transpose(values, [axis + 1, 0, *(i + 1 for i in in_plane(axis))])
-    return tf.split(sections, divisor(int(sections.shape[0]), 1 if has_gpu() else PARTS))
-
-
-def at_once(count: int, item_bytes: int, in_cache: int) -> int:
-    """How many of some items of equal size a step of a loop takes, a divisor of their number.
-
-    As many as fit into so many bytes where they are to stay in a processor's cache, more on a GPU.
-    """
-    return divisor(count, max(1, bytes_at_once(in_cache) // item_bytes))
-
-
-def divisor(n: int, most: int) -> int:
-    """Largest divisor of n that is at most a number."""
-    return next(i for i in range(min(n, most), 0, -1) if n % i == 0)

@@ -11,20 +11,23 @@ logit per phase behind them; the indicator is their softmax.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.custom_gradients import with_gradient
+from polyrve.backend.device import current
+from polyrve.backend.strategy import Strategy
+from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
 from polyrve.crystallography.phase import Phase
 from polyrve.descriptors.channels import Channels
 from polyrve.microstructure.fields import OrientationField
 
 _LOGIT = 3.0
+"""Logit of a voxel's own phase at the start: an indicator of 0.998 among two, with a slope that can still turn it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +39,33 @@ class LocalState:
     phases : tuple of Phase
     harmonics : tuple of SymmetrizedHarmonics or None
         One per phase.
+    strategy : Strategy
+        How the device works on the channels; by default that of the device that TensorFlow works on.
+
+    Examples
+    --------
+    >>> LocalState.of((Phase("Al", "m-3m"), Phase("Mg", "6/mmm"))).count
+    29
     """
 
     phases: tuple[Phase, ...]
     harmonics: tuple[SymmetrizedHarmonics | None, ...]
+    strategy: Strategy = field(default_factory=current)
 
     @classmethod
     def of(cls, phases: tuple[Phase, ...], *, orientations: bool = True) -> LocalState:
-        """The default local state of some phases; without orientations their indicators alone."""
+        """Return the default local state of some phases.
+
+        Parameters
+        ----------
+        phases : tuple of Phase
+        orientations : bool
+            Whether orientations count; without them the channels are the phases' indicators alone.
+
+        Returns
+        -------
+        LocalState
+        """
         return cls(phases, tuple(symmetrized_harmonics(phase.laue) if orientations else None for phase in phases))
 
     @property
@@ -58,7 +80,17 @@ class LocalState:
         return 4 + (len(self.phases) if len(self.phases) > 1 else 0)
 
     def position(self, field: OrientationField) -> np.ndarray:
-        """Unknowns of a field, shape (nz, ny, nx, unknowns), float32; a map gets nz = 1."""
+        """Return the unknowns of a field.
+
+        Parameters
+        ----------
+        field : OrientationField
+            A map gets nz = 1.
+
+        Returns
+        -------
+        ndarray, shape (nz, ny, nx, unknowns), float32
+        """
         quaternions = _as_volume(field.quaternions, field.phase_ids.ndim)
         if len(self.phases) == 1:
             return quaternions.astype(np.float32)
@@ -67,24 +99,45 @@ class LocalState:
         return np.concatenate([quaternions, logits], axis=-1).astype(np.float32)
 
     def quaternions(self, position: np.ndarray) -> np.ndarray:
-        """Unit quaternions behind a position, shape (nz, ny, nx, 4), float64, w >= 0."""
+        """Return the unit quaternions behind a position.
+
+        Parameters
+        ----------
+        position : ndarray, shape (nz, ny, nx, unknowns)
+
+        Returns
+        -------
+        ndarray, shape (nz, ny, nx, 4), float64
+            With w >= 0.
+        """
         q = np.array(position[..., :4], dtype=np.float64)
         q /= np.sqrt(np.einsum("...i,...i", q, q))[..., None]
         return np.negative(q, out=q, where=q[..., :1] < 0)
 
     def phase_ids(self, position: np.ndarray) -> np.ndarray:
-        """Phase of each voxel, shape (nz, ny, nx), int32, from 1."""
+        """Return the phase of each voxel.
+
+        Parameters
+        ----------
+        position : ndarray, shape (nz, ny, nx, unknowns)
+
+        Returns
+        -------
+        ndarray, shape (nz, ny, nx), int32
+            From 1.
+        """
         if len(self.phases) == 1:
             return np.ones(position.shape[:-1], dtype=np.int32)
         return (np.argmax(position[..., 4:], axis=-1) + 1).astype(np.int32)
 
     def channels(self, position: tf.Tensor, *, periodic: bool = True) -> Channels:
-        """Channels of unknowns, differentiable.
+        """Return the channels of unknowns, differentiable.
 
         Parameters
         ----------
         position : tf.Tensor, shape (nz, ny, nx, unknowns)
         periodic : bool
+            Whether pairs are formed across the faces.
 
         Returns
         -------
@@ -92,10 +145,10 @@ class LocalState:
         """
         channels, orientation, indicators = _kernel(self.harmonics, tuple(position.shape), position.dtype)(position)
         mask = None if periodic else tf.ones(position.shape[:3], position.dtype)
-        return Channels(channels, orientation, indicators if len(self.phases) > 1 else None, mask, periodic)
+        return self._seen(channels, orientation, indicators, mask, periodic)
 
     def reference(self, field: OrientationField, dtype: Any = tf.float32) -> Channels:
-        """Channels of a measured map: phases as they are, points that are not indexed left out, not periodic.
+        """Return the channels of a measured map: phases as they are, points that are not indexed left out.
 
         Parameters
         ----------
@@ -116,14 +169,20 @@ class LocalState:
         )
         channels = _channels(self.harmonics, orientation, indicators)
         mask = None if field.indexed.all() and field.periodic else tf.constant(phase_ids > 0, dtype)
-        return Channels(channels, orientation, indicators if len(self.phases) > 1 else None, mask, field.periodic)
+        return self._seen(channels, orientation, indicators, mask, field.periodic)
+
+    def _seen(
+        self, channels: tf.Tensor, orientation: tf.Tensor, indicators: tf.Tensor, mask: tf.Tensor | None, periodic: bool
+    ) -> Channels:
+        indicators = indicators if len(self.phases) > 1 else None
+        return Channels(channels, orientation, indicators, mask, periodic, strategy=self.strategy)
 
 
 @lru_cache(maxsize=16)
 def _kernel(
     harmonics: tuple[SymmetrizedHarmonics | None, ...], shape: tuple[int, ...], dtype: tf.DType
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
-    """Position to channels, orientation and indicators in one compiled pass; the backward pass recomputes."""
+    """Return position to channels, orientation and indicators in one compiled pass; the backward pass recomputes."""
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(p: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -1,12 +1,15 @@
-"""What a descriptor is, and sets of lags."""
+"""What a descriptor is, and what it is made from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.channels import Channels
+from polyrve.descriptors.local_state import LocalState
+from polyrve.microstructure.lags import Lag
 
 
 @runtime_checkable
@@ -14,7 +17,26 @@ class Descriptor(Protocol):
     """A statistic of planar sections that a reconstruction matches.
 
     The same estimator serves the measured map (mask, no periodicity, one section) and the volume, so that a field
-    matches its own descriptors exactly.
+    matches its own descriptors exactly. How a device sums is the business of ``channels.strategy``.
+
+    See Also
+    --------
+    polyrve.descriptors.sets.MAKERS : Where settings find a descriptor by its name.
+
+    Examples
+    --------
+    The mean square of each channel; ``misfit`` is shared with others:
+
+    >>> @dataclass(frozen=True)
+    ... class Power:
+    ...     name: str = "power"
+    ...     misfit = staticmethod(squared_residual)
+    ...
+    ...     def estimate(self, channels, axes, group):
+    ...         means = [[tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)] for axis in axes]
+    ...         return tuple(average_groups(tf.transpose(tf.concat(parts, 0)), group) for parts in means)
+    >>> isinstance(Power(), Descriptor)
+    True
     """
 
     @property
@@ -22,7 +44,7 @@ class Descriptor(Protocol):
         """Name under which settings, files and progress know it."""
 
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Estimates on the sections normal to each axis.
+        """Return estimates on the sections normal to each axis.
 
         Parameters
         ----------
@@ -39,16 +61,94 @@ class Descriptor(Protocol):
         """
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mismatch of estimates (groups, ...) and a target (...), a scalar that is zero if they agree."""
+        """Return the mismatch of estimates and a target.
+
+        Parameters
+        ----------
+        estimate : tf.Tensor, shape (groups, ...)
+        target : array, shape (...)
+
+        Returns
+        -------
+        tf.Tensor, shape ()
+            Zero if they agree.
+        """
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a reconstruction tells the makers of descriptors.
+
+    Attributes
+    ----------
+    state : LocalState
+        Phases and channels.
+    largest_lag : int
+        Largest lag, in voxels.
+    shape : tuple of int
+        Shape (nz, ny, nx) of the volume.
+    texture_degree : int
+        Highest even degree of the texture.
+
+    Examples
+    --------
+    >>> from polyrve.crystallography.phase import Phase
+    >>> context = Context(LocalState.of((Phase("Al"),)), largest_lag=2, shape=(16, 16, 16))
+    >>> context.inside(((0, 1), (2, -2), (4, 0)))
+    ((0, 1), (2, -2))
+    """
+
+    state: LocalState
+    largest_lag: int
+    shape: tuple[int, ...]
+    texture_degree: int = 24
+
+    def inside(self, lags: Sequence[Lag]) -> tuple[Lag, ...]:
+        """Return those of some lags that are not larger than the largest.
+
+        Parameters
+        ----------
+        lags : sequence of (int, int)
+            Rows and columns, in voxels.
+
+        Returns
+        -------
+        tuple of (int, int)
+        """
+        return tuple(lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= self.largest_lag)
+
+
+Maker = Callable[[Context], Descriptor | None]
+"""Makes a descriptor with its default arguments; None where there is nothing that it could describe."""
 
 
 def squared_residual(estimate: tf.Tensor, target: Any) -> tf.Tensor:
-    """The misfit of most descriptors: the mean squared residual."""
+    """Return the mean squared residual, the misfit of most descriptors.
+
+    Parameters
+    ----------
+    estimate : tf.Tensor, shape (groups, ...)
+    target : array, shape (...)
+
+    Returns
+    -------
+    tf.Tensor, shape ()
+    """
     return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
 
 def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
-    """Averages over groups of neighbouring sections, shape (..., n) to (n / group, ...); all of them for None.
+    """Return averages over groups of neighbouring sections.
+
+    Parameters
+    ----------
+    per_section : tf.Tensor, shape (..., n)
+    group : int or None
+        Sections per group; all of them for None.
+
+    Returns
+    -------
+    tf.Tensor, shape (n / group, ...)
 
     Raises
     ------
@@ -63,15 +163,31 @@ def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
 
 
 def group_size(sections: int, group: int | None) -> int:
-    """Number of sections that one estimate is averaged over; all of them for None.
+    """Return the number of sections that one estimate is averaged over.
+
+    Parameters
+    ----------
+    sections : int
+        Number of all sections.
+    group : int or None
+        Sections per group; all of them for None.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     ValueError
         If the sections are not a multiple of the group.
+
+    Examples
+    --------
+    >>> group_size(6, None), group_size(6, 2)
+    (6, 2)
     """
     if group is None:
         return sections
     if group < 1 or sections % group:
-        raise ValueError(f"pooling: expected a divisor of the {sections} sections; got groups of {group}")
+        raise ValueError(f"sections_per_group: expected a divisor of the {sections} sections; got groups of {group}")
     return group

@@ -5,30 +5,26 @@ Departs from the paper: there the ODF is left to the degree of the spatial descr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
-from typing import Any
 
-import numpy as np
-import tensorflow as tf
-from numpy.polynomial import chebyshev
-
-from polyrve.backend.custom_gradients import with_gradient
-from polyrve.backend.device import bytes_at_once, matvec
+from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.harmonics import (
     SymmetrizedHarmonics,
     degrees_up_to,
     number_of_invariants,
     symmetrized_harmonics,
 )
+from polyrve.descriptors._kernels.moments import weighted_sums
 from polyrve.descriptors.channels import Channels
-from polyrve.descriptors.protocol import squared_residual
+from polyrve.descriptors.protocol import Context, squared_residual
+
+_LARGE = 48
+"""Voxels along each axis from which on every other one is taken: an eighth of the time, and grains are larger there."""
 
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """Mean of each harmonic times its phase's indicator, so that a rare phase counts little.
+    """The means of the harmonics, each times its phase's indicator, so that a rare phase counts little.
 
     Attributes
     ----------
@@ -36,6 +32,22 @@ class Texture:
         One per phase.
     stride : int
         Take every so-manieth voxel along each axis of a periodic volume; grains are larger than a few voxels.
+
+    See Also
+    --------
+    polyrve.crystallography.odf.odf_bins : The distribution itself, for comparisons.
+
+    Examples
+    --------
+    A single crystal has the harmonics of its orientation as its texture:
+
+    >>> import numpy as np
+    >>> orientation = np.tile([1.0, 0.0, 0.0, 0.0], (4, 6, 8, 1))
+    >>> channels = Channels(None, tf.constant(np.moveaxis(orientation, -1, 0)), None, None, periodic=True)
+    >>> texture = Texture.up_to(("m-3m",), degree=8)
+    >>> (estimate,) = texture.estimate(channels, axes=(0,), group=None)
+    >>> bool(np.allclose(estimate[0], texture.harmonics[0].evaluate(orientation[0, 0, 0])))
+    True
     """
 
     harmonics: tuple[SymmetrizedHarmonics | None, ...]
@@ -45,7 +57,26 @@ class Texture:
 
     @classmethod
     def up_to(cls, laue_groups: tuple[str, ...], degree: int, stride: int = 1) -> Texture:
-        """Harmonics of even order l up to a degree n = 2 l, and those of the default set, for each Laue group."""
+        """Return the texture by harmonics of even order l up to a degree n = 2 l, and those of the default set.
+
+        Parameters
+        ----------
+        laue_groups : tuple of str
+            One per phase.
+        degree : int
+            Highest degree n.
+        stride : int
+            See :class:`Texture`.
+
+        Returns
+        -------
+        Texture
+
+        Examples
+        --------
+        >>> Texture.up_to(("m-3m",), degree=8).harmonics[0].terms
+        ((8, 0),)
+        """
         harmonics = []
         for laue in laue_groups:
             terms = [(n, k) for n in degrees_up_to(laue, degree) if n % 4 == 0
@@ -55,7 +86,21 @@ class Texture:
         return cls(tuple(harmonics), stride)
 
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Shape (1, K) for each axis, the same for all: the texture is one-point, sections do not enter."""
+        """Return the means of the harmonics, the same for all axes: they are one-point, sections do not enter.
+
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
+
+        Returns
+        -------
+        tuple of tf.Tensor, shape (1, K)
+            One per axis, over the harmonics of all phases.
+        """
         means = []
         step = self.stride if channels.periodic else 1
         orientation = channels.orientation[:, ::step, ::step, ::step]
@@ -66,138 +111,24 @@ class Texture:
             indicators = tf.unstack(channels.indicators[:, ::step, ::step, ::step])
         for indicator, harmonics in zip(indicators, self.harmonics, strict=True):
             if harmonics is not None:
-                means.append(_weighted_sums(harmonics, orientation, indicator * mask))
+                means.append(weighted_sums(harmonics, orientation, indicator * mask, channels.strategy))
         return (tf.concat(means, 0)[None] / tf.reduce_sum(mask),) * len(axes)
 
 
-def _weighted_sums(harmonics: SymmetrizedHarmonics, orientation: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Weighted sums of the harmonics, through the moments < (x + i y)^m T_k(z) > of the crystal directions.
+def make(context: Context) -> Texture | None:
+    """Return the descriptor with its default arguments.
 
-    A spherical harmonic is a polynomial in z, here in the Chebyshev basis, times the real or imaginary part of
-    (x + i y)^m; its sum is linear in the moments, which are matrix products over blocks of voxels. The last block is
-    filled up with points of no weight.
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    Texture or None
+        None where orientations do not count.
     """
-    directions, coefficients = harmonics.moment_coefficients()
-    voxels, dtype = int(np.prod(weight.shape)), orientation.dtype
-    voxel_bytes = dtype.size * len(directions) * (3 * coefficients.shape[3] - 1)
-    blocks = -(-voxels // max(bytes_at_once(_BLOCK * voxel_bytes) // voxel_bytes, 1))
-    size = -(-voxels // blocks)
-
-    def blocked(values: tf.Tensor) -> tf.Tensor:
-        filled = tf.pad(tf.reshape(values, (-1, voxels)), [(0, 0), (0, blocks * size - voxels)])
-        return tf.transpose(tf.reshape(filled, (-1, blocks, size)), (1, 0, 2))
-
-    moments = _moments(harmonics, blocks, size, dtype)(blocked(orientation), blocked(weight))
-    return matvec(tf.constant(coefficients.reshape(len(coefficients), -1), dtype), tf.reshape(moments, [-1]))
-
-
-@lru_cache(maxsize=64)
-def _moments(
-    harmonics: SymmetrizedHarmonics, blocks: int, size: int, dtype: tf.DType
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Quaternions (blocks, 4, size) and weights (blocks, 1, size) to moments (D, 2 L + 1, L + 1) of D directions."""
-    directions, coefficients = harmonics.moment_coefficients()
-    highest = coefficients.shape[3] - 1
-    axes, derivative = (a.astype(dtype.as_numpy_dtype) for a in (directions, _chebyshev_derivative(highest)))
-    compiled = partial(_compiled, size=(len(directions), size), dtype=dtype)
-
-    def polynomials(z: tf.Tensor) -> tf.Tensor:
-        values = [tf.ones_like(z), z]
-        for _ in range(1, highest):
-            values.append(2.0 * z * values[-1] - values[-2])
-        return tf.stack(values[: highest + 1], 1)
-
-    def of_block(q: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-        x, y, z = tf.unstack(tf.matmul(axes, compiled(_in_sample)(q)))
-        cosines, sines = [tf.ones_like(x), x], [y]
-        for _ in range(1, highest):
-            cosines.append(x * cosines[-1] - y * sines[-1])
-            sines.append(x * sines[-1] + y * cosines[-2])
-        return tf.matmul(tf.stack([*cosines, *sines], 1) * w, polynomials(z), transpose_b=True)
-
-    def slopes(block: tuple[tf.Tensor, tf.Tensor], factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Derivatives of sum(upstream * moments); factors (D, 4 L + 2, K) are upstream for T_k and for T_k'."""
-        q, w = block
-        directed = tf.matmul(axes, compiled(_in_sample)(q))
-        *by_direction, value = compiled(_slopes(highest))(directed, tf.matmul(factors, polynomials(directed[2])), w)
-        dq = compiled(_turned_back)(q, tf.matmul(axes, tf.stack(by_direction), transpose_a=True))
-        return dq, tf.reduce_sum(value, 0, keepdims=True)
-
-    def moments(q: tf.Tensor, w: tf.Tensor) -> Any:
-        nothing = tf.zeros((len(directions), 2 * highest + 1, highest + 1), dtype)
-        total = tf.foldl(lambda a, b: a + of_block(*b), (q, w), nothing, parallel_iterations=1)
-
-        def backward(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            factors = tf.concat([upstream, tf.matmul(upstream, derivative)], 1)
-            return tf.map_fn(lambda block: slopes(block, factors), (q, w), fn_output_signature=(dtype, dtype))
-
-        return total, backward
-
-    return with_gradient(moments, tf.TensorSpec((blocks, 4, size), dtype), tf.TensorSpec((blocks, 1, size), dtype))
-
-
-@lru_cache(maxsize=64)
-def _compiled(function: Callable[..., Any], size: tuple[int, int], dtype: tf.DType) -> Callable[..., Any]:
-    """A function for one shape: TensorFlow takes one of many shapes for one that is traced anew, and warns."""
-    return tf.function(function, jit_compile=True, autograph=False)
-
-
-def _in_sample(q: tf.Tensor) -> tf.Tensor:
-    """The matrices that take crystal directions to sample coordinates at unit quaternions (4, n), (3, 3, n).
-
-    The first index is the sample's coordinate, the second the crystal's.
-    """
-    w, x, y, z = tf.unstack(q)
-    return tf.stack(
-        [
-            tf.stack([1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)]),
-            tf.stack([2.0 * (x * y - w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z + w * x)]),
-            tf.stack([2.0 * (x * z + w * y), 2.0 * (y * z - w * x), 1.0 - 2.0 * (x * x + y * y)]),
-        ]
-    )
-
-
-def _turned_back(q: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-    """Derivatives (4, n) of sum(upstream * _in_sample(q))."""
-    with tf.GradientTape() as tape:
-        tape.watch(q)
-        matrices = _in_sample(q)
-    return tape.gradient(matrices, q, upstream)
-
-
-@cache
-def _slopes(highest: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """Directions (3, D, n), sums over k of upstream T_k and upstream T_k' (D, 4 L + 2, n) and weights (1, n) to slopes.
-
-    With h(Z) = sum_m (a_m - i b_m) Z^m, Z = x + i y, sum(upstream * moments) is the weighted sum of Re h, whose
-    derivatives with respect to x and y are Re h' and -Im h'; Horner's scheme gives h and h' without powers of Z.
-    """
-
-    def horner(x: tf.Tensor, y: tf.Tensor, factors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        re, im = factors[:, highest], -factors[:, 2 * highest]
-        d_re, d_im = re * 0.0, im * 0.0
-        for m in range(highest - 1, -1, -1):
-            d_re, d_im = d_re * x - d_im * y + re, d_re * y + d_im * x + im
-            b = factors[:, highest + m] if m else 0.0
-            re, im = re * x - im * y + factors[:, m], re * y + im * x - b
-        return re, d_re, d_im
-
-    def slopes(directed: tf.Tensor, factors: tf.Tensor, w: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        x, y, _ = tf.unstack(directed)
-        value, d_re, d_im = horner(x, y, factors[:, : 2 * highest + 1])
-        along_z = horner(x, y, factors[:, 2 * highest + 1 :])[0]
-        return d_re * w, -d_im * w, along_z * w, value
-
-    return slopes
-
-
-def _chebyshev_derivative(highest: int) -> np.ndarray:
-    """Matrix (K, K) of T_k' = sum_j matrix[k, j] T_j."""
-    matrix = np.zeros((highest + 1, highest + 1))
-    for k in range(1, highest + 1):
-        row = chebyshev.chebder(np.eye(highest + 1)[k])
-        matrix[k, : len(row)] = row
-    return matrix
-
-
-_BLOCK = 4096
+    if not any(context.state.harmonics):
+        return None
+    laue_groups = tuple(phase.laue for phase in context.state.phases)
+    return Texture.up_to(laue_groups, context.texture_degree, stride=2 if min(context.shape) >= _LARGE else 1)

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.custom_gradients import with_gradient, with_slope
-from polyrve.backend.device import has_gpu
+from polyrve.backend.tensorflow import tf
+from polyrve.descriptors._kernels.increment_products import misfit_kernel, section_products
 from polyrve.descriptors._kernels.increments import Increments
 from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
-from polyrve.descriptors.channels import Channels, at_once, in_parts
-from polyrve.descriptors.protocol import average_groups, squared_residual
+from polyrve.descriptors.channels import Channels
+from polyrve.descriptors.protocol import Context, average_groups, squared_residual
 from polyrve.microstructure.lags import Lag
 
 DENSE_LAGS: tuple[Lag, ...] = (
     (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (2, 2), (2, -2), (0, 4), (4, 0), (0, 8), (8, 0),
 )  # fmt: skip
+"""Default lags, which the paper leaves open: dense near zero, in several directions, and out to 8 voxels, so that
+elongated grains are seen (``docs/studies.md``). The cost grows with the square of their number."""
 
 
 @dataclass(frozen=True)
 class ThreePoint:
-    """G_c(h1, h2) = 1/2 < abs(f_c(x + h1) - f_c(x)) abs(f_c(x + h2) - f_c(x)) > for all pairs of some lags.
+    """The means G_c(h1, h2) = 1/2 < abs(f_c(x + h1) - f_c(x)) abs(f_c(x + h2) - f_c(x)) > for all pairs of some lags.
+
+    Departs from the paper: the absolute value is Huber's, d^2 / (2 eps) up to eps, so that its slope is continuous.
 
     Attributes
     ----------
     lags : tuple of (int, int)
         Rows and columns, in voxels: dense near zero, and in several directions, not along the axes alone.
     eps : float
-        Rounding of the absolute values.
+        Rounding of the absolute values, small against the unit variance of the harmonics.
+
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Increments at one lag at a time.
+
+    References
+    ----------
+    arXiv 2605.14898, eq. (21).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).standard_normal((2, 8, 10, 12))
+    >>> channels = Channels(tf.constant(values), None, None, None, periodic=True)
+    >>> (estimate,) = ThreePoint(lags=((0, 1), (1, 0), (2, 2))).estimate(channels, axes=(0,), group=None)
+    >>> estimate.shape.as_list()
+    [1, 2, 3, 3]
     """
 
     lags: tuple[Lag, ...] = DENSE_LAGS
@@ -41,107 +58,41 @@ class ThreePoint:
     misfit = staticmethod(squared_residual)
 
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Shape (groups, C, K, K) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return tuple(average_groups(self._per_section(channels, axis), group) for axis in axes)
+        """Return the means in the sections normal to each axis.
+
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
+
+        Returns
+        -------
+        tuple of tf.Tensor, shape (groups, C, K, K)
+            One per axis, over channels and pairs of the K lags.
+        """
+        return tuple(average_groups(section_products(channels, self.lags, self.eps, axis), group) for axis in axes)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""
         require_shape(self.name, target, (shape[1], len(self.lags), len(self.lags)))
         aim = tf.constant(target, dtype)
-        kernel = _misfit(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape, dtype)
+        kernel = misfit_kernel(Increments(self.lags, self.eps, (shape[2], shape[3]), periodic=True), shape, dtype)
         return lambda values: kernel(values, aim)
 
-    def _per_section(self, channels: Channels, axis: int) -> tf.Tensor:
-        """Shape (C, K, K, sections)."""
-        parts, masked = channels.parts(axis), channels.mask is not None
-        shape = tuple(int(n) for n in parts[0].shape)
-        increments = Increments(self.lags, self.eps, (shape[2], shape[3]), channels.periodic, has_gpu())
-        plane_bytes = parts[0].dtype.size * len(self.lags) * increments.area
-        together = at_once(shape[0] * shape[1], plane_bytes, plane_bytes)
-        kernel = _means(increments, shape, together, masked, parts[0].dtype)
-        absent = [tf.ones((1, 1, 1, 1), parts[0].dtype)] * len(parts)
-        masks = in_parts(channels.mask[None], axis) if masked else absent
-        return tf.transpose(tf.concat([kernel(*part) for part in zip(parts, masks, strict=True)], 0), (1, 2, 3, 0))
 
+def make(context: Context) -> ThreePoint:
+    """Return the descriptor with its default arguments.
 
-@lru_cache(maxsize=64)
-def _misfit(
-    increments: Increments, shape: tuple[int, int, int, int], dtype: tf.DType
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns) and target (C, K, K) to the sum of misfits."""
-    sections, channels = shape[:2]
-    target_shape = (channels, len(increments.lags), len(increments.lags))
-    count = float(np.prod(target_shape))
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
 
-    @tf.function(jit_compile=True, autograph=False)
-    def kernel(values: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        planes = tf.reshape(values, (sections * channels, *shape[2:]))
-
-        def one(i: tf.Tensor, squares: tf.Tensor, slopes: tf.TensorArray, places: tf.Tensor) -> tuple[Any, ...]:
-            here, around = planes[i], increments.around(planes[i])
-            sizes = increments.sizes(here, around, None, places)
-            residual = increments.products(sizes) * (0.5 / increments.area) - target[i % channels]
-            symmetric = 0.5 * (residual + tf.transpose(residual))
-            slope = increments.slope(here, around, sizes, symmetric / (increments.area * count), None)
-            return i + 1, squares + tf.reduce_sum(residual**2, 0), slopes.write(i, slope), sizes
-
-        squares = tf.zeros((len(increments.lags),), dtype)
-        slopes = tf.TensorArray(dtype, sections * channels, element_shape=shape[2:])
-        start = (0, squares, slopes, increments.places(planes[0]))
-        _, squares, slopes, _ = tf.while_loop(lambda i, *_: i < sections * channels, one, start)
-        return tf.reduce_sum(squares) / count, tf.reshape(slopes.stack(), shape)
-
-    return with_slope(kernel, tf.TensorSpec(shape, dtype), tf.TensorSpec(target_shape, dtype))
-
-
-@lru_cache(maxsize=64)
-def _means(
-    increments: Increments, shape: tuple[int, ...], together: int, masked: bool, dtype: tf.DType
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns) and mask to means of products, (sections, C, K, K).
-
-    Some planes, sections of one channel each, are taken at once; the backward pass forms their increments again.
+    Returns
+    -------
+    ThreePoint
     """
-    sections, channels, lags = *shape[:2], len(increments.lags)
-    blocks = sections * channels // together
-    # One plane without an axis of its own: compilers make more of it.
-    block = (together, *shape[2:])[together == 1 :]
-
-    def of_all(function: Callable[..., tf.Tensor], values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """A function of block, planes, what lies around, increments, pairs that count and their number."""
-        planes = tf.reshape(values, (blocks, *block))
-
-        def of_block(i: tf.Tensor) -> tf.Tensor:
-            counted, counts = None, tf.constant(float(increments.area), values.dtype)
-            if masked:
-                inside = tf.reshape(tf.gather(mask, (i * together + tf.range(together)) // channels), block)
-                counted = increments.pairs(inside, increments.around(inside))
-                counts = tf.maximum(increments.products(counted), 1.0)
-            here, around = planes[i], increments.around(planes[i])
-            sizes = increments.sizes(here, around, counted, increments.places(here))
-            return function(i, here, around, sizes, counted, counts)
-
-        return tf.map_fn(of_block, tf.range(blocks), fn_output_signature=values.dtype)
-
-    @tf.function(jit_compile=True, autograph=False)
-    def forward(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        means = of_all(
-            lambda i, here, around, sizes, counted, counts: 0.5 * increments.products(sizes) / counts, values, mask
-        )
-        return tf.reshape(means, (sections, channels, lags, lags))
-
-    @tf.function(jit_compile=True, autograph=False)
-    def backward(values: tf.Tensor, mask: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        of_means = tf.reshape(upstream, (blocks, *block[:-2], lags, lags))
-
-        def one(i: tf.Tensor, here: Any, around: Any, sizes: Any, counted: Any, counts: Any) -> tf.Tensor:
-            of_products = 0.25 * (of_means[i] + tf.linalg.matrix_transpose(of_means[i])) / counts
-            return increments.slope(here, around, sizes, of_products, counted)
-
-        return tf.reshape(of_all(one, values, mask), shape)
-
-    def means(values: tf.Tensor, mask: tf.Tensor) -> Any:
-        return forward(values, mask), lambda upstream: (backward(values, mask, upstream), None)
-
-    one_mask = (sections, 1, *shape[2:]) if masked else (1, 1, 1, 1)
-    return with_gradient(means, tf.TensorSpec(shape, dtype), tf.TensorSpec(one_mask, dtype))
+    return ThreePoint(context.inside(DENSE_LAGS))

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.channels import Channels
-from polyrve.descriptors.protocol import average_groups
+from polyrve.descriptors.protocol import Context, average_groups
 from polyrve.microstructure.axes import in_plane
 
 
 @dataclass(frozen=True)
 class Variation:
-    """Mean over a section of sqrt(sum_c (d_row f_c)^2 + (d_column f_c)^2), first differences in voxels.
+    """The mean over a section of sqrt(sum_c (d_row f_c)^2 + (d_column f_c)^2), first differences in voxels.
 
     Departs from the paper: one norm over channels and both directions; taken axis by axis it makes boundaries
     parallel to the axes.
@@ -24,30 +23,85 @@ class Variation:
     Attributes
     ----------
     eps : float
-        Rounding of the norm at zero.
+        Rounding of the norm at zero, small against the step of a boundary, which is of order one.
+
+    See Also
+    --------
+    polyrve.descriptors.variogram.Variogram : Increments at longer lags, channel by channel.
+
+    References
+    ----------
+    arXiv 2605.14898, eq. (22).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.zeros((1, 4, 6, 8))
+    >>> values[..., 4:] = 1.0
+    >>> channels = Channels(tf.constant(values), None, None, None, periodic=True)
+    >>> (estimate,) = Variation(eps=1e-6).estimate(channels, axes=(0,), group=None)
+    >>> estimate.numpy().round(5)
+    array([0.25])
     """
 
     eps: float = 1e-3
     name: str = field(default="variation")
 
     def estimate(self, channels: Channels, axes: tuple[int, ...], group: int | None) -> tuple[tf.Tensor, ...]:
-        """Shape (groups,) per axis; see :class:`polyrve.descriptors.protocol.Descriptor`."""
-        return tuple(average_groups(sections, group) for sections in self._per_section(channels, axes))
+        """Return the mean norm in the sections normal to each axis.
+
+        Parameters
+        ----------
+        channels : Channels
+        axes : tuple of int
+            Array axes that the sections are normal to.
+        group : int, optional
+            Number of neighbouring sections that one estimate is averaged over; default all.
+
+        Returns
+        -------
+        tuple of tf.Tensor, shape (groups,)
+            One per axis.
+        """
+        per_section = _kernel(axes, self.eps, channels.periodic)(channels.values, channels.mask)
+        return tuple(average_groups(sections, group) for sections in per_section)
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean squared relative residual; relative to eps where the target is smaller."""
+        """Return the mean squared relative residual, relative to `eps` where the target is smaller.
+
+        Parameters
+        ----------
+        estimate : tf.Tensor, shape (groups,)
+        target : float
+
+        Returns
+        -------
+        tf.Tensor, shape ()
+        """
         target = tf.cast(target, estimate.dtype)
         return tf.reduce_mean(((estimate - target) / tf.maximum(target, self.eps)) ** 2)
 
-    def _per_section(self, channels: Channels, axes: tuple[int, ...]) -> list[tf.Tensor]:
-        return _kernel(axes, self.eps, channels.periodic)(channels.values, channels.mask)
+
+def make(context: Context) -> Variation:
+    """Return the descriptor with its default arguments.
+
+    Parameters
+    ----------
+    context : Context
+        See :data:`polyrve.descriptors.protocol.Maker`.
+
+    Returns
+    -------
+    Variation
+    """
+    return Variation()
 
 
 @lru_cache(maxsize=64)
 def _kernel(
     axes: tuple[int, ...], eps: float, periodic: bool
 ) -> Callable[[tf.Tensor, tf.Tensor | None], list[tf.Tensor]]:
-    """Channels and mask to the means of the norm in the sections normal to some axes."""
+    """Return channels and mask to the means of the norm in the sections normal to some axes."""
 
     @tf.function(jit_compile=True, autograph=False)
     def of_axes(values: tf.Tensor, mask: tf.Tensor | None) -> list[tf.Tensor]:

@@ -19,17 +19,41 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap
 
 NEIGHBOURHOOD = 5
-"""Neighbourhoods are NEIGHBOURHOOD x NEIGHBOURHOOD pixels."""
+"""Neighbourhoods are NEIGHBOURHOOD x NEIGHBOURHOOD pixels; what is larger is told on coarser grids.
+
+With 3 a neighbourhood hardly tells the direction of a boundary; with 7 time doubles.
+"""
 
 FEWEST = 50
-"""A map with fewer whole and indexed neighbourhoods is no exemplar."""
+"""A map with fewer whole and indexed neighbourhoods is no exemplar: it could only be repeated."""
 
 _REDUCED = 24
+"""Principal components of the neighbourhoods that are compared; time grows with them."""
+
 _SAMPLED = 4000
+"""Neighbourhoods that the principal components are found from."""
+
 _EVALUATED_AT_ONCE = 4096
+"""Pixels whose harmonics are formed at once, which takes much memory."""
+
 _PHASE_CONTRAST = 0.4
+"""Indicator of a phase beside the channels: two phases are at least sqrt(2) x 0.4 rad = 32 degrees apart.
+
+Random orientations of a cubic phase are 31 apart on average; with less, pixels of another phase pass for those of a
+grain not far off.
+"""
+
 _MOST_TEXTURE = 200
+"""Functions of the texture at most, for which low symmetries end at a lower degree; memory grows with them."""
+
+_TEXTURE_DEGREE = 32
+"""Highest degree of the texture where symmetry leaves few functions: order 16, which the kernel damps to 0.66."""
+
 _TEXTURE_KERNEL = np.deg2rad(7.5) / 2.355
+"""Standard deviation of the Gaussian that damps the texture: a width at half height of 7.5 degrees, as of the ODF that
+volumes are validated by.
+"""
+
 _Evaluation = tuple[int, Callable[[np.ndarray], np.ndarray]]
 
 
@@ -100,7 +124,7 @@ class Exemplar:
         return self.phase_ids > 0
 
     def excess(self, mean: np.ndarray) -> np.ndarray:
-        """Relative excess, from -1 to 2, of a volume in orientations like those of each pixel.
+        """Return the relative excess, from -1 to 2, of a volume in orientations like those of each pixel.
 
         Parameters
         ----------
@@ -121,7 +145,17 @@ class Exemplar:
 
 
 def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Exemplar:
-    """The pixels of maps by the array axis that they are normal to; see :class:`Exemplar`.
+    """Make an exemplar of maps.
+
+    Parameters
+    ----------
+    maps : mapping of int to OrientationMap
+        By the array axis that they are normal to, in one sample frame.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Exemplar
 
     Raises
     ------
@@ -143,12 +177,12 @@ def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Ex
 
 
 def whole_neighbourhoods(field: OrientationMap) -> int:
-    """Number of neighbourhoods of a map that are whole and indexed."""
+    """Count the neighbourhoods of a map that are whole and indexed."""
     return int(_whole(field).sum())
 
 
 def scaled_channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
-    """Symmetrized harmonics of each phase, scaled so that small distances are disorientations in rad.
+    """Evaluate the symmetrized harmonics of each phase, scaled so that small distances are disorientations in rad.
 
     Parameters
     ----------
@@ -182,7 +216,7 @@ def _texture(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase
 def _by_phase(
     quaternions: np.ndarray, phase_ids: np.ndarray, evaluations: Sequence[_Evaluation], indicator: float | None
 ) -> np.ndarray:
-    """An indicator, if there is one, and the functions of each phase side by side, shape (P, columns), float32.
+    """Evaluate an indicator, if there is one, and the functions of each phase side by side, (P, columns), float32.
 
     Few pixels are evaluated at a time: harmonics take much memory while they are formed.
     """
@@ -203,7 +237,7 @@ def _by_phase(
 
 def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
     terms: list[tuple[int, int]] = []
-    for degree in degrees_up_to(phase.laue, 32):
+    for degree in degrees_up_to(phase.laue, _TEXTURE_DEGREE):
         added = [(degree, k) for k in range(number_of_invariants(phase.laue, degree))]
         if terms and sum(n + 1 for n, _ in [*terms, *added]) > _MOST_TEXTURE:
             break
@@ -221,8 +255,8 @@ def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random
     whole = _whole(field)
     if whole.sum() < FEWEST:
         raise ValueError(
-            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to build a volume "
-            f"from; got {whole.sum()} in a map of {field.shape}"
+            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to "
+            f"build a volume from; got {whole.sum()} in a map of {field.shape}"
         )
     radius, columns = NEIGHBOURHOOD // 2, field.shape[1]
     row, column = np.nonzero(whole)

@@ -1,10 +1,10 @@
-"""Solid texture synthesis: a volume of pixels of the maps, put together so that its sections look like the maps.
+"""Texture synthesis, as of pictures: a volume put together from pixels of maps, so that its sections look like them.
 
 From coarse to fine two steps alternate. The *search* finds, for each voxel and each section through it, the
 neighbourhood of the map that is most like the voxel's own. The *update* lets all neighbourhoods that overlap a voxel
 propose the pixel that they would put there, and takes the proposal that agrees best with the others. At the end
-:mod:`polyrve.initial.pixel_swap` trades single pixels until the pair statistics are those of the map. Orientations are never
-averaged: grains stay as sharp, and the scatter within them as wide, as they were measured. Orientations that the
+:mod:`polyrve.initial.pixel_swap` swaps single pixels until the pair statistics are those of the map. Orientations are
+never averaged: grains stay as sharp, and the scatter within them as wide, as they were measured. Orientations that the
 volume has too much of, and neighbourhoods that were used too often, are held back.
 
 References
@@ -34,41 +34,85 @@ from polyrve.initial.pixel_swap import swap_pixels
 from polyrve.initial.polycrystal import polycrystal
 from polyrve.microstructure.axes import extended, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import at_voxel_size
 
 _SMALLEST_GRID = 16
+"""Voxels along a side of the coarsest grid, at least: three neighbourhoods, so that they can disagree."""
+
 _SWEEPS_COARSE, _SWEEPS_FINE = 10, 4
+"""Sweeps of search and update on a coarse grid, where grains find their places, and on the finest, where boundaries do.
+
+Time grows with them; the finest grid takes most of it.
+"""
+
 _SEARCHED = 6000
+"""Neighbourhoods of the map, drawn anew for each block of voxels, that a voxel's own is compared with.
+
+A larger number takes longer in proportion; neighbourhoods next to the neighbours' are always compared as well.
+"""
+
 _SEARCH_BLOCK, _COMPARED_AT_ONCE, _UPDATE_BLOCK = 4096, 256, 2048
+"""Voxels that are searched for, compared and updated at once; they decide about time and memory, and between blocks the
+balance of what was used is drawn.
+"""
+
 _NEAREST_BYTES = 2**23
+"""Memory of the distances from voxels to all pixels that are formed at once."""
+
 _ALIKE = np.deg2rad(5.2)
+"""Distance of channels below which two pixels lie in one grain: a disorientation of 5 degrees in every Laue group."""
+
 _SAME = np.deg2rad(2.9)
+"""Distance of channels below which proposals agree as well as they can."""
+
 _OTHER = np.deg2rad(7.4)
+"""Distance of channels above which proposals disagree as much as they can, in the last sweep: two grains."""
+
 _OTHER_AT_FIRST = np.deg2rad(21.0)
+"""The same in the first sweep."""
+
 _BALANCE = 0.5
+"""Weight of what the volume has too much of, in units of the largest disagreement."""
+
 _VOTERS = 2.0
+"""Distance in pixels within which neighbourhoods propose a voxel's pixel: 13 of 25 in each section."""
+
 _MARGIN = 4
+"""Voxels by which a volume that does not repeat is cut out of one that does: beyond the neighbourhoods' width."""
 
 
 def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
-    """Whether maps, by the array axis that they are normal to, are large enough and show every axis of a volume."""
+    """Tell whether maps are large enough and show every axis of a volume.
+
+    Parameters
+    ----------
+    maps : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+    shape : sequence of int
+        (nz, ny, nx).
+
+    Returns
+    -------
+    bool
+    """
     shown = {axis for normal in maps for axis in in_plane(normal)}
     return set(extended(shape)) <= shown and all(whole_neighbourhoods(field) >= FEWEST for field in maps.values())
 
 
 def synthesize(
-    maps: Mapping[int, OrientationMap],
+    maps: Mapping[int, OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
     between: Callable[[], object] = lambda: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A volume of measured pixels whose sections look like some maps.
+    """Put a volume together from measured pixels, so that its sections look like some maps.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or MapAnalysis
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); nz = 1 for a planar one.
@@ -78,7 +122,7 @@ def synthesize(
         Whether the volume repeats; if not, a part of a larger one that does is returned.
     rng : numpy.random.Generator
     between : callable, optional
-        Called before each sweep and each batch of exchanges; what it raises ends the synthesis.
+        Called before each sweep and each batch of swaps; what it raises ends the texture synthesis.
 
     Returns
     -------
@@ -90,22 +134,23 @@ def synthesize(
     ValueError
         If a map has hardly a neighbourhood that is whole and indexed, or an axis of the volume is shown by no map.
     """
-    maps = {axis: field for axis, field in maps.items() if axis in planar(shape)}
-    shown = {axis for normal in maps for axis in in_plane(normal)}
+    analyses = analyse_all({axis: one for axis, one in maps.items() if axis in planar(shape)})
+    fields = {axis: one.field for axis, one in analyses.items()}
+    shown = {axis for normal in fields for axis in in_plane(normal)}
     hidden = [axis for axis in extended(shape) if axis not in shown]
     if hidden:
         names = ", ".join("zyx"[axis] for axis in hidden)
         raise ValueError(f"maps: expected one that shows each axis of a volume of {tuple(shape)}; got none for {names}")
     full = _triple(n if n == 1 or periodic else n + _MARGIN for n in shape)
-    coarsest, *finer = [(factor, _triple(-(-n // factor) for n in full)) for factor in _factors(maps, full)]
+    coarsest, *finer = [(factor, _triple(-(-n // factor) for n in full)) for factor in _factors(fields, full)]
     factor, grid = coarsest
-    source = exemplar(_coarse(maps, spacing, factor), rng)
+    source = exemplar(_coarse(fields, spacing, factor), rng)
     step = tuple(length * n / m for length, n, m in zip(spacing, full, grid, strict=True))
-    cells = cells_of_chords(maps, grid, step)
-    pixels = _nearest(source, *polycrystal(maps, grid, step, True, rng, cells))
+    cells = cells_of_chords(analyses, grid, step)
+    pixels = _nearest(source, *polycrystal(analyses, grid, step, True, rng, cells))
     _grow(source, pixels, grid, not finer, rng, between)
     for factor, fine_grid in finer:
-        fine = exemplar(_coarse(maps, spacing, factor), rng)
+        fine = exemplar(_coarse(fields, spacing, factor), rng)
         pixels = _refined(pixels, source, grid, fine, fine_grid, rng)
         source, grid = fine, fine_grid
         _grow(source, pixels, grid, factor == 1, rng, between)
@@ -126,8 +171,8 @@ def sharpen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a periodic volume back to measured pixels.
 
-    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.swap_pixels` restores the scatter
-    within grains and sharp boundaries.
+    Each voxel takes the pixel with the nearest orientation, and :func:`polyrve.initial.pixel_swap.swap_pixels` restores
+    the scatter within grains and sharp boundaries.
 
     Parameters
     ----------
@@ -137,7 +182,7 @@ def sharpen(
     phase_ids : ndarray, shape (nz, ny, nx), int
     rng : numpy.random.Generator
     between : callable, optional
-        Called before each batch of exchanges; what it raises ends them.
+        Called before each batch of swaps; what it raises ends them.
 
     Returns
     -------
@@ -181,7 +226,7 @@ def _grow(
 
 
 def _factors(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[int]:
-    """Ratios of coarse voxels to fine ones, the coarsest first."""
+    """Return the ratios of coarse voxels to fine ones, the coarsest first."""
     room = min(n for n in shape if n > 1) // _SMALLEST_GRID
     room = min(room, *(min(field.shape) // (2 * NEIGHBOURHOOD) for field in maps.values()))
     factors = [1]
@@ -218,7 +263,7 @@ def _refined(
     grid: Sequence[int],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Pixels of a finer exemplar at the same places, each coarse voxel divided as its coarse pixel is.
+    """Return the pixels of a finer exemplar at the same places, each coarse voxel divided as its coarse pixel is.
 
     A smooth random shift of half a coarse voxel frees the boundaries from the faces of the coarse voxels.
     """
@@ -243,13 +288,13 @@ def _refined(
 
 
 def _shifts(grid: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Smooth fields of -1, 0 and 1 (one half of the voxels 0), one per axis, shape (3, number of voxels)."""
+    """Draw smooth fields of -1, 0 and 1 (one half of the voxels 0), one per axis, shape (3, number of voxels)."""
     noise = [gaussian_filter(rng.standard_normal(tuple(grid)), 2.0, mode="wrap").ravel() for _ in range(3)]
     return np.stack([np.searchsorted(np.quantile(values, (0.25, 0.75)), values) - 1 for values in noise])
 
 
 def _around(voxels: np.ndarray, grid: Sequence[int], normal: int, offsets: np.ndarray) -> np.ndarray:
-    """Voxels at offsets in the section normal to an axis, across the faces, shape (B, K)."""
+    """Return the voxels at offsets in the section normal to an axis, across the faces, shape (B, K)."""
     place = np.unravel_index(voxels, tuple(grid))
     axis, other = in_plane(normal)
     index = [coordinate[:, None] for coordinate in place]
@@ -261,7 +306,7 @@ def _around(voxels: np.ndarray, grid: Sequence[int], normal: int, offsets: np.nd
 def _search(
     source: Exemplar, normal: int, pixels: np.ndarray, grid: Sequence[int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centre of the best neighbourhood of each voxel, and its distance."""
+    """Find the centre of the best neighbourhood of each voxel, and its distance."""
     plane = source.planes[normal]
     match, distance = np.empty(len(pixels), dtype=np.int64), np.empty(len(pixels), dtype=np.float32)
     used = np.zeros(plane.shape)
@@ -289,7 +334,7 @@ def _search(
 
 
 def _most_alike(wanted: np.ndarray, neighbourhoods: np.ndarray, penalty: np.ndarray) -> np.ndarray:
-    """Row of the neighbourhood, (M, R), with the largest product less penalty, (M,), for each one wanted, (B, R)."""
+    """Find the neighbourhood, (M, R), with the largest product less penalty, (M,), for each one wanted, (B, R)."""
     with_penalty = np.concatenate([neighbourhoods, -penalty[:, None]], axis=1).T.copy()
     with_one = np.concatenate([wanted, np.ones_like(wanted[:, :1])], axis=1)
     parts = np.array_split(with_one, -(-len(wanted) // _COMPARED_AT_ONCE))
@@ -299,7 +344,7 @@ def _most_alike(wanted: np.ndarray, neighbourhoods: np.ndarray, penalty: np.ndar
 def _coherent(
     plane: Plane, pixels: np.ndarray, wanted: np.ndarray, penalty: np.ndarray, best: np.ndarray
 ) -> np.ndarray:
-    """The best neighbourhood so far, or a better one that continues what a neighbour holds."""
+    """Return the best neighbourhood so far, or a better one that continues what a neighbour holds."""
     near = np.flatnonzero((plane.offsets**2).sum(axis=1) <= 2)
     continued = np.clip(pixels[:, near] - plane.steps[near], 0, len(plane.row_of) - 1)
     rows = np.concatenate([best[:, None], plane.row_of[continued]], axis=1)

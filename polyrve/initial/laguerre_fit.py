@@ -1,8 +1,9 @@
 """Laguerre cells fitted to maps, so that their sections have the maps' grain sizes, aspect ratios and chords.
 
-A section is compared with a section: cells are cut by planes at the voxels' size, points of noise are strewn in as the
-map has them, and both sides are measured alike. A tessellation stands for the grains of the maps where its sections are
-as like the maps as windows of the maps are.
+A section is compared with a section: cells are cut by planes at the voxels' size, misindexed points are strewn in as
+the map has them, and both sides are measured alike (:mod:`polyrve.microstructure.section_measures`). A tessellation
+stands for the grains of the maps where its sections are as like the maps as windows of the maps are. "Cell" is a
+Laguerre cell throughout.
 """
 
 from __future__ import annotations
@@ -16,32 +17,84 @@ import numpy as np
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.laguerre import Tessellation, laguerre_tessellation, voxel_centres
-from polyrve.microstructure.links import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
-from polyrve.microstructure.stereology import (
-    QUANTILE,
-    SHAPED,
-    SPECK,
-    GrainShapes,
-    chords,
-    grain_shapes,
-    kolmogorov_smirnov,
-    window_shape,
-)
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
+from polyrve.microstructure.section_measures import DISTANCES, SectionMeasures, distances
+from polyrve.microstructure.stereology import QUANTILE, window_shape
 
 _FEWEST_GRAINS = 5
+"""A map with fewer whole grains gives no limits, and cells are never taken for its grains.
+
+Windows of such a map hold one or two grains, and any two of them differ; as in :mod:`polyrve.validation.run`.
+"""
+
 _CELLS_PER_SIDE = 9
-_POINTS, _FEWEST_PLANES, _MOST_PLANES = 30_000, 2, 16
+"""Side of the box of cells that sections are cut from, in lengths of a cell: some 1400 cells.
+
+With a smaller box the sections are noisier and the search stops at chance minima; time grows with its cube.
+"""
+
+_POINTS = 30_000
+"""Points of the planes that are cut for one trial, which a larger number makes less noisy and slower."""
+
+_FEWEST_PLANES, _MOST_PLANES = 2, 16
+"""Planes of one trial: two, so that not a single one decides, and no more than lie about half a cell apart."""
+
 _WINDOWS = 30
+"""Windows of a map that give a limit; of 30 the quantile of 95 % is between the two that differ most."""
+
 _FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
+"""Spread of sizes that the search begins with, its steps, and its end.
+
+Equiaxed metals have a spread of the logarithm of the grain diameter of 0.3 to 0.5. The fit is exact to the smallest
+step, 0.05; beyond 0.9 few large cells fill the box and the sections of one box no longer tell the tessellation.
+"""
+
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
-_MARGIN, _SMALLEST_LIMIT, _LARGEST_DISTANCE = 1.5, 0.05, 0.2
+"""Steps of the scale of the lengths, the fit of which is exact to the smallest, 2 %."""
+
+_CHORD_TOLERANCE = 0.02
+"""Relative error of the chords to which lengths are corrected before a trial is compared: the smallest scale step."""
+
+_MARGIN = 1.5
+"""Distances may be so many times those of 95 of 100 windows.
+
+Cells are never quite grains. With 1 hardly a measured map has cells that stand for its grains; with 2 twin lamellae
+begin to pass for convex cells.
+"""
+
+_SMALLEST_LIMIT = 0.05
+"""Limits below it count as this: large maps, whose windows hardly differ, would else ask for more than cells can give.
+
+With the margin 0.075 is allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
+"""
+
+_LARGEST_DISTANCE = 0.2
+"""Distances above it are too large whatever the windows say: small maps allow more than the eye does.
+
+A larger number lets a small map of twins begin as convex cells.
+"""
+
 _CHORD_PER_LENGTH = 0.62
-_DRAWS, _THICKNESS = 3, 6.0
+"""Mean chord of regular cells over their length, to begin with.
+
+Measured: 0.58, 0.60 and 0.63 for spreads of 0, 0.3 and 0.6, and 0.02 less for independent centres. For those and a
+spread of 0 the surface of Poisson-Voronoi cells, 5.821 V^(2/3), gives 4 V / S = 0.554. :func:`fit_cells` corrects it;
+:func:`cells_of_chords` does not, and makes cells longer in proportion where it is smaller.
+"""
+
+_DRAWS = 3
+"""Tessellations that are drawn until one is within its limits; more take longer and seldom find a better one."""
+
+_THICKNESS = 6.0
+"""Thickness in cells of the box that a planar volume is cut from, so that its periodic images are not seen."""
+
+_SMALLEST_IN_SCORE = 1e-3
+"""Limits below it count as this in the score, which divides by them; a map of too few grains has limits of 0."""
 
 
 @dataclass(frozen=True)
 class CellFit:
-    """Cells whose sections are like maps.
+    """Laguerre cells whose sections are like maps; made by :func:`fit_cells`.
 
     Attributes
     ----------
@@ -51,18 +104,17 @@ class CellFit:
         Of the logarithm of the radii that weigh the cells.
     regular : bool
         Whether the centres keep away from each other.
-    noise : float
+    misindexed : float
         Share of single points that differ from their surroundings.
     distances, limits : tuple of float
-        Kolmogorov-Smirnov distances of grain size by number and by area, aspect ratio and chord length between sections
-        and maps, and relative errors of the share of boundaries and of the number of grains per area, each for the
-        worst map; and what 95 of 100 windows of the maps keep.
+        Distances between maps and sections, for the worst map, by
+        :data:`polyrve.microstructure.section_measures.DISTANCES`; and what 95 of 100 windows of the maps keep.
     """
 
     lengths: tuple[float, float, float]
     size_spread: float
     regular: bool
-    noise: float
+    misindexed: float
     distances: tuple[float, ...]
     limits: tuple[float, ...]
 
@@ -75,103 +127,10 @@ class CellFit:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Links:
-    """A stack of sections as what lies between its points and the next along each axis, small holes bridged.
-
-    Attributes
-    ----------
-    joined : mapping of int to ndarray, shape (m, rows, columns), bool
-        Whether both lie in one grain.
-    known : mapping of int to ndarray, shape (m, rows, columns), bool
-        Whether that can be told.
-    points : ndarray, shape (m, rows, columns), bool
-        Indexed points.
-    """
-
-    joined: dict[int, np.ndarray]
-    known: dict[int, np.ndarray]
-    points: np.ndarray
-
-    @classmethod
-    def of(cls, field: OrientationMap) -> _Links:
-        angles = {axis + 1: neighbour_disorientation(field, axis)[None] for axis in range(2)}
-        steps = bridge_holes(angles, field.quaternions[None], field.phase_ids[None], field.phases, field.periodic)
-        joined = {axis: values <= np.deg2rad(DEFAULT_THRESHOLD) for axis, values in steps.items()}
-        return cls(joined, {axis: ~np.isnan(values) for axis, values in steps.items()}, field.indexed[None])
-
-    def window(self, part: tuple[slice, ...]) -> _Links:
-        """A part of it, whose last rows and columns have no next."""
-        cut = []
-        for links in (self.joined, self.known):
-            cut.append({axis: values[part].copy() for axis, values in links.items()})
-            cut[-1][1][:, -1] = cut[-1][2][:, :, -1] = False
-        return _Links(cut[0], cut[1], self.points[part])
-
-
-@dataclass(frozen=True, eq=False)
-class _Sections:
-    """What is measured on a stack of sections."""
-
-    grains: GrainShapes
-    points: int
-    area: float
-    chords: list[tuple[np.ndarray, np.ndarray]]
-    boundaries: np.ndarray
-
-    @classmethod
-    def of(cls, links: _Links, spacing: Sequence[float], periodic: bool) -> _Sections:
-        shapes = grain_shapes(connect(links.joined, links.points), spacing, periodic)
-        joined, known = links.joined, links.known
-        shares = [(known[axis] & ~joined[axis]).sum() / max(known[axis].sum(), 1) for axis in joined]
-        points, area = int(links.points.sum()), float(np.prod(spacing))
-        return cls(shapes, points, area, chords(joined, known, spacing, periodic), np.array(shares))
-
-    @property
-    def specks(self) -> float:
-        """Share of the points in grains of one or two."""
-        points = self.grains.points
-        return float(points[points <= SPECK].sum() / max(points.sum(), 1))
-
-    @property
-    def number(self) -> int:
-        """Number of grains that the border does not cut, specks left out."""
-        return int(((self.grains.weight > 0) & (self.grains.points > SPECK)).sum())
-
-    @property
-    def per_area(self) -> float:
-        """Grains, specks left out, per point."""
-        return float(self.grains.weight[self.grains.points > SPECK].sum() / max(self.points, 1))
-
-    def mean_chords(self) -> list[float]:
-        """Mean length of the chords along each axis, um; NaN where there is none."""
-        return [float(np.average(length, weights=weight)) if len(length) else np.nan for length, weight in self.chords]
-
-    def distances(self, other: _Sections) -> np.ndarray:
-        """As :attr:`CellFit.distances`, chords and boundaries in the worse direction."""
-        sides = []
-        for one in (self, other):
-            grain, shaped = one.grains.points > SPECK, one.grains.points >= SHAPED
-            size, weight = one.grains.points * one.area, one.grains.weight
-            sides.append(
-                (size[grain], weight[grain], (weight * size)[grain], one.grains.aspect_ratio[shaped], weight[shaped])
-            )
-        a, b = sides
-        pairs = zip(self.chords, other.chords, strict=True)
-        return np.array(
-            [
-                kolmogorov_smirnov(a[0], b[0], a[1], b[1]),
-                kolmogorov_smirnov(a[0], b[0], a[2], b[2]),
-                kolmogorov_smirnov(a[3], b[3], a[4], b[4]),
-                max(kolmogorov_smirnov(mine[0], its[0], mine[1], its[1]) for mine, its in pairs),
-                np.max(np.abs(other.boundaries / np.maximum(self.boundaries, 1e-9) - 1.0)),
-                abs(other.per_area / max(self.per_area, 1e-9) - 1.0),
-            ]
-        )
-
-
-def cells_of_chords(maps: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float]) -> CellFit:
-    """Regular cells of moderate spread whose chords are about the maps', not compared with them.
+def cells_of_chords(
+    maps: Mapping[int, OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
+) -> CellFit:
+    """Choose regular cells of moderate spread whose chords are about the maps', without comparing them.
 
     Parameters
     ----------
@@ -183,12 +142,15 @@ def cells_of_chords(maps: Mapping[int, OrientationMap], shape: Sequence[int], sp
     CellFit
         Without distances and limits.
     """
-    chord = _mean_chords(_measured(maps), float(np.max(np.array(shape) * np.array(spacing))))
+    chord = _mean_chords(_sections_of(analyse_all(maps)), float(np.max(np.array(shape) * np.array(spacing))))
     return CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), ())
 
 
 def fit_cells(
-    maps: Mapping[int, OrientationMap], shape: Sequence[int], spacing: Sequence[float], rng: np.random.Generator
+    maps: Mapping[int, OrientationMap | MapAnalysis],
+    shape: Sequence[int],
+    spacing: Sequence[float],
+    rng: np.random.Generator,
 ) -> CellFit:
     """Fit lengths, spread of sizes and regularity of Laguerre cells to maps.
 
@@ -197,8 +159,8 @@ def fit_cells(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
-        By the array axis that they are normal to; pixels of the voxels' size.
+    maps : mapping of int to OrientationMap or MapAnalysis
+        By the array axis that they are normal to; points of the voxels' size.
     shape : sequence of int
         (nz, ny, nx) of the volume, for the size of the windows.
     spacing : sequence of float, um
@@ -209,32 +171,33 @@ def fit_cells(
     -------
     CellFit
     """
-    wanted = _measured(maps)
-    limits = np.min([_limits(field, size, rng) for field, size in _windows(maps, shape)], axis=0)
+    analyses = analyse_all(maps)
+    wanted = _sections_of(analyses)
+    limits = np.min([_limits(one, size, rng) for one, size in _windows(analyses, shape)], axis=0)
     chord = _mean_chords(wanted, float(np.max(np.array(shape) * np.array(spacing))))
-    specks = float(np.mean([sections.specks for sections in wanted.values()]))
+    specks = float(np.mean([sections.speck_share for sections in wanted.values()]))
     seed = int(rng.integers(2**32))
 
     @cache
     def unit(size_spread: float, regular: bool) -> Tessellation:
-        """Cells of length 1 in a box of :data:`_CELLS_PER_SIDE`."""
+        """Draw cells of length 1 in a box of :data:`_CELLS_PER_SIDE`."""
         rng = np.random.default_rng(seed)
         return laguerre_tessellation((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), size_spread, rng, regular=regular)
 
     def tried(cells: CellFit, scale: float) -> CellFit:
-        """Cells whose chords are the maps' times a scale, with the distances of their sections."""
+        """Stretch cells until their chords are the maps' times a scale, and compare their sections."""
         for _ in range(2):
             lengths, sections = _cut(cells, unit(cells.size_spread, cells.regular), wanted, spacing, seed)
             ratio = scale * chord / _mean_chords(sections, np.inf)
             cells = replace(cells, lengths=_triple(lengths * ratio))
-            if np.all(np.abs(ratio - 1.0) < 0.02):
+            if np.all(np.abs(ratio - 1.0) < _CHORD_TOLERANCE):
                 break
         return replace(cells, distances=_distances(wanted, sections))
 
     first = CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), tuple(limits.tolist()))
     sections = _cut(first, unit(first.size_spread, first.regular), wanted, spacing, seed)[1]
-    slivers = float(np.mean([one.specks for one in sections.values()]))
-    best, scale = tried(replace(first, noise=max(0.0, specks - slivers)), 1.0), 1.0
+    slivers = float(np.mean([one.speck_share for one in sections.values()]))
+    best, scale = tried(replace(first, misindexed=max(0.0, specks - slivers)), 1.0), 1.0
     for regular in (True, False):
         found = best if regular else tried(replace(best, regular=False), scale)
         if _score(found) > _score(best):
@@ -257,15 +220,15 @@ def fit_cells(
 
 def draw_cells(
     cells: CellFit,
-    maps: Mapping[int, OrientationMap],
+    maps: Mapping[int, OrientationMap | MapAnalysis],
     shape: Sequence[int],
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Cell of each voxel of a volume, whose own sections are as like the maps as windows of the maps are.
+    """Draw the Laguerre cell of each voxel of a volume whose own sections are like the maps.
 
-    Up to some tessellations are drawn until one is; otherwise the best of them is taken.
+    Up to three tessellations are drawn until one keeps the limits; otherwise the best of them is taken.
 
     Parameters
     ----------
@@ -282,7 +245,7 @@ def draw_cells(
     """
     size, lengths = np.array(shape) * np.array(spacing), np.array(cells.lengths)
     extent = np.where(np.array(shape) == 1, _THICKNESS * lengths, size if periodic else size + lengths)
-    wanted = _measured(maps) if cells.limits else {}
+    wanted = _sections_of(analyse_all(maps)) if cells.limits else {}
     drawn: list[tuple[float, np.ndarray]] = []
     for _ in range(_DRAWS):
         tessellation = laguerre_tessellation(
@@ -296,7 +259,7 @@ def draw_cells(
         for normal in wanted:
             planes = np.moveaxis(labels, normal, 0)
             chosen = np.unique(np.linspace(0, len(planes), min(len(planes), _MOST_PLANES), endpoint=False).astype(int))
-            sections[normal] = _strewn(planes[chosen], cells.noise, normal, spacing, periodic, rng)
+            sections[normal] = _strewn(planes[chosen], cells.misindexed, normal, spacing, periodic, rng)
         found = replace(cells, distances=_distances(wanted, sections))
         drawn.append((_score(found), labels))
         if np.all(np.array(found.distances) <= found.limits):
@@ -305,20 +268,22 @@ def draw_cells(
     return np.unique(labels, return_inverse=True)[1].reshape(shape)
 
 
-def _measured(maps: Mapping[int, OrientationMap]) -> dict[int, _Sections]:
-    fields = {id(field): field for field in maps.values()}
-    measured = {key: _Sections.of(_Links.of(field), field.spacing, field.periodic) for key, field in fields.items()}
-    return {normal: measured[id(field)] for normal, field in maps.items()}
+def _sections_of(analyses: Mapping[int, MapAnalysis]) -> dict[int, SectionMeasures]:
+    return {normal: one.sections for normal, one in analyses.items()}
 
 
-def _distances(wanted: Mapping[int, _Sections], sections: Mapping[int, _Sections]) -> tuple[float, ...]:
-    found = np.max([wanted[normal].distances(sections[normal]) for normal in wanted], axis=0)
+def _distances(wanted: Mapping[int, SectionMeasures], sections: Mapping[int, SectionMeasures]) -> tuple[float, ...]:
+    """Return the distances of the worst map; infinite where they cannot be told."""
+    found = np.max([distances(wanted[normal], sections[normal]) for normal in wanted], axis=0)
     return tuple(float(x) for x in np.nan_to_num(found, nan=np.inf))
 
 
 def _score(cells: CellFit) -> float:
-    """High where one distance exceeds its limit, whatever the others."""
-    return float(np.sum((np.array(cells.distances) / np.maximum(cells.limits, 1e-3)) ** 4))
+    """Tell how far cells are from the maps: much where one distance exceeds its limit, whatever the others.
+
+    The fourth power makes the worst distance decide; with the square three good ones outweigh it.
+    """
+    return float(np.sum((np.array(cells.distances) / np.maximum(cells.limits, _SMALLEST_IN_SCORE)) ** 4))
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
@@ -326,21 +291,26 @@ def _triple(values: np.ndarray) -> tuple[float, float, float]:
     return (z, y, x)
 
 
-def _mean_chords(sections: Mapping[int, _Sections], longest: float) -> np.ndarray:
-    """Mean chord along each axis of a volume, um, over the sections that show it."""
+def _mean_chords(sections: Mapping[int, SectionMeasures], longest: float) -> np.ndarray:
+    """Average the mean chords along each axis of a volume, um, over the sections that show it."""
     found: list[list[float]] = [[], [], []]
     for normal, one in sections.items():
-        for axis, length in zip(in_plane(normal), one.mean_chords(), strict=True):
+        for axis, length in zip(in_plane(normal), one.mean_chords, strict=True):
             if np.isfinite(length):
                 found[axis].append(min(length, longest))
     known = [length for lengths in found for length in lengths] or [longest]
     return np.array([np.mean(lengths or known) for lengths in found])
 
 
+_MOST_POINTS = 20_000_000
+"""Points of one section through cells that are fitted, 500 voxels across each; larger sections would take the memory
+that the volume needs."""
+
+
 def _cut(
     cells: CellFit, unit: Tessellation, normals: Iterable[int], spacing: Sequence[float], seed: int
-) -> tuple[np.ndarray, dict[int, _Sections]]:
-    """Lengths, rounded so that whole voxels fill the box, and sections as a map would show them, noise included."""
+) -> tuple[np.ndarray, dict[int, SectionMeasures]]:
+    """Cut sections as a map would show them, misindexed points included; lengths are rounded to whole voxels."""
     rng = np.random.default_rng(seed)
     step = np.array(spacing)
     size = np.maximum(np.round(_CELLS_PER_SIDE * np.array(cells.lengths) / step), 2 * _CELLS_PER_SIDE).astype(int)
@@ -349,50 +319,47 @@ def _cut(
     for normal in normals:
         coordinates = voxel_centres(size, spacing)
         area = int(np.prod(size)) // int(size[normal])
+        if area > _MOST_POINTS:
+            raise ValueError(
+                f"map: expected grains whose sections can be cut at the voxels' size; got cells of "
+                f"{' x '.join(f'{length:.3g}' for length in cells.lengths)} um with voxels of "
+                f"{' x '.join(f'{length:.3g}' for length in spacing)} um: name a coarser spacing"
+            )
         planes = int(np.clip(_POINTS // area, _FEWEST_PLANES, _MOST_PLANES))
         coordinates[normal] = (np.arange(planes) + 0.5) * size[normal] * step[normal] / planes
         ids = np.moveaxis(tessellation.cells(coordinates), normal, 0)
-        sections[normal] = _strewn(ids, cells.noise, normal, spacing, True, rng)
+        sections[normal] = _strewn(ids, cells.misindexed, normal, spacing, True, rng)
     return size * step / _CELLS_PER_SIDE, sections
 
 
 def _strewn(
-    ids: np.ndarray, noise: float, normal: int, spacing: Sequence[float], periodic: bool, rng: np.random.Generator
-) -> _Sections:
-    """Planes of cells with points of noise, measured."""
+    ids: np.ndarray, share: float, normal: int, spacing: Sequence[float], periodic: bool, rng: np.random.Generator
+) -> SectionMeasures:
+    """Strew a share of misindexed points into planes of cells, shape (m, rows, columns), and measure them."""
     ids = ids.copy()
-    strewn = rng.random(ids.shape) < noise
+    strewn = rng.random(ids.shape) < share
     ids[strewn] = ids.max() + 1 + np.arange(strewn.sum())
-    joined = {axis: ids == np.roll(ids, -1, axis=axis) for axis in (1, 2)}
-    known = {axis: np.ones(ids.shape, dtype=bool) for axis in (1, 2)}
-    if not periodic:
-        for links in (joined, known):
-            links[1][:, -1] = links[2][:, :, -1] = False
-    plane = [spacing[axis] for axis in in_plane(normal)]
-    return _Sections.of(_Links(joined, known, np.ones(ids.shape, dtype=bool)), plane, periodic)
+    return SectionMeasures.of_labels(ids, [spacing[axis] for axis in in_plane(normal)], periodic)
 
 
-def _windows(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[tuple[OrientationMap, tuple[int, ...]]]:
-    """Maps and the size of the windows in them that are as large as sections, each pair once."""
+def _windows(analyses: Mapping[int, MapAnalysis], shape: Sequence[int]) -> list[tuple[MapAnalysis, tuple[int, ...]]]:
+    """List the maps with the shape of the windows in them that stand for sections, each pair once."""
     found = {}
-    for normal, field in sorted(maps.items()):
-        size = window_shape([shape[axis] for axis in in_plane(normal)], field.shape)
-        found[id(field), size] = field, size
+    for normal, one in sorted(analyses.items()):
+        size = window_shape([shape[axis] for axis in in_plane(normal)], one.field.shape)
+        found[id(one), size] = one, size
     return list(found.values())
 
 
-def _limits(field: OrientationMap, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """What 95 of 100 windows of a map keep of the distances; 0 where it has too few grains."""
-    links = _Links.of(field)
-    whole = _Sections.of(links, field.spacing, field.periodic)
-    if whole.number < _FEWEST_GRAINS:
-        return np.zeros(6)
+def _limits(analysis: MapAnalysis, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return what 95 of 100 windows of a map keep of the distances; 0 where it has too few grains."""
+    whole = analysis.sections
+    if whole.number_of_grains < _FEWEST_GRAINS:
+        return np.zeros(len(DISTANCES))
     found = []
     for _ in range(_WINDOWS):
-        corner = [int(rng.integers(n - length + 1)) for n, length in zip(field.shape, size, strict=True)]
-        part = (slice(None), *(slice(start, start + length) for start, length in zip(corner, size, strict=True)))
-        window = _Sections.of(links.window(part), field.spacing, False)
-        distances = whole.distances(window)
-        if np.isfinite(distances).all():
-            found.append(distances)
-    return np.quantile(found, QUANTILE, axis=0) if found else np.zeros(6)
+        corner = [int(rng.integers(n - length + 1)) for n, length in zip(analysis.field.shape, size, strict=True)]
+        apart = distances(whole, whole.window(corner, size))
+        if np.isfinite(apart).all():
+            found.append(apart)
+    return np.quantile(found, QUANTILE, axis=0) if found else np.zeros(len(DISTANCES))

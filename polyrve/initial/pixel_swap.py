@@ -1,4 +1,4 @@
-"""Exchange of single pixels until a volume has the pair statistics of its maps; no orientation is ever changed.
+"""Pixel swap: single pixels are swapped until a volume has the pair statistics of its maps; none is ever changed.
 
 The energy is the mismatch of four statistics of the sections: the madogram of the channels (relative errors), the
 distribution of disorientation at short lags, the number of like neighbours, which tells specks and rough boundaries,
@@ -9,7 +9,7 @@ part of the volume: what is right for many voxels depends on what the others hav
 
 References
 ----------
-C. L. Y. Yeong, S. Torquato, Physical Review E 57 (1998) 495, doi:10.1103/PhysRevE.57.495, for the exchange of pixels
+C. L. Y. Yeong, S. Torquato, Physical Review E 57 (1998) 495, doi:10.1103/PhysRevE.57.495, for the swap of pixels
 under correlation functions; here without a temperature, many at once.
 """
 
@@ -25,21 +25,71 @@ from polyrve.microstructure.axes import extended, in_plane
 from polyrve.microstructure.lags import Lag, half_plane, rings
 
 _TRIED, _FEWEST_TRIED = 0.05, 128
+"""Share of the voxels that are tried at once, and the least number of them.
+
+What is right for one voxel depends on the others: of larger batches fewer swaps stand together, smaller ones take more
+of them.
+"""
+
 _TRIES_PER_VOXEL, _FEWEST_BATCHES = 40, 500
+"""Swaps that are tried of each voxel, and the least number of batches.
+
+Time grows with them, and the energy falls ever slower.
+"""
+
 _ANY_PIXEL = 0.1
+"""Share of the swaps that take any pixel of the maps; the others take one from near a neighbour's place.
+
+With 0 orientations that the volume has lost never come back; with more most swaps are in vain, since a pixel from
+anywhere seldom fits.
+"""
+
 _REACH = 2
+"""Pixels from a neighbour's place in the map, along rows and columns, that a proposal may come from."""
+
 _ALIKE = np.deg2rad(5.2)
+"""Distance of channels below which two pixels lie in one grain: a disorientation of 5 degrees in every Laue group."""
+
 _ROUNDING = 0.003
+"""Shares below it weigh as this one in the energy; else a class that the map lacks would weigh without bound."""
+
 _TEXTURE_WEIGHT = 0.02
+"""Weight of the texture in the energy, beside relative errors of order 1.
+
+As small as keeps the texture from drifting: the pixels are the map's already.
+"""
+
 _NEXT = 10.0
+"""Weight of the disorientations of nearest neighbours over those at longer lags: they tell boundaries and KAM."""
+
 _SHORT: tuple[Lag, ...] = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4), (4, 0), (3, 3), (3, -3))
+"""Lags whose distribution of disorientations is matched: those within a grain and to its neighbour."""
+
 _RADII = (3, 4.5, 6, 8, 10, 12, 15)
+"""Radii of the lags of the madogram beyond the nearest ones, in points, up to the largest lag of a reconstruction."""
+
 _IN_GRAIN = np.deg2rad(7.5)
+"""Distance of channels up to which classes of disorientation hold equal numbers of the map's neighbours.
+
+Where spread within grains ends; beyond it classes are equally wide.
+"""
+
 _SHARES = np.arange(0.08, 0.99, 0.08)
 _ACROSS = np.deg2rad(np.arange(7.5, 45.0, 1.85))
+"""Edges of the classes: shares of the neighbours within grains, and distances across boundaries.
+
+45 is beyond the largest distance of channels of cubic and hexagonal crystals. Classes are as narrow as a map of some
+thousand points fills; wider ones mix twins with what is near them.
+"""
+
 _FEWEST_PAIRS = 50
+"""Pairs of pixels that tell a statistic at a lag; fewer leave the lag out."""
+
 _CHUNK = 2048
-_CELLS = 4096
+"""Voxels whose changes are formed at once, so that they stay in the processor's cache."""
+
+_STEPS = 4096
+"""Equal steps of the distance of channels, by which classes are looked up; of 0.01 degrees."""
 
 Step = tuple[int, int, int]
 
@@ -68,7 +118,7 @@ def swap_pixels(
     rng: np.random.Generator,
     between: Callable[[], object] = lambda: None,
 ) -> None:
-    """Exchange pixels of a periodic volume, in place.
+    """Swap pixels of a periodic volume until its pair statistics are those of the maps; in place.
 
     Parameters
     ----------
@@ -79,7 +129,11 @@ def swap_pixels(
         (nz, ny, nx).
     rng : numpy.random.Generator
     between : callable, optional
-        Called before each batch; what it raises ends the exchange.
+        Called before each batch; what it raises ends the pixel swap.
+
+    See Also
+    --------
+    polyrve.initial.exemplar_synthesis.synthesize : Makes the volume.
     """
     share, tried = 0.2, min(len(pixels), max(_FEWEST_TRIED, int(_TRIED * len(pixels))))
     matching = _Matching(source, pixels, shape)
@@ -106,8 +160,8 @@ class _Matching:
             for n, stride in zip(shape, (shape[1] * shape[2], shape[2], 1), strict=True)
         ]
         self.indexed = np.flatnonzero(source.indexed)
-        self.cell = np.float32(_ACROSS[-1] / _CELLS)
-        self.classes = self._class_of_cells()
+        self.step = np.float32(_ACROSS[-1] / _STEPS)
+        self.classes = self._class_of_steps()
         longest = (min(n for n in shape if n > 1) - 1) // 2
         lags = dict.fromkeys((*half_plane(2), *rings(_RADII, 4)))
         long = [lag for lag in lags if max(abs(lag[0]), abs(lag[1])) <= longest]
@@ -132,7 +186,7 @@ class _Matching:
         self.energy = self._energy(self.sums)
 
     def proposals(self, number: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Voxels, each once and in order, and a pixel for each."""
+        """Propose voxels, each once and in order, and a pixel for each."""
         voxels = np.sort(rng.permutation(self.size)[:number])
         units = np.array([_unit(axis, sign) for axis in extended(self.shape) for sign in (1, -1)])
         place = np.stack(np.unravel_index(voxels, self.shape), axis=1) + units[rng.integers(len(units), size=number)]
@@ -153,7 +207,7 @@ class _Matching:
         return voxels[new], proposed[new]
 
     def linear_change(self, voxels: np.ndarray, proposed: np.ndarray) -> np.ndarray:
-        """Change of energy by each proposal alone, to first order in the statistics."""
+        """Return the change of energy by each proposal alone, to first order in the statistics."""
         gradient = self._gradient()
         chunks = [slice(begin, begin + _CHUNK) for begin in range(0, len(voxels), _CHUNK)]
         return np.concatenate([self._change(voxels[chunk], proposed[chunk], gradient) for chunk in chunks])
@@ -230,7 +284,7 @@ class _Matching:
         )
 
     def _gradient(self) -> _Statistics:
-        """Derivative of the energy with respect to each sum."""
+        """Return the derivative of the energy with respect to each sum."""
         left = self._residuals(self.sums)
         return _Statistics(
             2 * left.differences / self.scale**2 / left.differences.size / self.size,
@@ -240,7 +294,7 @@ class _Matching:
         )
 
     def _pair_sums(self, voxels: np.ndarray, values: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums over the pairs that voxels with some values are in, those between two of them once.
+        """Return sums over the pairs that voxels with some values are in, those between two of them once.
 
         `among`, shape (size,), bool, tells the voxels from others.
         """
@@ -274,7 +328,7 @@ class _Matching:
         return np.unravel_index(voxels, self.shape)
 
     def _moved(self, place: Sequence[np.ndarray], step: Step, sign: int = 1) -> np.ndarray:
-        """Voxels at a step from others, across the faces."""
+        """Return the voxels at a step from others, across the faces."""
         parts = [
             table[sign * length + n :].take(i)
             for table, length, n, i in zip(self.rows, step, self.shape, place, strict=True)
@@ -284,7 +338,7 @@ class _Matching:
     def _wanted(
         self, lags: Sequence[Lag], statistic: Callable[[np.ndarray], np.ndarray]
     ) -> tuple[list[Step], np.ndarray]:
-        """Steps in the volume and the mean of a statistic over the maps that show them."""
+        """Return steps in the volume and the mean of a statistic over the maps that show them."""
         found: dict[Step, list[np.ndarray]] = {}
         for normal, plane in sorted(self.source.planes.items()):
             for lag in lags:
@@ -308,10 +362,10 @@ class _Matching:
         return np.bincount(self._class(apart), minlength=self.classes[-1] + 1)
 
     def _class(self, apart: np.ndarray) -> np.ndarray:
-        return self.classes.take((np.sqrt(_square(apart)) / self.cell).astype(np.intp), mode="clip")
+        return self.classes.take((np.sqrt(_square(apart)) / self.step).astype(np.intp), mode="clip")
 
-    def _class_of_cells(self) -> np.ndarray:
-        """Class of each of some equal steps of disorientation: within grains as many neighbours of the map in each."""
+    def _class_of_steps(self) -> np.ndarray:
+        """Return the class of each step of distance; within grains each class has as many neighbours of the map."""
         apart = [
             self.source.channels[first] - self.source.channels[second]
             for plane in self.source.planes.values()
@@ -320,10 +374,10 @@ class _Matching:
         square = _square(np.concatenate(apart))
         within = np.sqrt(square[square < _IN_GRAIN**2])
         edges = np.concatenate([np.quantile(within, _SHARES) if len(within) else [], _ACROSS])
-        return np.searchsorted(np.unique(np.ceil(edges / self.cell)), np.arange(_CELLS + 1), side="right")
+        return np.searchsorted(np.unique(np.ceil(edges / self.step)), np.arange(_STEPS + 1), side="right")
 
     def _pairs(self, plane: Plane, lag: Lag) -> tuple[np.ndarray, np.ndarray]:
-        """Indexed pixels of a map that are a lag apart."""
+        """Return the indexed pixels of a map that are a lag apart."""
         pixels = plane.first + np.arange(plane.shape[0] * plane.shape[1]).reshape(plane.shape)
         first, second = pixels, pixels
         for axis, length in enumerate(lag):
@@ -335,7 +389,7 @@ class _Matching:
         return first[both], second[both]
 
     def _likes_of(self, plane: Plane) -> np.ndarray:
-        """Shares of pixels by number of like neighbours, among those with four indexed ones."""
+        """Return the shares of pixels by number of like neighbours, among those with four indexed ones."""
         like, known = (np.zeros(len(self.source.channels), dtype=np.int64) for _ in range(2))
         for lag in ((0, 1), (1, 0)):
             first, second = self._pairs(plane, lag)
@@ -358,7 +412,7 @@ def _square(apart: np.ndarray) -> np.ndarray:
 
 
 def _sum_of_rows(values: np.ndarray) -> np.ndarray:
-    """Sum of rows, shape (n, C), in float64; many at once, since short rows are slow to add one by one."""
+    """Add rows, shape (n, C), in float64; many at once, since short rows are slow to add one by one."""
     many = len(values) // 32 * 32
     total = values[:many].reshape(-1, 32 * values.shape[1]).sum(axis=0, dtype=np.float64)
     return np.asarray(total.reshape(32, -1).sum(axis=0) + values[many:].sum(axis=0, dtype=np.float64))

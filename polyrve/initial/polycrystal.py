@@ -1,9 +1,10 @@
 """A polycrystal drawn from maps: Laguerre cells with the maps' sizes, orientations and scatter within grains.
 
-Cells come from :mod:`polyrve.initial.laguerre_fit`. Each takes the orientation of a pixel of the maps, chosen so that the texture
-(the volume-weighted means of the harmonics) and the disorientations across the faces of cells are the maps'. A random
-field with the maps' scatter is laid over all cells, and points of noise are strewn in as the maps have them. After an
-optimisation :func:`turn_grains` keeps what it did to grains as a whole.
+Cells come from :mod:`polyrve.initial.laguerre_fit`. Each takes the orientation of a pixel of the maps, chosen so that
+the texture (the volume-weighted means of the harmonics) and the disorientations across the faces of cells are the
+maps'. A random field with the maps' orientation scatter is laid over all cells, and misindexed points are strewn in as
+the maps have them. After an optimisation :func:`turn_grains` keeps what it did to grains as a whole. "Cell" is a
+Laguerre cell throughout.
 """
 
 from __future__ import annotations
@@ -18,33 +19,63 @@ from polyrve.crystallography.phase import Phase
 from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, mean_orientations
-from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
-_POOL, _TARGET = 1500, 6000
+_POOL = 1500
+"""Pixels that cells choose from: their disorientations, pair by pair, take 2 MB, and memory grows with their square.
+
+With fewer pixels than cells orientations are used more than once.
+"""
+
+_TARGET = 6000
+"""Pixels whose mean is the wanted texture; its error is that of 6000 draws, 1 % of a channel's spread."""
+
 _VISITS, _MOST_SWEEPS = 2500, 4
+"""Choices of a pixel in all, and the most for one cell; each sweep lowers the mismatch by less than the last."""
+
 _TRIED = 12
+"""Pixels, the best by the linear change of the mismatch, whose exact mismatch is formed; more take longer."""
+
 _BIN = np.deg2rad(2.5)
 _BINS = 74
+"""Classes of disorientation of 2.5 degrees to 182.5, the last for different phases.
+
+The width is that of the histogram that :mod:`polyrve.validation.metrics` compares; wider classes mix twins with what is
+near them.
+"""
+
 _ROUNDING = 0.003
+"""Shares of boundaries below it weigh as this one; else a class that the map lacks would weigh without bound."""
+
 _PHASE_WEIGHT = 10.0
+"""Weight of the phases' shares beside the channels of the texture, which are of order 1: fractions come first."""
+
+_TEXTURE_DEGREE = 32
+"""Highest degree of the texture channels, those divisible by four: order 16, features of 180/16 = 11 degrees.
+
+A higher degree takes time in proportion to its square and tells apart what the scatter within grains blurs.
+"""
 
 
 def polycrystal(
-    maps: Mapping[int, OrientationMap],
+    maps: Mapping[int, OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
     cells: CellFit | None = None,
+    *,
+    noise: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A polycrystal of Laguerre cells with the statistics of some maps.
+    """Draw a polycrystal of Laguerre cells with the statistics of some maps.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or MapAnalysis
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); one voxel along an axis gives a plane through three-dimensional cells.
@@ -54,60 +85,70 @@ def polycrystal(
     rng : numpy.random.Generator
     cells : CellFit, optional
         By default fitted to the maps.
+    noise : bool
+        Whether measuring noise and misindexed points of the maps are drawn too; without them the volume is the
+        material.
 
     Returns
     -------
     quaternions : ndarray, shape (*shape, 4)
     phase_ids : ndarray, shape (*shape), int32
+
+    See Also
+    --------
+    polyrve.initial.exemplar_synthesis.synthesize : A volume of the maps' own pixels.
     """
+    maps = analyse_all(maps)
     cells = fit_cells(maps, shape, spacing, rng) if cells is None else cells
     labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
-    fields = list({id(field): field for field in maps.values()}.values())
-    grains = [segment(field) for field in fields]
-    quaternions, phase_ids = _draw(labels, grains, cells, rng)
-    away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng))
+    analyses = distinct(maps)
+    grains = [one.grains for one in analyses]
+    quaternions, phase_ids = _draw(labels, analyses, cells, rng)
+    away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng, noise=noise))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
-    _strew(quaternions, phase_ids, grains, cells.noise, rng)
+    if noise:
+        _strew(quaternions, phase_ids, grains, cells.misindexed, rng)
     return quaternions, phase_ids
 
 
-def turn_grains(start: OrientationVolume, optimised: OrientationVolume) -> OrientationVolume:
-    """The start with each of its grains turned as a whole by the mean rotation that an optimisation gave to its points.
+def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> OrientationVolume:
+    """Turn each grain of an initial field by the mean rotation that an optimisation gave to its points.
 
-    Boundaries and scatter within grains are those of the start.
+    Boundaries and orientation scatter are those of the initial field.
 
     Parameters
     ----------
-    start, optimised : OrientationVolume
+    initial, optimised : OrientationVolume
         Of one shape.
 
     Returns
     -------
     OrientationVolume
     """
-    grains = segment(start)
+    grains = segment(initial)
     ids = grains.grain_ids.ravel()
-    before, after = start.quaternions.reshape(-1, 4), optimised.quaternions.reshape(-1, 4)
-    means = mean_orientations(after, ids, grains.phase_ids, start.phases)
+    before, after = initial.quaternions.reshape(-1, 4), optimised.quaternions.reshape(-1, 4)
+    means = mean_orientations(after, ids, grains.phase_ids, initial.phases)
     turned = before.copy()
-    for phase_id, phase in enumerate(start.phases, start=1):
+    for phase_id, phase in enumerate(initial.phases, start=1):
         points = grains.phase_ids[ids - 1] == phase_id
         mean = grains.quaternions[ids[points] - 1]
         nearest = rotation.nearest_equivalent(before[points], mean, phase.symmetry)
         away = rotation.multiply(rotation.conjugate(mean), nearest)
         turned[points] = rotation.multiply(means[ids[points] - 1], away)
-    return optimised.evolve(quaternions=turned.reshape(start.quaternions.shape), phase_ids=start.phase_ids)
+    return optimised.evolve(quaternions=turned.reshape(initial.quaternions.shape), phase_ids=initial.phase_ids)
 
 
 def _draw(
-    labels: np.ndarray, grains: Sequence[GrainMap], cells: CellFit, rng: np.random.Generator
+    labels: np.ndarray, analyses: Sequence[MapAnalysis], cells: CellFit, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Orientation and phase of each cell: pixels that together give the texture and the boundaries of the maps.
+    """Choose orientation and phase of each cell: pixels that together give the texture and boundaries of the maps.
 
     Where cells stand for the grains of the maps, no two that meet may be alike; where they were not compared with the
     maps, texture alone counts.
     Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
     """
+    grains = [one.grains for one in analyses]
     phases = grains[0].field.phases
     quaternions, phase_ids = _pixels(grains, specks=False)
     if len(quaternions) == 0:
@@ -118,7 +159,7 @@ def _draw(
     quaternions, phase_ids = quaternions[pool], phase_ids[pool]
     channels = _texture_channels(quaternions, phase_ids, phases)
     bins = _disorientation_bins(quaternions, phase_ids, phases)
-    wanted = _boundary_shares(grains, bins, cells.alike)
+    wanted = _boundary_shares(analyses, bins, cells.alike)
     scale = float(bool(cells.limits)) / (wanted + _ROUNDING)
     square = (channels**2).sum(axis=1)
 
@@ -155,7 +196,7 @@ def _draw(
 
 
 def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Orientations and phases of the pixels in specks, or of those in grains."""
+    """Return orientations and phases of the pixels in specks, or of those in grains."""
     found = []
     for one in grains:
         inside = one.grain_ids > 0
@@ -166,7 +207,7 @@ def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np
 
 
 def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of cells that meet, and their share of all faces between cells."""
+    """Find the pairs of cells that meet, and their share of all faces between cells."""
     pairs = []
     for axis in range(labels.ndim):
         here, there = labels.ravel(), np.roll(labels, -1, axis=axis).ravel()
@@ -177,7 +218,7 @@ def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
-    """Class of the disorientation of each two pixels, shape (P, P); the last for different phases."""
+    """Return the class of the disorientation of each two pixels, shape (P, P); the last for different phases."""
     bins = np.full((len(quaternions),) * 2, _BINS - 1, dtype=np.uint8)
     for phase_id, phase in enumerate(phases, start=1):
         of_phase = np.flatnonzero(phase_ids == phase_id)
@@ -191,17 +232,16 @@ def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases:
     return bins
 
 
-def _boundary_shares(grains: Sequence[GrainMap], bins: np.ndarray, apart: bool) -> np.ndarray:
-    """Shares of the classes of disorientation across the faces of cells.
+def _boundary_shares(analyses: Sequence[MapAnalysis], bins: np.ndarray, apart: bool) -> np.ndarray:
+    """Return the shares of the classes of disorientation wanted across the faces of cells.
 
     Above the threshold they are those of the maps' neighbours. Faces below it join two cells to one grain: none where
     cells are to be `apart`, else as many as pairs of pixels drawn at random.
     """
     shares = np.zeros(_BINS)
-    for one in grains:
+    for one in analyses:
         large = (np.bincount(one.grain_ids.ravel()) > SPECK)[one.grain_ids] & (one.grain_ids > 0)
-        for axis in range(2):
-            angles = neighbour_disorientation(one.field, axis)
+        for axis, angles in one.angles.items():
             both = large & np.roll(large, -1, axis=axis)
             angles = angles[both & (angles > np.deg2rad(DEFAULT_THRESHOLD))]
             classes = np.where(np.isinf(angles), _BINS - 1, np.minimum(angles / _BIN, _BINS - 2)).astype(int)
@@ -225,7 +265,7 @@ def _texture_channels(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Pha
         of_phase = (phase_ids == i).astype(np.float64)
         terms = tuple(
             (n, k)
-            for n in degrees_up_to(phase.laue, 32)
+            for n in degrees_up_to(phase.laue, _TEXTURE_DEGREE)
             if n % 4 == 0
             for k in range(number_of_invariants(phase.laue, n))
         )
@@ -242,9 +282,9 @@ def _strew(
     rng: np.random.Generator,
 ) -> None:
     """Give a share of the voxels orientations and phases of the maps' specks; in place."""
-    noise, noise_phases = _pixels(grains, specks=True)
+    specks, their_phases = _pixels(grains, specks=True)
     voxels = np.flatnonzero(rng.random(phase_ids.size) < share)
-    if len(noise) and len(voxels):
-        drawn = rng.integers(len(noise), size=len(voxels))
-        quaternions.reshape(-1, 4)[voxels] = noise[drawn]
-        phase_ids.ravel()[voxels] = noise_phases[drawn]
+    if len(specks) and len(voxels):
+        drawn = rng.integers(len(specks), size=len(voxels))
+        quaternions.reshape(-1, 4)[voxels] = specks[drawn]
+        phase_ids.ravel()[voxels] = their_phases[drawn]

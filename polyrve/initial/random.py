@@ -1,4 +1,4 @@
-"""Random orientations to start from; other starts are in :mod:`polyrve.initial.polycrystal` and :mod:`polyrve.initial.exemplar_synthesis`."""
+"""The random initial field; see also :mod:`polyrve.initial.polycrystal`, :mod:`polyrve.initial.exemplar_synthesis`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from polyrve.crystallography import rotation
 def random_field(
     shape: tuple[int, int, int], number_of_phases: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Uncorrelated uniform orientations and phases.
+    """Draw uncorrelated, uniform orientations and phases.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (nz, ny, nx).
+    number_of_phases : int
+    rng : numpy.random.Generator
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""What a map or volume is, and what can be measured on it: fields, grains, sizes and shapes, places, synthetic specimens."""
+"""What a map or volume is, and what can be measured on it: fields, grains, sizes, shapes, places, specimens."""

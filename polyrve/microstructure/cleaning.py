@@ -217,7 +217,9 @@ def crop(field: _Field, start: Sequence[int], stop: Sequence[int]) -> _Field:
 
 
 def coarsen(field: _Field, spacing: Sequence[float]) -> _Field:
-    """Bring a field to larger cells without averaging over boundaries (:func:`polyrve.microstructure.resampling.resample`).
+    """Bring a field to larger cells without averaging over boundaries.
+
+    See :func:`polyrve.microstructure.resampling.resample`.
 
     Parameters
     ----------

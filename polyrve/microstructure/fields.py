@@ -530,8 +530,8 @@ class OrientationVolume(OrientationField):
     def section(self, axis: int | str, index: int | None = None) -> OrientationMap:
         """Return the planar section normal to an array axis.
 
-        The remaining axes keep their order, so a section normal to z is (y, x), to y (z, x) and to x (z, y). The
-        orientations stay in the volume's sample frame.
+        The remaining axes keep their order (:mod:`polyrve.microstructure.axes`). The orientations stay in the volume's
+        sample frame.
 
         Parameters
         ----------

@@ -147,6 +147,13 @@ class GrainMap(_GrainField):
     --------
     polyrve.segment : Cut an orientation map into grains.
     polyrve.read_grains : Read the grains of a file.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> grains = polyrve.segment(polyrve.data.load("scan"))
+    >>> grains.grain_ids.shape == grains.field.shape, grains.quaternions.shape == (grains.number_of_grains, 4)
+    (True, True)
     """
 
     field: OrientationMap
@@ -193,7 +200,18 @@ class GrainMap(_GrainField):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GrainVolume(_GrainField):
-    """A segmented orientation volume; attributes as in :class:`GrainMap`, arrays of shape (nz, ny, nx).
+    """A segmented orientation volume.
+
+    Attributes
+    ----------
+    field : OrientationVolume
+        The orientations; where the clean-up of :func:`segment` gave a point to another grain, that grain's.
+    grain_ids : ndarray, shape (nz, ny, nx), int32
+        1 ... N; 0 where no grain (not indexed).
+    quaternions : ndarray, shape (N, 4), float64
+        Mean orientation of grain i at row i - 1.
+    phase_ids : ndarray, shape (N,), int32
+        Phase of grain i at row i - 1, as in ``field.phase_ids``.
 
     See Also
     --------

@@ -19,13 +19,29 @@ from polyrve.backend import processors
 from polyrve.microstructure.axes import in_plane
 
 _CANDIDATES = 20
+"""Random positions, the roomiest of which a sphere takes: with 1 the centres are independent, with more they keep away
+from each other and cells become more alike in size; time grows in proportion.
+"""
+
 _PACKING = 0.3
+"""Volume of the spheres over that of the box, which sets how much radii weigh against distances.
+
+Dense enough that large spheres have large cells, loose enough that random positions still leave gaps (random sequential
+addition jams at 0.38); towards 0 the cells become those of Voronoi.
+"""
+
 _FAR, _REACH, _MOST_BRICKS = 1.2, 0.9, 16
+"""Distances, in cubic roots of the volume per centre, within which centres are looked for first, and bricks per side.
+
+They decide about time alone: where a nearest centre may lie farther away, all are looked at.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Tessellation:
-    """Cells of a periodic box, equiaxed once the box is shrunk along the elongation.
+    """Laguerre cells of a periodic box, equiaxed once the box is shrunk along the elongation.
+
+    Made by :func:`laguerre_tessellation`.
 
     With a fourth coordinate sqrt(max(r^2) - r_i^2) the power distance |x - c_i|^2 - r_i^2 is, up to a constant, a
     squared Euclidean distance: the cell of a point is its nearest neighbour among the centres, periodic in three
@@ -49,7 +65,7 @@ class Tessellation:
     stretch: np.ndarray
 
     def cells(self, coordinates: Sequence[np.ndarray]) -> np.ndarray:
-        """Cell of each point of a rectangular grid.
+        """Find the cell of each point of a rectangular grid.
 
         Parameters
         ----------
@@ -69,7 +85,7 @@ class Tessellation:
         return np.stack([values.reshape(plane.shape[:2]) for values in cells], axis=normal)
 
     def _cut(self, normal: int, height: float, points: np.ndarray) -> np.ndarray:
-        """Cells of points of a plane, shape (n, 3), their third coordinate 0; far centres are left out at first."""
+        """Find the cells of points of a plane, shape (n, 3), third coordinate 0; far centres are left out at first."""
         across = list(in_plane(normal))
         offset = np.abs(height - self.centres[:, normal]) % self.box[normal]
         offset = np.minimum(offset, self.box[normal] - offset)
@@ -97,7 +113,7 @@ def laguerre_tessellation(
     *,
     regular: bool = True,
 ) -> Tessellation:
-    """Laguerre cells that fill a periodic box.
+    """Draw Laguerre cells that fill a periodic box.
 
     Parameters
     ----------
@@ -114,6 +130,12 @@ def laguerre_tessellation(
     Returns
     -------
     Tessellation
+
+    Examples
+    --------
+    >>> made = laguerre_tessellation((8.0, 9.0, 10.0), (4.0, 4.0, 4.0), 0.3, np.random.default_rng(0))
+    >>> len(made.radii), made.cells(voxel_centres((8, 9, 10), (1.0, 1.0, 1.0))).shape
+    (21, (8, 9, 10))
     """
     size = np.cbrt(np.prod(lengths))
     stretch = np.array(lengths) / size
@@ -126,7 +148,7 @@ def laguerre_tessellation(
 
 
 def pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Centres of spheres in a periodic box, each at the roomiest of some random positions, large first.
+    """Place spheres in a periodic box, each at the roomiest of some random positions, large ones first.
 
     Bricks of the box list the spheres whose surfaces may lie within reach of points in them. Smaller gaps than the
     reach are found among these; where the roomiest position has a larger one, all spheres are looked at.
@@ -175,7 +197,7 @@ def pack(radii: np.ndarray, box: np.ndarray, rng: np.random.Generator) -> np.nda
 
 
 def _gaps(points: np.ndarray, centres: np.ndarray, radii: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Distances of n points, shape (3, n, 1), from the nearest of spheres, centres of shape (3, n or 1, m)."""
+    """Measure the distances of n points, shape (3, n, 1), from the nearest of spheres, centres (3, n or 1, m)."""
     distance = np.abs(points - centres)
     np.minimum(distance, box[:, None, None] - distance, out=distance)
     z, y, x = distance * distance
@@ -183,5 +205,5 @@ def _gaps(points: np.ndarray, centres: np.ndarray, radii: np.ndarray, box: np.nd
 
 
 def voxel_centres(shape: Sequence[int], spacing: Sequence[float]) -> list[np.ndarray]:
-    """Coordinates of the voxels of a box along each axis, um."""
+    """Return the coordinates of the voxels of a box along each axis, um."""
     return [(np.arange(n) + 0.5) * step for n, step in zip(shape, spacing, strict=True)]

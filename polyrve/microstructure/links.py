@@ -14,14 +14,18 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationField
 
 DEFAULT_THRESHOLD = 5.0
-"""Disorientation of a grain boundary, degrees."""
+"""Smallest disorientation of a boundary, degrees: EDAX's default and that of ASTM E2627; MTEX's is 10."""
 
 HOLE = 3
-"""Lines of points go on across holes of at most so many points."""
+"""Lines of points go on across holes of at most so many points.
+
+Points where two patterns overlap are seldom more. With 0 chords of a map with 2 % of holes come out 4 to 11 % short;
+with a larger number grains are joined through what may be a third one.
+"""
 
 
 def neighbour_disorientation(field: OrientationField, axis: int) -> np.ndarray:
-    """Disorientation between each point and the next along an array axis.
+    """Measure the disorientation of each point from the next along an array axis.
 
     Parameters
     ----------
@@ -34,6 +38,18 @@ def neighbour_disorientation(field: OrientationField, axis: int) -> np.ndarray:
     -------
     ndarray, shape (*field.shape), float64, rad
         Infinite between different phases; NaN where one of the two is not indexed or there is no next point.
+
+    See Also
+    --------
+    bridge_holes : The same along lines that go on across small holes.
+    polyrve.microstructure.map_analysis.analyse : Keeps them for all who ask.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen
+    >>> angles = neighbour_disorientation(make_specimen((4, 5, 6), seed=1).field.section(0, 0), 1)
+    >>> angles.shape
+    (5, 6)
     """
     ids, quaternions = (np.moveaxis(values, axis, 0) for values in (field.phase_ids, field.quaternions))
     angles = np.full(ids.shape, np.nan)
@@ -51,7 +67,7 @@ def bridge_holes(
     periodic: bool,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> dict[int, np.ndarray]:
-    """Disorientations along lines of points that go on across small holes.
+    """Measure disorientations along lines of points that go on across small holes.
 
     Where at most :data:`HOLE` points that are not indexed lie between two that are, the disorientation of these two
     stands in the middle of the hole and 0 at its other steps. Without it long chords are lost more often than short
@@ -67,7 +83,7 @@ def bridge_holes(
     periodic : bool
         Whether the next point after the last is the first.
     threshold : float, degrees
-        Of grain boundaries.
+        Smallest disorientation of a boundary.
 
     Returns
     -------
@@ -109,7 +125,7 @@ def bridge_holes(
 def _angles_between(
     q: np.ndarray, ids: np.ndarray, other_q: np.ndarray, other_ids: np.ndarray, phases: tuple[Phase, ...]
 ) -> np.ndarray:
-    """Disorientation of pairs of points; infinite between phases, NaN where one is not indexed."""
+    """Measure the disorientation of pairs of points; infinite between phases, NaN where one is not indexed."""
     angles = np.where((ids > 0) & (other_ids > 0), np.inf, np.nan)
     for phase_id, phase in enumerate(phases, start=1):
         pairs = (ids == phase_id) & (other_ids == phase_id)
@@ -133,6 +149,13 @@ def connect(links: Mapping[int, np.ndarray], points: np.ndarray) -> np.ndarray:
     -------
     ndarray, shape (*shape), int32
         1 ... N in the order of first points; 0 where no point.
+
+    Examples
+    --------
+    >>> points = np.array([[True, True, False], [True, True, True]])
+    >>> joined = np.array([[True, False, False], [False, True, False]])
+    >>> connect({1: joined}, points).tolist()
+    [[1, 1, 0], [2, 3, 3]]
     """
     last, whole = points.ndim - 1, points.all()
     begins = np.ones(points.shape, dtype=bool)

@@ -1,58 +1,76 @@
-"""Which map describes the sections normal to which axis, at which pixel size and up to which lag."""
+"""Which map describes the sections normal to which axis, at which pixel size and up to which lag.
+
+The axes of a map in a volume stand in :mod:`polyrve.microstructure.axes`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import resampling
-from polyrve.microstructure.axes import in_plane
-from polyrve.microstructure.cleaning import crop
+from polyrve.microstructure.axes import NORMALS, in_plane, volume_of_map
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 
-Maps = OrientationMap | Sequence[OrientationMap] | Mapping[str, OrientationMap]
-
-NORMALS: dict[str, int] = {"z": 0, "y": 1, "x": 2}
-"""Array axis of a volume by the name of the sample axis."""
-
-_SAMPLE_OF_MAP: dict[int, tuple[tuple[int, int, int], ...]] = {
-    0: ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    1: ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-    2: ((0, 0, 1), (1, 0, 0), (0, 1, 0)),
-}
-"""Matrices from map to sample coordinates. Rows of a map run along the first remaining array axis of the volume and
-columns along the second: normal to z they are (y, x), to y (z, x) and to x (z, y)."""
+Maps = OrientationMap | Sequence[OrientationMap] | Mapping[str, OrientationMap] | Mapping[int, MapAnalysis]
+"""Maps as :func:`by_normal` takes them."""
 
 _LARGEST_LAG = 16
+"""Largest lag in voxels where none is asked for.
+
+That of arXiv 2605.14898. Correlations of grains of 8 voxels have decayed there; with a larger lag each descriptor takes
+time and memory that grow with its square.
+"""
 
 
 def by_normal(maps: Maps) -> dict[int, OrientationMap]:
-    """Maps by the array axis that they are normal to, all in one sample frame.
+    """Place maps: find the array axis that each is normal to, and turn all into one sample frame.
 
     Parameters
     ----------
     maps : OrientationMap, sequence of three, or mapping
-        One map stands for all three axes (:func:`around`: for two); its frame is the sample frame. Three maps are
+        One map stands for all three axes (:func:`axisymmetric`: for two); its frame is the sample frame. Three maps are
         normal to x, y and z; a mapping names the normals ``"x"``, ``"y"``, ``"z"``. Each is then given in its own
-        frame, x along its columns and y down its rows: normal to x those are y and z of the sample, normal to y they
-        are x and z, normal to z x and y.
+        frame, as :mod:`polyrve.microstructure.axes` tells it. Analyses by array axis, as from :func:`analyse_maps`,
+        have been placed.
 
     Returns
     -------
     dict of int to OrientationMap
+        By array axis, 0, 1, 2 for maps normal to z, y, x.
 
     Raises
     ------
     ValueError
         If these are no maps, a normal is unknown, or the number of maps is neither one nor three.
+
+    See Also
+    --------
+    analyse_maps : The same maps, each analysed once.
+    axisymmetric : One longitudinal section for both normals across an axis.
+    polyrve.microstructure.instrument.simulate_scan : A section in its own frame.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> specimen = make_specimen((10, 12, 14), grain_size=5.0, seed=1)
+    >>> rolling, normal = simulate_scan(specimen, axis=2, index=3), simulate_scan(specimen, axis=0, index=3)
+    >>> {axis: field.shape for axis, field in by_normal({"x": rolling, "z": normal}).items()}
+    {2: (10, 12), 0: (12, 14)}
+    >>> list(by_normal(normal))
+    [0, 1, 2]
     """
     if isinstance(maps, OrientationMap):
         return dict.fromkeys(range(3), maps)
     if isinstance(maps, Mapping):
+        if analysed := _analysed(maps):
+            return {normal: one.field for normal, one in analysed.items()}
         named = dict(maps)
         if not named or not set(named) <= set(NORMALS):
             raise ValueError(f"maps: expected normals out of x, y, z; got {', '.join(map(repr, named)) or 'none'}")
@@ -71,24 +89,69 @@ def by_normal(maps: Maps) -> dict[int, OrientationMap]:
     for name, field in named.items():
         if not isinstance(field, OrientationMap):
             raise ValueError(f"map normal to {name}: expected an OrientationMap; got {type(field).__name__}")
-        axis = NORMALS[name]
-        map_of_sample = rotation.from_matrix(np.array(_SAMPLE_OF_MAP[axis], dtype=np.float64).T)
-        sections[axis] = field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample))
+        normal = NORMALS[str(name)]
+        map_of_sample = rotation.from_matrix(volume_of_map(normal).T)
+        sections[normal] = field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample))
     return sections
 
 
-def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
-    """A longitudinal section as the maps of both normals across the axis that the material is alike around.
+def analyse_maps(maps: Maps, threshold: float = DEFAULT_THRESHOLD) -> dict[int, MapAnalysis]:
+    """Place maps and begin their analysis, which a reconstruction and a validation of its volume then share.
 
-    One map then shows all three directions of a wire, an extruded rod or a build: given for all three normals, grains
-    that are long along one axis of the map cannot be shown by any volume.
+    Parameters
+    ----------
+    maps : OrientationMap, sequence of three, or mapping
+        As for :func:`by_normal`.
+    threshold : float, degrees
+        Smallest disorientation of a boundary.
+
+    Returns
+    -------
+    dict of int to MapAnalysis
+        By array axis; one analysis for each map, however many normals it stands for.
+
+    Raises
+    ------
+    ValueError
+        As :func:`by_normal` does.
+
+    See Also
+    --------
+    polyrve.microstructure.map_analysis.analyse : One map or volume.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> scan = simulate_scan(make_specimen((8, 30, 36), grain_size=8.0, seed=1), seed=1)
+    >>> found = analyse_maps(scan)
+    >>> found[0] is found[1] is found[2]
+    True
+    >>> analyse_maps(found)[0] is found[0]
+    True
+    """
+    if isinstance(maps, Mapping) and (analysed := _analysed(maps)):
+        return analyse_all(analysed, threshold)
+    return analyse_all(by_normal(maps), threshold)
+
+
+def _analysed(maps: Mapping[Any, Any]) -> dict[int, MapAnalysis]:
+    """Return analyses that have been placed, or nothing where these are maps."""
+    placed = all(normal in range(3) and isinstance(one, MapAnalysis) for normal, one in maps.items())
+    return dict(maps) if placed else {}
+
+
+def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
+    """Let a longitudinal section of an axisymmetric material stand for both normals across the symmetry axis.
+
+    One map then shows all three directions of a wire, an extruded rod or a build. Given for all three normals, grains
+    that are long along one axis of the map could not be shown by any volume.
 
     Parameters
     ----------
     field : OrientationMap
-        Normal to z; the axis lies in it.
+        Normal to z; the symmetry axis lies in it.
     axis : str
-        ``"x"``, along its rows, or ``"y"``, down its columns.
+        The symmetry axis: ``"x"``, along its rows, or ``"y"``, down its columns.
 
     Returns
     -------
@@ -99,6 +162,19 @@ def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
     ------
     ValueError
         If the axis is neither.
+
+    See Also
+    --------
+    by_normal : Takes what is returned.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> scan = simulate_scan(make_specimen((8, 30, 36), grain_size=5.0, elongation=(1, 1, 3), seed=1))
+    >>> {normal: field.shape for normal, field in axisymmetric(scan, "x").items()}
+    {'z': (30, 36), 'y': (30, 36)}
+    >>> {normal: field.shape for normal, field in axisymmetric(scan, "y").items()}
+    {'z': (30, 36), 'x': (36, 30)}
     """
     if axis not in ("x", "y"):
         raise ValueError(f"axis: expected x or y, an axis within the map; got {axis!r}")
@@ -106,7 +182,7 @@ def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
 
 
 def _quarter_turn(field: OrientationMap) -> OrientationMap:
-    """The map with its y direction along the rows, in a frame turned with it."""
+    """Turn a map so that its y runs along the rows, in a frame that is turned with it."""
     old_of_new = rotation.from_matrix(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
     return field.evolve(
         quaternions=np.rot90(rotation.multiply(field.quaternions, old_of_new)),
@@ -117,35 +193,17 @@ def _quarter_turn(field: OrientationMap) -> OrientationMap:
     )
 
 
-def elongation(field: OrientationMap) -> float:
-    """Mean distance of boundaries along y over that along x; NaN where there are none along either.
+def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
+    """Return the phases that all maps share.
 
     Parameters
     ----------
-    field : OrientationMap
-        Of large maps the middle 500 x 500 points count.
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
 
     Returns
     -------
-    float
-    """
-    part = central_part(field)
-    rates = []
-    for axis, step in enumerate(field.spacing):
-        angles = neighbour_disorientation(part, axis)
-        angles = angles[~np.isnan(angles)]
-        rates.append((angles > np.deg2rad(DEFAULT_THRESHOLD)).mean() / step if len(angles) else 0.0)
-    return float(rates[1] / rates[0]) if min(rates) > 0.0 else float("nan")
-
-
-def central_part(field: OrientationMap) -> OrientationMap:
-    """The middle 500 x 500 points of a map, which tell its grains' sizes well enough, or all of a smaller one."""
-    start = [max(0, (n - 500) // 2) for n in field.shape]
-    return crop(field, start, [min(a + 500, n) for a, n in zip(start, field.shape, strict=True)])
-
-
-def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
-    """The phases that all maps share.
+    tuple of Phase
 
     Raises
     ------
@@ -177,7 +235,18 @@ def common_phases(sections: Mapping[int, OrientationMap]) -> tuple[Phase, ...]:
 
 
 def steps_along(sections: Mapping[int, OrientationMap]) -> dict[int, list[float]]:
-    """The maps' steps in um along each array axis of a volume; none along an axis that no map has."""
+    """Return the maps' steps along each array axis of a volume.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+
+    Returns
+    -------
+    dict of int to list of float, um
+        None along an axis that no map has.
+    """
     found: dict[int, list[float]] = {0: [], 1: [], 2: []}
     for normal, field in sections.items():
         for axis, step in zip(in_plane(normal), field.spacing, strict=True):
@@ -186,10 +255,20 @@ def steps_along(sections: Mapping[int, OrientationMap]) -> dict[int, list[float]
 
 
 def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, float]:
-    """Voxel size (dz, dy, dx) in um that the maps' steps give.
+    """Choose the voxel size by the maps' steps.
 
     Maps of the same two steps, as one map that stands for several normals, give cubes of the larger step. Others give
     the steps along their axes, and an axis that no map has takes the largest one.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+
+    Returns
+    -------
+    tuple of float, um
+        (dz, dy, dx).
 
     Raises
     ------
@@ -211,7 +290,23 @@ def voxel_size(sections: Mapping[int, OrientationMap]) -> tuple[float, float, fl
 
 
 def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> dict[int, OrientationMap]:
-    """The maps resampled to the voxels' size, orientation-aware; see :func:`polyrve.microstructure.resampling.resample`."""
+    """Resample maps to the size of the voxels, each once.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap
+        By the array axis that they are normal to.
+    spacing : sequence of float, um
+        (dz, dy, dx).
+
+    Returns
+    -------
+    dict of int to OrientationMap
+
+    See Also
+    --------
+    polyrve.microstructure.resampling.resample : How orientations are chosen.
+    """
     done: dict[tuple[int, tuple[float, ...]], OrientationMap] = {}
     resampled = {}
     for normal, field in sections.items():
@@ -223,7 +318,7 @@ def at_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[floa
 
 
 def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], asked: int | None = None) -> int:
-    """Largest lag that maps and volume have room for, in voxels.
+    """Return the largest lag that maps and volume have room for.
 
     Parameters
     ----------
@@ -233,6 +328,11 @@ def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], as
         (nz, ny, nx).
     asked : int, optional
         Lag that must fit; by default the largest up to 16.
+
+    Returns
+    -------
+    int
+        In voxels.
 
     Raises
     ------
@@ -246,7 +346,7 @@ def largest_lag(sections: Mapping[int, OrientationMap], shape: Sequence[int], as
     if room < 2 or (asked is not None and asked > room):
         what = f"lags up to {asked}" if asked is not None else "lags up to at least 2"
         raise ValueError(
-            f"largest_lag: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} and, "
-            f"normal to {'zyx'[normal]}, a map of {smallest.shape} at the voxels' size"
+            f"largest_lag: expected {what} voxels to fit twice into volume and map; got a volume of {tuple(shape)} "
+            f"and, normal to {'zyx'[normal]}, a map of {smallest.shape} at the voxels' size"
         )
     return min(room, _LARGEST_LAG) if asked is None else asked

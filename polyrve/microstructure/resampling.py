@@ -1,7 +1,8 @@
 """Changes of resolution that respect crystal symmetry: coarsening, and refinement by repetition.
 
-Orientations are never interpolated or averaged: a coarse cell takes the orientation of one of its points, out of the
-grain that most of them belong to, so that boundaries stay sharp and the scatter within grains stays as measured.
+Orientations are never interpolated or averaged: a coarse point takes the orientation of one of the fine points within
+it, out of the grain that most of them belong to, so that boundaries stay sharp and the scatter within grains stays as
+measured.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import numpy as np
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import symmetry_operations
 from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
 
 _Field = TypeVar("_Field", bound=OrientationField)
-_SAME_GRAIN = np.deg2rad(5.0)
+_SAME_GRAIN = np.deg2rad(DEFAULT_THRESHOLD)
+_BLOCK = 2_000_000
+"""Angles between points that are formed at once; more take more memory and no less time."""
 
 
 def resample(field: _Field, spacing: Sequence[float]) -> _Field:
-    """A field on cells of another size.
+    """Bring a field to another point distance.
 
-    Larger cells hold the majority phase of their points and the orientation of the first point that shares it with
-    most others, to within 5 degrees. Smaller cells repeat the nearest point. Properties are dropped.
+    A coarser point holds the majority phase of the points within it, and the orientation of the first of them that
+    shares it with most others, to within 5 degrees. Finer points repeat the nearest one. Properties are dropped.
 
     Parameters
     ----------
@@ -34,12 +38,24 @@ def resample(field: _Field, spacing: Sequence[float]) -> _Field:
     Returns
     -------
     OrientationMap or OrientationVolume
-        Cells that the field covers; a remainder at the far end of an axis is left out.
+        As many points as the field covers; a remainder at the far end of an axis is left out.
 
     Raises
     ------
     ValueError
         If the new spacing is not positive, or larger than the field.
+
+    See Also
+    --------
+    polyrve.microstructure.cleaning.coarsen : The same as a recorded step of cleaning.
+    refine : Repetition alone.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen
+    >>> section = make_specimen((4, 12, 15), grain_size=5.0, seed=1).field.section(0, 0)
+    >>> resample(section, (2.0, 3.0)).shape
+    (6, 5)
     """
     members = []
     for n, old, new in zip(field.shape, field.spacing, spacing, strict=True):
@@ -48,11 +64,11 @@ def resample(field: _Field, spacing: Sequence[float]) -> _Field:
         ratio = new / old
         if abs(ratio - round(ratio)) < 1e-6 * ratio:
             ratio = float(round(ratio))
-        cells = int(n / ratio + 1e-9)
-        if cells < 1:
-            raise ValueError(f"spacing: expected cells smaller than the field of {n * old:.6g} um; got {new:.6g} um")
+        number = int(n / ratio + 1e-9)
+        if number < 1:
+            raise ValueError(f"spacing: expected at most the field's extent of {n * old:.6g} um; got {new:.6g} um")
         centres = (np.arange(n) + 0.5) / ratio
-        rows = [np.flatnonzero(np.floor(centres) == i) for i in range(cells)]
+        rows = [np.flatnonzero(np.floor(centres) == i) for i in range(number)]
         rows = [row if len(row) else np.array([min(int((i + 0.5) * ratio), n - 1)]) for i, row in enumerate(rows)]
         width = max(len(row) for row in rows)
         members.append(np.array([[*row, *[-1] * (width - len(row))] for row in rows]))
@@ -69,8 +85,8 @@ def resample(field: _Field, spacing: Sequence[float]) -> _Field:
     means = np.zeros((len(flat), 4))
     means[:, 0] = 1.0
     for i, record in enumerate(field.phases, start=1):
-        cells_of_phase = np.flatnonzero(phase == i)
-        for block in np.array_split(cells_of_phase, max(1, cells_of_phase.size * flat.shape[1] ** 2 // 2_000_000)):
+        of_phase = np.flatnonzero(phase == i)
+        for block in np.array_split(of_phase, max(1, of_phase.size * flat.shape[1] ** 2 // _BLOCK)):
             if block.size:
                 means[block] = _shared_orientation(
                     quaternions[flat[block]], phase_ids[block] == i, symmetry_operations(record.laue)
@@ -85,7 +101,7 @@ def resample(field: _Field, spacing: Sequence[float]) -> _Field:
 
 
 def refine(quaternions: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Values of each cell repeated onto a finer grid of the same extent.
+    """Repeat the values of voxels onto a finer grid of the same extent.
 
     Parameters
     ----------
@@ -97,6 +113,15 @@ def refine(quaternions: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     -------
     ndarray, shape (*shape, ...)
         Themselves where there is nothing to repeat.
+
+    See Also
+    --------
+    levels : The grids that are refined one after the other.
+
+    Examples
+    --------
+    >>> refine(np.array([[[1, 2]]]), (1, 1, 4)).tolist()
+    [[[1, 1, 2, 2]]]
     """
     for axis, n in enumerate(shape):
         old = quaternions.shape[axis]
@@ -108,7 +133,27 @@ def refine(quaternions: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def levels(shape: tuple[int, int, int], count: int, smallest: int = 16) -> list[tuple[int, int, int]]:
-    """Shapes from coarse to fine, each half of the next, none below a smallest size."""
+    """Return the shapes of grids from coarse to fine, each half of the next.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (nz, ny, nx) of the finest.
+    count : int
+        The most there can be.
+    smallest : int
+        Voxels that each grid has at least along an axis; coarser ones resolve no grain of usual size.
+
+    Returns
+    -------
+    list of tuple of int
+        Fewer than `count` where a shape cannot be halved.
+
+    Examples
+    --------
+    >>> levels((1, 64, 96), 3)
+    [(1, 16, 24), (1, 32, 48), (1, 64, 96)]
+    """
     shapes = [shape]
     while len(shapes) < count:
         finer = shapes[0]
@@ -128,7 +173,7 @@ def _majority(phase_ids: np.ndarray, count: int) -> np.ndarray:
 
 
 def _shared_orientation(q: np.ndarray, valid: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
-    """First member of the largest set of like orientations in each row; q is (n, k, 4), valid (n, k)."""
+    """Return the first member of the largest set of like orientations in each row; q is (n, k, 4), valid (n, k)."""
     if q.shape[1] == 1:
         return q[:, 0]
     angles = rotation.disorientation_angle(q[:, :, None], q[:, None, :], symmetry)

@@ -129,7 +129,30 @@ def segment(
         "removed_share": float(points[removed].sum() / max(indexed.sum(), 1)),
         "filled_share": float((field.indexed & ~indexed).mean()),
     }
-    field = field.evolve(provenance={**field.provenance, "segmentation": record})
+    return labelled(field.evolve(provenance={**field.provenance, "segmentation": record}), grain_ids)
+
+
+@overload
+def labelled(field: OrientationMap, grain_ids: np.ndarray) -> GrainMap: ...
+
+
+@overload
+def labelled(field: OrientationVolume, grain_ids: np.ndarray) -> GrainVolume: ...
+
+
+def labelled(field: OrientationMap | OrientationVolume, grain_ids: np.ndarray) -> GrainMap | GrainVolume:
+    """Put an orientation field and the labels of its grains together, with their phases and mean orientations.
+
+    Parameters
+    ----------
+    field : OrientationMap or OrientationVolume
+    grain_ids : ndarray, shape (*field.shape), int32
+        1 ... N, each within one phase; 0 where no grain.
+
+    Returns
+    -------
+    GrainMap or GrainVolume
+    """
     ids, starts = np.unique(grain_ids, return_index=True)
     grain_phases = field.phase_ids.ravel()[starts[ids > 0]]
     inside = grain_ids > 0

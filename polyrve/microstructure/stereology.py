@@ -19,23 +19,59 @@ import numpy as np
 
 from polyrve.microstructure.grain_properties import moments, unwrapped_points
 
+Chords = tuple[np.ndarray, np.ndarray]
+"""Lengths in um and weights of the chords along one axis."""
+
 SPECK = 2
-"""Grains of at most so many points are specks: noise, or slivers that a section cuts off."""
+"""Grains of at most so many points are specks: measuring noise, or slivers that a section cuts off.
+
+Two points have no shape and one direction. With 1, pairs of misindexed points count as grains; a larger number takes
+small grains for noise.
+"""
 
 SHAPED = 10
-"""Grains of at least so many points have a shape."""
+"""Grains of at least so many points have a shape.
+
+Discs of 10 points come out with aspect ratios of 1.18 on average, those of 5 points with 1.26, up to 1.55. With a
+smaller number aspect ratios tell how grains fall on the pixels; with a larger one fewer grains are left to compare.
+"""
 
 
 def count_grains(grain_ids: np.ndarray, min_points: int = SPECK + 1) -> int:
-    """Number of grains of at least so many points, by default all but specks.
+    """Count the grains of at least some number of points.
 
     Parameters
     ----------
     grain_ids : ndarray of int
         0 where a point is in no grain.
     min_points : int
+        By default all grains count but specks.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_grains(np.array([[1, 1, 1, 2, 0]]))
+    1
     """
     return int((np.bincount(grain_ids.ravel(), minlength=1)[1:] >= min_points).sum())
+
+
+def speck_share(points: np.ndarray) -> float:
+    """Return the share of the points that lie in specks.
+
+    Parameters
+    ----------
+    points : ndarray, shape (N,), int
+        Number of points of each grain.
+
+    Returns
+    -------
+    float
+    """
+    return float(points[points <= SPECK].sum() / max(points.sum(), 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +81,8 @@ class GrainShapes:
     Attributes
     ----------
     points : ndarray, shape (N,), int64
+    size : ndarray, shape (N,), um^d
+        Area, or volume where a section has three axes.
     aspect_ratio : ndarray, shape (N,)
         Longest over shortest axis of the ellipse (ellipsoid) with the grain's second moments.
     weight : ndarray, shape (N,)
@@ -52,12 +90,13 @@ class GrainShapes:
     """
 
     points: np.ndarray
+    size: np.ndarray
     aspect_ratio: np.ndarray
     weight: np.ndarray
 
 
 def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> GrainShapes:
-    """Sizes and shapes of the grains of a stack of sections.
+    """Measure the sizes and shapes of the grains of a stack of sections.
 
     Parameters
     ----------
@@ -86,8 +125,10 @@ def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool
             weight *= np.divide(1.0, chance, out=np.zeros(number), where=chance > 0)
     _, covariance = moments(where, grain_ids[inside], tuple(spacing))
     lengths = np.sqrt(np.linalg.eigvalsh(covariance))
+    points = np.bincount(grain_ids.ravel(), minlength=number + 1)[1:]
     return GrainShapes(
-        points=np.bincount(grain_ids.ravel(), minlength=number + 1)[1:],
+        points=points,
+        size=points * float(np.prod(spacing)),
         aspect_ratio=lengths[:, -1] / lengths[:, 0] if number else np.zeros(0),
         weight=weight,
     )
@@ -95,8 +136,8 @@ def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool
 
 def chords(
     joined: Mapping[int, np.ndarray], known: Mapping[int, np.ndarray], spacing: Sequence[float], periodic: bool
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Chords between boundaries along each axis of a stack of sections.
+) -> list[Chords]:
+    """Measure the chords between boundaries along each axis of a stack of sections.
 
     Parameters
     ----------
@@ -138,7 +179,24 @@ def chords(
 def kolmogorov_smirnov(
     first: np.ndarray, second: np.ndarray, first_weights: np.ndarray, second_weights: np.ndarray
 ) -> float:
-    """Largest difference of two weighted cumulative distributions; NaN where one is empty."""
+    """Return the largest difference of two weighted cumulative distributions.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n,), (m,)
+        Values; those that differ by less than 1e-9 of the largest count as one.
+    first_weights, second_weights : ndarray, shape (n,), (m,)
+
+    Returns
+    -------
+    float
+        0 ... 1; NaN where the weights of one side add up to 0.
+
+    Examples
+    --------
+    >>> kolmogorov_smirnov(np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.ones(2), np.array([3.0, 1.0]))
+    0.25
+    """
     if not first_weights.sum() or not second_weights.sum():
         return np.nan
     values = np.concatenate([first, second])
@@ -150,22 +208,39 @@ def kolmogorov_smirnov(
 
 
 QUANTILE = 0.95
-"""A section is like a map if so large a share of the map's own windows are not more like it."""
+"""A section is like a map if it is no farther from it than this share of the map's own windows.
 
-_LARGEST, _FEWEST_POINTS = 0.7, 4
+A convention: one right volume in twenty fails a metric. With 0.99 more wrong ones pass.
+"""
+
+_LARGEST = 0.7
+"""Windows fill at most this share of each side of a map, half of its area.
+
+Larger windows hold nearly all of the map, so that they cannot differ from it and limits shrink towards 0; smaller ones
+hold fewer grains than the sections that they stand for, and limits widen.
+"""
+
+_FEWEST_POINTS = 4
+"""Windows have at least so many points along a side; with fewer no correlation is told."""
 
 
 def window_shape(section: Sequence[int], reference: Sequence[int]) -> tuple[int, ...]:
-    """Points of the windows that stand for a section, which may fill most of each side of the reference at most.
+    """Return the shape of the windows of a map that stand for a section.
 
     Parameters
     ----------
     section, reference : sequence of int
-        Points along each side.
+        Points along each side of the section, and of the map.
 
     Returns
     -------
     tuple of int
+        That of the section, but at most 0.7 of each side of the map.
+
+    Examples
+    --------
+    >>> window_shape((64, 64), (200, 80))
+    (64, 56)
     """
     sides = zip(section, reference, strict=True)
     return tuple(min(n, max(_FEWEST_POINTS, int(_LARGEST * whole))) for n, whole in sides)

@@ -89,7 +89,7 @@ def make_specimen(
     twin_normal: tuple[float, float, float] = (1.0, 1.0, 1.0),
     seed: int = 0,
 ) -> GrainVolume:
-    """A periodic polycrystal of Laguerre cells.
+    """Make a specimen whose truth is known: a periodic polycrystal of Laguerre cells.
 
     Parameters
     ----------
@@ -129,6 +129,11 @@ def make_specimen(
     ------
     ValueError
         If an argument is out of its range.
+
+    See Also
+    --------
+    polyrve.microstructure.instrument.simulate_scan : A section of it as an instrument would measure it.
+    polyrve.validation.validate : Compares a volume with it.
 
     Examples
     --------
@@ -259,7 +264,7 @@ def _insert_twins(
     normal: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lamellae of 15 to 35 % of the cell's diameter near its centre; they divide the rest of it in two."""
+    """Insert lamellae of 15 to 35 % of the cell's diameter near its centre, which divide the rest of it in two."""
     number = len(centres)
     box = np.array(cells.shape) * spacing
     axes = [(np.arange(n) + 0.5) * d for n, d in zip(cells.shape, spacing, strict=True)]
@@ -289,7 +294,7 @@ def _insert_twins(
 def _scatter(
     cells: np.ndarray, spacing: np.ndarray, level: float, length: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Rotation vectors from the grain's orientation, shape (*shape, 3), in rad; mean zero in each grain."""
+    """Draw rotation vectors from the grain's orientation, shape (*shape, 3), rad, of mean zero in each grain."""
     white = rng.standard_normal((3, *cells.shape))
     smooth = np.stack([ndimage.gaussian_filter(w, length / spacing, mode="wrap") for w in white])
     smooth = _without_mean(smooth, cells)

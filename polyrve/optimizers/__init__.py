@@ -1,7 +1,7 @@
 """Minimisation of a loss over a field: one call, several methods.
 
-The default, L-BFGS, and Barzilai-Borwein keep the field on its device; the first-order methods are Keras',
-the last three SciPy's, which work in float64 on the host.
+L-BFGS, the default, and Barzilai-Borwein keep the field on its device. The first-order methods are those of Keras, the
+last three those of SciPy, which work in float64 on the host.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.barzilai_borwein import barzilai_borwein
 from polyrve.optimizers.evaluation import Evaluation, Objective, evaluation
 from polyrve.optimizers.first_order import first_order
@@ -94,16 +94,29 @@ def minimize(
     Raises
     ------
     ValueError
-        If the method is unknown, the start, or the loss or its gradient there is not finite, the loss does not depend
-        on the position, a limit is out of its range, or the state is of another method.
+        If the method is unknown, if the start, or the loss or its gradient there, is not finite, if the loss does not
+        depend on the position, if a limit is out of its range, or if the state is of another method.
     TypeError
         If the objective is neither of the two forms, or the method does not have an option.
+
+    See Also
+    --------
+    METHODS : The methods by name.
+    Status : Why a minimisation ended.
 
     Examples
     --------
     >>> minimum = minimize(lambda x: tf.reduce_sum((x - 2.0) ** 2), tf.zeros([3, 4]))
     >>> minimum.value, minimum.status.converged
     (0.0, True)
+
+    A run that was stopped goes on from its state:
+
+    >>> saved = []
+    >>> steep = lambda x: tf.reduce_sum((x - 2.0) ** 4)
+    >>> stopped = minimize(steep, tf.zeros([3, 4]), callback=lambda it: saved.append(it.state()) or it.iteration == 2)
+    >>> stopped.status.name, len(minimize(steep, state=saved[-1], max_iterations=5).history)
+    ('CALLBACK', 6)
     """
     if method not in METHODS:
         raise ValueError(f"method: expected one of {', '.join(METHODS)}; got {method!r}")

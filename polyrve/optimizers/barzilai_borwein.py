@@ -14,8 +14,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.result import State, Status, Watch
@@ -33,7 +33,7 @@ def barzilai_borwein(
     switch: float = 0.15,
     max_trials: int = 20,
 ) -> Status:
-    """Minimise by gradient steps of Barzilai and Borwein's lengths.
+    """Minimise by gradient steps of Barzilai and Borwein's lengths [1]_.
 
     Parameters
     ----------
@@ -45,13 +45,14 @@ def barzilai_borwein(
     first_step : float, optional
         Euclidean length of the first step; by default 1, or 1 % of the start's norm where that is more.
     remembered : int
-        A step has to stay below the largest of so many last losses [2]_.
+        A step has to stay below the largest of so many last losses; 10 is the M of [2]_.
     decrease : float
-        Armijo's constant.
+        Armijo's constant; 1e-4 is the gamma of [2]_.
     switch : float
-        The short step is taken where it is below so much of the long one [3]_.
+        The short step is taken where it is below so much of the long one, the kappa of [3]_; a smaller one takes it
+        less often.
     max_trials : int
-        Evaluations per iteration at most.
+        Evaluations per iteration at most; each cuts the step to a half or less, so that 20 reach a millionth of it.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import tensorflow as tf
+from polyrve.backend.tensorflow import tf
 
 
 class Evaluation(NamedTuple):
@@ -33,7 +33,7 @@ class Objective(Protocol):
     """
 
     def value_and_gradient(self, position: tf.Tensor) -> tuple:
-        """The loss and its gradient, ``(value, gradient)`` or ``(value, gradient, terms)``.
+        """Return the loss and its gradient, ``(value, gradient)`` or ``(value, gradient, terms)``.
 
         Parameters
         ----------
@@ -51,7 +51,7 @@ class Objective(Protocol):
 
 
 def evaluation(objective: Objective | Callable[[tf.Tensor], Any]) -> Callable[[tf.Tensor], Evaluation]:
-    """One form for every objective.
+    """Return an objective in the form that all methods evaluate.
 
     Parameters
     ----------
@@ -69,6 +69,12 @@ def evaluation(objective: Objective | Callable[[tf.Tensor], Any]) -> Callable[[t
     ------
     TypeError
         If the objective is neither.
+
+    Examples
+    --------
+    >>> found = evaluation(lambda x: tf.reduce_sum(x**2))(tf.constant([1.0, 2.0]))
+    >>> float(found.value), found.gradient.numpy().tolist()
+    (5.0, [2.0, 4.0])
     """
     if not isinstance(objective, Objective) and not callable(objective):
         raise TypeError(

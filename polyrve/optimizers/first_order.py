@@ -1,4 +1,4 @@
-"""Adam, Adamax, Adagrad, RMSprop and SGD of Keras."""
+"""Adam, Adamax, Adagrad, RMSprop and SGD of Keras, https://keras.io/api/optimizers/."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.result import State, Status, Watch
@@ -16,8 +16,9 @@ from polyrve.optimizers.result import State, Status, Watch
 LEARNING_RATES: dict[str, float | None] = {
     "Adam": 0.01, "Adamax": 0.02, "Adagrad": 0.1, "RMSprop": 0.005, "SGD": None,
 }  # fmt: skip
-"""Default learning rates, for positions whose components are of order one. The step of SGD alone scales with
-the gradient: its default makes the first step change the position by 1 % of its norm."""
+"""Default learning rates, for positions whose components are of order one: steps of about a hundredth, like the first
+step of L-BFGS. Adagrad's steps shrink as it goes on and begin larger. The step of SGD alone scales with the gradient;
+its default makes the first step change the position by 1 % of its norm."""
 
 
 def first_order(

@@ -3,8 +3,8 @@
 Fields never leave the device. An evaluation sends the loss, a slope, a norm and the terms to the host, at once; an
 iteration further 2 m inner products, from which the host finds the weights of the next search direction.
 
-The pairs of steps and gradient differences, and the direction that they give, are those of
-:mod:`polyrve.optimizers.lbfgs_history`. For a field of orientations the initial matrix has a scale per spatial frequency
+:mod:`polyrve.optimizers.lbfgs_history` keeps the pairs of steps and gradient differences and finds the direction. For a
+field of orientations the initial matrix has a scale per spatial frequency
 (:mod:`polyrve.optimizers.spectral_preconditioner`).
 
 References
@@ -18,9 +18,10 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.device import current
 from polyrve.backend.memory import give_back
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot, from_blocks, to_blocks
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.lbfgs_history import FEWEST, Pairs, default_memory, kept_precision
@@ -56,7 +57,7 @@ def lbfgs(
     first_step : float, optional
         Euclidean length of the first trial step; by default 1, or 1 % of the start's norm where that is more.
     decrease, curvature : float
-        c1 and c2 of the strong Wolfe conditions.
+        c1 and c2 of the strong Wolfe conditions, see :func:`polyrve.optimizers.line_search.strong_wolfe`.
     max_trials : int
         Evaluations per iteration at most.
     orientations : bool
@@ -94,7 +95,7 @@ def lbfgs(
     else:
         position, gradient = to_blocks(start), to_blocks(tf.constant(state["gradient"]))
         value, square, terms = watch.values[-1], float(state["square"]), state["history/terms"][-1]
-    pairs = Pairs(position, memory, kept, state)
+    pairs = Pairs(position, memory, kept, state, current())
 
     def export() -> dict[str, np.ndarray]:
         return {
@@ -155,7 +156,7 @@ def lbfgs(
 
 
 def _measured(found: Evaluation, direction: tf.Tensor) -> tuple[tf.Tensor, float, float, float, np.ndarray]:
-    """The gradient as rows, the loss, its slope along a direction, the gradient's square and the terms."""
+    """Return the gradient as rows, the loss, its slope along a direction, the gradient's square and the terms."""
     gradient, numbers = _measure(*found, direction)
     value, slope, square, *_ = host = numbers.numpy()
     return gradient, float(value), float(slope), float(square), host[3:]
@@ -165,6 +166,6 @@ def _measured(found: Evaluation, direction: tf.Tensor) -> tuple[tf.Tensor, float
 def _measure(
     value: tf.Tensor, gradient: tf.Tensor, terms: tf.Tensor, direction: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The gradient as rows, and all numbers in one array, which is read at once."""
+    """Return the gradient as rows, and all numbers in one array, which is read at once."""
     rows = to_blocks(gradient)
     return rows, tf.concat([tf.stack([value, dot(rows, direction), dot(rows, rows)]), terms], 0)

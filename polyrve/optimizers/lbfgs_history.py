@@ -25,32 +25,41 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.device import has_gpu
+from polyrve.backend.strategy import Strategy
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.blocks import dot
 from polyrve.optimizers.result import State
 
 FEWEST = 10
+"""Pairs kept at the least; twice as many end within a few per cent of the same loss (``docs/studies.md``)."""
 _HISTORY, _MOST = 2**24, 20
+"""Bytes of a history that are few beside the 500 MB of the program itself, and pairs kept at the most."""
 
 
 def default_memory(unknowns: int, size: int = 4) -> int:
-    """Pairs that L-BFGS keeps for a field of orientations: as many as 16 MiB hold, but at least 10 and at most 20.
-
-    A map of 128 x 128 orientations gets 20, one of 512 x 512 gets 10.
+    """Return how many pairs L-BFGS keeps for a field of orientations: what 16 MiB hold, but 10 to 20.
 
     Parameters
     ----------
     unknowns : int
-    size : int
-        Bytes of each.
+    size : int, byte
+        Size of each.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> default_memory(4 * 128**2), default_memory(4 * 512**2)
+    (20, 10)
     """
     return min(max(_HISTORY // (2 * unknowns * size), FEWEST), _MOST)
 
 
 def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
-    """Type of the pairs that L-BFGS keeps: half precision where 10 pairs in float32 would take more than 16 MiB.
+    """Return the precision of the pairs that L-BFGS keeps: half where 10 pairs in float32 take more than 16 MiB.
 
     In fields so large the errors of rounding cancel in the inner products, which are all that the loops see of them.
 
@@ -59,6 +68,15 @@ def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
     unknowns : int
     dtype : tf.DType
         Of the field.
+
+    Returns
+    -------
+    tf.DType
+
+    Examples
+    --------
+    >>> kept_precision(4 * 32**3, tf.float32).name, kept_precision(4 * 64**3, tf.float32).name
+    ('float32', 'float16')
     """
     large = 2 * FEWEST * unknowns * dtype.size > _HISTORY
     return tf.float16 if large and dtype == tf.float32 else dtype
@@ -67,7 +85,7 @@ def kept_precision(unknowns: int, dtype: tf.DType) -> tf.DType:
 def two_loops(
     order: list[int], sy: np.ndarray, yy: np.ndarray, sg: np.ndarray, yg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
+    """Return the weights of Algorithm 7.4 of [1]_ on coefficients [2]_: H g = a S + b Y + c g.
 
     Parameters
     ----------
@@ -89,7 +107,7 @@ def two_loops(
 
 
 def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
-    """The weights alpha, shape (m,), of Algorithm 7.4: the loop leaves g - alpha Y."""
+    """Return the weights alpha, shape (m,), of the first loop of Algorithm 7.4, which leaves g - alpha Y."""
     alpha = np.zeros_like(sg)
     for i in reversed(order):
         newer = order[order.index(i) + 1 :]
@@ -98,7 +116,7 @@ def first_loop(order: list[int], sy: np.ndarray, sg: np.ndarray) -> np.ndarray:
 
 
 def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndarray) -> np.ndarray:
-    """The weights a, shape (m,): the loop leaves r + a S.
+    """Return the weights a, shape (m,), of the second loop, which leaves r + a S.
 
     `yr`, shape (m,), are the products y_i r with r, the initial matrix times what the first loop left.
     """
@@ -109,11 +127,30 @@ def second_loop(order: list[int], sy: np.ndarray, alpha: np.ndarray, yr: np.ndar
 
 
 class Pairs:
-    """The m newest pairs on the device and their inner products on the host."""
+    """The m newest pairs on the device and their inner products on the host.
 
-    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None) -> None:
+    Parameters
+    ----------
+    like : tf.Tensor, shape (b, k)
+        A field as rows.
+    memory : int
+        Pairs kept, m.
+    kept : tf.DType
+        Precision that they are kept in.
+    state : mapping or None
+        What :meth:`export` returned.
+    strategy : Strategy
+        How the device forms inner products.
+
+    Raises
+    ------
+    ValueError
+        If the state holds another number of pairs, or pairs of another precision.
+    """
+
+    def __init__(self, like: tf.Tensor, memory: int, kept: tf.DType, state: State | None, strategy: Strategy) -> None:
         rows, length = like.shape
-        self._memory = memory
+        self._memory, self._strategy = memory, strategy
         if state is None:
             self.order: list[int] = []
             self._sy, self._yy = np.zeros((memory, memory)), np.zeros((memory, memory))
@@ -136,7 +173,12 @@ class Pairs:
         self._pairs = tf.Variable(initial, trainable=False)
 
     def export(self) -> dict[str, np.ndarray]:
-        """What continues with the same pairs."""
+        """Return arrays that continue with the same pairs.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
         return {
             "pairs": self._pairs.numpy(), "order": np.array(self.order, dtype=np.int64),
             "sy": self._sy.copy(), "yy": self._yy.copy(), "sg": self._sg.copy(), "yg": self._yg.copy(),
@@ -150,9 +192,20 @@ class Pairs:
     def direction(
         self, gradient: tf.Tensor, square: float, initial: Callable[[tf.Tensor, float], tf.Tensor] | None
     ) -> tuple[tf.Tensor, float]:
-        """The direction -H g and the slope of the loss along it.
+        """Return the direction -H g and the slope of the loss along it.
 
-        `initial` applies another initial matrix than gamma times 1; it gets a vector and gamma.
+        Parameters
+        ----------
+        gradient : tf.Tensor, shape (b, k)
+        square : float
+            Inner product of the gradient with itself.
+        initial : callable or None
+            Vector and gamma to the initial matrix times the vector; gamma times 1 by default.
+
+        Returns
+        -------
+        direction : tf.Tensor, shape (b, k)
+        slope : float
         """
         if not self.order:
             return -gradient, -square
@@ -163,7 +216,7 @@ class Pairs:
             left = _combine_half(self._pairs, gradient, tf.constant(weights, gradient.dtype), True)
             newest = self.order[-1]
             r = initial(left, self._sy[newest, newest] / self._yy[newest, newest])
-            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True).numpy()
+            yr: np.ndarray = self._sizes[m:] * _products(self._pairs, r, True, self._strategy).numpy()
             a = second_loop(self.order, self._sy, alpha, yr)
             slope = -float(a @ self._sg + float(dot(r, gradient)))
             weights = -np.append(a * self._sizes[:m], 1.0)
@@ -184,19 +237,31 @@ class Pairs:
     ) -> bool:
         """Take in s = step * direction and y, the change of the gradient, and bring the products up to date.
 
-        A pair whose curvature s y is lost in rounding is left out [3]_; whether it was not is returned.
+        Parameters
+        ----------
+        step : float
+        direction, gradient, next_gradient : tf.Tensor, shape (b, k)
+        slopes, squares : (float, float)
+            Slope along the direction, and square of the gradient, before and after the step.
+
+        Returns
+        -------
+        bool
+            False where the curvature s y is lost in rounding, and the pair left out [3]_.
         """
         m = self._memory
         curved = slopes[1] - slopes[0] > np.finfo(direction.dtype.as_numpy_dtype).eps * abs(slopes[0])
         slot = (self.order[-1] + 1) % m if self.order else 0
         if curved:
             rows = slot + m * np.arange(2)[:, None] + 2 * m * np.arange(direction.shape[0])
-            numbers = _take_in(self._pairs, tf.constant(rows), direction, gradient, next_gradient).numpy()
+            numbers = _take_in(
+                self._pairs, tf.constant(rows), direction, gradient, next_gradient, self._strategy
+            ).numpy()
             sizes, products = numbers[:2], numbers[2:]
             self._sizes[[slot, m + slot]] = sizes * (step, 1.0)
             self.order = [i for i in self.order if i != slot]
         else:
-            products = _all_products(self._pairs, next_gradient - gradient).numpy()
+            products = _all_products(self._pairs, next_gradient - gradient, self._strategy).numpy()
         sy, yy = np.split(self._sizes * products, 2)
         self._sg += sy
         self._yg += yy
@@ -211,40 +276,32 @@ class Pairs:
 
 
 @tf.function
-def _take_in(pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
+def _take_in(
+    pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, strategy: Strategy
+) -> tf.Tensor:
     """Put a multiple of s and the change y of the gradient in their rows, divided by their root mean squares.
 
-    Returned are these two, and the 2 m products of what is kept with y, in one array, which is read at once.
+    Return these two, and the 2 m products of what is kept with y, in one array, which is read at once.
     """
     y = after - before
     sizes = []
     for vector, slots in zip((s, y), tf.unstack(rows), strict=True):
         sizes.append(tf.sqrt(dot(vector, vector) / math.prod(vector.shape)))
         pairs.scatter_update(tf.IndexedSlices(tf.cast(vector / tf.cast(sizes[-1], y.dtype), pairs.dtype), slots))
-    return tf.concat([tf.stack(sizes), _all_products(pairs, y)], 0)
+    return tf.concat([tf.stack(sizes), _all_products(pairs, y, strategy)], 0)
 
 
 @tf.function
-def _all_products(pairs: tf.Variable, vector: tf.Tensor) -> tf.Tensor:
-    """Products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
-    return tf.concat([_products(pairs, vector, differences) for differences in (False, True)], 0)
+def _all_products(pairs: tf.Variable, vector: tf.Tensor, strategy: Strategy) -> tf.Tensor:
+    """Return products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
+    return tf.concat([_products(pairs, vector, differences, strategy) for differences in (False, True)], 0)
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool) -> tf.Tensor:
-    """Products of either half of the history with a vector, shape (m,), float64.
-
-    A GPU may round the factors of products of matrices to TensorFloat-32; a sum keeps them.
-    """
+def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, strategy: Strategy) -> tf.Tensor:
+    """Return products of either half of the history with a vector, shape (m,), float64."""
     halves = _halves(pairs, vector)
-
-    def of_block(i: tf.Tensor) -> tf.Tensor:
-        return tf.linalg.matvec(tf.cast(halves[i, int(differences)], vector.dtype), vector[i])
-
-    if has_gpu():
-        products = tf.reduce_sum(tf.cast(halves[:, int(differences)], vector.dtype) * vector[:, None], axis=2)
-    else:
-        products = tf.map_fn(of_block, tf.range(vector.shape[0]), fn_output_signature=vector.dtype)
+    products = strategy.products_by_row(lambda i: tf.cast(halves[i, int(differences)], vector.dtype), vector)
     return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
 
 
@@ -256,11 +313,11 @@ def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.
 
 @tf.function(jit_compile=True)
 def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
-    """Either half of the history, and a vector behind it, times their weights."""
+    """Return either half of the history, and a vector behind it, times their weights."""
     half = tf.cast(_halves(pairs, vector)[:, int(differences)], vector.dtype)
     return weights[-1] * vector + tf.reduce_sum(half * weights[:-1, None], axis=1)
 
 
 def _halves(pairs: tf.Variable, like: tf.Tensor) -> tf.Tensor:
-    """The steps and the gradient differences, shape (b, 2, m, k)."""
+    """Return the steps and the gradient differences, shape (b, 2, m, k)."""
     return tf.reshape(pairs, [like.shape[0], 2, -1, like.shape[1]])

@@ -49,7 +49,7 @@ def strong_wolfe(
     rounding: float = 1e-14,
     max_trials: int = 20,
 ) -> Trial | None:
-    """A step that satisfies the strong Wolfe conditions [1]_.
+    """Return a step that satisfies the strong Wolfe conditions [1]_.
 
     Parameters
     ----------
@@ -59,15 +59,23 @@ def strong_wolfe(
         Step 0, with a negative slope.
     first_step : float
     decrease, curvature : float
-        c1 and c2 of the conditions.
+        c1 and c2 of the conditions; 1e-4 and 0.9 are those of [1]_ for quasi-Newton methods.
     rounding : float
         Relative error of the loss: where it falls by less, the slopes decide [2]_.
     max_trials : int
+        Evaluations at most.
 
     Returns
     -------
     Trial or None
         After `max_trials` the lowest trial below the start, or None if there is none.
+
+    Examples
+    --------
+    >>> def along(step):
+    ...     return Trial(step, value=(step - 3.0) ** 2, slope=2.0 * (step - 3.0))
+    >>> strong_wolfe(along, along(0.0), first_step=1.0, curvature=0.1).step
+    3.0
     """
     low, high, before = start, None, start
     step = first_step
@@ -95,7 +103,7 @@ def strong_wolfe(
 
 
 def _cubic(a: Trial, b: Trial) -> float:
-    """Minimiser of the cubic through two trials, eq. (3.59) of [1]_; nan where there is none."""
+    """Return the minimiser of the cubic through two trials, eq. (3.59) of [1]_; nan where there is none."""
     d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.step - b.step)
     square = d1 * d1 - a.slope * b.slope
     if not square >= 0.0:

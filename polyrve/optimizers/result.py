@@ -9,11 +9,18 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from polyrve.backend.tensorflow import tf
 
 
 class Status(Enum):
-    """Why a minimisation ended, and what to do about it."""
+    """Why a minimisation ended, and what to do about it.
+
+    Examples
+    --------
+    >>> Status.TARGET.converged, str(Status.TARGET)
+    (True, 'The loss has reached the target. Lower `target` to go on.')
+    """
 
     CONVERGED = (
         "Converged: the loss has fallen by less than the tolerance over the last iterations. "
@@ -49,7 +56,7 @@ class Status(Enum):
 
 
 State = Mapping[str, np.ndarray]
-"""Arrays by name that continue a minimisation; what :attr:`Iteration.state` returns."""
+"""Arrays by name that continue a minimisation; :attr:`Iteration.state` returns them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +147,34 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """When a minimisation ends; see :func:`polyrve.optimizers.minimize`."""
+    """When a minimisation ends.
+
+    Attributes
+    ----------
+    max_iterations : int
+        Iterations, those of a continued run included.
+    tolerance, patience : float, int
+        The run ends when the lowest loss has fallen by less than this fraction in so many iterations.
+    gradient_tolerance : float
+        The run ends when the Euclidean norm of the gradient is not above it.
+    target : float
+        The run ends when the loss is not above it.
+
+    Raises
+    ------
+    ValueError
+        If a limit is out of its range.
+
+    See Also
+    --------
+    Status : Which of them ended a run.
+
+    Examples
+    --------
+    >>> Limits(max_iterations=100, tolerance=1e-6, patience=0, gradient_tolerance=0.0, target=0.0)
+    Traceback (most recent call last):
+    ValueError: max_iterations, patience: expected at least 0 and 1; got 100, 0
+    """
 
     max_iterations: int
     tolerance: float
@@ -190,7 +224,12 @@ class Watch:
         return self._columns["value"]
 
     def history(self) -> History:
-        """The columns so far."""
+        """Return the columns so far.
+
+        Returns
+        -------
+        History
+        """
         return History(
             value=np.array(self._columns["value"], dtype=np.float64),
             terms=np.array(self._columns["terms"], dtype=np.float64),

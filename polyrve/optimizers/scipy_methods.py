@@ -1,4 +1,4 @@
-"""L-BFGS-B, TNC and CG of SciPy: float64 on the host, the field and its gradient copied at each evaluation.
+"""L-BFGS-B, TNC and CG of SciPy: float64 on the host, where field and gradient are copied at each evaluation.
 
 On a busy machine a multi-threaded OpenBLAS can stall these methods for minutes, its threads spinning in ``ddot``;
 set ``OPENBLAS_NUM_THREADS=1`` before NumPy is imported. SciPy does not hand out its curvature, so a continued run
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from scipy import optimize
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.evaluation import Evaluation
 from polyrve.optimizers.result import State, Status, Watch
 

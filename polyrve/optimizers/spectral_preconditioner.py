@@ -22,12 +22,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import tensorflow as tf
 
+from polyrve.backend.tensorflow import tf
 from polyrve.optimizers.result import State
 
-WINDOW = 20
-"""Pairs that the scales are learnt from; they take a few numbers each, so more than L-BFGS keeps."""
+PAIRS = 20
+"""Pairs that the scales are learnt from. They take a few numbers each, so that there are as many as L-BFGS keeps at the
+most."""
 
 
 class FrequencyScales:
@@ -49,7 +50,12 @@ class FrequencyScales:
         self._products = np.zeros((0, 3, self._count)) if state is None else np.array(state["shells"])
 
     def export(self) -> dict[str, np.ndarray]:
-        """What continues them: s s, s y and y y per shell over s y of all, of the last pairs."""
+        """Return arrays that continue them: s s, s y and y y per shell over s y of all, of the last pairs.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
         return {"shells": self._products.copy()}
 
     def forget(self) -> None:
@@ -57,14 +63,26 @@ class FrequencyScales:
         self._products = self._products[:0]
 
     def learn(self, position: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> None:
-        """Take in a pair at the position that it led to; all three of the position's shape."""
+        """Take in a pair at the position that it led to.
+
+        Parameters
+        ----------
+        position, s, y : tf.Tensor, shape (nz, ny, nx, k)
+            The position, the step to it and the change of the gradient.
+        """
         products = _shell_products(position, s, y, self._shells, self._twice, self._count).numpy()
         total = products[1].sum()
         if total > 0.0 and np.all(products[::2] > 0.0):
-            self._products = np.concatenate([self._products, products[None] / total])[-WINDOW:]
+            self._products = np.concatenate([self._products, products[None] / total])[-PAIRS:]
 
     def scales(self) -> np.ndarray | None:
-        """One per shell, such that the newest pair has the curvature that it was seen with; None before the first."""
+        """Return a scale per shell, such that the newest pair has the curvature that it was seen with.
+
+        Returns
+        -------
+        ndarray, shape (shells,), float64, or None
+            None before the first pair.
+        """
         if not len(self._products):
             return None
         ss, _, yy = self._products.sum(0)
@@ -72,7 +90,18 @@ class FrequencyScales:
         return scales / (scales @ self._products[-1, 2])
 
     def apply(self, position: tf.Tensor, vector: tf.Tensor, gamma: float) -> tf.Tensor:
-        """The initial matrix times a vector; `gamma` scales what does not turn an orientation."""
+        """Return the initial matrix times a vector.
+
+        Parameters
+        ----------
+        position, vector : tf.Tensor, shape (nz, ny, nx, k)
+        gamma : float
+            Scale of what does not turn an orientation.
+
+        Returns
+        -------
+        tf.Tensor, shape (nz, ny, nx, k)
+        """
         scales = self.scales()
         if scales is None:
             return tf.cast(gamma, vector.dtype) * vector
@@ -81,7 +110,7 @@ class FrequencyScales:
 
 
 def frequency_shells(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Shells half an octave wide of the frequencies of a real transform, none of them empty; shell 0 is the mean.
+    """Return shells half an octave wide of the frequencies of a real transform, none of them empty.
 
     Parameters
     ----------
@@ -90,8 +119,14 @@ def frequency_shells(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     shells : ndarray, shape (nz, ny, nx // 2 + 1), int32
+        Shell 0 is the mean.
     twice : ndarray, shape (nx // 2 + 1,), float64
         How often each column occurs in the whole transform.
+
+    Examples
+    --------
+    >>> frequency_shells((1, 1, 8))[0].ravel()
+    array([0, 1, 2, 3, 4], dtype=int32)
     """
     *rest, last = shape
     axes = [*(np.fft.fftfreq(n) for n in rest), np.fft.rfftfreq(last)]
@@ -103,9 +138,17 @@ def frequency_shells(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rotations(position: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """Vector part of conj(q) v at the unit quaternions q of a position, shape (3, nz, ny, nx).
+    """Return the vector part of conj(q) v at the unit quaternions q of a position.
 
     It spans what changes the orientation, and is half a rotation vector in the sample frame.
+
+    Parameters
+    ----------
+    position, vector : tf.Tensor, shape (nz, ny, nx, k)
+
+    Returns
+    -------
+    tf.Tensor, shape (3, nz, ny, nx)
     """
     w, x, y, z = _unit(position)
     a, b, c, d = tf.unstack(vector[..., :4], axis=-1)
@@ -113,7 +156,17 @@ def rotations(position: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
 
 
 def from_rotations(position: tf.Tensor, turned: tf.Tensor) -> tf.Tensor:
-    """The transpose of :func:`rotations`: q (0, r), zeros behind it, of the position's shape."""
+    """Return q (0, r) with zeros behind it, the transpose of :func:`rotations`.
+
+    Parameters
+    ----------
+    position : tf.Tensor, shape (nz, ny, nx, k)
+    turned : tf.Tensor, shape (3, nz, ny, nx)
+
+    Returns
+    -------
+    tf.Tensor, shape (nz, ny, nx, k)
+    """
     w, x, y, z = _unit(position)
     b, c, d = tf.unstack(turned)
     parts = [-x * b - y * c - z * d, w * b + y * d - z * c, w * c + z * b - x * d, w * d + x * c - y * b]
@@ -134,7 +187,7 @@ _rotations, _from_rotations = _compiled(rotations), _compiled(from_rotations)
 def _shell_products(
     position: tf.Tensor, s: tf.Tensor, y: tf.Tensor, shells: tf.Tensor, twice: tf.Tensor, count: int
 ) -> tf.Tensor:
-    """Sums of s s, s y and y y over each shell, shape (3, count), float64."""
+    """Return sums of s s, s y and y y over each shell, shape (3, count), float64."""
     return _sums(*(tf.signal.rfft3d(_rotations(position, vector)) for vector in (s, y)), shells, twice, count)
 
 

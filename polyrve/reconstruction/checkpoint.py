@@ -6,16 +6,20 @@ import json
 import os
 import secrets
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-Stage = Literal["start", "minimisation", "minimum"]
-"""What a saved state is: the start on its grid, a running minimisation there, or the minimum on the last grid."""
+from polyrve.user_line import user_line
+
+Stage = Literal["initial", "minimisation", "minimum"]
+"""What a saved state is: the first on its grid, one of a minimisation there, or the minimum on the last grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +54,26 @@ class Checkpoint:
         Written under another name first and then renamed, so that it is always whole.
     interval : float
         Seconds between two writes.
+    fresh : bool
+        Whether the run begins anew: a state that is there already is not continued, and stays until this run's first
+        takes its place.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.data.load("scan")
+    >>> kept = polyrve.Checkpoint(Path("rve.checkpoint"), interval=300.0)
+    >>> result = polyrve.reconstruct(scan, shape=(64, 64, 64), checkpoint=kept)  # doctest: +SKIP
     """
 
     path: Path
     interval: float = 60.0
+    fresh: bool = False
+    _failed: bool = field(default=False, repr=False)
     _last: float = field(default_factory=time.monotonic, repr=False)
 
     def due(self) -> bool:
-        """Whether the interval has passed since the last write."""
+        """Tell whether the interval has passed since the last write."""
         return time.monotonic() - self._last >= self.interval
 
     def save(
@@ -78,8 +94,34 @@ class Checkpoint:
             Copies the state to the host.
         history : list of dict
         key : str
-            What the run was started with; it must be the same when the run is continued.
+            Of maps and settings; it must be the same when the run is continued.
+
+        Warns
+        -----
+        UserWarning
+            Once, if the file cannot be written: the run goes on without it.
         """
+        try:
+            self._write(stage, level, state, history, key)
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                reason = error.strerror or str(error)
+                warnings.warn(
+                    f"{self.path}: the state of the run cannot be saved: {reason}; the run goes on, and cannot be "
+                    "continued if it is stopped",
+                    stacklevel=user_line(),
+                )
+        self._last = time.monotonic()
+
+    def _write(
+        self,
+        stage: Stage,
+        level: int,
+        state: Callable[[], Mapping[str, np.ndarray]],
+        history: list[dict[str, Any]],
+        key: str,
+    ) -> None:
         header = json.dumps({"stage": stage, "level": level, "history": history, "key": key})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
@@ -89,18 +131,18 @@ class Checkpoint:
                 np.savez(file, **arrays)
             os.replace(partial, self.path)
         finally:
-            partial.unlink(missing_ok=True)
-        self._last = time.monotonic()
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
     def load(self, key: str) -> Saved | None:
-        """The saved state, or None where there is none.
+        """Return the saved state, or None where there is none or the run begins anew.
 
         Raises
         ------
         ValueError
             If the file is no checkpoint, or was saved by a run with other maps or settings.
         """
-        if not self.path.exists():
+        if self.fresh or not self.path.exists():
             return None
         try:
             with np.load(self.path, allow_pickle=False) as file:
@@ -118,4 +160,5 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, once the run is over."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ class Member:
     loss : float
         Loss of its volume, :attr:`polyrve.reconstruction.run.Reconstruction.volume_loss`; NaN where the run failed.
     status : str
-        Why it ended.
+        Why it ended, as a sentence: that of its :class:`polyrve.optimizers.Status`, or what failed.
     seconds : float
         Wall time on its worker.
     attempts : int
@@ -74,6 +74,12 @@ class Ensemble:
         All of them, in the order of their seeds.
     interrupted : bool
         Whether it was ended from the keyboard; the best is then of the runs that were done.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> made = polyrve.reconstruct_many(polyrve.data.load("scan"), seeds=3, shape=(32, 32, 32))  # doctest: +SKIP
+    >>> [round(member.loss, 4) for member in made.members], made.best.status  # doctest: +SKIP
     """
 
     best: Reconstruction
@@ -151,6 +157,17 @@ def reconstruct_many(
         If the scheduler does not answer.
     MemoryError
         If one run will not fit into memory, or not as many on this machine as workers are asked for.
+
+    See Also
+    --------
+    polyrve.reconstruct : One run.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> made = polyrve.reconstruct_many(polyrve.data.load("scan"), seeds=3, shape=(32, 32, 32))  # doctest: +SKIP
+    >>> made.best.volume.shape  # doctest: +SKIP
+    (32, 32, 32)
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     first = problem.settings.seed
@@ -256,7 +273,7 @@ class _Runs:
             del self._running[future]
             if self.best is None or result.volume_loss < self.best.volume_loss:
                 self.best = result
-            self._record(Member(seed, result.volume_loss, result.status, seconds, attempts))
+            self._record(Member(seed, result.volume_loss, str(result.status), seconds, attempts))
         return None
 
     def _record(self, member: Member) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.device import has_gpu
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.section_by_section import misfits
 from polyrve.descriptors.local_state import LocalState
 from polyrve.descriptors.protocol import Descriptor
@@ -21,11 +20,12 @@ Targets = Mapping[int, Sequence[np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class SectionObjective:
-    """Sum over descriptors and axes of weight times misfit, divided by the number of axes.
+    """The sum over descriptors and axes of weight times misfit, divided by the number of axes.
 
     Attributes
     ----------
     state : LocalState
+        Phases and channels, and how the device works on them.
     descriptors : tuple of (Descriptor, float)
         Descriptors and weights.
     targets : mapping of int to sequence of ndarray
@@ -53,7 +53,7 @@ class SectionObjective:
         return tuple(descriptor.name for descriptor, _ in self.descriptors)
 
     def terms(self, position: tf.Tensor) -> tf.Tensor:
-        """Weighted loss of each descriptor.
+        """Return the weighted loss of each descriptor.
 
         Parameters
         ----------
@@ -79,18 +79,25 @@ class SectionObjective:
 
     @tf.autograph.experimental.do_not_convert
     def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Loss, its gradient with the position's shape, and the terms.
+        """Return the loss, its gradient and its terms.
 
-        In a graph without AutoGraph, which takes seconds: descriptors branch on tensors by ``tf.cond`` alone. On a GPU
-        all of it is compiled as one, which starts few kernels.
+        In a graph without AutoGraph, which takes seconds: descriptors branch on tensors by ``tf.cond`` alone.
+
+        Parameters
+        ----------
+        position : tf.Tensor, shape (nz, ny, nx, unknowns)
+
+        Returns
+        -------
+        loss : tf.Tensor, shape ()
+        gradient : tf.Tensor, shape (nz, ny, nx, unknowns)
+        terms : tf.Tensor, shape (number of descriptors,)
         """
-        if has_gpu():
-            return self._compiled(position)
-        return self._value_and_gradient(position)
+        return self._on_device(position)
 
     @cached_property
-    def _compiled(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-        return tf.function(self._value_and_gradient, jit_compile=True, autograph=False)
+    def _on_device(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        return self.state.strategy.whole(self._value_and_gradient)
 
     def _value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -103,7 +110,7 @@ class SectionObjective:
 def describe(
     state: LocalState, descriptors: Sequence[Descriptor], reference: OrientationField
 ) -> tuple[np.ndarray, ...]:
-    """The descriptors of a measured map, the targets of a reconstruction.
+    """Measure the descriptors of a map, the targets of a reconstruction.
 
     Parameters
     ----------

@@ -6,17 +6,17 @@ import hashlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve import __version__
-from polyrve.backend.device import has_gpu, require
+from polyrve.backend.device import require
 from polyrve.backend.memory import Forecast, forecast, give_back
+from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
@@ -24,24 +24,36 @@ from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.polycrystal import polycrystal, turn_grains
 from polyrve.initial.random import random_field
+from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
+    analyse_maps,
     at_voxel_size,
-    by_normal,
     common_phases,
-    elongation,
     largest_lag,
     voxel_size,
 )
-from polyrve.reconstruction.input_checks import check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.grain_rotations import GrainField
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 
 _SHORT_LAG = 8
+"""Largest lag in voxels below which a warning says that a map has room for no more.
+
+About the width of a well resolved grain; statistics up to it tell shapes of grains, shorter ones boundaries alone.
+"""
+
 _ELONGATED = 1.5
+"""Ratio of the distances of boundaries along the two axes of a map from which its grains are long.
+
+Of an equiaxed material it is seldom above 1.1 by chance; a larger number lets a map of long grains stand for all three
+axes without a word.
+"""
 
 
 def prepare(
@@ -51,25 +63,53 @@ def prepare(
     given: str | Sequence[tuple[Descriptor, float]] | None = None,
     **overrides: Any,
 ) -> Problem:
-    """Check maps and settings against each other, without computing anything yet.
+    """Check maps and settings against each other, before anything is optimised.
 
-    Parameters and errors are those of :func:`polyrve.reconstruction.run.reconstruct`; `given` are its descriptors.
+    Parameters
+    ----------
+    maps, settings, **overrides
+        As for :func:`polyrve.reconstruct`.
+    given : str or sequence of (Descriptor, float), optional
+        Its ``descriptors``.
 
     Returns
     -------
     Problem
+
+    Raises
+    ------
+    ValueError
+        If maps and settings do not fit each other.
+    MemoryError
+        If the working set will not fit into memory.
     """
     if isinstance(given, str):
         given, overrides = None, {**overrides, "descriptors": given}
     settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
     if isinstance(maps, TargetSet):
         return Problem.of_targets(maps, settings, given)
-    return Problem.of(by_normal(maps), settings, given)
+    return Problem.of(analyse_maps(maps), settings, given)
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Maps and settings that fit each other; what a reconstruction is computed from."""
+    """Maps and settings that fit each other; made by :func:`prepare`.
+
+    Attributes
+    ----------
+    sections : mapping of int to OrientationMap
+        The maps by the array axis that they are normal to, in one sample frame; none where targets stand for them.
+    settings : ReconstructionSettings
+    state : LocalState
+    spacing : tuple of float, um
+        Voxel size (dz, dy, dx).
+    descriptors : tuple of (Descriptor, float), or None
+        Those that are given in place of a named set.
+    known : TargetSet or None
+        Targets that stand for maps.
+    analyses : dict of int to MapAnalysis
+        What was found on the maps so far, for the checks and the initial field; empty after :meth:`release`.
+    """
 
     sections: Mapping[int, OrientationMap]
     settings: ReconstructionSettings
@@ -77,37 +117,40 @@ class Problem:
     spacing: tuple[float, float, float]
     descriptors: tuple[tuple[Descriptor, float], ...] | None
     known: TargetSet | None = None
+    analyses: dict[int, MapAnalysis] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        sections: Mapping[int, OrientationMap],
+        maps: Mapping[int, MapAnalysis],
         settings: ReconstructionSettings,
         descriptors: Sequence[tuple[Descriptor, float]] | None,
     ) -> Problem:
         """See :func:`prepare`."""
         shape = settings.shape
         normals = planar(shape)
-        sections = {axis: field for axis, field in sections.items() if axis in normals}
+        analyses = {axis: one for axis, one in maps.items() if axis in normals}
+        sections = {axis: one.field for axis, one in analyses.items()}
         if not sections:
             raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in normals)} for shape {shape}")
         if len(sections) == 3 and len({id(field) for field in sections.values()}) == 1:
-            ratio = elongation(sections[0])
+            ratio = analyses[0].elongation
             if max(ratio, 1.0 / ratio) > _ELONGATED:
                 long, short = ("y", "x") if ratio > 1.0 else ("x", "y")
                 warnings.warn(
                     f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
-                    "which sections of all three normals cannot show; name the axis that the material is alike around "
-                    "(--axis, polyrve.around), or give a map for each normal",
+                    "which sections of all three normals cannot show; name the axis that the material is axisymmetric "
+                    "about (--axis, polyrve.axisymmetric), or give a map for each normal",
                     stacklevel=4,
                 )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
         check_voxel_size(sections, spacing)
         if settings.orientations:
-            warn_of_few_grains(sections, shape, spacing)
+            check_grains(analyses)
+            warn_of_few_grains(analyses, shape, spacing)
         state = LocalState.of(phases, orientations=settings.orientations)
-        return cls._checked(sections, settings, state, spacing, descriptors, None)
+        return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
     @classmethod
     def of_targets(
@@ -132,7 +175,7 @@ class Problem:
     @classmethod
     def _checked(
         cls,
-        sections: Mapping[int, OrientationMap],
+        analyses: dict[int, MapAnalysis],
         settings: ReconstructionSettings,
         state: LocalState,
         spacing: tuple[float, float, float],
@@ -146,27 +189,31 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        problem = cls(sections, settings, state, spacing, None if descriptors is None else tuple(descriptors), known)
+        sections = {axis: one.field for axis, one in analyses.items()}
+        given = None if descriptors is None else tuple(descriptors)
+        problem = cls(sections, settings, state, spacing, given, known, analyses)
         require(problem.memory(settings.initial), settings.shape)
         return problem
 
     def memory(self, initial: str) -> Forecast:
-        """What a reconstruction takes that starts from what :attr:`ReconstructionSettings.initial` names."""
+        """Forecast what a reconstruction takes with an initial field of a kind."""
         pixels = {}
-        for axis, field in self.sections.items():
-            steps = zip(field.shape, field.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
-            pixels[id(field)] = int(math.prod(n * old / new for n, old, new in steps))
+        for axis, one in self.sections.items():
+            steps = zip(one.shape, one.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
+            pixels[id(one)] = int(math.prod(n * old / new for n, old, new in steps))
         settings = self.settings.model_copy(update={"initial": initial})
-        return forecast(settings, self.state.count, self.state.unknowns, list(pixels.values()), gpu=has_gpu())
+        return forecast(
+            settings, self.state.count, self.state.unknowns, list(pixels.values()), loops=self.state.strategy.loops
+        )
 
     def key(self, initial: OrientationVolume | None = None) -> str:
-        """Digest of maps, settings and the volume given as the start."""
+        """Return a digest of maps, settings and the volume given as the initial field."""
         digest = hashlib.sha256(self.settings.model_dump_json().encode())
         digest.update(repr((self.state.phases, self.spacing)).encode())
         digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
-        for axis, field in sorted(self.sections.items()):
-            digest.update(bytes([axis]) + field.quaternions.tobytes() + field.phase_ids.tobytes())
-            digest.update(repr((field.spacing, field.periodic, field.frame)).encode())
+        for axis, one in sorted(self.sections.items()):
+            digest.update(bytes([axis]) + one.quaternions.tobytes() + one.phase_ids.tobytes())
+            digest.update(repr((one.spacing, one.periodic, one.frame)).encode())
         for axis, values in sorted(self.known.values.items() if self.known else ()):
             digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
         if initial is not None:
@@ -174,18 +221,46 @@ class Problem:
         return digest.hexdigest()
 
     def largest_lag(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
-        """Largest lag on a grid, in voxels."""
+        """Return the largest lag on a grid, in voxels."""
         if self.known is not None:
             return self.known.largest_lag
         return largest_lag(sections, grid, self.settings.largest_lag if tuple(grid) == self.settings.shape else None)
 
     def on_grid(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
-        """The maps at the voxel size of a grid (nz, ny, nx)."""
-        whole = tuple(grid) == self.settings.shape
-        return self._on_finest_grid if whole else at_voxel_size(self.sections, self._step(grid))
+        """Return the maps at the voxel size of a grid (nz, ny, nx)."""
+        return self._on_finest_grid if tuple(grid) == self.settings.shape else self._resampled(grid)
+
+    def material(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """Return the maps at the voxel size of a grid without what the instrument added, where that is to be removed.
+
+        Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
+        (:mod:`polyrve.microstructure.denoising`).
+        """
+        if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
+            return self.on_grid(grid)
+        if tuple(grid) not in self._materials:
+            found = self.analysed(grid)
+            clean = {id(one): denoising.material(one.grains) for one in found.values()}
+            self._materials[tuple(grid)] = {axis: clean[id(one)] for axis, one in found.items()}
+        return self._materials[tuple(grid)]
+
+    @cached_property
+    def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
+        return {}
+
+    def analysed(self, grid: Sequence[int]) -> dict[int, MapAnalysis]:
+        """Return the analyses of the maps at the voxel size of a grid (nz, ny, nx), those that are there already."""
+        if not self.analyses:
+            return analyse_all(self.on_grid(grid))
+        step = self._step(grid)
+        return {axis: one.at([step[i] for i in in_plane(axis)]) for axis, one in self.analyses.items()}
+
+    def release(self) -> None:
+        """Let the analyses of the maps go, which a minimisation does not need."""
+        self.analyses.clear()
 
     def objective(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> SectionObjective:
-        """The loss on a grid, with the descriptors of its maps as targets."""
+        """Make the loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
         largest_lag = self.largest_lag(sections, grid)
         room_in_volume = min((n - 1) // 2 for n in grid if n > 1)
@@ -195,7 +270,8 @@ class Problem:
             and largest_lag < min(_SHORT_LAG, room_in_volume)
         ):
             warnings.warn(
-                f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not matched",
+                f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not "
+                "matched",
                 stacklevel=3,
             )
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
@@ -211,30 +287,59 @@ class Problem:
 
     def initial_field(
         self,
-        sections: Mapping[int, OrientationMap],
+        sections: Mapping[int, OrientationMap | MapAnalysis],
         grid: tuple[int, int, int],
         between: Callable[[], object] = lambda: None,
     ) -> tuple[str, np.ndarray]:
-        """What the settings start from, by name, and its unknowns, shape (*grid, unknowns)."""
+        """Make the initial field that the settings name.
+
+        Parameters
+        ----------
+        sections : mapping of int to OrientationMap or MapAnalysis
+            The maps at the voxel size of the grid, as from :meth:`analysed`.
+        grid : tuple of int
+            (nz, ny, nx).
+        between : callable, optional
+            As for :func:`polyrve.reconstruct`.
+
+        Returns
+        -------
+        name : str
+            Of the kind of field, as in :attr:`ReconstructionSettings.initial`.
+        position : ndarray, shape (*grid, unknowns)
+        """
+        analyses = analyse_all(sections)
+        fields = {axis: one.field for axis, one in analyses.items()}
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.initial, self._step(grid)
-        exemplar = possible(sections, grid) and any(self.state.harmonics)
+        exemplar = possible(fields, grid) and any(self.state.harmonics)
         cells = None
         if name == "auto":
-            cells = fit_cells(sections, grid, step, rng)
+            cells = fit_cells(analyses, grid, step, rng)
             name = "exemplar" if exemplar and not cells.alike else "polycrystal"
             require(self.memory(name), grid)
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
-            quaternions, phase_ids = synthesize(sections, grid, step, self.settings.periodic, rng, between)
+            pixels = analyse_all(self.material(grid)) if self.settings.noise == "remove" else analyses
+            quaternions, phase_ids = synthesize(pixels, grid, step, self.settings.periodic, rng, between)
         else:
             name = "polycrystal"
-            quaternions, phase_ids = polycrystal(sections, grid, step, self.settings.periodic, rng, cells)
+            quaternions, phase_ids = polycrystal(
+                analyses, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep"
+            )
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
+    def grain_field(self, position: np.ndarray) -> GrainField:
+        """Cut the field that unknowns stand for into grains that can be turned."""
+        field = OrientationVolume(
+            self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
+            periodic=self.settings.periodic,
+        )  # fmt: skip
+        return GrainField(np.asarray(position, dtype=np.float32), analyse(field).grain_ids - 1)
+
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
-        """Unknowns of a volume given as the start."""
+        """Return the unknowns of a volume given as the initial field."""
         if initial.shape != self.settings.shape or len(initial.phases) != len(self.state.phases):
             raise ValueError(
                 f"initial volume: expected shape {self.settings.shape} and {len(self.state.phases)} phases; "
@@ -243,7 +348,7 @@ class Problem:
         return self.state.position(initial)
 
     def volume(self, position: np.ndarray, run: Mapping[str, Any] = MappingProxyType({})) -> OrientationVolume:
-        """The volume that unknowns stand for; its provenance tells of maps, settings, the largest_lag used, and the run."""
+        """Make the volume that unknowns stand for; its provenance tells of maps, settings, largest lag and run."""
         quaternions = self.state.quaternions(position)
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
@@ -265,13 +370,13 @@ class Problem:
         )
 
     def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
-        """Loss of a volume as it is, not of the unknowns that it was made from."""
+        """Return the loss of a volume as it is, not of the unknowns that it was made from."""
         return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
 
     def sharpened(
-        self, volume: OrientationVolume, begun: np.ndarray | None, between: Callable[[], object]
+        self, volume: OrientationVolume, initial: np.ndarray | None, between: Callable[[], object]
     ) -> OrientationVolume:
-        """The optimised volume with sharp grains, and scatter within them as measured.
+        """Give the optimised volume sharp grains, and orientation scatter within them as measured.
 
         Grains of a polycrystal are turned as a whole by what the optimisation did to them; other volumes are drawn back
         to measured orientations where they are periodic and maps large enough.
@@ -279,14 +384,14 @@ class Problem:
         Parameters
         ----------
         volume : OrientationVolume
-        begun : ndarray or None
-            Unknowns of the polycrystal that the optimisation started from on this grid.
+        initial : ndarray or None
+            Unknowns of the polycrystal that was the initial field on this grid.
         between : callable
             As for :func:`polyrve.reconstruction.run.reconstruct`.
         """
-        if begun is not None:
-            return turn_grains(self.volume(begun), volume)
-        grid, sections = self.settings.shape, self.on_grid(self.settings.shape)
+        if initial is not None:
+            return turn_grains(self.volume(initial), volume)
+        grid, sections = self.settings.shape, self.material(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)
@@ -294,7 +399,7 @@ class Problem:
         return volume.evolve(quaternions=quaternions, phase_ids=phase_ids)
 
     def sources(self) -> dict[str, Any]:
-        """Provenance of the maps by the axis that they are normal to."""
+        """Return the provenance of the maps by the axis that they are normal to."""
         if self.known is not None:
             return dict(self.known.provenance)
         if len({id(field) for field in self.sections.values()}) == 1:
@@ -303,7 +408,12 @@ class Problem:
 
     @cached_property
     def _on_finest_grid(self) -> dict[int, OrientationMap]:
-        return at_voxel_size(self.sections, self._step(self.settings.shape))
+        return self._resampled(self.settings.shape)
+
+    def _resampled(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        if self.analyses:
+            return {axis: one.field for axis, one in self.analysed(grid).items()}
+        return at_voxel_size(self.sections, self._step(grid))
 
     def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
         dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))

@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve import _face
 from polyrve.backend.device import enough_memory
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling, summary
-from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.grain_rotations import GrainObjective
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
@@ -71,8 +72,8 @@ class Reconstruction:
         The best state found.
     history : tuple of Progress
         Every iteration, from the coarsest grid to the finest.
-    status : str
-        Why it ended, with a remedy.
+    status : Status
+        Why it ended; ``str(status)`` is a sentence with a remedy.
     settings : ReconstructionSettings
     volume_loss : float
         Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
@@ -95,15 +96,15 @@ class Reconstruction:
     Status: The loss has reached the target. Lower `target` to go on.
     Settings: seed=1
     Source: polyrve.microstructure.synthetic.make_specimen
-    >>> result.grains.number_of_grains
-    399
+    >>> result.grains.grain_ids.shape
+    (24, 64, 64)
     >>> result.plot_convergence().get_ylabel()
     'loss'
     """
 
     volume: OrientationVolume
     history: tuple[Progress, ...]
-    status: str
+    status: Status
     settings: ReconstructionSettings
     volume_loss: float
 
@@ -176,14 +177,17 @@ def reconstruct(
     checkpoint: Checkpoint | None = None,
     **overrides: Any,
 ) -> Reconstruction:
-    """Grow a volume whose sections have the statistics of one to three orientation maps.
+    """Reconstruct a volume whose sections have the statistics of one to three orientation maps.
 
     Parameters
     ----------
     maps : OrientationMap, sequence of three, or mapping
         One map stands for the sections normal to all three axes. Three maps are normal to x, y and z (RD, TD, ND), each
-        in its own map frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See :mod:`polyrve.microstructure.map_placement`.
-        A :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the start is then random, on one grid.
+        in its own frame; a mapping names the normals, ``{"z": nd, "x": rd}``. See
+        :func:`polyrve.microstructure.map_placement.by_normal`. Maps that have been analysed, as from
+        :func:`polyrve.microstructure.map_placement.analyse_maps`, are not analysed again. A
+        :class:`polyrve.reconstruction.targets.TargetSet` stands for maps; the initial field is then random, on one
+        grid.
     settings : ReconstructionSettings, optional
     initial : str or OrientationVolume, optional
         How the initial field is made, as ``settings.initial``, or the initial field itself.
@@ -192,13 +196,13 @@ def reconstruct(
     progress : callable, optional
         Receives a :class:`Progress` after each iteration; the run ends when it returns True.
     say : callable, optional
-        Receives a line of text before each step that has no iterations: the start and the sharpening.
+        Receives a line of text before each step that has no iterations: the initial field and the sharpening.
     between : callable, optional
         Called between the sweeps of those steps. KeyboardInterrupt, raised by it or by `say`, ends the run as from the
         keyboard.
     checkpoint : Checkpoint, optional
-        Where the start of each grid, the running state at intervals and the minimum before it is sharpened are saved,
-        and continued if one is there.
+        Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
+        saved, and continued if one is there.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
@@ -216,9 +220,22 @@ def reconstruct(
     MemoryError
         If the working set will not fit into memory, or does not fit into a GPU's.
 
+    See Also
+    --------
+    polyrve.validate : Compares the volume with the maps.
+    polyrve.reconstruct_many : Several seeds, the best of which is kept.
+
     References
     ----------
     arXiv 2605.14898, section 2.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> scan = simulate_scan(make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> result = reconstruct(scan, shape=(1, 12, 12), iterations=2)
+    >>> result.volume.shape, len(result.history)
+    ((1, 12, 12), 3)
     """
     if isinstance(initial, str):
         initial, overrides = None, {**overrides, "initial": initial}
@@ -229,27 +246,28 @@ def reconstruct(
     saved = checkpoint.load(key) if checkpoint is not None else None
     log = _Log([] if saved is None else [Progress(**record) for record in saved.history], checkpoint, key)
     if saved is None:
-        state = _State(1, None if initial is None else problem.given_field(initial), "a given volume")
+        given = None if initial is None else problem.given_field(initial)
+        state = _State(1, given, "a given volume", given if problem.settings.unknowns == "grains" else None)
     else:
-        state = _State.of(saved, len(grids))
+        state = _State.of(saved, len(grids), problem)
     objective = None
     try:
         while state.level <= len(grids) and state.status not in _STOPPED:
             grid = grids[state.level - 1]
-            sections = problem.on_grid(grid)
-            objective = problem.objective(sections, grid)
+            objective = problem.objective(problem.material(grid), grid)
             if state.minimisation is None:
                 if state.position is None:
-                    state = _put_together(problem, sections, grids, say, between)
+                    state = _put_together(problem, grids, say, between)
                 state = replace(state, position=np.asarray(resampling.refine(state.position, grid), dtype=np.float32))
-                log.save("start", state.level, state, partial(dict, position=state.position))
+                log.save("initial", state.level, state, partial(dict, position=state.position))
+            problem.release()
             state = _minimised(problem, objective, state, grids, log, progress)
         if state.status in _STOPPED:
             return _stopped(problem, state, log)
         status = np.str_(state.status.name)
         log.save("minimum", len(grids), state, partial(dict, position=state.position, status=status))
         if objective is None:
-            objective = problem.objective(problem.on_grid(settings.shape), settings.shape)
+            objective = problem.objective(problem.material(settings.shape), settings.shape)
         return _finished(problem, objective, state, log, say, between)
     except KeyboardInterrupt:
         if state.position is None or not log.history:
@@ -266,11 +284,11 @@ class _State:
     level : int
         Grid that is next, from 1 for the coarsest; one more than there are at the minimum on the finest.
     position : ndarray or None
-        Unknowns, on the grid before until the start on this one; None before the start is put together.
-    started : str
-        What the run started from.
-    begun : ndarray or None
-        Unknowns of the polycrystal that it started from, if it did so on the finest grid.
+        Unknowns, on the grid before until this one begins; None before the initial field is made.
+    initial : str
+        The kind of the initial field.
+    base : ndarray or None
+        Unknowns of the initial field, if its grains are turned as wholes: instead of voxels, or by what those did.
     minimisation : mapping of str to ndarray, or None
         State of the optimizer that continues on this grid.
     status : Status
@@ -279,21 +297,24 @@ class _State:
 
     level: int
     position: Any
-    started: str
-    begun: np.ndarray | None = None
+    initial: str
+    base: np.ndarray | None = None
     minimisation: Mapping[str, np.ndarray] | None = None
     status: Status = Status.ITERATIONS
 
     @classmethod
-    def of(cls, saved: Saved, grids: int) -> _State:
-        """What a checkpoint holds."""
+    def of(cls, saved: Saved, grids: int, problem: Problem) -> _State:
+        """Return the state that a checkpoint holds."""
         arrays = dict(saved.state)
-        started, begun = str(arrays.pop("started")), arrays.pop("begun", None)
+        initial, base = str(arrays.pop("initial")), arrays.pop("base", None)
         if saved.stage == "minimisation":
-            return cls(saved.level, arrays["best/position"], started, begun, arrays)
+            position = arrays["best/position"]
+            if base is not None and problem.settings.unknowns == "grains":
+                position = problem.grain_field(base).turned(position).numpy()
+            return cls(saved.level, position, initial, base, arrays)
         if saved.stage == "minimum":
-            return cls(grids + 1, arrays["position"], started, begun, status=Status[str(arrays["status"])])
-        return cls(saved.level, arrays["position"], started, begun)
+            return cls(grids + 1, arrays["position"], initial, base, status=Status[str(arrays["status"])])
+        return cls(saved.level, arrays["position"], initial, base)
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,23 +327,25 @@ class _Log:
 
     def save(self, stage: Stage, level: int, state: _State, arrays: Callable[[], Mapping[str, np.ndarray]]) -> None:
         if self.checkpoint is not None:
-            kept = {"started": np.str_(state.started), **({} if state.begun is None else {"begun": state.begun})}
+            kept: dict[str, Any] = {"initial": np.str_(state.initial)}
+            if state.base is not None:
+                kept["base"] = state.base
             history = [asdict(record) for record in self.history]
             self.checkpoint.save(stage, level, lambda: {**arrays(), **kept}, history, self.key)
 
 
 def _put_together(
     problem: Problem,
-    sections: Mapping[int, OrientationMap],
     grids: Sequence[tuple[int, int, int]],
     say: Callable[[str], Any],
     between: Callable[[], object],
 ) -> _State:
-    """The state at the start on the coarsest grid."""
-    say("putting the start together")
-    name, position = problem.initial_field(sections, grids[0], between)
-    say(f"starting from: {name}")
-    return _State(1, position, name, position if name == "polycrystal" and len(grids) == 1 else None)
+    """Make the initial state, on the coarsest grid."""
+    say("making the initial field")
+    name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
+    say(f"initial field: {name}")
+    turned = name == "polycrystal" or (problem.settings.unknowns == "grains" and name != "random")
+    return _State(1, position, name, position if turned and len(grids) == 1 and any(problem.state.harmonics) else None)
 
 
 def _minimised(
@@ -333,7 +356,7 @@ def _minimised(
     log: _Log,
     progress: Callable[[Progress], Any] | None,
 ) -> _State:
-    """The state after the minimisation on a grid."""
+    """Return the state after the minimisation on a grid."""
     settings, level = problem.settings, state.level
     grid = grids[level - 1]
 
@@ -346,10 +369,13 @@ def _minimised(
             log.save("minimisation", level, state, iteration.state)
         return bool(progress(record)) if progress is not None else False
 
+    turning = state.base is not None and settings.unknowns == "grains"
+    grains = problem.grain_field(state.base) if turning and state.base is not None else None
+    begin = state.position if grains is None else grains.start()
     with enough_memory(grid):
         minimum = minimize(
-            objective,
-            None if state.minimisation is not None else tf.constant(state.position),
+            objective if grains is None else GrainObjective(objective, grains),
+            None if state.minimisation is not None else tf.constant(begin),
             method=settings.optimizer,
             max_iterations=settings.iterations,
             tolerance=settings.tolerance,
@@ -357,15 +383,13 @@ def _minimised(
             callback=report,
             state=state.minimisation,
         )
-    position = minimum.position.numpy()
+    position = (minimum.position if grains is None else grains.turned(minimum.position)).numpy()
     return replace(state, level=level + 1, position=position, minimisation=None, status=minimum.status)
 
 
 def _stopped(problem: Problem, state: _State, log: _Log) -> Reconstruction:
     """The best state of a run that did not come to its end."""
-    return Reconstruction(
-        _volume(problem, state, log), tuple(log.history), str(state.status), problem.settings, math.nan
-    )
+    return Reconstruction(_volume(problem, state, log), tuple(log.history), state.status, problem.settings, math.nan)
 
 
 def _finished(
@@ -376,19 +400,20 @@ def _finished(
     say: Callable[[str], Any],
     between: Callable[[], object],
 ) -> Reconstruction:
-    """The volume of the minimum, sharpened where that is asked for, and its loss."""
+    """Make the volume of the minimum, sharpened where that is asked for, with its loss."""
     volume = _volume(problem, state, log)
-    if problem.settings.sharpen and problem.sections:
+    turned = state.base is not None and problem.settings.unknowns == "grains"
+    if problem.settings.sharpen and problem.sections and not turned:
         say("sharpening")
-        volume = problem.sharpened(volume, state.begun, between)
+        volume = problem.sharpened(volume, state.base, between)
     loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
     volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
-    return Reconstruction(volume, tuple(log.history), str(state.status), problem.settings, loss["volume"])
+    return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"])
 
 
 def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
     run = {
-        "start": state.started,
+        "initial": state.initial,
         "status": str(state.status),
         "history": [[record.level, record.iteration, record.loss] for record in log.history],
     }
@@ -402,17 +427,37 @@ def measure_targets(
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     **overrides: Any,
 ) -> TargetSet:
-    """The descriptors of maps that :func:`reconstruct` would match with the same settings, to keep or to mix.
+    """Measure the descriptors of maps that :func:`reconstruct` would match, to keep or to mix them.
 
-    Parameters and errors are those of :func:`reconstruct`.
+    Parameters
+    ----------
+    maps, settings, descriptors, **overrides
+        As for :func:`reconstruct`.
 
     Returns
     -------
     TargetSet
+
+    Raises
+    ------
+    ValueError
+        If maps and settings do not fit each other, or two descriptors have one name.
+
+    See Also
+    --------
+    polyrve.reconstruction.targets.average : Targets of several maps together.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.simulate_scan(polyrve.make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> targets = measure_targets(scan, shape=(1, 12, 12))
+    >>> sorted(targets.definitions)
+    ['disorientation', 'texture', 'variogram']
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
     grid = problem.settings.shape
-    sections = problem.on_grid(grid)
+    sections = problem.material(grid)
     objective = problem.objective(sections, grid)
     kinds = {descriptor.name: descriptor for descriptor, _ in objective.descriptors}
     if len(kinds) < len(objective.descriptors):
@@ -430,6 +475,6 @@ def measure_targets(
 
 
 def _lowest(history: Sequence[Progress]) -> float:
-    """Lowest loss on the finest grid."""
+    """Return the lowest loss on the finest grid."""
     finest = history[-1].level
     return min(record.loss for record in history if record.level == finest)

@@ -27,7 +27,9 @@ _NAMES = "zyx"
 
 @dataclass(frozen=True, eq=False)
 class TargetSet:
-    """The descriptors of one to three maps at one voxel size; made by :func:`polyrve.reconstruction.run.measure_targets`.
+    """The descriptors of one to three maps at one voxel size.
+
+    Made by :func:`polyrve.reconstruction.run.measure_targets`.
 
     Attributes
     ----------
@@ -46,6 +48,14 @@ class TargetSet:
         By array axis, then by descriptor name.
     provenance : mapping
         Of the maps; JSON types alone.
+
+    Examples
+    --------
+    >>> import polyrve
+    >>> scan = polyrve.simulate_scan(polyrve.make_specimen((4, 24, 24), grain_size=6.0, seed=1))
+    >>> targets = polyrve.measure_targets(scan, shape=(1, 12, 12))
+    >>> targets.spacing, targets.largest_lag, sorted(targets.values)
+    ((1.0, 1.0, 1.0), 5, [0])
     """
 
     phases: tuple[Phase, ...]
@@ -58,7 +68,17 @@ class TargetSet:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def select(self, descriptors: Sequence[Descriptor], axes: Sequence[int]) -> dict[int, list[np.ndarray]]:
-        """Values of some descriptors, in their order, by array axis.
+        """Return the values of some descriptors, in their order, by array axis.
+
+        Parameters
+        ----------
+        descriptors : sequence of Descriptor
+        axes : sequence of int
+            Array axes that sections are normal to.
+
+        Returns
+        -------
+        dict of int to list of ndarray
 
         Raises
         ------
@@ -80,6 +100,10 @@ class TargetSet:
 
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
 
         Raises
         ------
@@ -105,6 +129,14 @@ class TargetSet:
     @classmethod
     def load(cls, path: str | Path) -> TargetSet:
         """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        TargetSet
 
         Raises
         ------
@@ -134,7 +166,7 @@ class TargetSet:
 
 
 def average(sets: Sequence[TargetSet], weights: Sequence[float] | None = None) -> TargetSet:
-    """Weighted mean of the targets of several maps.
+    """Average the targets of several maps.
 
     Parameters
     ----------
@@ -142,6 +174,10 @@ def average(sets: Sequence[TargetSet], weights: Sequence[float] | None = None) -
         Of the same phases, voxel size and descriptors.
     weights : sequence of float, optional
         Such as the areas of the maps; equal by default.
+
+    Returns
+    -------
+    TargetSet
 
     Raises
     ------
@@ -178,7 +214,17 @@ def average(sets: Sequence[TargetSet], weights: Sequence[float] | None = None) -
 
 
 def interpolate(first: TargetSet, second: TargetSet, share: float) -> TargetSet:
-    """Targets between those of two materials: (1 - share) first + share second.
+    """Interpolate between the targets of two materials: (1 - share) first + share second.
+
+    Parameters
+    ----------
+    first, second : TargetSet
+    share : float
+        0 ... 1.
+
+    Returns
+    -------
+    TargetSet
 
     Raises
     ------
@@ -191,5 +237,5 @@ def interpolate(first: TargetSet, second: TargetSet, share: float) -> TargetSet:
 
 
 def definition(descriptor: Descriptor) -> str:
-    """What a descriptor was made with, in words that are the same in every program run."""
+    """Tell what a descriptor was made with, in words that are the same in every program run."""
     return repr(descriptor) if hasattr(descriptor, "__dataclass_fields__") else type(descriptor).__qualname__

@@ -1,18 +1,21 @@
-"""Samples of a map and of a volume side by side, with random windows of the map as large as the volume's sections."""
+"""Sections of a map and of a volume side by side, with random windows of the map as large as the volume's sections."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.instrument import Instrument, estimate_instrument, measured
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_placement import Maps, by_normal
+from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
+from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
@@ -26,16 +29,35 @@ from polyrve.validation.section_statistics import (
 )
 
 WINDOWS = 40
-"""Windows of a map that give a floor, if not told otherwise."""
+"""Windows of a map that give a floor, if not told otherwise.
+
+The limit of 95 % is then between the two or three that differ most; fewer windows make it rougher, and a validation
+takes time in proportion to them.
+"""
+
+_FEWEST_POINTS = 4
+"""A map or section with fewer points on a side has no statistics: no window and no correlation fits."""
+
+_MOST_DRAWS, _INDEXED = 10, 0.5
+"""Windows are drawn up to ten times each until one has half of the map's share of indexed points; holes give none."""
+
+
+_SECTIONS = 4
+"""Sections per axis on which the noise that a volume has already is told; four of 32 x 32 tell it to some per cent."""
+
+_LEAST_NOISE, _LEAST_SHARE = 0.3, 0.0005
+"""A volume whose noise lacks less than so much of the map's, and whose shares lack less, is compared as it is: a volume
+that reproduces the measurement is not measured again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Samples of map and volume, ready to be judged or drawn.
+    """Sections of map and volume, ready to be validated or drawn; made by :func:`compare`.
 
     Attributes
     ----------
-    volume : OrientationVolume
+    analysis : VolumeAnalysis
+        Of the volume: its neighbour angles, and its grains, which are those that came in where the threshold is theirs.
     pairs : dict of str to (SectionStack, SectionStack)
         Map and sections, by the normal ``"z"``, ``"y"``, ``"x"``; or both whole, as ``"volume"``.
     windows : dict of str to list of SectionStack
@@ -49,10 +71,11 @@ class Comparison:
     together : PooledOrientations or None
         The points of all maps, where there are several.
     remarks : tuple of str
-        How the maps differ from those that the volume was made from (:func:`polyrve.validation.provenance.differences`).
+        How the maps differ from those that the volume was made from, see
+        :func:`polyrve.validation.provenance.differences`.
     """
 
-    volume: OrientationVolume
+    analysis: VolumeAnalysis
     pairs: dict[str, tuple[SectionStack, SectionStack]]
     windows: dict[str, list[SectionStack]]
     lag: int
@@ -61,15 +84,20 @@ class Comparison:
     together: PooledOrientations | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def volume(self) -> OrientationVolume:
+        """The volume that is compared, voxel by voxel."""
+        return self.analysis.field
+
     def sides(self, metric: Metric) -> dict[str, tuple[PooledOrientations, SectionStack, list[SectionStack]]]:
-        """What a metric compares: reference, sections and the windows that give the floor, by the normal."""
+        """Return what a metric compares, by the normal: reference, sections and the windows that give the floor."""
         if self.together is None or not metric.one_point:
             return {name: (*pair, self.windows[name]) for name, pair in self.pairs.items()}
         windows = [window for of_map in self.windows.values() for window in of_map]
-        return {name: (self.together, sample, windows) for name, (_, sample) in self.pairs.items()}
+        return {name: (self.together, sections, windows) for name, (_, sections) in self.pairs.items()}
 
     def reference_name(self, name: str, metric: Metric | None = None) -> str:
-        """How a sentence names the reference of a normal, or what a metric compares with."""
+        """Return how a sentence names the reference of a normal, or what a metric compares with."""
         if "volume" in self.pairs:
             return "the reference volume"
         if self.together is None:
@@ -79,30 +107,71 @@ class Comparison:
 
 def compare(
     reference: Maps | GrainMap | OrientationVolume | GrainVolume,
-    rve: OrientationVolume | GrainVolume,
+    rve: OrientationVolume | GrainVolume | VolumeAnalysis,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     windows: int = WINDOWS,
     seed: int = 0,
 ) -> Comparison:
-    """Samples of map and volume; parameters and errors as in :func:`polyrve.validation.run.validate`.
+    """Put the sections of a volume beside the map that it was made from, and windows of the map beside both.
+
+    Parameters
+    ----------
+    reference : OrientationMap, GrainMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume
+        As for :func:`polyrve.validation.validate`; also maps that have been analysed, as from
+        :func:`polyrve.microstructure.map_placement.analyse_maps`.
+    rve : OrientationVolume, GrainVolume or VolumeAnalysis
+    threshold : float, degrees
+        Smallest disorientation of a boundary.
+    windows : int
+        Number of random windows of the map.
+    seed : int
+        Of the windows.
 
     Returns
     -------
     Comparison
+
+    Raises
+    ------
+    ValueError
+        If the maps or the volume are none, or the phases or the spacing of a reference volume are not the volume's.
+
+    Warns
+    -----
+    UserWarning
+        If the maps, their frames or their normals are not those that the volume was made with.
+
+    See Also
+    --------
+    polyrve.validation.validate_comparison : The metrics of a comparison.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> specimen = make_specimen((16, 18, 20), grain_size=5.0, seed=1)
+    >>> large = make_specimen((4, 60, 64), grain_size=5.0, seed=2)
+    >>> comparison = compare(simulate_scan(large), specimen, windows=5)
+    >>> reference, sections = comparison.pairs["z"]
+    >>> reference.shape, sections.shape, len(comparison.windows["z"])
+    ((60, 64), (18, 20), 5)
     """
-    volume = rve.field if isinstance(rve, GrainVolume) else rve
+    analysis = analyse(rve, threshold)
+    if not isinstance(analysis, VolumeAnalysis):
+        raise ValueError(f"rve: expected an orientation volume; got {type(analysis.field).__name__}")
+    volume = analysis.field
     if isinstance(reference, (GrainMap, GrainVolume)):
         reference = reference.field
-    references: dict[int, OrientationMap] | dict[int, OrientationVolume]
-    references = {0: reference} if isinstance(reference, OrientationVolume) else by_normal(reference)
+    maps = {} if isinstance(reference, OrientationVolume) else analyse_maps(reference, threshold)
+    references: dict[int, OrientationMap | OrientationVolume]
+    references = {normal: one.field for normal, one in maps.items()} or {0: reference}  # type: ignore[dict-item]
     for other in references.values():
         if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
             of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))
             dropped = " ".join(f"--drop-phase {phase[0]!r}" for phase in of_map if phase not in of_volume)
             hint = f": {dropped} (cleaning.drop_phase) leaves it out of the map" if set(of_volume) < set(of_map) else ""
             raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
-    remarks = differences(volume, {i: field for i, field in references.items() if isinstance(field, OrientationMap)})
+    remarks = differences(volume, {normal: one.field for normal, one in maps.items()})
     for sentence in remarks:
         warnings.warn(sentence, stacklevel=3)
     settings: dict[str, Any] = {
@@ -114,64 +183,100 @@ def compare(
     for name, fields in (("map", [*references.values()]), ("volume", [volume])):
         if not all(other.indexed.any() for other in fields):
             reason = f"the {name} has no indexed points"
-            return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
-    pairs = _pairs(references, volume, threshold)
-    if not pairs or any(min(side.shape) < 4 for pair in pairs.values() for side in pair):
-        reason = "a map or section with fewer than 4 points on a side has no statistics"
-        return Comparison(volume, {}, {}, 0, settings, reason, remarks=remarks)
-    several = len({id(source) for source in references.values()}) > 1 and len(pairs) > 1
-    together = pool([source for source, _ in pairs.values()]) if several else None
-    return _with_windows(pairs, volume, settings, together, remarks)
+            return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
+    if isinstance(reference, OrientationVolume):
+        pairs = {"volume": _whole(reference, analysis)}
+    else:
+        seen = analysis
+        if _holds_material(volume):
+            missing = _missing_instrument(maps, analysis)
+            settings["instrument"] = asdict(missing)
+            seen = analyse(measured(volume, missing, np.random.default_rng(seed)), threshold)
+        pairs = _by_normal(maps, seen)
+    if not pairs or any(min(side.shape) < _FEWEST_POINTS for pair in pairs.values() for side in pair):
+        reason = f"a map or section with fewer than {_FEWEST_POINTS} points on a side has no statistics"
+        return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
+    several = len({id(one) for one in maps.values()}) > 1 and len(pairs) > 1
+    together = pool([stack for stack, _ in pairs.values()]) if several else None
+    return _with_windows(pairs, analysis, settings, together, remarks)
 
 
-def _pairs(
-    references: Mapping[int, OrientationMap] | Mapping[int, OrientationVolume],
-    volume: OrientationVolume,
-    threshold: float,
+def _whole(reference: OrientationVolume, analysis: VolumeAnalysis) -> tuple[SectionStack, SectionStack]:
+    """Take a reference volume and the volume as one section each."""
+    volume = analysis.field
+    if not np.allclose(reference.spacing, volume.spacing, rtol=1e-3):
+        raise ValueError(f"spacing of the volume: expected the reference's {reference.spacing}; got {volume.spacing}")
+    return stack_of(reference, analysis.threshold), stack_of(analysis, analysis.threshold)
+
+
+def _holds_material(volume: OrientationVolume) -> bool:
+    """Tell whether a volume was made without the noise of its maps, as its record says."""
+    settings = volume.provenance.get("settings")
+    return isinstance(settings, Mapping) and settings.get("noise") == "remove"
+
+
+def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis) -> Instrument:
+    """What the instrument of the maps adds beyond what the volume has already, differences below a floor left out."""
+    volume = analysis.field
+    at_voxels = {}
+    for axis, one in maps.items():
+        if min(volume.shape[i] for i in in_plane(axis)) > 1:
+            at = at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis)))
+            at_voxels[id(at)] = at
+    if not at_voxels:
+        return Instrument()
+    sections = []
+    for axis in planar(volume.shape):
+        chosen = np.unique(np.linspace(0, volume.shape[axis], _SECTIONS, endpoint=False).astype(int))
+        sections += [analyse(volume.section(axis, int(i)), analysis.threshold).grains for i in chosen]
+    of_maps = estimate_instrument([one.grains for one in at_voxels.values()])
+    missing = of_maps.less(estimate_instrument(sections))
+    return Instrument(
+        noise=missing.noise if missing.noise > _LEAST_NOISE * of_maps.noise else 0.0,
+        unindexed=missing.unindexed if missing.unindexed > _LEAST_SHARE else 0.0,
+        misindexed=missing.misindexed if missing.misindexed > _LEAST_SHARE else 0.0,
+    )
+
+
+def _by_normal(
+    maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis
 ) -> dict[str, tuple[SectionStack, SectionStack]]:
-    """Reference and sample, by the normal of the sections."""
+    """Pair maps, at the volume's spacing, with the sections of their normals; each map is measured once."""
+    by_axis = section_stacks(analysis, analysis.threshold)
+    known: dict[int, SectionStack] = {}
     pairs = {}
-    known: dict[tuple[int, tuple[float, ...]], SectionStack] = {}
-    by_axis: dict[int, SectionStack] = {}
-    for axis, source in references.items():
-        if isinstance(source, OrientationVolume):
-            if not np.allclose(source.spacing, volume.spacing, rtol=1e-3):
-                raise ValueError(
-                    f"spacing of the volume: expected the reference's {source.spacing}; got {volume.spacing}"
-                )
-            return {"volume": (stack_of(source, threshold), stack_of(volume, threshold))}
-        by_axis = by_axis or section_stacks(volume, threshold)
+    for axis, one in maps.items():
         if axis not in by_axis:
             continue
-        spacing = by_axis[axis].spacing
-        key = id(source), spacing
-        if key not in known:
-            known[key] = stack_of(at_spacing(source, spacing), threshold)
-        pairs["zyx"[axis]] = known[key], by_axis[axis]
+        at_voxels = at_spacing(one, by_axis[axis].spacing)
+        if id(at_voxels) not in known:
+            known[id(at_voxels)] = stack_of(at_voxels, analysis.threshold)
+        pairs["zyx"[axis]] = known[id(at_voxels)], by_axis[axis]
     return pairs
 
 
 def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:
+    """Draw windows of a map; fewer than asked for where holes leave no room."""
     rng = np.random.default_rng(seed)
     room = np.array(reference.shape) - np.array(shape) + 1
     windows: list[SectionStack] = []
-    for _ in range(10 * number):
+    for _ in range(_MOST_DRAWS * number):
         if len(windows) == number:
             break
         window = reference.window(tuple(int(i) for i in rng.integers(room)), shape)
-        if (window.phase_ids > 0).mean() > 0.5 * (reference.phase_ids > 0).mean():
+        if (window.phase_ids > 0).mean() > _INDEXED * (reference.phase_ids > 0).mean():
             windows.append(window)
     return windows
 
 
 def _with_windows(
     pairs: dict[str, tuple[SectionStack, SectionStack]],
-    volume: OrientationVolume,
+    analysis: VolumeAnalysis,
     settings: dict[str, Any],
     together: PooledOrientations | None,
     remarks: tuple[str, ...],
 ) -> Comparison:
-    shapes = {name: window_shape(sample.shape, reference.shape) for name, (reference, sample) in pairs.items()}
+    shapes = {name: window_shape(sections.shape, reference.shape) for name, (reference, sections) in pairs.items()}
     lag = min(reach(shape) for shape in shapes.values())
     drawn: dict[tuple[int, tuple[int, ...]], list[SectionStack]] = {}
     windows = {}
@@ -186,4 +291,4 @@ def _with_windows(
         "largest_lag_points": lag,
         "quantile": QUANTILE,
     }
-    return Comparison(volume, pairs, windows, lag, settings, together=together, remarks=remarks)
+    return Comparison(analysis, pairs, windows, lag, settings, together=together, remarks=remarks)

@@ -1,4 +1,4 @@
-"""The metrics by which two samples are compared: distances of distributions, relative errors of numbers."""
+"""The metrics by which sections are compared with a map: distances of distributions, relative errors of numbers."""
 
 from __future__ import annotations
 
@@ -8,28 +8,49 @@ from typing import Any
 
 import numpy as np
 
+from polyrve.microstructure.section_measures import aspect_ratio_distance, chord_distances, grain_size_distance
 from polyrve.microstructure.stereology import SHAPED, SPECK, kolmogorov_smirnov
 from polyrve.validation.section_statistics import RARE, PooledOrientations, SectionStack
 
 _REACH = 12
+"""Largest lag of the correlation metrics, points.
+
+Grains of a well resolved map are about as wide, and correlations have decayed beyond them. With a larger one more lags
+tell of pairs in different grains alone, whose errors are noise.
+"""
+
 _ROUNDING = 1e-4
 """Degrees. A mean below it is rounding: equal orientations come out up to 2 sqrt(2 eps) = 2.4e-6 degrees apart."""
 
+_STEEP = 10.0
+"""Degrees. Boundaries of the boundary fraction: well above what spread within grains gives, so that it counts none."""
+
+_IN_GRAIN = 5.0
+"""Degrees. Neighbours less far apart lie in one grain; the usual threshold, whatever the one of a validation."""
+
 WIDEST_DISTANCE = 0.6
-"""Half L1 and Kolmogorov-Smirnov distances are at most 1; within a wider limit hardly two samples differ enough."""
+"""Half L1 and Kolmogorov-Smirnov distances are at most 1; within a wider limit hardly two sections differ enough.
+
+Chosen: with a smaller one more metrics of small maps count as not decisive, with a larger one fewer.
+"""
 
 WIDEST_ERROR = 1.0
-"""Relative errors: that of a sample that has nothing of what is counted."""
+"""Relative errors: that of sections that have nothing of what is counted."""
 
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
+"""Degrees. Classes of boundaries; of narrower ones a small map fills few, wider ones mix twins with what is near."""
+
 NEIGHBOUR_BINS = np.arange(0.0, 180.1, 2.5)
+"""Degrees. Classes of neighbours, many in a grain, so half as wide: two lie below the usual threshold."""
+
 Difference = Callable[[Any, Any], float]
-"""Takes reference and sample: :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one point also ``PooledOrientations``."""
+"""Takes a reference and sections: :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one
+point also ``PooledOrientations``."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that compares a sample with a reference.
+    """One number that compares sections with a reference.
 
     Attributes
     ----------
@@ -40,11 +61,11 @@ class Metric:
     group : str
         ``"texture"``, ``"boundaries"``, ``"grains"``, ``"correlation"`` or ``"in-grain"``.
     compare : callable
-        Takes reference and sample; NaN where it cannot be told.
+        Takes reference and sections; NaN where it cannot be told.
     lacks : callable
-        What keeps a sample from being compared, so that "the map has ..." is a sentence; empty where nothing does.
+        What keeps sections from being compared, so that "the map has ..." is a sentence; empty where nothing does.
     measure : callable or None
-        The compared number of one sample, where it is one number.
+        The compared number of one side, where it is one number.
     unit : str
         Of ``measure``.
     higher : bool
@@ -72,19 +93,19 @@ class Metric:
     widest: float = WIDEST_DISTANCE
 
     def decides(self, limit: float) -> bool:
-        """Whether a limit is one that a volume unlike the map would fail."""
+        """Tell whether a limit is one that a volume unlike the map would fail."""
         return limit >= self.widest if self.higher else limit <= self.widest
 
 
 def half_l1(first: np.ndarray, second: np.ndarray) -> float:
-    """Half of the L1 difference of two mass distributions: the share that lies elsewhere."""
+    """Return half of the L1 difference of two mass distributions: the share that lies elsewhere."""
     return float(np.abs(first - second).sum() / 2.0)
 
 
 def _relative(measure: Callable[[Any], float]) -> Difference:
-    def compare(reference: Any, sample: Any) -> float:
+    def compare(reference: Any, sections: Any) -> float:
         expected = measure(reference)
-        return abs(measure(sample) - expected) / abs(expected) if expected else np.nan
+        return abs(measure(sections) - expected) / abs(expected) if expected else np.nan
 
     return compare
 
@@ -95,123 +116,106 @@ def _histogram(angles: np.ndarray, bins: np.ndarray) -> np.ndarray:
     return counts / counts.sum() if counts.sum() else np.full(len(counts), np.nan)
 
 
-def neighbour_histogram(sample: SectionStack) -> np.ndarray:
-    """Shares of the disorientations of neighbours in bins of 2.5 degrees; the last for other phases."""
-    return _histogram(sample.neighbour_angles, NEIGHBOUR_BINS)
+def neighbour_histogram(sections: SectionStack) -> np.ndarray:
+    """Return the shares of the disorientations of neighbours in bins of 2.5 degrees; the last for other phases."""
+    return _histogram(sections.neighbour_angles, NEIGHBOUR_BINS)
 
 
-def boundary_histogram(sample: SectionStack) -> np.ndarray:
-    """Shares of the disorientations of boundaries in bins of 5 degrees; the last for phase boundaries."""
-    angles = sample.neighbour_angles
-    return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
+def boundary_histogram(sections: SectionStack) -> np.ndarray:
+    """Return the shares of the disorientations of boundaries in bins of 5 degrees; the last for phase boundaries."""
+    angles = sections.neighbour_angles
+    return _histogram(angles[angles > sections.threshold], BOUNDARY_BINS)
 
 
-def random_histogram(sample: PooledOrientations) -> np.ndarray:
-    """Shares of the disorientations of random pairs, those above the threshold, in bins of 5 degrees."""
-    angles = sample.random_angles
-    return _histogram(angles[angles > sample.threshold], BOUNDARY_BINS)
+def random_histogram(sections: PooledOrientations) -> np.ndarray:
+    """Return the shares of the disorientations of random pairs above the threshold in bins of 5 degrees."""
+    angles = sections.random_angles
+    return _histogram(angles[angles > sections.threshold], BOUNDARY_BINS)
 
 
-def _correlation(sample: SectionStack) -> np.ndarray:
-    return boundary_histogram(sample) - random_histogram(sample)
+def _correlation(sections: SectionStack) -> np.ndarray:
+    return boundary_histogram(sections) - random_histogram(sections)
 
 
-def _boundary_fraction(sample: SectionStack) -> float:
-    return sample.boundary_share(10.0)
+def _boundary_fraction(sections: SectionStack) -> float:
+    return sections.boundary_share(_STEEP)
 
 
-def _in_grain_spread(sample: SectionStack) -> float:
-    inside = sample.neighbour_angles[sample.neighbour_angles < 5.0]
+def _in_grain_spread(sections: SectionStack) -> float:
+    inside = sections.neighbour_angles[sections.neighbour_angles < _IN_GRAIN]
     mean = float(inside.mean()) if len(inside) else np.nan
     return 0.0 if mean < _ROUNDING else mean
 
 
-def _poles(reference: PooledOrientations, sample: PooledOrientations) -> float:
+def _poles(reference: PooledOrientations, sections: PooledOrientations) -> float:
     worst = 0.0
     for name in {name for phase in reference.pole_figures for name in phase}:
         worst = max(
             worst,
             sum(
                 half_l1(a[name], b[name])
-                for a, b in zip(reference.pole_figures, sample.pole_figures, strict=True)
+                for a, b in zip(reference.pole_figures, sections.pole_figures, strict=True)
                 if name in a
             ),
         )
     return worst
 
 
-def _grain_size(reference: SectionStack, sample: SectionStack, by_area: bool) -> float:
-    sides = []
-    for grains in (reference.grains, sample.grains):
-        kept = grains.points > SPECK
-        sides.append((grains.size[kept], (grains.weight * (grains.size if by_area else 1.0))[kept]))
-    return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
-
-
-def _aspect_ratio(reference: SectionStack, sample: SectionStack) -> float:
-    sides = []
-    for grains in (reference.grains, sample.grains):
-        kept = grains.points >= SHAPED
-        sides.append((grains.aspect_ratio[kept], grains.weight[kept]))
-    return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
-
-
-def _mean_spread(sample: SectionStack) -> float:
-    grains = sample.grains
+def _mean_spread(sections: SectionStack) -> float:
+    grains = sections.grains
     kept = grains.points >= SHAPED
     weight = (grains.weight * grains.size)[kept]
     return float((grains.spread[kept] * weight).sum() / weight.sum()) if weight.sum() else np.nan
 
 
-def _orientation_spread(reference: SectionStack, sample: SectionStack) -> float:
+def _orientation_spread(reference: SectionStack, sections: SectionStack) -> float:
     sides = []
-    for grains in (reference.grains, sample.grains):
+    for grains in (reference.grains, sections.grains):
         kept = grains.points >= SHAPED
         sides.append((grains.spread[kept], (grains.weight * grains.size)[kept]))
     return kolmogorov_smirnov(sides[0][0], sides[1][0], sides[0][1], sides[1][1])
 
 
-def _chords(reference: SectionStack, sample: SectionStack) -> float:
-    sides = zip(reference.chords, sample.chords, strict=True)
-    return float(np.max([kolmogorov_smirnov(a[0], b[0], a[1], b[1]) for a, b in sides]))
+def _chords(reference: SectionStack, sections: SectionStack) -> float:
+    return float(np.max(chord_distances(reference.chords, sections.chords)))
 
 
-def _kernel_average(reference: SectionStack, sample: SectionStack) -> float:
-    a, b = reference.kernel_average, sample.kernel_average
+def _kernel_average(reference: SectionStack, sections: SectionStack) -> float:
+    a, b = reference.kernel_average, sections.kernel_average
     return kolmogorov_smirnov(a, b, np.ones(len(a)), np.ones(len(b)))
 
 
-def _mean_kernel_average(sample: SectionStack) -> float:
-    return float(sample.kernel_average.mean()) if len(sample.kernel_average) else np.nan
+def _mean_kernel_average(sections: SectionStack) -> float:
+    return float(sections.kernel_average.mean()) if len(sections.kernel_average) else np.nan
 
 
 def reach(shape: Sequence[int]) -> int:
-    """Largest lag of the correlation metrics in sections of a shape: 12 points, or a third of a shorter side."""
+    """Return the largest lag of the correlation metrics in sections: 12 points, or a third of a shorter side."""
     return max(1, min(_REACH, min(shape) // 3))
 
 
-def madogram_error(reference: SectionStack, sample: SectionStack, lag: int) -> np.ndarray:
-    """Relative error of the madogram at lags up to ``lag``, shape (number of lags, C), rare phases left out."""
+def madogram_error(reference: SectionStack, sections: SectionStack, lag: int) -> np.ndarray:
+    """Return the relative error of the madogram up to a lag, shape (number of lags, C), rare phases left out."""
     main = reference.main_channels
     expected = reference.madogram(lag)[:, main]
-    return np.abs(sample.madogram(lag)[:, main] - expected) / np.where(expected > 0, expected, np.nan)
+    return np.abs(sections.madogram(lag)[:, main] - expected) / np.where(expected > 0, expected, np.nan)
 
 
-def two_point_error(reference: SectionStack, sample: SectionStack, lag: int) -> np.ndarray:
-    """Error of the two-point correlations at lags up to ``lag``, shape (number of lags, C, C).
+def two_point_error(reference: SectionStack, sections: SectionStack, lag: int) -> np.ndarray:
+    """Return the error of the two-point correlations up to a lag, shape (number of lags, C, C).
 
     Relative to <f_c^2>^(1/2) <f_d^2>^(1/2) of the reference; rare phases are left out.
     """
     main = reference.main_channels
     scale = reference.channel_scale[main]
     norm = np.outer(scale, scale)
-    difference = (sample.two_point(lag) - reference.two_point(lag))[:, main][:, :, main]
+    difference = (sections.two_point(lag) - reference.two_point(lag))[:, main][:, :, main]
     return np.abs(difference) / np.where(norm > 0, norm, np.nan)
 
 
 def _within(error: Callable[[SectionStack, SectionStack, int], np.ndarray], lag: int, bound: float) -> Difference:
-    def compare(reference: SectionStack, sample: SectionStack) -> float:
-        values = error(reference, sample, lag)
+    def compare(reference: SectionStack, sections: SectionStack) -> float:
+        values = error(reference, sections, lag)
         known = np.isfinite(values)
         return float((values[known] <= bound).mean()) if known.any() else np.nan
 
@@ -219,68 +223,68 @@ def _within(error: Callable[[SectionStack, SectionStack, int], np.ndarray], lag:
 
 
 def _largest(error: Callable[[SectionStack, SectionStack, int], np.ndarray], lag: int) -> Difference:
-    def compare(reference: SectionStack, sample: SectionStack) -> float:
-        values = error(reference, sample, lag)
+    def compare(reference: SectionStack, sections: SectionStack) -> float:
+        values = error(reference, sections, lag)
         return float(np.nanmax(values)) if np.isfinite(values).any() else np.nan
 
     return compare
 
 
-def _no_orientations(sample: PooledOrientations) -> str:
-    return "" if (sample.phase_ids > 0).any() else "no indexed points"
+def _no_orientations(sections: PooledOrientations) -> str:
+    return "" if (sections.phase_ids > 0).any() else "no indexed points"
 
 
-def _no_random_pairs(sample: PooledOrientations) -> str:
-    return "" if (sample.random_angles > sample.threshold).any() else "no random pairs beyond the threshold"
+def _no_random_pairs(sections: PooledOrientations) -> str:
+    return "" if (sections.random_angles > sections.threshold).any() else "no random pairs beyond the threshold"
 
 
-def _no_neighbours(sample: SectionStack) -> str:
-    found = all((~np.isnan(values)).any() for values in sample.angles.values())
+def _no_neighbours(sections: SectionStack) -> str:
+    found = all((~np.isnan(values)).any() for values in sections.angles.values())
     return "" if found else "no neighbouring indexed points"
 
 
-def _no_boundaries(sample: SectionStack) -> str:
-    found = (sample.neighbour_angles > sample.threshold).any()
-    return _no_neighbours(sample) or ("" if found else "no boundaries")
+def _no_boundaries(sections: SectionStack) -> str:
+    found = (sections.neighbour_angles > sections.threshold).any()
+    return _no_neighbours(sections) or ("" if found else "no boundaries")
 
 
-def _no_steep_boundaries(sample: SectionStack) -> str:
-    found = (sample.neighbour_angles > 10.0).any()
-    return _no_neighbours(sample) or ("" if found else "no boundaries of more than 10 degrees")
+def _no_steep_boundaries(sections: SectionStack) -> str:
+    found = (sections.neighbour_angles > _STEEP).any()
+    return _no_neighbours(sections) or ("" if found else "no boundaries of more than 10 degrees")
 
 
-def _no_chords(sample: SectionStack) -> str:
-    return "" if all(weight.sum() for _, weight in sample.chords) else "no chord between two boundaries along an axis"
+def _no_chords(sections: SectionStack) -> str:
+    return "" if all(weight.sum() for _, weight in sections.chords) else "no chord between two boundaries along an axis"
 
 
-def _no_grains(sample: SectionStack) -> str:
-    return "" if (sample.grains.points > SPECK).any() else f"no whole grain of {SPECK + 1} points or more"
+def _no_grains(sections: SectionStack) -> str:
+    return "" if (sections.grains.points > SPECK).any() else f"no whole grain of {SPECK + 1} points or more"
 
 
-def _no_shapes(sample: SectionStack) -> str:
-    return "" if (sample.grains.points >= SHAPED).any() else f"no whole grain of at least {SHAPED} points"
+def _no_shapes(sections: SectionStack) -> str:
+    return "" if (sections.grains.points >= SHAPED).any() else f"no whole grain of at least {SHAPED} points"
 
 
-def _no_scatter(sample: SectionStack) -> str:
-    spread = _in_grain_spread(sample)
+def _no_scatter(sections: SectionStack) -> str:
+    spread = _in_grain_spread(sections)
     if np.isnan(spread):
         return "no neighbours less than 5 degrees apart"
     return "" if spread > 0.0 else "no scatter within grains"
 
 
-def _no_links(sample: SectionStack) -> str:
-    return "" if len(sample.kernel_average) else "no neighbours within the threshold"
+def _no_links(sections: SectionStack) -> str:
+    return "" if len(sections.kernel_average) else "no neighbours within the threshold"
 
 
-def _no_phase(sample: SectionStack) -> str:
-    return "" if sample.main_channels.any() else f"no phase with {100 * RARE:g} % of the points"
+def _no_phase(sections: SectionStack) -> str:
+    return "" if sections.main_channels.any() else f"no phase with {100 * RARE:g} % of the points"
 
 
 def _no_madogram(lag: int) -> Callable[[SectionStack], str]:
-    def lacks(sample: SectionStack) -> str:
-        if missing := _no_phase(sample):
+    def lacks(sections: SectionStack) -> str:
+        if missing := _no_phase(sections):
             return missing
-        values = sample.madogram(lag)[:, sample.main_channels]
+        values = sections.madogram(lag)[:, sections.main_channels]
         if not np.isfinite(values).any():
             return "no pairs of points of one phase"
         return "" if np.nanmax(values) > 0 else "a madogram of zero"
@@ -288,13 +292,13 @@ def _no_madogram(lag: int) -> Callable[[SectionStack], str]:
     return lacks
 
 
-def _no_two_point(sample: SectionStack) -> str:
-    missing = _no_phase(sample)
-    return missing or ("" if sample.channel_scale[sample.main_channels].any() else "harmonics that are zero")
+def _no_two_point(sections: SectionStack) -> str:
+    missing = _no_phase(sections)
+    return missing or ("" if sections.channel_scale[sections.main_channels].any() else "harmonics that are zero")
 
 
 def metrics(lag: int = _REACH) -> tuple[Metric, ...]:
-    """All metrics, in the order of the report.
+    """List all metrics, in the order of the report.
 
     Parameters
     ----------
@@ -430,7 +434,7 @@ def metrics(lag: int = _REACH) -> tuple[Metric, ...]:
             "grain_size_number",
             "grain size, KS, by number",
             "grains",
-            lambda a, b: _grain_size(a, b, False),
+            lambda a, b: grain_size_distance(a.grains, b.grains, by_area=False),
             _no_grains,
             of_grains=True,
         ),
@@ -438,11 +442,18 @@ def metrics(lag: int = _REACH) -> tuple[Metric, ...]:
             "grain_size_area",
             "grain size, KS, by area",
             "grains",
-            lambda a, b: _grain_size(a, b, True),
+            lambda a, b: grain_size_distance(a.grains, b.grains, by_area=True),
             _no_grains,
             of_grains=True,
         ),
-        Metric("aspect_ratio", "aspect ratio, KS", "grains", _aspect_ratio, _no_shapes, of_grains=True),
+        Metric(
+            "aspect_ratio",
+            "aspect ratio, KS",
+            "grains",
+            lambda a, b: aspect_ratio_distance(a.grains, b.grains),
+            _no_shapes,
+            of_grains=True,
+        ),
         Metric("chord_length", "chord length, KS, worse direction", "grains", _chords, _no_chords, of_grains=True),
         Metric(
             "specks",

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from polyrve.crystallography.reference_frames import PRESETS
+from polyrve.microstructure.axes import NORMALS
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.map_placement import NORMALS
 
-_AROUND = {frozenset("zy"): "x", frozenset("zx"): "y"}
-"""The axis of :func:`polyrve.microstructure.map_placement.axisymmetric` by the two normals that one map is given for."""
+_SYMMETRY_AXES = {frozenset("zy"): "x", frozenset("zx"): "y"}
+"""Symmetry axis by the two normals that :func:`polyrve.microstructure.map_placement.axisymmetric` gives one map for."""
 
 
 def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -> tuple[str, ...]:
-    """What is not as it was when a volume was made: the maps, their frames, their normals.
+    """Tell what is not as it was when a volume was made: the maps, their frames, their normals.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -
 
 
 def _by_normal(sources: Any, planar: list[str]) -> dict[str, Mapping[str, Any]]:
-    """Provenance of a volume's maps by normal, those of sections that it has."""
+    """Return the provenance of a volume's maps by normal, those of sections that it has."""
     if not isinstance(sources, Mapping):
         return {}
     named = dict.fromkeys(planar, sources["all"]) if "all" in sources else dict(sources)
@@ -65,14 +65,14 @@ def _by_normal(sources: Any, planar: list[str]) -> dict[str, Mapping[str, Any]]:
 def _of_normals(made: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mapping[str, Any]], sections: int) -> str:
     before, after = ({name: record["sha256"] for name, record in maps.items()} for maps in (made, given))
     several = len(set(before.values())) > 1
-    axis = None if several else _AROUND.get(frozenset(made))
+    axis = None if several else _SYMMETRY_AXES.get(frozenset(made))
     one = len(set(after.values())) == 1 and len(given) == sections
     if before == after or (len(given) == 1 and not several):
         return ""
     if axis is not None and one:
         return (
             f"the volume was made from {_name(made['z'])} for the normals {' and '.join(made)}; it stands for all "
-            f"here: --axis {axis} (polyrve.around) compares as it was made"
+            f"here: --axis {axis} (polyrve.axisymmetric) compares as it was made"
         )
     then = ", ".join(f"{_name(record)} normal to {name}" for name, record in made.items())
     if one and several:

@@ -1,4 +1,4 @@
-"""What judges a reconstructed volume: metrics of its sections against the map, each with an acceptance floor.
+"""The validation of a reconstructed volume: metrics of its sections against the map, each with an acceptance floor.
 
 Nothing here knows the loss that a volume was made with, and sections are compared with the map, never a size in
 three dimensions with one in two. A metric's *floor* is what the map gives against itself: random windows of the
@@ -18,9 +18,9 @@ import numpy as np
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
-from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
+from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.map_analysis import VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps
-from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
@@ -41,14 +41,27 @@ __all__ = [
 ]  # fmt: skip
 
 FEWEST_GRAINS = 5
-"""A map or volume with fewer grains, specks left out, is not compared by metrics of grains."""
+"""A map or volume with fewer grains, specks left out, is not compared by metrics of grains.
+
+Any two sets of so few grains differ. With a larger number small maps lose these metrics, whose limits say already that
+they are not decisive.
+"""
 
 FEWEST_WINDOWS = 5
-"""So many windows of the map, and half of them all, must give a metric; else it has no floor."""
+"""So many windows of the map, and half of them all, must give a metric; else it has no floor.
+
+Of fewer than five the quantile of 95 % is the largest, whatever it is.
+"""
+
+_STEEP = np.deg2rad(10.0)
+"""Neighbours farther apart than this are counted across the faces: steeper than the spread within most grains."""
+
+_FEWEST_PLANES = 4
+"""Layers of points that a volume has at least along an axis whose seam is told; of fewer there is no scatter inside."""
 
 
-def seam(volume: OrientationVolume) -> MetricResult:
-    """Whether a periodic volume goes on across its faces as it does inside.
+def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
+    """Tell whether a periodic volume goes on across its faces as it does inside.
 
     For every plane between two layers of points, the fraction of neighbours across it that are more than 10 degrees
     apart is compared with the mean over the planes inside the volume; the seam may deviate as much as a plane inside
@@ -56,12 +69,14 @@ def seam(volume: OrientationVolume) -> MetricResult:
 
     Parameters
     ----------
-    volume : OrientationVolume
+    volume : OrientationVolume or VolumeAnalysis
 
     Returns
     -------
     MetricResult
     """
+    analysis = analyse(volume)
+    volume = analysis.field
     title, key = "seam across the faces, relative deviation", "seam"
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
@@ -70,13 +85,13 @@ def seam(volume: OrientationVolume) -> MetricResult:
     inside: list[float] = []
     means = []
     for axis in range(3):
-        if volume.shape[axis] < 4:
+        if volume.shape[axis] < _FEWEST_PLANES:
             continue
-        angles = neighbour_disorientation(volume, axis)
+        angles = analysis.angles[axis]
         known = ~np.isnan(angles)
         other = in_plane(axis)
         count = known.sum(axis=other)
-        fraction = ((angles > np.deg2rad(10.0)) & known).sum(axis=other) / np.maximum(count, 1)
+        fraction = ((angles > _STEEP) & known).sum(axis=other) / np.maximum(count, 1)
         mean = fraction[:-1].mean()
         if mean > 0 and count.min() > 0:
             deviation = np.abs(fraction / mean - 1.0)
@@ -98,14 +113,14 @@ def seam(volume: OrientationVolume) -> MetricResult:
 
 def validate(
     reference: Maps | GrainMap | OrientationVolume | GrainVolume,
-    rve: OrientationVolume | GrainVolume,
+    rve: OrientationVolume | GrainVolume | VolumeAnalysis,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     windows: int = WINDOWS,
     seed: int = 0,
     between: Callable[[], object] = lambda: None,
 ) -> Validation:
-    """Compare the sections of a volume with the map that it was made from.
+    """Compare the sections of a volume with the map that it was made from, and say what passes.
 
     The maps are sampled at the volume's spacing first. A volume as the reference, such as the truth of a synthetic
     specimen, is compared as a whole with the whole volume.
@@ -113,11 +128,14 @@ def validate(
     Parameters
     ----------
     reference : OrientationMap, GrainMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume
-        One map serves the sections of all axes; several are told apart as in :func:`polyrve.microstructure.map_placement.by_normal`.
-    rve : OrientationVolume or GrainVolume
-        Its voxel-wise orientations are judged.
+        One map serves the sections of all axes; several are told apart as in
+        :func:`polyrve.microstructure.map_placement.by_normal`. Maps that have been analysed, as from
+        :func:`polyrve.microstructure.map_placement.analyse_maps`, are not analysed again.
+    rve : OrientationVolume, GrainVolume or VolumeAnalysis
+        Its voxel-wise orientations are compared. The grains of a GrainVolume are counted as they are where they were
+        cut with the same threshold.
     threshold : float, degrees
-        Of grain boundaries.
+        Smallest disorientation of a boundary.
     windows : int
         Number of random windows of the map that give the floor.
     seed : int
@@ -132,18 +150,33 @@ def validate(
     Raises
     ------
     ValueError
-        If the maps are not those of :func:`polyrve.microstructure.map_placement.by_normal`, or their phases are not the volume's.
+        If the maps are not those of :func:`polyrve.microstructure.map_placement.by_normal`, or their phases are not
+        the volume's.
 
     Warns
     -----
     UserWarning
         If the maps, their frames or their normals are not those that the volume was made with.
+
+    See Also
+    --------
+    compare : The two sides that are compared, to be drawn.
+    polyrve.report.write_report : The same as a page.
+
+    Examples
+    --------
+    >>> from polyrve import make_specimen, simulate_scan
+    >>> specimen = make_specimen((24, 26, 28), grain_size=6.0, seed=1)
+    >>> scan = simulate_scan(make_specimen((4, 90, 96), grain_size=6.0, seed=2), noise=0.1)
+    >>> validation = validate(scan, specimen, windows=5)
+    >>> validation["grain_size_area"].verdict, validation["seam"].verdict
+    ('pass', 'pass')
     """
     return validate_comparison(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
 
 
 def validate_comparison(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Validation:
-    """Judge all metrics of a comparison, each against its floor.
+    """Say of each metric of a comparison whether it keeps the limit that windows of the map give.
 
     Parameters
     ----------
@@ -159,8 +192,8 @@ def validate_comparison(comparison: Comparison, between: Callable[[], object] = 
         rows = [_not_compared(metric, comparison.reason) for metric in metrics()]
         note = f"Nothing can be compared: {comparison.reason}."
         notes = (*map(_sentence, comparison.remarks), note)
-        return Validation((*rows, seam(comparison.volume)), notes, comparison.settings)
-    grains = count_grains(segment(comparison.volume, comparison.settings["threshold_degrees"]).grain_ids)
+        return Validation((*rows, seam(comparison.analysis)), notes, comparison.settings)
+    grains = count_grains(comparison.analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
     for metric in metrics(comparison.lag):
@@ -168,7 +201,7 @@ def validate_comparison(comparison: Comparison, between: Callable[[], object] = 
             continue
         between()
         rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
-    rows.append(seam(comparison.volume))
+    rows.append(seam(comparison.analysis))
     return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
 
@@ -191,15 +224,15 @@ def _not_compared(metric: Metric, reason: str) -> MetricResult:
 
 def _row(metric: Metric, comparison: Comparison) -> MetricResult:
     sides = comparison.sides(metric)
-    values = {name: metric.compare(reference, sample) for name, (reference, sample, _) in sides.items()}
+    values = {name: metric.compare(reference, sections) for name, (reference, sections, _) in sides.items()}
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     kept: dict[tuple[int, int], np.ndarray] = {}
     limits, medians, reasons = {}, {}, {}
-    for name, (reference, sample, windows) in sides.items():
+    for name, (reference, sections, windows) in sides.items():
         what = comparison.reference_name(name, metric)
         if name not in known:
             missing = metric.lacks(reference)
-            side, missing = (what, missing) if missing else ("the volume", metric.lacks(sample))
+            side, missing = (what, missing) if missing else ("the volume", metric.lacks(sections))
             reasons[name] = f"{side} has {missing}"
             continue
         key = id(reference), id(windows)
@@ -254,13 +287,13 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
     windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
     name = min(windows, key=lambda name: windows[name])
-    reference, sample = pairs[name]
+    reference, sections = pairs[name]
     what = comparison.reference_name(name).capitalize()
-    if shapes[name] != sample.shape:
-        larger = "hardly" if all(a >= b for a, b in zip(reference.shape, sample.shape, strict=True)) else "not"
+    if shapes[name] != sections.shape:
+        larger = "hardly" if all(a >= b for a, b in zip(reference.shape, sections.shape, strict=True)) else "not"
         notes.append(
             f"{what} ({_extent(reference.shape)} points at the volume's spacing) is {larger} larger than the "
-            f"{'volume' if 'volume' in pairs else 'sections'} ({_extent(sample.shape)}): smaller windows, "
+            f"{'volume' if 'volume' in pairs else 'sections'} ({_extent(sections.shape)}): smaller windows, "
             f"{_extent(shapes[name])} points, give the floor, which {'is wide and ' * scattered}rests on overlapping "
             "windows."
         )
@@ -278,7 +311,9 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
         notes.append("A volume of fewer than 100 grains represents a texture roughly.")
     if any(
         len(length) and np.average(length, weights=weight) < 4.0 * step
-        for length, weight, step in ((*chord, step) for chord, step in zip(sample.chords, sample.spacing, strict=True))
+        for length, weight, step in (
+            (*chord, step) for chord, step in zip(sections.chords, sections.spacing, strict=True)
+        )
     ):
         notes.append("Chords are shorter than 4 points on average: grains are hardly resolved.")
     return notes

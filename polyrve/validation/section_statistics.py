@@ -3,6 +3,7 @@
 A :class:`SectionStack` is a stack of parallel sections, a single map, a window of a map or a whole volume. The same
 estimators serve all of them: a field that is not periodic is treated as a window of something larger, so pairs are
 counted within it, and grains and chords that its border cuts are left out (:mod:`polyrve.microstructure.stereology`).
+Grains and chords are those of :class:`polyrve.microstructure.section_measures.SectionMeasures`.
 """
 
 from __future__ import annotations
@@ -23,36 +24,41 @@ from polyrve.microstructure.fields import OrientationField, OrientationMap, Orie
 from polyrve.microstructure.grain_properties import mean_of_links
 from polyrve.microstructure.grains import mean_orientations
 from polyrve.microstructure.lags import half_space
-from polyrve.microstructure.links import bridge_holes, connect, neighbour_disorientation
-from polyrve.microstructure.resampling import resample
-from polyrve.microstructure.stereology import SPECK, chords, grain_shapes
+from polyrve.microstructure.links import bridge_holes
+from polyrve.microstructure.map_analysis import FieldAnalysis, MapAnalysis, VolumeAnalysis, analyse
+from polyrve.microstructure.section_measures import SectionMeasures
+from polyrve.microstructure.stereology import SPECK, Chords, GrainShapes
 
 RARE = 0.02
-"""A phase of a smaller share has no correlations worth comparing."""
+"""A phase of a smaller share has no correlations worth comparing.
+
+In a section of 64 x 64 points it has 80, in a few grains. A larger share leaves phases of a tenth out, a smaller one
+lets errors of single grains decide.
+"""
 
 _MOST_TEXTURE_POINTS = 150_000
+"""Points of a texture, evenly chosen from larger fields; the error of a mass of 1 % is then 2.5 % of it.
+
+More points take longer in proportion, and neighbours within a grain add little.
+"""
+
+_RANDOM_PAIRS = 20_000
+"""Pairs of points drawn at random; the share of a bin of the histogram is then known to 0.35 % at worst."""
 
 
 @dataclass(frozen=True, eq=False)
-class GrainTable:
-    """Grains of a sample that its border does not cut; each row is a grain.
+class GrainTable(GrainShapes):
+    """Grains of sections that the border does not cut; each row is a grain.
 
     Attributes
     ----------
-    points : ndarray, shape (N,), int64
-    size : ndarray, shape (N,), um^d
-    aspect_ratio : ndarray, shape (N,)
+    points, size, aspect_ratio, weight
+        As in :class:`polyrve.microstructure.stereology.GrainShapes`.
     spread : ndarray, shape (N,), degrees
-        GOS.
-    weight : ndarray, shape (N,)
-        Inverse chance to lie inside the border; 1 in a periodic sample.
+        GOS: mean disorientation of the points from the grain's mean orientation.
     """
 
-    points: np.ndarray
-    size: np.ndarray
-    aspect_ratio: np.ndarray
     spread: np.ndarray
-    weight: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +72,18 @@ class PooledOrientations:
     phases : tuple of Phase
     threshold : float, degrees
         Of grain boundaries.
-    cells : tuple of OdfBins
+    bins : tuple of OdfBins
         For each phase.
-    cell_ids : ndarray, shape (*points,), int64
-        Cell of each point among those of its phase; -1 where not indexed or left out to save time.
+    bin_ids : ndarray, shape (*points,), int64
+        ODF bin of each point among those of its phase; -1 where not indexed or left out to save time.
     """
 
     quaternions: np.ndarray
     phase_ids: np.ndarray
     phases: tuple[Phase, ...]
     threshold: float
-    cells: tuple[OdfBins, ...]
-    cell_ids: np.ndarray
+    bins: tuple[OdfBins, ...]
+    bin_ids: np.ndarray
 
     @cached_property
     def random_angles(self) -> np.ndarray:
@@ -86,7 +92,7 @@ class PooledOrientations:
         inside = np.flatnonzero(self.phase_ids.ravel())
         if not len(inside):
             return np.zeros(0)
-        first, second = rng.choice(inside, (2, 20_000))
+        first, second = rng.choice(inside, (2, _RANDOM_PAIRS))
         q, ids = self.quaternions.reshape(-1, 4), self.phase_ids.ravel()
         angles = np.full(len(first), np.inf)
         for phase_id, phase in enumerate(self.phases, start=1):
@@ -94,15 +100,15 @@ class PooledOrientations:
             angles[pairs] = rotation.disorientation_angle(q[first[pairs]], q[second[pairs]], phase.symmetry)
         return np.rad2deg(angles)
 
-    def _cell_weights(self) -> Iterator[tuple[OdfBins, np.ndarray]]:
-        total = max(int((self.cell_ids >= 0).sum()), 1)
-        for phase_id, cells in enumerate(self.cells, start=1):
-            of_phase = self.cell_ids[(self.phase_ids == phase_id) & (self.cell_ids >= 0)]
-            yield cells, np.bincount(of_phase, minlength=len(cells.centres)) / total
+    def _bin_weights(self) -> Iterator[tuple[OdfBins, np.ndarray]]:
+        total = max(int((self.bin_ids >= 0).sum()), 1)
+        for phase_id, bins in enumerate(self.bins, start=1):
+            of_phase = self.bin_ids[(self.phase_ids == phase_id) & (self.bin_ids >= 0)]
+            yield bins, np.bincount(of_phase, minlength=len(bins.centres)) / total
 
     def odf(self, halfwidth: float = 5.0) -> np.ndarray:
         """Masses of phases and orientations, one after the other, sum 1; see :mod:`polyrve.crystallography.odf`."""
-        return np.concatenate([cells.odf(weights, halfwidth) for cells, weights in self._cell_weights()])
+        return np.concatenate([bins.odf(weights, halfwidth) for bins, weights in self._bin_weights()])
 
     @cached_property
     def odf_5(self) -> np.ndarray:
@@ -118,8 +124,8 @@ class PooledOrientations:
     def texture_index(self) -> float:
         """Mean square of the orientation density with a kernel of 5 degrees, weighted by the phases' shares."""
         index = 0.0
-        for cells, weights in self._cell_weights():
-            masses = cells.odf(weights, 5.0)
+        for bins, weights in self._bin_weights():
+            masses = bins.odf(weights, 5.0)
             if masses.sum() > 0:
                 index += float((masses**2).sum() * len(masses) / masses.sum())
         return index
@@ -127,7 +133,7 @@ class PooledOrientations:
     @cached_property
     def pole_figures(self) -> list[dict[str, np.ndarray]]:
         """Masses of the pole figures of each phase; each adds up to the share of the phase."""
-        return [cells.poles(weights) for cells, weights in self._cell_weights()]
+        return [bins.poles(weights) for bins, weights in self._bin_weights()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +145,7 @@ class SectionStack(PooledOrientations):
     quaternions : ndarray, shape (m, *shape, 4)
         m sections.
     phase_ids : ndarray, shape (m, *shape), int32
-    phases, threshold, cells, cell_ids
+    phases, threshold, bins, bin_ids
         As in :class:`PooledOrientations`.
     spacing : tuple of float, um
         One for each axis of ``shape``.
@@ -149,12 +155,15 @@ class SectionStack(PooledOrientations):
         :func:`polyrve.microstructure.links.neighbour_disorientation`.
     channels : ndarray, shape (C, m, *shape), float32
         Symmetrized harmonics of each phase in turn; 0 in other phases.
+    analysis : FieldAnalysis or None
+        Of the map or volume, where the stack is the whole of it.
     """
 
     spacing: tuple[float, ...]
     periodic: bool
     angles: dict[int, np.ndarray]
     channels: np.ndarray
+    analysis: FieldAnalysis | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,22 +171,25 @@ class SectionStack(PooledOrientations):
         return self.phase_ids.shape[1:]
 
     def as_map(self) -> OrientationMap:
-        """The first section as a map."""
+        """Return the first section as a map."""
         return OrientationMap(self.quaternions[0], self.phase_ids[0], self.phases, self.spacing, periodic=self.periodic)
 
-    def window(self, start: tuple[int, ...], shape: tuple[int, ...]) -> SectionStack:
-        """Part of a sample, not periodic.
+    def window(self, corner: tuple[int, ...], shape: tuple[int, ...]) -> SectionStack:
+        """Cut a window out of the sections.
+
+        Holes are bridged anew within it, as in a map of its size.
 
         Parameters
         ----------
-        start, shape : tuple of int
+        corner, shape : tuple of int
             First point and number of points along each axis of a section.
 
         Returns
         -------
         SectionStack
+            Not periodic.
         """
-        cut: tuple[slice, ...] = (slice(None), *(slice(a, a + n) for a, n in zip(start, shape, strict=True)))
+        cut: tuple[slice, ...] = (slice(None), *(slice(a, a + n) for a, n in zip(corner, shape, strict=True)))
         angles = {}
         for axis, values in self.angles.items():
             values = values[cut].copy()
@@ -188,8 +200,8 @@ class SectionStack(PooledOrientations):
             phase_ids=self.phase_ids[cut],
             phases=self.phases,
             threshold=self.threshold,
-            cells=self.cells,
-            cell_ids=self.cell_ids[cut],
+            bins=self.bins,
+            bin_ids=self.bin_ids[cut],
             spacing=self.spacing,
             periodic=False,
             angles=angles,
@@ -217,11 +229,13 @@ class SectionStack(PooledOrientations):
 
     @cached_property
     def steps(self) -> dict[int, np.ndarray]:
-        """``angles`` along lines that go on across small holes; see :func:`polyrve.microstructure.links.bridge_holes`."""
+        """The angles along lines that go on across small holes (:func:`polyrve.microstructure.links.bridge_holes`)."""
+        if self.analysis is not None:
+            return self.analysis.steps
         return bridge_holes(self.angles, self.quaternions, self.phase_ids, self.phases, self.periodic, self.threshold)
 
     def boundary_share(self, threshold: float) -> float:
-        """Share of the steps along the axes that cross a boundary above a threshold in degrees; NaN without steps."""
+        """Return the share of the steps that cross a boundary above a threshold in degrees; NaN without steps."""
         pooled = np.concatenate([values[~np.isnan(values)] for values in self.steps.values()])
         return float((pooled > np.deg2rad(threshold)).mean()) if len(pooled) else np.nan
 
@@ -246,23 +260,32 @@ class SectionStack(PooledOrientations):
         return values[np.isfinite(values)]
 
     @cached_property
+    def measures(self) -> SectionMeasures:
+        """Grains, chords and boundaries, small holes bridged."""
+        if self.analysis is not None:
+            return self.analysis.sections
+        return SectionMeasures.of_steps(self.steps, self.phase_ids > 0, self.spacing, self.periodic, self.threshold)
+
+    @property
     def grain_ids(self) -> np.ndarray:
         """Grains of each section, shape (m, *shape), int32."""
-        links = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.steps.items()}
-        return connect(links, self.phase_ids > 0)
+        return self.measures.grain_ids
 
-    @cached_property
+    @property
+    def chords(self) -> list[Chords]:
+        """Lengths in um and weights of the chords between boundaries, along each axis of a section."""
+        return self.measures.chords
+
+    @property
     def speck_share(self) -> float:
         """Share of the indexed points in grains of one or two points."""
-        points = np.bincount(self.grain_ids.ravel(), minlength=1)[1:]
-        return float(points[points <= SPECK].sum() / max(points.sum(), 1))
+        return self.measures.speck_share
 
     @cached_property
     def grains(self) -> GrainTable:
         """Grains that the border does not cut."""
-        ids = self.grain_ids
+        ids, shapes = self.grain_ids, self.measures.shapes
         inside = ids > 0
-        shapes = grain_shapes(ids, self.spacing, self.periodic)
         number = len(shapes.points)
         grain_phases = np.zeros(number, dtype=np.int64)
         grain_phases[ids[inside] - 1] = self.phase_ids[inside]
@@ -277,7 +300,7 @@ class SectionStack(PooledOrientations):
         kept = shapes.weight > 0
         return GrainTable(
             points=shapes.points[kept],
-            size=shapes.points[kept] * float(np.prod(self.spacing)),
+            size=shapes.size[kept],
             aspect_ratio=shapes.aspect_ratio[kept],
             spread=np.rad2deg(total[kept] / shapes.points[kept]),
             weight=shapes.weight[kept],
@@ -291,18 +314,11 @@ class SectionStack(PooledOrientations):
         return float(grains.weight[grains.points > SPECK].sum() / size) if size else np.nan
 
     @cached_property
-    def chords(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Lengths in um and weights of the chords between boundaries, along each axis of a section."""
-        joined = {axis: values <= np.deg2rad(self.threshold) for axis, values in self.steps.items()}
-        known = {axis: ~np.isnan(values) for axis, values in self.steps.items()}
-        return chords(joined, known, self.spacing, self.periodic)
-
-    @cached_property
     def _kept(self) -> dict[tuple[str, int], np.ndarray]:
         return {}
 
     def madogram(self, reach: int) -> np.ndarray:
-        """First-order variogram of the harmonics at all lags up to a largest one.
+        """Return the first-order variogram of the harmonics at all lags up to a largest one.
 
         Parameters
         ----------
@@ -344,7 +360,7 @@ class SectionStack(PooledOrientations):
         return np.concatenate(values, axis=1)
 
     def _pair(self, values: np.ndarray, lag: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Values, axes (c, m, *shape), at the two ends of a lag."""
+        """Return values, axes (c, m, *shape), at the two ends of a lag."""
         axes = tuple(range(2, values.ndim))
         if self.periodic:
             return values, np.roll(values, tuple(-step for step in lag), axis=axes)
@@ -356,7 +372,7 @@ class SectionStack(PooledOrientations):
         return values[tuple(tail)], values[tuple(head)]
 
     def two_point(self, reach: int) -> np.ndarray:
-        """Two-point correlations of all pairs of harmonics at all lags up to a largest one.
+        """Return the two-point correlations of all pairs of harmonics at all lags up to a largest one.
 
         Parameters
         ----------
@@ -402,37 +418,43 @@ def _channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phas
     return np.concatenate(parts)
 
 
-def _cells(
+def _sorted_into_bins(
     quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]
 ) -> tuple[tuple[OdfBins, ...], np.ndarray]:
-    cell_ids = np.full(phase_ids.size, -1, dtype=np.int64)
+    bin_ids = np.full(phase_ids.size, -1, dtype=np.int64)
     step = -(-phase_ids.size // _MOST_TEXTURE_POINTS)
     step += 1 if step > 1 and step % 2 == 0 else 0
     chosen = np.zeros(phase_ids.size, dtype=bool)
     chosen[::step] = True
     flat, ids = quaternions.reshape(-1, 4), phase_ids.ravel()
-    cells = []
+    bins = []
     for phase_id, phase in enumerate(phases, start=1):
         of_phase = (ids == phase_id) & chosen
-        cells.append(odf_bins(flat[of_phase], phase.laue))
-        cell_ids[of_phase] = cells[-1].of_point
-    return tuple(cells), cell_ids.reshape(phase_ids.shape)
+        bins.append(odf_bins(flat[of_phase], phase.laue))
+        bin_ids[of_phase] = bins[-1].of_point
+    return tuple(bins), bin_ids.reshape(phase_ids.shape)
 
 
-def stack_of(field: OrientationField, threshold: float) -> SectionStack:
-    """A map or a whole volume as one sample.
+def stack_of(field: OrientationField | FieldAnalysis, threshold: float) -> SectionStack:
+    """Take a map, or a whole volume, as a stack of one section.
 
     Parameters
     ----------
-    field : OrientationMap or OrientationVolume
+    field : OrientationMap, OrientationVolume or the analysis of one
     threshold : float, degrees
-        Of grain boundaries.
+        Smallest disorientation of a boundary.
 
     Returns
     -------
     SectionStack
+
+    See Also
+    --------
+    section_stacks : The planar sections of a volume.
     """
-    cells, cell_ids = _cells(field.quaternions, field.phase_ids, field.phases)
+    analysis = analyse(field, threshold)
+    field = analysis.field
+    bins, bin_ids = _sorted_into_bins(field.quaternions, field.phase_ids, field.phases)
     return SectionStack(
         quaternions=field.quaternions[None],
         phase_ids=field.phase_ids[None],
@@ -440,40 +462,43 @@ def stack_of(field: OrientationField, threshold: float) -> SectionStack:
         spacing=field.spacing,
         periodic=field.periodic,
         threshold=threshold,
-        angles={axis + 1: neighbour_disorientation(field, axis)[None] for axis in range(len(field.shape))},
+        angles={axis + 1: values[None] for axis, values in analysis.angles.items()},
         channels=_channels(field.quaternions, field.phase_ids, field.phases)[:, None],
-        cells=cells,
-        cell_ids=cell_ids[None],
+        bins=bins,
+        bin_ids=bin_ids[None],
+        analysis=analysis,
     )
 
 
-def pool(samples: Sequence[SectionStack]) -> PooledOrientations:
-    """The points of several samples together, each counting alike.
+def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:
+    """Put the points of several section stacks together, each counting alike.
 
     Parameters
     ----------
-    samples : sequence of SectionStack
+    stacks : sequence of SectionStack
         Of the same phases and threshold.
 
     Returns
     -------
     PooledOrientations
-        Sorted into cells of their own, so that no sample is thinned out more than another.
+        Sorted into ODF bins of their own, so that no stack is thinned out more than another.
     """
-    quaternions = np.concatenate([sample.quaternions.reshape(-1, 4) for sample in samples])
-    phase_ids = np.concatenate([sample.phase_ids.ravel() for sample in samples])
-    cells, cell_ids = _cells(quaternions, phase_ids, samples[0].phases)
-    return PooledOrientations(quaternions, phase_ids, samples[0].phases, samples[0].threshold, cells, cell_ids)
+    quaternions = np.concatenate([stack.quaternions.reshape(-1, 4) for stack in stacks])
+    phase_ids = np.concatenate([stack.phase_ids.ravel() for stack in stacks])
+    bins, bin_ids = _sorted_into_bins(quaternions, phase_ids, stacks[0].phases)
+    return PooledOrientations(quaternions, phase_ids, stacks[0].phases, stacks[0].threshold, bins, bin_ids)
 
 
-def section_stacks(volume: OrientationVolume, threshold: float, most: int = 32) -> dict[int, SectionStack]:
-    """The sections of a volume normal to each array axis that has sections.
+def section_stacks(
+    volume: OrientationVolume | VolumeAnalysis, threshold: float, most: int = 32
+) -> dict[int, SectionStack]:
+    """Cut a volume into the sections normal to each array axis that has sections.
 
     Parameters
     ----------
-    volume : OrientationVolume
+    volume : OrientationVolume or VolumeAnalysis
     threshold : float, degrees
-        Of grain boundaries.
+        Smallest disorientation of a boundary.
     most : int
         Number of sections for each axis, evenly spaced.
 
@@ -481,48 +506,53 @@ def section_stacks(volume: OrientationVolume, threshold: float, most: int = 32) 
     -------
     dict of int to SectionStack
         By array axis; axes with a section of a single row are left out.
+
+    See Also
+    --------
+    stack_of : A map, or the volume as a whole.
     """
-    angles = [neighbour_disorientation(volume, axis) for axis in range(3)]
-    channels = _channels(volume.quaternions, volume.phase_ids, volume.phases)
-    cells, cell_ids = _cells(volume.quaternions, volume.phase_ids, volume.phases)
-    samples = {}
-    for axis in planar(volume.shape):
+    analysis = analyse(volume, threshold)
+    field, angles = analysis.field, analysis.angles
+    channels = _channels(field.quaternions, field.phase_ids, field.phases)
+    bins, bin_ids = _sorted_into_bins(field.quaternions, field.phase_ids, field.phases)
+    stacks = {}
+    for axis in planar(field.shape):
         plane = in_plane(axis)
-        n = volume.shape[axis]
+        n = field.shape[axis]
         chosen = np.unique(np.linspace(0, n, min(n, most), endpoint=False).astype(int))
 
         def stack(values: np.ndarray, axis: int = axis, chosen: np.ndarray = chosen) -> np.ndarray:
             return np.moveaxis(values, axis, 0)[chosen]
 
-        samples[axis] = SectionStack(
-            quaternions=stack(volume.quaternions),
-            phase_ids=stack(volume.phase_ids),
-            phases=volume.phases,
-            spacing=tuple(volume.spacing[i] for i in plane),
-            periodic=volume.periodic,
+        stacks[axis] = SectionStack(
+            quaternions=stack(field.quaternions),
+            phase_ids=stack(field.phase_ids),
+            phases=field.phases,
+            spacing=tuple(field.spacing[i] for i in plane),
+            periodic=field.periodic,
             threshold=threshold,
             angles={position: stack(angles[i]) for position, i in enumerate(plane, start=1)},
             channels=np.moveaxis(channels, axis + 1, 1)[:, chosen],
-            cells=cells,
-            cell_ids=stack(cell_ids),
+            bins=bins,
+            bin_ids=stack(bin_ids),
         )
-    return samples
+    return stacks
 
 
-def at_spacing(field: OrientationMap, spacing: tuple[float, ...]) -> OrientationMap:
-    """A map at another spacing, as :func:`polyrve.microstructure.resampling.resample` makes it.
+def at_spacing(field: OrientationMap | MapAnalysis, spacing: tuple[float, ...]) -> MapAnalysis:
+    """Return the analysis of a map at the point distance of the sections that it is compared with.
 
     Parameters
     ----------
-    field : OrientationMap
+    field : OrientationMap or MapAnalysis
     spacing : tuple of float, um
         New (dy, dx).
 
     Returns
     -------
-    OrientationMap
-        ``field`` itself if the spacing is the same to 0.1 %.
+    MapAnalysis
+        Itself where the distance is the same to 0.1 %, as after a file that keeps it in single precision; else that of
+        :meth:`polyrve.microstructure.map_analysis.MapAnalysis.at`.
     """
-    if np.allclose(spacing, field.spacing, rtol=1e-3):
-        return field
-    return resample(field, spacing)
+    analysis = field if isinstance(field, MapAnalysis) else analyse(field)
+    return analysis if np.allclose(spacing, analysis.field.spacing, rtol=1e-3) else analysis.at(spacing)

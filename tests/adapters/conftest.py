@@ -319,6 +319,62 @@ def write_orix_h5(crystals: Crystals, folder: Path, frame: str = "none") -> Path
     return path
 
 
+def write_kikuchipy_h5(crystals: Crystals, folder: Path, frame: str = "none") -> Path:
+    """kikuchipy keeps what orix writes beside its patterns."""
+    path = folder / "kikuchipy.h5"
+    with h5py.File(write_orix_h5(crystals, folder, frame)) as orix, h5py.File(path, "w") as file:
+        file["manufacturer"], file["version"] = np.array([b"kikuchipy"]), np.array([b"0.11.0"])
+        file.create_group("Scan 1/EBSD/CrystalMap")
+        orix.copy("crystal_map", file["Scan 1/EBSD/CrystalMap"])
+        file["Scan 1/EBSD/Data/patterns"] = np.zeros((crystals.phase_ids.size, 4, 4), dtype=np.uint8)
+        file["Scan 1/EBSD/Header/n_rows"] = np.array([crystals.shape[0]])
+    return path
+
+
+MTEX = {"6/mmm": "X||a*, Y||b, Z||c", "-3m": "X||a*, Y||b, Z||c", "2/m": "X||a*, Y||b, Y||b*, Z||c"}
+
+
+def write_mtex_h5(crystals: Crystals, folder: Path, frame: str = "none") -> Path:
+    path = folder / "mtex.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("ebsd")
+        group.attrs["DataType"], group.attrs["CreationTime"] = np.bytes_("EBSD"), np.bytes_("01-Jan-2024")
+        item = group.create_dataset("Phase/0", data=[0.0])
+        item.attrs["Name"] = np.bytes_("notIndexed")
+        for number, phase in enumerate(crystals.phases, start=1):
+            item = group.create_dataset(f"Phase/{number}", data=[float(number)])
+            item.attrs["Name"] = np.bytes_({"-3m": "-3m1", "2/m": "12/m1"}.get(phase.laue, phase.laue))
+            item.attrs["Mineral"] = np.bytes_(phase.name)
+            for key, value in zip(("a", "b", "c"), phase.lattice, strict=False):
+                item.attrs[key] = value
+            for key, value in zip(("alpha", "beta", "gamma"), phase.lattice[3:], strict=True):
+                item.attrs[key] = np.deg2rad(value)
+            if phase.laue in MTEX:
+                item.attrs["Alignment"] = np.bytes_(MTEX[phase.laue])
+        angles = np.where(crystals.phase_ids.ravel()[:, None] > 0, vendor_angles(crystals, frame, "a*"), np.nan)
+        item = group.create_dataset("Orientations", data=angles.astype(np.float32))
+        item.attrs["Unit"] = np.bytes_("Radian")
+        group["PhaseIndex"] = crystals.phase_ids.ravel()[:, None].astype(np.uint8)
+        y, x = (i.ravel() * step for i, step in zip(np.indices(crystals.shape), crystals.spacing, strict=True))
+        group["SpatialCoordinates"] = np.stack([x, y, 0 * x], axis=1).astype(np.float32)
+        group["Properties/mad"] = crystals.quality.reshape(-1, 1).astype(np.float32)
+    return path
+
+
+def write_table(crystals: Crystals, folder: Path, frame: str = "oxford-cs0") -> Path:
+    """What Channel 5 exports: points alone, without phases."""
+    columns, (dy, dx) = crystals.shape[1], crystals.spacing
+    angles = np.rad2deg(vendor_angles(crystals, frame, "a*"))
+    lines = ["\t".join(["Index", "Phase", "X", "Y", "Euler1", "Euler2", "Euler3", "MAD", "BC"])]
+    for i, (phase, euler) in enumerate(zip(crystals.phase_ids.ravel(), angles, strict=True)):
+        at = f"{i % columns * dx:g}\t{i // columns * dy:g}"
+        turned = "\t".join(f"{value:.5f}" for value in euler)
+        lines.append(f"{i + 1}\t{phase}\t{at}\t{turned}\t{crystals.quality.flat[i]:.4f}\t99")
+    path = folder / "channel5.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def write_h5ebsd(crystals: Crystals, folder: Path, frame: str = "edax-2", maker: str = "TSL") -> Path:
     shape = crystals.shape if len(crystals.shape) == 3 else (1, *crystals.shape)
     nz, ny, nx = shape
@@ -391,6 +447,9 @@ SAMPLES: dict[str, Sample] = {
     "bruker-h5": Sample(write_bruker_h5, "bruker", False, 1e-5, quality="MAD"),
     "emsoft-h5": Sample(write_emsoft_h5, "edax-2", True, 1e-5, several=False, always_indexed=True),
     "orix-h5": Sample(write_orix_h5, "none", False, quality="MAD"),
+    "kikuchipy-h5": Sample(write_kikuchipy_h5, "none", False, quality="MAD"),
+    "mtex-h5": Sample(write_mtex_h5, "none", False, 1e-5, quality="mad"),
+    "table": Sample(write_table, "oxford-cs0", False, 1e-5, quality="MAD"),
     "h5ebsd": Sample(write_h5ebsd, "edax-2", True, 1e-5, volumes=True),
     "h5ebsd-hkl": Sample(write_h5ebsd_hkl, "oxford-cs0", False, 1e-5, quality="MAD", volumes=True),
 }

@@ -1,3 +1,5 @@
+import gzip
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -6,7 +8,9 @@ import pytest
 
 import polyrve
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import DoubtWarning
 from polyrve.crystallography import reference_frames, rotation
+from polyrve.microstructure.quality import inspect
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the data files beside the repository")
@@ -280,10 +284,200 @@ def test_hexagonal_grid_to_square(tmp_path, odd, even):
         assert distance[number] <= distance.min() + 1e-9, (r, c)
 
 
-def test_hexagonal_header_over_square_points_is_refused(tmp_path):
+def test_a_hexagonal_header_over_square_points(tmp_path):
     body = [line.replace("0.25000", "0.43301") for line in points()]
-    with pytest.raises(FormatError, match="x of a hexagonal grid"):
-        read(written(tmp_path, header(grid="HexGrid"), body))
+    path = written(tmp_path, header(grid="HexGrid"), body)
+    with pytest.warns(
+        UserWarning, match="header says a hexagonal grid of 2 rows of 3 and 3 .*2 x 3 points of step 0.43"
+    ):
+        scan = polyrve.read(path, frame="none")
+    assert (scan.shape, scan.spacing) == ((2, 3), (0.43301, 0.5))
+
+
+def without(head, *keys):
+    """A header without lines of some keys."""
+    return [line for line in head if not line.startswith(tuple(f"# {key}:" for key in keys))]
+
+
+GRID_KEYS = ("XSTEP", "YSTEP", "NCOLS_ODD", "NCOLS_EVEN", "NROWS")
+
+
+@pytest.mark.parametrize("absent", [(*GRID_KEYS, "GRID"), GRID_KEYS, ("NCOLS_ODD", "NCOLS_EVEN"), ("YSTEP",)])
+def test_a_header_without_a_grid(tmp_path, absent):
+    path = written(tmp_path, without(header(columns=4, rows=3), *absent), points(3, 4))
+    with pytest.warns(UserWarning, match=f"no line .*{absent[0]}.*3 x 4 points of step 0.25 x 0.5 um"):
+        scan = polyrve.read(path, frame="none")
+    assert (scan.shape, scan.spacing) == ((3, 4), (0.25, 0.5))
+    whole = read(written(tmp_path, header(columns=4, rows=3), points(3, 4)), frame="none")
+    np.testing.assert_array_equal(scan.quaternions, whole.quaternions)
+
+
+@pytest.mark.parametrize(("odd", "even"), [(5, 4), (5, 5), (4, 5)])
+def test_an_old_hexagonal_file_without_steps_and_columns(tmp_path, odd, even):
+    rows, step = 5, 0.5
+    first = 0.0 if odd >= even else step / 2
+    body, number = [], 0
+    for r in range(rows):
+        for c in range(odd if r % 2 == 0 else even):
+            x = c * step + (first if r % 2 == 0 else step / 2 - first)
+            body.append(f"{1 + 0.01 * number:.5f} 0.5 0.3 {x:.5f} {r * step * 3**0.5 / 2:.5f} 9 0.5 0 0 1.5")
+            number += 1
+    head = without(header(grid="HexGrid"), *GRID_KEYS)
+    with pytest.warns(UserWarning, match=f"hexagonal grid of 5 rows of {odd} and {even} points, step 0.5 um"):
+        scan = polyrve.read(written(tmp_path, head, body), frame="none")
+    assert scan.shape[0] == rows
+    assert scan.spacing == pytest.approx((0.4330125, 0.4330125), abs=1e-5)
+    assert scan.indexed.all()
+    found = np.rint((rotation.to_euler(scan.quaternions)[..., 0] - 1) / 0.01).astype(int)
+    x, y = (np.array([float(line.split()[i]) for line in body]) for i in (3, 4))
+    dy = scan.spacing[0]
+    for (r, c), point in np.ndenumerate(found):
+        distance = np.hypot(x - c * dy, y - r * dy)
+        assert distance[point] <= distance.min() + 1e-4, (r, c)
+
+
+def test_a_scan_without_an_orientation_is_not_mended(tmp_path):
+    head = without(header(columns=4, rows=3), *GRID_KEYS)
+    with pytest.raises(FormatError, match="expected a header line NCOLS_ODD; got none"):
+        read(written(tmp_path, head, points(3, 4, ci=-1)))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (3, 5), (3, 7), (2, 4), (4, 5)])
+def test_a_header_of_another_grid_than_that_of_the_coordinates(tmp_path, rows, columns):
+    """One row too many or too few, other columns, a map from before it was cropped."""
+    path = written(tmp_path, header(columns=columns, rows=rows), points(3, 4))
+    promise = (
+        f"header says {rows} x {columns} points of step 0.25 x 0.5 um; 3 x 4 points of step 0.25 x 0.5 um are read"
+    )
+    with pytest.warns(UserWarning, match=promise):
+        scan = polyrve.read(path, frame="none")
+    assert scan.shape == (3, 4)
+    assert scan.indexed.all()
+    np.testing.assert_allclose(rotation.to_euler(scan.quaternions[2, 3]), [0.3, 0.8, 0.3])
+
+
+@pytest.mark.parametrize("factor", [2, 3, 6])
+@pytest.mark.parametrize("to_the_edge", [True, False])
+def test_a_header_from_before_coarsening(tmp_path, factor, to_the_edge):
+    extra = 1 if to_the_edge else factor
+    head = header(columns=3 * factor + extra, rows=2 * factor + extra)
+    head = [
+        line.replace("0.500000", f"{0.5 / factor:.6f}").replace("0.250000", f"{0.25 / factor:.6f}") for line in head
+    ]
+    with pytest.warns(UserWarning, match="3 x 4 points of step 0.25 x 0.5 um are read, as the coordinates say"):
+        scan = polyrve.read(written(tmp_path, head, points(3, 4)), frame="none")
+    assert (scan.shape, scan.spacing) == ((3, 4), (0.25, 0.5))
+    assert scan.indexed.all()
+
+
+@pytest.mark.parametrize("kept", [3, 5, 10])
+def test_what_an_interrupted_scan_holds(tmp_path, kept):
+    body = points(3, 4)[:kept]
+    path = written(tmp_path, header(columns=4, rows=3), body)
+    with pytest.raises(FormatError, match="partial=true"):
+        read(path)
+    with pytest.warns(UserWarning, match="the header says 3 x 4 points"):
+        scan = polyrve.read(path, frame="none", partial=True)
+    assert scan.shape == (-(-kept // 4), min(kept, 4))
+    assert scan.indexed.sum() == kept
+    np.testing.assert_allclose(
+        rotation.to_euler(scan.quaternions.reshape(-1, 4)[kept - 1])[0], float(body[-1].split()[0])
+    )
+
+
+def test_a_file_that_was_cut_within_a_line(tmp_path):
+    path = written(tmp_path, header(columns=4, rows=3), points(3, 4)[:7])
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(FormatError, match=r"line \d+: expected 10 columns; got \d+: the file ends early; partial=true"):
+        read(path)
+    assert read(path, partial=True).indexed.sum() == 6
+
+
+def test_a_hexagonal_scan_that_was_interrupted(tmp_path):
+    head = header(grid="HexGrid", columns=5, rows=5)
+    path = written(tmp_path, head, hexagonal(5, 5, 5)[:13])
+    with pytest.raises(FormatError, match=r"expected 25 points .* got 13: the file ends early; partial=true"):
+        read(path)
+    assert read(path, partial=True).shape[0] == 3
+
+
+def test_angles_in_degrees_without_a_word(tmp_path):
+    body = [f"{100 + 7 * i} {30 + 5 * i} {200 + 3 * i} {i % 3 * 0.5} {i // 3 * 0.25} 9 0.5 0 1 1" for i in range(6)]
+    path = written(tmp_path, header(), body)
+    with pytest.raises(FormatError, match=r"in rad; got up to 135, 55, 215 .*degrees"):
+        read(path)
+    scan = read(path, frame="none", degrees=True)
+    assert scan.indexed.all()
+    np.testing.assert_allclose(np.rad2deg(rotation.to_euler(scan.quaternions[0, 1])) % 360, [107, 35, 203])
+
+
+def test_marks_of_points_not_indexed_among_degrees(tmp_path):
+    body = [f"{100 + 7 * i} 30 200 {i % 3 * 0.5} {i // 3 * 0.25} 9 0.5 0 1 1" for i in range(6)]
+    body[1] = "12.56637 12.56637 12.56637 0.5 0 9 0.5 0 1 1"
+    body[4] = "720 720 720 0.5 0.25 9 0.5 0 1 1"
+    scan = read(written(tmp_path, header(), body), degrees=True)
+    assert np.argwhere(~scan.indexed).tolist() == [[0, 1], [1, 1]]
+
+
+def test_lattice_angles_in_rad(tmp_path):
+    head = [line.replace("90.0 90.0 90.0", "1.5708 1.5708 2.0944") for line in header(((1, "Mg", 62),))]
+    path = written(tmp_path, head, points())
+    with pytest.warns(UserWarning, match="lattice angles in degrees; got 1.5708, 1.5708, 2.0944, taken as rad"):
+        scan = polyrve.read(path, frame="none")
+    assert scan.phases[0].lattice[3:] == pytest.approx((90.0, 90.0, 120.0), abs=1e-3)
+
+
+def test_phases_numbered_from_zero(tmp_path):
+    body = points(phase=1)
+    body[1], body[3] = points(phase=0)[1], points(phase=0)[3]
+    path = written(tmp_path, header(((1, "A", 43), (2, "B", 43))), body)
+    with pytest.warns(DoubtWarning, match="2 points of phase 0 have angles and a confidence index"):
+        scan = polyrve.read(path, frame="none")
+    assert scan.indexed.sum() == 4
+    assert any("2 points of phase 0" in sentence for sentence in inspect(scan).suspicions)
+    body[1], body[3] = points(phase=0, ci=-1)[1], points(phase=0, ci=-1)[3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtWarning)
+        assert (
+            polyrve.read(written(tmp_path, header(((1, "A", 43), (2, "B", 43))), body), frame="none").indexed.sum() == 4
+        )
+
+
+def test_two_phases_of_one_name(tmp_path):
+    head = header(((2, "Ti", 43), (1, "Ti", 62)))
+    scan = read(written(tmp_path, head, points(phase=2)))
+    assert [(phase.name, phase.laue) for phase in scan.phases] == [("Ti", "6/mmm"), ("Ti (2)", "m-3m")]
+    assert (scan.phase_ids == 2).all()
+    assert "phase 2 is called Ti (2)" in scan.provenance["steps"][0]
+
+
+@pytest.mark.parametrize("tail", ["\0" * 30000, "\x1b[31m" * 2000, "x" * 50000])
+@pytest.mark.parametrize(
+    "key", ["Symmetry 43", "LatticeConstants 3.5 3.5 5.0 90.0 90.0 90.0", "XSTEP: 0.500000", "GRID: SqrGrid"]
+)
+def test_endless_values_and_control_characters_in_errors(tmp_path, key, tail):
+    head = [line + tail if line == f"# {key}" else line for line in header()]
+    with pytest.raises(FormatError) as caught:
+        read(written(tmp_path, head, points()))
+    assert str(caught.value).isprintable()
+    assert len(caught.value.reason) < 400
+    assert caught.value.where.startswith("line ")
+
+
+def test_control_characters_in_names(tmp_path):
+    scan = read(written(tmp_path, header(((1, "Ni\x1b[31mckel\x07" + "x" * 500, 43),)), points()))
+    assert scan.phases[0].name.startswith("Ni\\x1b[31mckel\\x07xxx")
+    assert len(scan.phases[0].name) < 150
+
+
+@pytest.mark.parametrize("name", ["map.ang.gz", "map.ang"])
+def test_packed_by_gzip(tmp_path, name):
+    plain = written(tmp_path, header(), points(), "plain.ang")
+    packed = tmp_path / name
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    scan = read(packed)
+    np.testing.assert_array_equal(scan.quaternions, read(plain).quaternions)
+    assert scan.provenance["sha256"] == hashlib.sha256(packed.read_bytes()).hexdigest()
 
 
 def test_errors_tell_the_line(tmp_path):
@@ -393,3 +587,11 @@ def test_monoclinic_axes_are_named_anew(tmp_path):
 def test_settings_that_the_lattice_does_not_tell_are_refused(tmp_path, group):
     with pytest.raises(FormatError, match=rf"two-fold ax.*got point group {group} "):
         read(written(tmp_path, header([(1, "Gypsum", group)]), points()))
+
+
+def test_warnings_of_a_file_point_at_the_line_that_reads_it(tmp_path):
+    path = written(tmp_path, header(columns=4, rows=4), points(3, 4))
+    for reader in (polyrve.read, polyrve.read_map):
+        with pytest.warns(UserWarning, match="header says 4 x 4") as caught:
+            reader(path, frame="none")
+        assert [warning.filename for warning in caught] == [__file__]

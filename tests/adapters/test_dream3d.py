@@ -11,6 +11,7 @@ import pytest
 import polyrve
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.volumes import dream3d
+from polyrve.adapters.volumes.dream3d_pipeline import turning_filters
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -307,7 +308,7 @@ def test_xdmf_points_at_the_arrays(tmp_path, two_phase_grains, version):
     names = []
     with h5py.File(tmp_path / "rve.dream3d") as file:
         for attribute in grid.findall("Attribute"):
-            item = attribute.find("DataItem")
+            [item] = [item for item in attribute.iter("DataItem") if item.get("Format") == "HDF"]
             name, _, dataset = item.text.partition(":")
             assert name == "rve.dream3d"
             assert file[dataset].shape == tuple(int(n) for n in item.get("Dimensions").split())
@@ -643,3 +644,279 @@ def test_bad_version_on_writing(tmp_path, two_phase_grains):
     with pytest.raises(ValueError, match=r"8\.0 or 7\.0"):
         dream3d.write(two_phase_grains, tmp_path / "a.dream3d", version="6.0")
     assert os.listdir(tmp_path) == []
+
+
+FEATURES = {version: cells.replace("CellData", "CellFeatureData") for version, cells in CELLS.items()}
+
+
+@pytest.fixture
+def foreign(tmp_path, two_phase_grains):
+    """Writes a file as another program does: no note of polyrve's, orientations in single precision alone."""
+
+    def make(version="7.0", data=two_phase_grains):
+        path = tmp_path / "foreign.dream3d"
+        dream3d.write(data, path, version=version, exact=False, force=True)
+        with h5py.File(path, "r+") as file:
+            del file[CELLS[version].rsplit("/", 1)[0] + "/polyrve" if version == "7.0" else "DataStructure/polyrve"]
+            cells = file[CELLS[version]]
+            for name in ("AvgQuats", "Boundary"):
+                del cells[name]
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_means_that_are_not_those_of_the_voxels_are_replaced_with_a_warning(foreign, two_phase_grains, version):
+    path = foreign(version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stored = dream3d.read_grains(path)
+    np.testing.assert_allclose(stored.quaternions, two_phase_grains.quaternions, atol=1e-7)
+    turn = rotation.from_axis_angle([0.0, 0.0, 1.0], np.deg2rad(40.0))
+    with h5py.File(path, "r+") as file:
+        means = file[FEATURES[version]]["AvgQuats"]
+        means[3] = np.roll(rotation.multiply(turn, two_phase_grains.quaternions[2]), -1)
+    with pytest.warns(
+        UserWarning, match=r"AvgQuats of 1 of 8 features .* by up to (39|4[0-9])\.\d degrees.*means of the"
+    ):
+        grained = dream3d.read_grains(path)
+    field = two_phase_grains.field
+    for grain in range(1, 9):
+        here = two_phase_grains.grain_ids == grain
+        symmetry = field.phases[two_phase_grains.phase_ids[grain - 1] - 1].symmetry
+        angles = rotation.disorientation_angle(field.quaternions[here], grained.quaternions[grain - 1], symmetry)
+        assert angles.max() < 0.06
+
+
+def test_symmetric_equivalents_of_a_mean_agree_with_the_voxels(foreign, two_phase_grains):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        means = file[FEATURES["7.0"]]["AvgQuats"]
+        for grain, q in enumerate(two_phase_grains.quaternions, start=1):
+            symmetry = two_phase_grains.field.phases[two_phase_grains.phase_ids[grain - 1] - 1].symmetry
+            means[grain] = np.roll(rotation.multiply(symmetry[-1], q), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        grained = dream3d.read_grains(path)
+    assert np.abs(np.sum(grained.quaternions * two_phase_grains.quaternions, axis=1)).min() < 0.99
+
+
+def test_means_that_are_no_orientations_are_replaced(foreign):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        file[FEATURES["7.0"]]["AvgQuats"][2] = np.nan
+    with pytest.warns(UserWarning, match="AvgQuats of 1 of 8 features"):
+        assert np.isfinite(dream3d.read_grains(path).quaternions).all()
+
+
+def test_euler_angles_of_features_are_held_against_the_voxels_too(foreign, two_phase_grains):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        features = file[FEATURES["7.0"]]
+        del features["AvgQuats"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dream3d.read_grains(path)
+    with h5py.File(path, "r+") as file:
+        for name in ("AvgEulerAngles", "EulerAngles"):
+            file[FEATURES["7.0"]][name][...] = np.rad2deg(file[FEATURES["7.0"]][name][()])
+    with pytest.warns(UserWarning, match="AvgEulerAngles of . of 8 features"):
+        grained = dream3d.read_grains(path)
+    error = rotation.to_matrix(grained.quaternions) - rotation.to_matrix(two_phase_grains.quaternions)
+    assert np.abs(error).max() < 0.1
+
+
+def test_phases_of_features_that_are_not_those_of_the_voxels(foreign, two_phase_grains):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        file[FEATURES["7.0"]]["Phases"][...] = 1
+    with pytest.warns(UserWarning, match="Phases of 4 of 8 features"):
+        grained = dream3d.read_grains(path)
+    np.testing.assert_array_equal(grained.phase_ids, two_phase_grains.phase_ids)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_phases_of_the_points_by_their_features(foreign, two_phase_grains, version):
+    path = foreign(version)
+    with h5py.File(path, "r+") as file:
+        del file[CELLS[version]]["Phases"]
+    with pytest.warns(UserWarning, match="those of the features"):
+        field = dream3d.read(path)
+    np.testing.assert_array_equal(field.phase_ids, two_phase_grains.field.phase_ids)
+    with h5py.File(path, "r+") as file:
+        del file[FEATURES[version]]["Phases"]
+    with pytest.raises(FormatError, match=r"2 phases.*option phases"):
+        dream3d.read(path)
+    assert (dream3d.read(path, phases="2").phase_ids == 2).all()
+    assert (dream3d.read(path, phases=1).phase_ids == 1).all()
+    with pytest.raises(FormatError, match="phases 0"):
+        dream3d.read(path, phases=3)
+    with pytest.raises(FormatError, match="'Kinds'"):
+        dream3d.read(path, phases="Kinds")
+
+
+def test_one_phase_needs_no_array(foreign, two_phase_grains):
+    ids, q = two_phase_grains.grain_ids, two_phase_grains.quaternions
+    field = two_phase_grains.field.evolve(phase_ids=np.ones((3, 4, 5), dtype=int), phases=(Phase("Al"),))
+    path = foreign("8.0", GrainVolume(field, ids, q, np.ones(8, dtype=int)))
+    with h5py.File(path, "r+") as file:
+        del file[CELLS["8.0"]]["Phases"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (dream3d.read(path).phase_ids == 1).all()
+
+
+@pytest.mark.parametrize(("name", "option"), [("Phases", "phases"), ("Mask", "mask")])
+def test_arrays_in_another_file_are_refused_with_the_way_out(foreign, name, option):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        cells = file[CELLS["7.0"]]
+        cells.copy(name, "Mine")
+        del cells[name]
+        cells[name] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FormatError, match=rf"{name} is a link to 'other\.h5'.*option {option}"):
+        dream3d.read(path)
+    with pytest.warns(UserWarning, match="left out"):
+        field = dream3d.read(path, **{option: "Mine"})
+    assert field.indexed.all()
+
+
+def test_orientations_in_another_file(foreign):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        cells = file[CELLS["7.0"]]
+        del cells["Quats"]
+        cells["Quats"] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.warns(UserWarning, match=r"left out: Quats \(a link to 'other\.h5'\)"):
+        dream3d.read(path)
+    with h5py.File(path, "r+") as file:
+        del file[CELLS["7.0"]]["EulerAngles"]
+    with pytest.raises(FormatError, match=r"orientations per cell.*Quats is a link to 'other\.h5'"):
+        dream3d.read(path)
+
+
+def test_feature_data_in_another_file(foreign):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        features = file[FEATURES["7.0"]]
+        for name in ("AvgQuats", "AvgEulerAngles", "EulerAngles"):
+            del features[name]
+            features[name] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FormatError, match=r"feature data.*AvgQuats is a link to 'other\.h5'"):
+        dream3d.read_grains(path)
+
+
+def test_crystal_structures_in_another_file(foreign):
+    path = foreign()
+    with h5py.File(path, "r+") as file:
+        ensemble = file[CELLS["7.0"].replace("CellData", "CellEnsembleData")]
+        del ensemble["CrystalStructures"]
+        ensemble["CrystalStructures"] = h5py.ExternalLink("other.h5", "/x")
+    with pytest.raises(FormatError, match=r"CrystalStructures is a link to 'other\.h5'"):
+        dream3d.read(path)
+
+
+def test_angles_beyond_those_of_rad_are_doubted(tmp_path):
+    make_old(tmp_path / "old.dream3d")
+    with h5py.File(tmp_path / "old.dream3d", "r+") as file:
+        file["DataContainers/ImageDataContainer/CellData/EulerAngles"][...] = (0.3, 5.0, 12.0)
+    with pytest.warns(UserWarning, match=r"rad, at most 2 pi, pi, 2 pi; got up to 0\.3, 5, 12.*degrees=true"):
+        dream3d.read(tmp_path / "old.dream3d")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        field = dream3d.read(tmp_path / "old.dream3d", degrees=True)
+    expected = rotation.from_euler(np.deg2rad([0.3, 5.0, 12.0]))
+    np.testing.assert_allclose(field.quaternions, np.broadcast_to(expected, (3, 4, 5, 4)), atol=1e-7)
+    make_old(tmp_path / "rad.dream3d")
+    with pytest.warns(UserWarning, match="angles in degrees; got up to .*degrees=false"):
+        dream3d.read(tmp_path / "rad.dream3d", degrees=True)
+
+
+def test_lattice_angles_below_two_pi_are_in_rad(foreign, two_phase_grains):
+    path = foreign("8.0")
+    with h5py.File(path, "r+") as file:
+        constants = file[CELLS["8.0"].replace("CellData", "CellEnsembleData")]["LatticeConstants"]
+        constants[1:, 3:] = np.deg2rad(constants[1:, 3:])
+    with pytest.warns(UserWarning, match=r"lattice angles in degrees; got 1\.57.*taken as rad"):
+        field = dream3d.read(path)
+    for phase, expected in zip(field.phases, two_phase_grains.field.phases, strict=True):
+        assert phase.lattice == pytest.approx(expected.lattice, rel=1e-6)
+
+
+def test_points_marked_by_four_pi_are_not_indexed_where_there_is_no_mask(tmp_path):
+    path = tmp_path / "old.dream3d"
+    make_old(path)
+    with h5py.File(path, "r+") as file:
+        cells = file["DataContainers/ImageDataContainer/CellData"]
+        cells["EulerAngles"][1, 2, :3] = 4 * np.pi
+        cells["CI"] = np.full((3, 4, 5, 1), 0.5, dtype=np.float32)
+        cells["CI"][1, 2, :5] = -1.0
+    with pytest.warns(UserWarning, match="4 pi|below 0") as caught:
+        field = dream3d.read(path)
+    told = " ".join(str(item.message) for item in caught)
+    assert "3 of 60 points have angles of 4 pi" in told
+    assert "2 of 60 points have CI below 0" in told
+    assert np.argwhere(field.phase_ids == 0).tolist() == [[1, 2, 0], [1, 2, 1], [1, 2, 2]]
+
+
+PIPELINES = {
+    "the two that turn": (
+        {"pipeline": [{"filter": {"name": "nx::core::RotateEulerRefFrameFilter"}, "args": {}},
+                      {"filter": {"name": "nx::core::RotateSampleRefFrameFilter"}, "args": {}, "isDisabled": True}]},
+        ["RotateEulerRefFrame"],
+    ),
+    "a reader that turns": (
+        {"pipeline": [{"filter": {"name": "nx::core::ReadH5EbsdFilter"},
+                       "args": {"read_h5_ebsd_object": {"value": {"use_recommended_transform": True}}}}]},
+        ["ReadH5Ebsd (use_recommended_transform)"],
+    ),
+    "a reader that does not": (
+        {"pipeline": [{"filter": {"name": "nx::core::ReadCtfDataFilter"},
+                       "args": {"degrees_to_radians": {"value": True}, "edax_hexagonal_alignment": {"value": True}}},
+                      {"filter": {"name": "nx::core::ReadH5EbsdFilter"},
+                       "args": {"read_h5_ebsd_object": {"value": {"use_recommended_transform": False}}}}]},
+        [],
+    ),
+    "readers to come": (
+        {"pipeline": [{"filter": {"name": "nx::core::ReadAngDataFilter"},
+                       "args": {"reference_frame_transform": {"value": 1, "version": 1}}},
+                      {"filter": {"name": "nx::core::ReadCtfDataFilter"},
+                       "args": {"transform": {"value": "Vendor Standard"}}},
+                      {"filter": {"name": "nx::core::ReadH5OinaDataFilter"},
+                       "args": {"transform": {"value": "No Transform"}}}]},
+        ["ReadAngData (reference_frame_transform)", "ReadCtfData (transform)"],
+    ),
+    "DREAM.3D 6.5": (
+        {"0": {"Filter_Name": "ReadH5Ebsd", "UseTransformations": 1, "RefFrameZDir": 1, "Filter_Enabled": True},
+         "1": {"Filter_Name": "RotateSampleRefFrame", "Filter_Enabled": False},
+         "PipelineBuilder": {"Name": "x", "Number_Filters": 2}},
+        ["ReadH5Ebsd (UseTransformations)"],
+    ),
+    "text": ("not JSON", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PIPELINES)
+def test_what_a_pipeline_turned(case):
+    steps, expected = PIPELINES[case]
+    assert turning_filters(steps if isinstance(steps, str) else json.dumps(steps)) == expected
+
+
+@pytest.mark.parametrize("case", PIPELINES)
+def test_a_frame_on_top_of_a_pipeline_that_turned_is_said(foreign, case):
+    steps, expected = PIPELINES[case]
+    path = foreign("8.0")
+    with h5py.File(path, "r+") as file:
+        del file["Pipeline/Pipeline"]
+        text = steps if isinstance(steps, str) else json.dumps(steps)
+        file["Pipeline"].create_dataset("Pipeline", data=np.bytes_(text.encode()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        field = dream3d.read(path)
+        assert field.provenance.get("turned by", []) == expected
+        if not expected:
+            dream3d.read(path, frame="edax-2")
+    if expected:
+        with pytest.warns(UserWarning, match=r"turned the map already .*frame 'edax-2' is applied on top"):
+            dream3d.read(path, frame="edax-2")

@@ -1,6 +1,6 @@
 """Mutated files: a reader returns a map or raises FormatError, soon, in little memory.
 
-2000 files per reader; the environment variable POLYRVE_FUZZ sets another number.
+200 files per reader, 2000 with ``-m slow``; the environment variable POLYRVE_FUZZ sets another number.
 """
 
 import os
@@ -18,10 +18,10 @@ from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap
 
-COUNT = int(os.environ.get("POLYRVE_FUZZ", "2000"))
+COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(2000, marks=pytest.mark.slow)]
 READERS = [
-    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
-    "dream3d",
+    "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
+    "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
 ]  # fmt: skip
 SECONDS, BYTES = 5.0, 256 << 20
 TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
@@ -45,6 +45,32 @@ def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
         elif rng.random() < 0.1:
             del content[at:]
     return bytes(content)
+
+
+def mutate_links(path, rng: random.Random) -> None:
+    """Add a link to an object of an HDF5 file, or to another file; leave a heap behind; or put a link in its place."""
+    with h5py.File(path, "r+") as file:
+        groups, names = ["/"], []
+        file.visititems(lambda name, item: (groups if isinstance(item, h5py.Group) else names).append(name))
+        parent, target, name = file[rng.choice(groups)], rng.choice(groups), rng.choice(names)
+        kind = rng.randrange(6)
+        if kind == 0:
+            for number in range(10):
+                parent[f"zz{number}"] = file[target]
+        elif kind == 1:
+            parent["aa"] = h5py.SoftLink(target)
+        elif kind == 2:
+            parent["bb"] = h5py.ExternalLink("absent.h5", "/")
+        elif kind == 3:
+            del file[name]
+            file[name] = h5py.ExternalLink(rng.choice(["absent.h5", path.name]), name)
+        elif kind == 4:
+            file.create_group("left/over")["value"] = np.array([b"text" * 20])
+            del file["left"]
+        else:
+            values = file[name][()]
+            if values.dtype.kind == "f":
+                file[name][...] = values * rng.choice([180 / np.pi, np.pi / 180])
 
 
 def mutate_objects(path, rng: random.Random) -> None:
@@ -79,8 +105,9 @@ def mutate_objects(path, rng: random.Random) -> None:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", READERS)
-def test_mutated_files(samples, crystals, tmp_path, name):
+def test_mutated_files(samples, crystals, tmp_path, name, count):
     truth = crystals((4, 5), several=name in ("ang", "ctf", "cpr", "crc"), all_indexed=name == "emsoft-h5")
     if name == "dream3d":
         path = tmp_path / "map.dream3d"
@@ -98,10 +125,10 @@ def test_mutated_files(samples, crystals, tmp_path, name):
         polyrve.read(path, format=format_name)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused = 0
-    for number in range(COUNT):
+    for number in range(count):
         if original.startswith(b"\x89HDF") and number % 4 == 0:
             target.write_bytes(original)
-            mutate_objects(target, rng)
+            (mutate_links if number % 8 else mutate_objects)(target, rng)
         else:
             target.write_bytes(mutated_bytes(original, rng))
         start = time.process_time()
@@ -112,6 +139,6 @@ def test_mutated_files(samples, crystals, tmp_path, name):
         except FormatError:
             refused += 1
         assert time.process_time() - start < SECONDS, f"mutation {number}"
-    assert 0 < refused < COUNT
+    assert 0 < refused < count
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < BYTES

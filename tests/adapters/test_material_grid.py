@@ -4,6 +4,19 @@ import numpy as np
 import pytest
 
 from polyrve.adapters import material_grid, registry
+from polyrve.adapters.solvers import (
+    abaqus,
+    amitex,
+    damask,
+    damask_mesh,
+    los_alamos,
+    meshio_hex,
+    moose,
+    prisms,
+    spparks,
+    tesr,
+)
+from polyrve.adapters.volumes import vtp
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationVolume
@@ -58,6 +71,7 @@ def test_solvers_without_periodicity_do_not_warn(two_phase_grains, tmp_path):
     field = two_phase_grains.field.evolve(periodic=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".*grains have one or two voxels")
         registry.write(field, tmp_path / "rve.inp", fill=True)
         registry.write(field, tmp_path / "job", format="prisms")
 
@@ -197,3 +211,54 @@ def test_spacing_in_metres_is_refused(two_phase_grains):
 def test_bad_by(two_phase_grains):
     with pytest.raises(ValueError, match="'grain' or 'voxel'"):
         material_grid.material_grid(two_phase_grains, by="point")
+
+
+@pytest.fixture
+def speckled():
+    """Two halves of (3, 4, 6) voxels along x, a grain of one voxel in the left and one of two in the right."""
+    ids = np.ones((3, 4, 6), dtype=int)
+    ids[:, :, 3:] = 2
+    ids[1, 2, 1], ids[1, 1, 4], ids[1, 2, 4] = 3, 4, 4
+    q = rotation.random_orientations(4, np.random.default_rng(0))
+    field = OrientationVolume(q[ids - 1], np.ones(ids.shape, dtype=int), (Phase("Al"),), (1.0, 1.0, 1.0))
+    return GrainVolume(field, ids, q, [1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(("smallest", "left"), [(1, 4), (2, 3), (3, 2), (36, 2)])
+def test_small_grains_are_dissolved_where_asked_for(speckled, smallest, left):
+    if smallest == 36:
+        with pytest.raises(ValueError, match=r"min_grain: expected at most 35.*got 36"):
+            material_grid.material_grid(speckled, min_grain=smallest)
+        return
+    whole = material_grid.material_grid(speckled, min_grain=smallest)
+    assert len(whole.quaternions) == left == whole.ids.max()
+    expected = np.where(np.arange(6) < 3, 1, 2) * np.ones((3, 4, 6), dtype=int)
+    if left == 2:
+        np.testing.assert_array_equal(whole.ids, expected)
+    np.testing.assert_array_equal(whole.quaternions[:2], speckled.quaternions[:2])
+
+
+def test_min_grain_does_not_go_with_voxels(speckled):
+    with pytest.raises(ValueError, match="min_grain"):
+        material_grid.material_grid(speckled, by="voxel", min_grain=2)
+    with pytest.raises(ValueError, match="min_grain"):
+        material_grid.material_grid(speckled, min_grain=0)
+
+
+def test_many_grains_of_one_voxel_are_said(speckled):
+    ids = np.arange(72).reshape(3, 4, 6) + 1
+    q = rotation.random_orientations(72, np.random.default_rng(0))
+    many = GrainVolume(speckled.field, ids, q, np.ones(72, dtype=int))
+    with pytest.warns(UserWarning, match=r"72 of 72 grains have one or two voxels.*min_grain"):
+        material_grid.material_grid(many)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        material_grid.material_grid(speckled)
+
+
+@pytest.mark.parametrize(
+    "module", [abaqus, amitex, damask, damask_mesh, los_alamos, meshio_hex, moose, prisms, spparks, tesr, vtp]
+)
+def test_every_writer_of_grains_takes_min_grain(tmp_path, speckled, module):
+    with pytest.raises(ValueError, match="min_grain: expected at most 35"):
+        module.write(speckled, tmp_path / "a.vtu", min_grain=36)

@@ -128,3 +128,38 @@ def test_lines_that_differ(text):
 def test_faults(text, message):
     with pytest.raises(FormatError, match=message.replace(".", r"\.")):
         number_table.read_table(text.encode(), PATH, 5)
+
+
+@pytest.mark.parametrize(("tail", "rows"), [
+    ("4 5", 2), ("4 5 6", 3), ("4 5 6\n", 3), ("4 5\n", None), ("", 2), ("4 5 6\n7 8 9\n1", 4),
+    ("44 55 6", 3), ("4.0 5.0 6.000", 3),
+])  # fmt: skip
+def test_a_last_line_that_was_cut(tail, rows):
+    text = f"1 2 3\n2 3 4\n{tail}".encode()
+    if rows is None:
+        with pytest.raises(FormatError, match="line 3: expected 3 columns; got 2: the file ends early; partial=true"):
+            number_table.read_table(text, PATH, 1, partial=True)
+    else:
+        assert len(number_table.read_table(text, PATH, 1, partial=True)) == rows
+
+
+def test_a_last_number_that_may_have_been_cut_is_left_out():
+    text = b"10.5 20.25 30.75\n10.5 20.25 30.7"
+    assert len(number_table.read_table(text, PATH, 1, partial=True)) == 1
+    assert len(number_table.read_table(text, PATH, 1)) == 2
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (b"1 2\n3 4\n", "line 7: expected at least 3 columns; got 2"),
+    (b"1 " * 50_000, "line 7: .* one of over 65536 characters"),
+    (b"\n\n1 2\n", "expected at least 3 columns; got 2"),
+])  # fmt: skip
+def test_a_first_line_of_too_few_or_too_many_numbers(text, words):
+    with pytest.raises(FormatError, match=words):
+        number_table.read_table(text, PATH, 7, least=3)
+
+
+def test_errors_show_no_control_characters():
+    with pytest.raises(FormatError, match=r"got '1\\x1b\[31m'") as caught:
+        number_table.read_table(b"1 2 3\n1\x1b[31m 2 3\n", PATH, 1)
+    assert str(caught.value).isprintable()

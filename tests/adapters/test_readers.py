@@ -16,7 +16,8 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 READERS = [
-    "ang", "ctf", "cpr", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5ebsd", "h5ebsd-hkl",
+    "ang", "ctf", "cpr", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5", "h5ebsd",
+    "h5ebsd-hkl",
 ]  # fmt: skip
 VOLUME_READERS = ["ctf", "h5ebsd", "h5ebsd-hkl"]
 MAP_WRITERS = {"ang": 1e-6, "ctf": 1e-6, "dream3d": 1e-6}
@@ -115,7 +116,7 @@ def test_provenance(samples, crystals, tmp_path, name):
     assert provenance["frame"]["name"] == sample.frame
     assert provenance["frame"]["map_to_euler"] == list(reference_frames.PRESETS[sample.frame])
     turned = [step for step in provenance["steps"] if "crystal x axis" in step]
-    assert (len(turned) > 0) == (name in ("ctf", "cpr", "h5oina", "bruker-h5", "h5ebsd-hkl"))
+    assert (len(turned) > 0) == (name in ("ctf", "cpr", "h5oina", "bruker-h5", "mtex-h5", "h5ebsd-hkl"))
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -279,7 +280,7 @@ def test_missing_empty_folder_unknown(tmp_path):
         polyrve.read(tmp_path / "other.h5")
 
 
-@pytest.mark.parametrize("name", ["edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "h5oina"])
+@pytest.mark.parametrize("name", ["edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5", "h5oina"])
 def test_hdf5_is_told_by_content(samples, crystals, tmp_path, name):
     *_, path = made(samples, crystals, name, tmp_path)
     for suffix in (".h5", ".hdf5", ".H5"):

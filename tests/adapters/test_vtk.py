@@ -1,10 +1,12 @@
 """The writers for ParaView, read back by vtk: vti, vtkhdf, vtp."""
 
+import xml.etree.ElementTree as ElementTree
+
 import numpy as np
 import pytest
 
 from polyrve.adapters.ipf_colors import ipf_colors
-from polyrve.adapters.volumes import vti, vtkhdf, vtp
+from polyrve.adapters.volumes import dream3d, vti, vtkhdf, vtp
 from polyrve.crystallography import rotation
 from polyrve.microstructure import grain_properties, grains
 
@@ -162,3 +164,41 @@ def test_existing_file_is_kept_without_force(tmp_path, two_phase_grains, module,
         module.write(two_phase_grains, tmp_path / name)
     assert (tmp_path / name).read_text() == "old"
     module.write(two_phase_grains, tmp_path / name, force=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "shown"),
+    [(vti, "a.vti", "IPFColors"), (vtkhdf, "a.vtkhdf", "IPFColors"), (vtp, "a.vtp", "Disorientation")],
+)
+def test_viewers_have_an_array_to_colour_by(tmp_path, two_phase_grains, module, name, shown):
+    module.write(two_phase_grains, tmp_path / name)
+    output, _ = read(tmp_path / name)
+    assert output.GetCellData().GetScalars().GetName() == shown
+
+
+@pytest.mark.parametrize("name", ["rve", "a & b <c>'\"", "größe"])
+def test_xdmf_shows_every_array_by_scalars_and_vectors_at_a_time(tmp_path, two_phase_grains, name):
+    xdmf = pytest.importorskip("vtkmodules.vtkIOXdmf2")
+    path = tmp_path / f"{name}.dream3d"
+    field = two_phase_grains.field.evolve(
+        properties={**two_phase_grains.field.properties, "q & <r>": np.ones((3, 4, 5))}
+    )
+    grained = grains.GrainVolume(
+        field, two_phase_grains.grain_ids, two_phase_grains.quaternions, two_phase_grains.phase_ids
+    )
+    dream3d.write(grained, path)
+    ElementTree.parse(path.with_suffix(".xdmf"))
+    reader = xdmf.vtkXdmfReader()
+    reader.SetFileName(str(path.with_suffix(".xdmf")))
+    reader.UpdateInformation()
+    steps = vtk.vtkStreamingDemandDrivenPipeline.TIME_STEPS()
+    assert reader.GetOutputInformation(0).Get(steps) == (0.0,)
+    reader.Update()
+    data = reader.GetOutputDataObject(0).GetCellData()
+    assert data.GetScalars().GetName() == "FeatureIds"
+    values = {data.GetArrayName(i): vtk_to_numpy(data.GetArray(i)) for i in range(data.GetNumberOfArrays())}
+    for i, letter in enumerate("xyzw"):
+        expected = np.roll(field.quaternions, -1, axis=-1)[..., i]
+        np.testing.assert_allclose(values[f"Quats_{letter}"].reshape(3, 4, 5), expected, atol=1e-7)
+    np.testing.assert_array_equal(values["strain_5"].reshape(3, 4, 5), field.properties["strain"][..., 5])
+    np.testing.assert_array_equal(values["q & <r>"], 1.0)

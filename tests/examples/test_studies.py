@@ -48,7 +48,7 @@ def test_madograms_are_those_of_a_direct_sum(load):
     assert study.relative_errors([(expected, 1.02 * expected)]).mean() == pytest.approx(0.02)
 
 
-def test_lags_cover_the_window(load):
+def test_lags_reach_the_largest_lag(load):
     study = load("study")
     scan = study.section(24, grain_size=6.0)
     (variogram, weight), *others = study.all_lags({"variogram": 2.0, "two_point": 1.0}, scan, (1, 16, 16), 7)
@@ -164,7 +164,7 @@ def test_optimizer_comparison(load, tmp_path):
 def test_ten_seeds(load, tmp_path):
     example = load("ten_seeds")
     scan = load("study").section(32, grain_size=5.0)
-    runs = example.main(scan, 16, 3, seeds=2, starts=("polycrystal",), levels=(1,), output=tmp_path / "s.png")
+    runs = example.main(scan, 16, 3, seeds=2, initial_fields=("polycrystal",), levels=(1,), output=tmp_path / "s.png")
     ((first, second),) = runs.values()
     assert first.loss != second.loss
     assert example.spread([first, second]) == max(first.loss, second.loss) / min(first.loss, second.loss)
@@ -179,10 +179,10 @@ def test_pooling(load, tmp_path):
     scan, weights = truth.field.section(0, 0), {"two_point": 0.0, "three_point": 0.0}
     runs = example.main(truth, scan, 8, 2, (("paper", "random"),), tmp_path / "g.png", weights=weights)
     assert [names[2] for names in runs] == ["each section", "all sections"]
-    for result, judgement in runs.values():
+    for result, validation in runs.values():
         assert result.volume.shape == (8, 8, 8)
         assert losses(result)[-1] < losses(result)[0]
-        assert judgement["odf_7"].value > 0.0
+        assert validation["odf_7"].value > 0.0
     assert drawn(tmp_path, "g.png")
 
 

@@ -22,7 +22,7 @@ played = _loaded("played_simplnx")
 
 PLAYED = """\
 #!{python}
-import sys, time
+import json, sys, time
 from pathlib import Path
 from polyrve.adapters.volumes import dream3d
 from polyrve.microstructure.fields import OrientationVolume
@@ -34,6 +34,9 @@ output = Path(arguments[arguments.index("--output") + 1])
 settings = ReconstructionSettings.from_toml(arguments[arguments.index("--config") + 1])
 scans = [dream3d.read(name) for name in arguments if name.endswith(".dream3d") and name != str(output)]
 
+def tell(**event):
+    print(json.dumps(event), flush=True)
+
 def volume():
     nz, ny, nx = settings.shape
     layer = scans[0]
@@ -43,6 +46,7 @@ def volume():
         provenance={{"status": "played", "arguments": arguments}},
     )
     dream3d.write(segment(field), output)
+    tell(event="result", status="ITERATIONS", text="played")
 
 {body}
 """

@@ -1,4 +1,4 @@
-"""The engine in another Python, played by a script that obeys the command line's contract."""
+"""The engine in another Python, played by a script that writes the events of the command line."""
 
 import io
 import itertools
@@ -7,9 +7,8 @@ import sys
 import time
 
 import pytest
-from rich.console import Console
 
-from polyrve.cli.progress import Reporter
+from polyrve.cli.progress import JsonLines, Reporter
 from polyrve.filters import engine, forecast
 from polyrve.filters.filter import Cancelled
 from polyrve.microstructure.instrument import simulate_scan
@@ -17,10 +16,9 @@ from polyrve.microstructure.map_placement import axisymmetric
 from polyrve.microstructure.synthetic import make_specimen
 from polyrve.reconstruction.run import Progress
 from polyrve.settings import ReconstructionSettings
+from polyrve.steps import announced
 
-LINES = (
-    'print("grid 1/1, 8 x 9 x 10, iteration %d/50: loss 1.000e+00, 2.0 s/iteration, at most 0:10 left (a 1.0e+00)" % i)'
-)
+LINES = 'tell(event="progress", stage="minimising", level=1, levels=1, iteration=i, iterations=50, loss=1.0)'
 
 
 @pytest.fixture
@@ -56,19 +54,47 @@ def test_result_and_progress_come_back(play, scan):
 
 
 def test_what_has_no_iterations_is_shown_too(play, scan):
-    heard = Heard()
-    told = io.StringIO()
-    Reporter(Console(file=told, width=60)).say("putting the start together")
-    grow({"z": scan}, play(f"print({told.getvalue()!r})\n{LINES.replace('% i', '% 0')}\nvolume()"), heard=heard)
-    assert [text for _, text in heard[1:2]] == ["putting the start together"]
+    """What the command line writes for programs is what the engine reads."""
+    heard, told = Heard(), io.StringIO()
+    with Reporter(JsonLines(told)) as reporter:
+        reporter.step("reading", "reading z.dream3d")
+        reporter.step("preparing", "measuring the maps")
+        reporter.say("putting the start together")
+        for done in range(3):
+            reporter.share("pixel swap", done, 2)
+        reporter(Progress(1, 2, (16, 18, 20), 0, 300, 0.123, {"texture": 0.1, "variogram": 0.02}, 0.0))
+        reporter(Progress(2, 2, (32, 36, 40), 300, 300, float("nan"), {"texture": 0.01}, 600.0))
+        reporter.say("sharpening")
+        reporter.step("writing", "writing rve.dream3d")
+    grow({"z": scan}, play(f"print({told.getvalue()!r})\nvolume()"), heard=heard)
+    shown = [item for item in heard[1:] if not item[1].endswith("%")]
+    assert shown == [
+        (None, "measuring the maps"), (None, "putting the start together"), (None, "pixel swap"),
+        (0, "grid 1/2, iteration 0/300: loss 1.230e-01"), (100, "grid 2/2, iteration 300/300: loss nan"),
+        (None, "sharpening"),
+    ]  # fmt: skip
 
 
-def test_warnings_are_warnings_here_and_temporary_files_are_not_shown(play, scan):
+def test_warnings_are_warnings_here_and_files_are_not_shown(play, scan):
     heard = Heard()
-    python = play('print("polyrve: warning: too small"); print(f"{output}: 8 x 9 x 10 voxels"); volume()')
+    python = play('tell(event="warning", text="too small"); print(f"{output}: 8 x 9 x 10 voxels"); volume()')
     with pytest.warns(UserWarning, match=r"^too small$"):
         grow({"z": scan}, python, heard=heard)
     assert [text for _, text in heard[1:]] == []
+
+
+def test_announced_work_is_shown_in_this_process(scan, monkeypatch):
+    from polyrve.reconstruction import run
+
+    def work(*_, **__):
+        list(announced("abcd", "pixel swap"))
+        raise ValueError("the end")
+
+    heard = Heard()
+    monkeypatch.setattr(run, "reconstruct", work)
+    with pytest.raises(ValueError, match="the end"):
+        grow({"z": scan}, None, heard=heard)
+    assert heard[1:] == [(None, "pixel swap: 0 %")]
 
 
 def test_normals_are_named(play, scan):
@@ -78,16 +104,22 @@ def test_normals_are_named(play, scan):
 
 
 @pytest.mark.parametrize(("axis", "normals"), [("x", "zy"), ("y", "zx")])
-def test_a_map_around_an_axis_goes_by_its_normals(play, scan, axis, normals):
+def test_an_axisymmetric_map_goes_by_its_normals(play, scan, axis, normals):
     arguments = grow(axisymmetric(scan, axis), play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == normals
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == [f"{normal}.dream3d" for normal in normals]
 
 
-def test_a_failure_is_one_sentence(play, scan):
-    python = play('print("polyrve: window: expected less", file=sys.stderr); sys.exit(2)')
+@pytest.mark.parametrize(
+    "body",
+    [
+        'print("polyrve: window: expected less", file=sys.stderr)',
+        'tell(event="error", text="window: expected less", code=2); print("noise of a library", file=sys.stderr)',
+    ],
+)
+def test_a_failure_is_one_sentence(play, scan, body):
     with pytest.raises(RuntimeError, match=r"exit code 2: window: expected less$"):
-        grow({"z": scan}, python)
+        grow({"z": scan}, play(f"{body}; sys.exit(2)"))
 
 
 def test_cancel_interrupts_and_brings_the_best_state(play, scan):
@@ -96,7 +128,6 @@ def test_cancel_interrupts_and_brings_the_best_state(play, scan):
         try:
             for i in range(1000):
                 {LINES.replace("50", "1000")}
-                sys.stdout.flush()
                 time.sleep(0.05)
         except KeyboardInterrupt:
             volume()
@@ -117,7 +148,7 @@ def test_cancel_is_answered_within_the_start_in_this_process(scan, asks):
     heard, asked = Heard(), itertools.count(1)
     with pytest.raises(Cancelled):
         grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, initial="exemplar")
-    assert [text for _, text in heard] == ["loading TensorFlow", "putting the start together"][:asks]
+    assert [text for _, text in heard] == ["loading TensorFlow", "making the initial field"][:asks]
     assert next(asked) <= asks + 3
 
 
@@ -162,32 +193,6 @@ def test_nothing_stays_in_the_temporary_folder(play, scan, tmp_path, monkeypatch
     (tmp_path / "t").mkdir()
     grow({"z": scan}, play("volume()"))
     assert not list((tmp_path / "t").iterdir())
-
-
-def test_lines_of_the_command_line_are_understood():
-    """What the command line prints where there is no terminal is what the engine reads."""
-    text = io.StringIO()
-    with Reporter(Console(file=text, width=40)) as reporter:
-        reporter(Progress(1, 2, (16, 18, 20), 0, 300, 0.123, {"texture": 0.1, "variogram": 0.02}, 0.0))
-        reporter(Progress(2, 2, (32, 36, 40), 300, 300, 0.0123, {"texture": 0.01, "variogram": 0.0023}, 600.0))
-    found = [engine._LINE.match(line) for line in text.getvalue().splitlines()]
-    assert [tuple(map(int, match.groups()[:4])) for match in found] == [(1, 2, 0, 300), (2, 2, 300, 300)]
-    assert found[1][5].startswith("loss 1.230e-02")
-    assert "texture" not in found[1][5]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ReconstructionSettings(),
-        ReconstructionSettings(
-            spacing=(0.5, 1.0, 2.0), weights={"texture": 0.0, "mean variation": 1e-3}, largest_lag=5
-        ),
-    ],
-)
-def test_settings_file_says_the_same(settings, tmp_path):
-    (tmp_path / "run.toml").write_text(engine.toml(settings), encoding="utf-8")
-    assert ReconstructionSettings.from_toml(tmp_path / "run.toml") == settings
 
 
 def test_other_python(tmp_path, monkeypatch):

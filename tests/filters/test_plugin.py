@@ -11,10 +11,10 @@ from polyrve.adapters.registry import FormatError
 from polyrve.adapters.solvers import damask
 from polyrve.adapters.solvers.damask import LOAD_CASES
 from polyrve.filters import get_plugin, structure
-from polyrve.filters.ComputeRVEStatisticsFilter import TEXTS, VERDICTS, columns_of, table
 from polyrve.filters.filter import Cancelled, Filter, error_code, error_sentence, warning_code
 from polyrve.filters.parameters import settings_list
 from polyrve.filters.Plugin import FILTERS
+from polyrve.filters.ValidateOrientationVolumeFilter import TEXTS, VERDICTS, columns_of, table
 from polyrve.filters.WriteDAMASKFilesFilter import LOADS
 from polyrve.validation.run import MetricResult, Validation
 
@@ -25,7 +25,7 @@ IDENTIFIERS = {
     "ReconstructOrientationVolumeFilter": "d3fc0140-414c-4e7b-878b-d614e7df099d",
     "WriteDAMASKFilesFilter": "47b30ab6-fe5e-43d2-b7e3-122a427a4870",
     "WriteOrientationVolumeFilter": "3a0efeb8-0f16-4025-9cdc-5d488fc1e467",
-    "ComputeRVEStatisticsFilter": "eb9b89dd-fd04-4646-b572-308d47632451",
+    "ValidateOrientationVolumeFilter": "eb9b89dd-fd04-4646-b572-308d47632451",
 }
 """Pipelines find filters by these: they never change."""
 
@@ -142,10 +142,10 @@ def test_choices_that_pipelines_store_by_index():
         "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc",
         "scipy-cg",
     )  # fmt: skip
-    assert set(choices) == {"descriptors", "start", "optimizer"}
+    assert set(choices) == {"descriptors", "start", "noise", "unknowns", "optimizer"}
 
 
-def test_figures_as_a_table():
+def test_metrics_as_a_table():
     rows = (
         MetricResult(
             "a", "A", "texture", 0.25, {"z": 0.25, "x": 0.125}, 0.1, 0.5, "pass", reference=1.0, measured=2.0, unit="um"

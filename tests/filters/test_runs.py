@@ -10,9 +10,9 @@ import pytest
 from polyrve.adapters.volumes import dream3d
 from polyrve.filters import ReadEBSDFilter as reading
 from polyrve.filters import engine, structure
-from polyrve.filters.ComputeRVEStatisticsFilter import ComputeRVEStatisticsFilter
 from polyrve.filters.filter import Cancelled
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
+from polyrve.filters.ValidateOrientationVolumeFilter import ValidateOrientationVolumeFilter
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import make_specimen
@@ -30,7 +30,7 @@ def args(data, map_arguments):
     scan = simulate_scan(make_specimen((4, 16, 18), grain_size=6.0, seed=1), 0, 1)
     names = {"cell_matrix": "Cells", "ensemble_matrix": "Ensemble", "feature_matrix": "Features"}
     return map_arguments(z=scan) | names | {
-        "output_geometry": nx.DataPath("Grown"), "output_matrix": "Figures", "threshold": 5.0, "smallest": 1,
+        "output_geometry": nx.DataPath("Grown"), "output_matrix": "Metrics", "threshold": 5.0, "smallest": 1,
         "engine": 0, "python": "", "save": False, "file": Path("grown.dream3d"), "windows": 6, "seed": 0,
         "write_report": False, "report": Path("report.html"), "shape": [10, 9, 8],
     }  # fmt: skip
@@ -69,19 +69,19 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(data, args, tmp_
     args |= {"geometry": args["z_geometry"], **{key.removeprefix("z_"): value for key, value in args.items()}}
     args |= {"write_report": True, "report": tmp_path}
     with pytest.raises(ValueError, match=r"ends in \.html"):
-        ComputeRVEStatisticsFilter().plan(data, args, nx.OutputActions())
+        ValidateOrientationVolumeFilter().plan(data, args, nx.OutputActions())
     (tmp_path / "report.json").mkdir()
     with pytest.raises(IsADirectoryError, match=r"report\.json"):
-        ComputeRVEStatisticsFilter().plan(data, args | {"report": tmp_path / "report.html"}, nx.OutputActions())
+        ValidateOrientationVolumeFilter().plan(data, args | {"report": tmp_path / "report.html"}, nx.OutputActions())
 
 
 @pytest.mark.parametrize("write_report", [False, True])
-def test_statistics_ask_for_cancel_between_figures(data, args, volume, tmp_path, monkeypatch, write_report):
+def test_validation_asks_for_cancel_between_metrics(data, args, volume, tmp_path, monkeypatch, write_report):
     asked = itertools.count(1)
     monkeypatch.setattr(structure, "read_grains", lambda *_: segment(volume))
     args |= {"write_report": write_report, "report": tmp_path / "report.html"}
     with pytest.raises(Cancelled):
-        ComputeRVEStatisticsFilter().run(data, args, pytest.fail, lambda: next(asked) > 4)
+        ValidateOrientationVolumeFilter().run(data, args, pytest.fail, lambda: next(asked) > 4)
     assert next(asked) == 6
     assert not list(tmp_path.iterdir())
 

@@ -125,6 +125,19 @@ def test_defaults_make_a_pipeline_that_is_read_again(kind, tmp_path):
     assert nx.Pipeline.from_file(tmp_path / "one.d3dpipeline")[0].name() == kind.__name__
 
 
+def test_a_pipeline_with_a_former_name_of_a_filter_is_read(tmp_path):
+    """The name is for people; the UUID decides."""
+    pipeline = nx.Pipeline("one")
+    pipeline.append(named("ValidateOrientationVolumeFilter"), {"windows": 7})
+    pipeline.to_file(tmp_path / "one.d3dpipeline")
+    text = (tmp_path / "one.d3dpipeline").read_text()
+    assert text.count("ValidateOrientationVolumeFilter") == 1
+    former = text.replace("ValidateOrientationVolumeFilter", "ComputeRVEStatisticsFilter")
+    (tmp_path / "former.d3dpipeline").write_text(former)
+    found = nx.Pipeline.from_file(tmp_path / "former.d3dpipeline")[0]
+    assert (found.name(), found.get_args()["windows"]) == ("ValidateOrientationVolumeFilter", 7)
+
+
 def completed(name, args, folder):
     """Arguments with the defaults of the others, as execute_impl gets them."""
     pipeline = nx.Pipeline("one")
@@ -225,16 +238,16 @@ def test_downstream_filters(grown, tmp_path):
     assert errors == []
     assert dream3d.read(tmp_path / "old.dream3d").shape == (8, 9, 10)
     errors, _ = execute(
-        "ComputeRVEStatisticsFilter", grown, write_report=False, windows=6, **args, **field_args("z_", "EBSD")
+        "ValidateOrientationVolumeFilter", grown, write_report=False, windows=6, **args, **field_args("z_", "EBSD")
     )
     assert errors == []
-    table = grown[f"{VOLUME}/RVE Statistics"]
-    names = list(grown[f"{VOLUME}/RVE Statistics/Metric"])
+    table = grown[f"{VOLUME}/Validation"]
+    names = list(grown[f"{VOLUME}/Validation/Metric"])
     assert len(names) == table.tuple_shape[0] > 10
-    assert set(grown[f"{VOLUME}/RVE Statistics/VerdictNumber"].npview().ravel()) <= {0, 1, 2}
-    verdicts = np.array(list(grown[f"{VOLUME}/RVE Statistics/Verdict"]))
-    assert not grown[f"{VOLUME}/RVE Statistics/Decisive"].npview().ravel()[verdicts == "not compared"].any()
-    values = grown[f"{VOLUME}/RVE Statistics/Value"].npview().ravel()
+    assert set(grown[f"{VOLUME}/Validation/VerdictNumber"].npview().ravel()) <= {0, 1, 2}
+    verdicts = np.array(list(grown[f"{VOLUME}/Validation/Verdict"]))
+    assert not grown[f"{VOLUME}/Validation/Decisive"].npview().ravel()[verdicts == "not compared"].any()
+    values = grown[f"{VOLUME}/Validation/Value"].npview().ravel()
     assert np.isfinite(values).sum() > 5
 
 
@@ -264,13 +277,13 @@ def test_a_frame_on_top_of_the_one_that_polyrve_applied_is_warned_of(grown):
         ("edax-4", "'edax-4' is applied on top"),
     ):
         more = {"frame": structure.FRAMES.index(frame), "output_matrix": f"In {frame}"}
-        errors, warned = execute("ComputeRVEStatisticsFilter", grown, **args, **more)
+        errors, warned = execute("ValidateOrientationVolumeFilter", grown, **args, **more)
         assert errors == []
         assert len(warned) == (words is not None)
         assert all(words in text and "from frame 'edax-2' into its own" in text for text in warned)
-    figures = [np.array(grown[f"{VOLUME}/In {frame}/Value"].npview()) for frame in ("as it is", "edax-2", "edax-4")]
-    np.testing.assert_array_equal(figures[0], figures[1])
-    assert np.nanmax(np.abs(figures[0] - figures[2])) > 1e-3
+    values = [np.array(grown[f"{VOLUME}/In {frame}/Value"].npview()) for frame in ("as it is", "edax-2", "edax-4")]
+    np.testing.assert_array_equal(values[0], values[1])
+    assert np.nanmax(np.abs(values[0] - values[2])) > 1e-3
 
 
 def test_preflight_is_instant_and_says_what_it_will_cost(data):
@@ -302,7 +315,7 @@ def test_preflight_is_instant_and_says_what_it_will_cost(data):
         ("WriteOrientationVolumeFilter", {"file": "rve.unknown"}, -86402, "expected a file name that ends in"),
         ("WriteOrientationVolumeFilter", {"file": "a.vti", "options": "colour=red"}, -86401, "got 'colour'"),
         ("WriteOrientationVolumeFilter", {"file": __file__, "format": "vti"}, -86402, "exists already"),
-        ("ComputeRVEStatisticsFilter", {"windows": 0, "write_report": False}, -86501, "windows"),
+        ("ValidateOrientationVolumeFilter", {"windows": 0, "write_report": False}, -86501, "windows"),
     ],
 )
 def test_wrong_arguments_are_refused_at_preflight(name, args, code, words, grown):
@@ -404,10 +417,10 @@ def test_example_pipelines_run(file, play, tmp_path, monkeypatch):
         for i in range(len(pipeline)):
             small = {"ReconstructOrientationVolumeFilter": {"shape": [10, 9, 8], "engine": 1, "python": python},
                      "WriteDAMASKFilesFilter": {"fill": True},
-                     "ComputeRVEStatisticsFilter": {"windows": 6}}.get(pipeline[i].name(), {})  # fmt: skip
+                     "ValidateOrientationVolumeFilter": {"windows": 6}}.get(pipeline[i].name(), {})  # fmt: skip
             pipeline[i].set_args(pipeline[i].get_args() | small)
         result = pipeline.execute(nx.DataStructure())
         assert result.valid(), result.errors
     assert dream3d.read_grains("rve.dream3d", geometry=VOLUME).field.shape == (8, 9, 10)
-    for made in ("damask/grid.vti", "damask/material.yaml", "rve.vti", "report.html", "judged.dream3d"):
+    for made in ("damask/grid.vti", "damask/material.yaml", "rve.vti", "report.html", "validated.dream3d"):
         assert (tmp_path / made).stat().st_size > 0

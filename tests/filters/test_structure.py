@@ -21,7 +21,7 @@ def scan():
 
 
 @pytest.mark.parametrize("axis", ["x", "y"])
-def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_arguments, scan, axis):
+def test_an_axisymmetric_map_is_what_the_command_line_makes_of_it(data, map_arguments, scan, axis):
     args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
     expected, found = axisymmetric(scan, axis), structure.read_maps(data, args)
     assert list(found) == list(expected)
@@ -35,7 +35,7 @@ def test_one_map_around_an_axis_is_what_the_command_line_makes_of_it(data, map_a
 def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, axis):
     args = map_arguments(z=scan) | {"axis": structure.AXES.index(axis)}
     assert structure.spacing_of_maps(data, args) == (2.0, 2.0, 2.0)
-    around_it = "" if axis == "none" else f", alike around {axis}"
+    around_it = "" if axis == "none" else f", axisymmetric about {axis}"
     assert structure.maps_text(args, structure.check_maps(data, args)) == f"normal to z: 9 x 6 points{around_it}"
     assert structure.pixels_of_maps(data, args, structure.check_maps(data, args), (2.0, 2.0, 2.0)) == [6 * 9 // 4]
     maps = structure.read_maps(data, args)
@@ -45,7 +45,7 @@ def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, a
 @pytest.mark.parametrize("normals", ["xz", "xyz"])
 def test_an_axis_is_refused_with_other_maps(data, map_arguments, scan, normals):
     args = map_arguments(**dict.fromkeys(normals, scan)) | {"axis": 1}
-    with pytest.raises(ValueError, match=f"around x: expected the map normal to z alone; got {', '.join(normals)}$"):
+    with pytest.raises(ValueError, match=f"about x: expected the map normal to z alone; got {', '.join(normals)}$"):
         structure.check_maps(data, args)
 
 

@@ -15,16 +15,16 @@ STARTS = ((0, 0), (1, 1), (0, 1), (1, 0))
 
 
 def half_columns(columns: int) -> int:
-    """Columns of half the spectrum of sections with some columns."""
+    """Return the number of columns of half the spectrum of sections with some columns."""
     return columns // 2 + 1
 
 
 def times(columns: int) -> np.ndarray:
-    """How often each column of half the spectrum stands in the whole one, (half,)."""
+    """Return how often each column of half the spectrum stands in the whole one, (half,)."""
     return np.where(np.isin(np.arange(half_columns(columns)), (0, columns / 2)), 1.0, 2.0)
 
 
 def column_lags(columns: int, largest_lag: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of half the spectrum, (half, ...)."""
+    """Return cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of half the spectrum, (half, ...)."""
     angle = 2 * np.pi / columns * np.outer(np.arange(half_columns(columns)), np.arange(largest_lag + 1))
     return np.cos(angle), np.sin(angle[:, 1:])

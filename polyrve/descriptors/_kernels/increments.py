@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import extend, reach_of
-from polyrve.descriptors._kernels.xla_operations import replaced, windows
+from polyrve.descriptors._kernels.xla_operations import cut_at, replaced
 from polyrve.microstructure.lags import Lag
 
 
 @dataclass(frozen=True)
 class Increments:
-    """Absolute increments, rounded as Huber does, and sums of their products, formed lag by lag in places used again.
+    """Absolute increments, rounded as Huber does, and sums of their products; places are used again for each lag.
 
     All methods take one section of one channel, (rows, columns), or several such planes, (planes, rows, columns).
 
@@ -29,15 +28,15 @@ class Increments:
         Rows and columns of a section.
     periodic : bool
         Whether pairs are formed across its edges.
-    all_lags : bool
-        Whether all lags are taken at once, as a GPU does.
+    loops : bool
+        Whether lags are taken one after another; else all at once, as a GPU does.
     """
 
     lags: tuple[Lag, ...]
     eps: float
     shape: tuple[int, int]
     periodic: bool
-    all_lags: bool = False
+    loops: bool = True
 
     @property
     def area(self) -> int:
@@ -45,20 +44,20 @@ class Increments:
         return self.shape[0] * self.shape[1]
 
     def places(self, like: tf.Tensor) -> tf.Tensor:
-        """Room for increments at all lags, (K, ..., rows, columns)."""
+        """Return room for increments at all lags, (K, ..., rows, columns)."""
         return tf.zeros((len(self.lags), *like.shape), like.dtype)
 
     def around(self, here: tf.Tensor) -> tf.Tensor:
-        """A section with what lies around it, (..., more rows, more columns)."""
+        """Return a section with what lies around it, (..., more rows, more columns)."""
         extended = extend(tf.reshape(here, (-1, 1, *self.shape)), self._reach, self.periodic, once=False)
         return tf.reshape(extended, (*here.shape[:-2], *extended.shape[2:]))
 
     def pairs(self, here: tf.Tensor, around: tf.Tensor) -> tf.Tensor:
-        """Products of a section's values with those at all lags, (K, ..., rows, columns): pairs that a mask counts."""
+        """Return products of values with those at all lags, (K, ..., rows, columns): pairs that a mask counts."""
         return self._over_lags(lambda k, there, _: here * there, around, self.places(here))
 
     def sizes(self, here: tf.Tensor, around: tf.Tensor, counted: tf.Tensor | None, into: tf.Tensor) -> tf.Tensor:
-        """Absolute increments, rounded, (K, ..., rows, columns); zero where a pair does not count."""
+        """Return absolute increments, rounded, (K, ..., rows, columns); zero where a pair does not count."""
 
         def form(k: Any, there: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
             difference = there - here
@@ -69,14 +68,14 @@ class Increments:
         return self._over_lags(form, around, into)
 
     def products(self, sizes: tf.Tensor) -> tf.Tensor:
-        """Sums over points of products at all pairs of lags, (..., K, K)."""
+        """Return sums over points of products at all pairs of lags, (..., K, K)."""
         flat = self._flat(sizes)
         return tf.matmul(flat, flat, transpose_b=True)
 
     def slope(
         self, here: tf.Tensor, around: tf.Tensor, sizes: tf.Tensor, of_products: tf.Tensor, counted: tf.Tensor | None
     ) -> tf.Tensor:
-        """Slope with respect to the values of a section from that of the products, (..., K, K), symmetric."""
+        """Return the slope with respect to a section's values from that of the products, (..., K, K), symmetric."""
         of_sizes = tf.reshape(_swapped(tf.matmul(2.0 * of_products, self._flat(sizes))), sizes.shape)
 
         def form(k: Any, there: tf.Tensor, of_size: tf.Tensor) -> tf.Tensor:
@@ -92,19 +91,19 @@ class Increments:
         return reach_of(self.lags)
 
     def _flat(self, sizes: tf.Tensor) -> tf.Tensor:
-        """Increments as (..., K, points)."""
+        """Return increments as (..., K, points)."""
         return _swapped(tf.reshape(sizes, (*sizes.shape[:-2], self.area)))
 
     def _over_lags(
         self, form: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor], around: tf.Tensor, into: tf.Tensor
     ) -> tf.Tensor:
-        """form(k, values there, what was there) in the places of an array, (K, ..., rows, columns).
+        """Put form(k, values there, what was there) in the places of an array, (K, ..., rows, columns).
 
         With all lags at once, k is all of them.
         """
         starts, planes = tf.constant(self.lags) + tf.constant(self._reach), around.shape[:-2]
-        if self.all_lags:
-            return form(slice(None), windows(around, starts, self.shape, 0), into)
+        if not self.loops:
+            return form(slice(None), cut_at(around, starts, self.shape, 0), into)
 
         def step(k: tf.Tensor, into: tf.Tensor) -> tuple[Any, ...]:
             at, one = tf.stack([k, *[0] * (into.shape.rank - 1)]), (1, *into.shape[1:])
@@ -118,7 +117,7 @@ class Increments:
         return tf.clip_by_value(difference, -self.eps, self.eps)
 
     def _moved(self, values: tf.Tensor, lag: Lag) -> tf.Tensor:
-        """Values of a section moved by a lag, across its edges or with zeros behind."""
+        """Return the values of a section moved by a lag, across its edges or with zeros behind."""
         for axis, step in zip((-2, -1), lag, strict=True):
             if step:
                 n = values.shape[axis]
@@ -130,5 +129,5 @@ class Increments:
 
 
 def _swapped(values: tf.Tensor) -> tf.Tensor:
-    """(K, planes, points) as (planes, K, points), or back; (K, points) as it is."""
+    """Return (K, planes, points) as (planes, K, points), or back; (K, points) as it is."""
     return values if values.shape.rank == 2 else tf.transpose(values, (1, 0, 2))

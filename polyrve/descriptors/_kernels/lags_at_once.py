@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow as tf
-
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.surroundings import Layout
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable
-from polyrve.descriptors._kernels.xla_operations import windows
+from polyrve.descriptors._kernels.xla_operations import cut_at
 
 
 def means(
     transform: Separable | Isotropic, layout: Layout, values: tf.Tensor, mask: tf.Tensor, lags: tf.Tensor
 ) -> tf.Tensor:
-    """Means of the lags, (L, V, sections), block by block."""
+    """Return means of the lags, (L, V, sections), block by block."""
 
     def of_block(i: tf.Tensor) -> tf.Tensor:
         here, there, counted, number = _pairs(layout, values, mask, lags, i)
@@ -36,7 +35,7 @@ def slopes(
     lags: tf.Tensor,
     upstream: tf.Tensor,
 ) -> tf.Tensor:
-    """Derivatives of sum(upstream * means) with respect to the values, block by block."""
+    """Return derivatives of sum(upstream * means) with respect to the values, block by block."""
     ways = tf.concat([lags, -lags], 0)
     upstream = tf.transpose(tf.tile(upstream, (2, 1, 1)), (1, 0, 2))
 
@@ -51,7 +50,7 @@ def slopes(
 def _pairs(
     layout: Layout, values: tf.Tensor, mask: tf.Tensor, lags: tf.Tensor, i: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
-    """A block of sections, at all lags, and which of the pairs count and how many.
+    """Return a block of sections, at all lags, and which of the pairs count and how many.
 
     Returns
     -------
@@ -61,8 +60,8 @@ def _pairs(
     """
     block = layout.cut(values, mask, i, loops=1)
     starts, size = lags + tf.constant(layout.reach), block.here.shape[2:]
-    here, there = block.here[:, None], windows(block.around, starts, size, 1)
+    here, there = block.here[:, None], cut_at(block.around, starts, size, 1)
     if block.mask is None:
         return here, there, 1.0, tf.constant(float(block.area), values.dtype)
-    counted = block.centre(block.mask)[:, None] * windows(block.mask, starts, size, 1)
+    counted = block.centre(block.mask)[:, None] * cut_at(block.mask, starts, size, 1)
     return here, there, counted, tf.maximum(tf.reduce_sum(counted, (-2, -1)), 1.0)

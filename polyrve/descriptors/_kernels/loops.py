@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
-
-from polyrve.descriptors.channels import divisor
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 
 
 def rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, formed: tf.TensorSpec) -> tf.Tensor:
-    """Sums over rows of form(element), (..., rows, columns), for all elements, stacked as (elements, ..., 1, columns).
+    """Return sums over rows of form(element), (..., rows, columns), for all elements: (elements, ..., 1, columns).
 
     Compilers make one slow loop of a sum over strips and one over their rows. What is formed is therefore put in one of
     two places, and read from there by an index that they do not take for the same.
@@ -29,7 +28,7 @@ def rows_added(form: Callable[[tf.Tensor], tf.Tensor], elements: tf.Tensor, form
 
 
 def stacked(form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], elements: tf.Tensor, formed: tf.Tensor) -> tf.Tensor:
-    """What form(element, i) gives for all elements, (elements, ...); what is formed is like the last argument."""
+    """Return form(element, i) for all elements, (elements, ...); what is formed is like the last argument."""
 
     def step(before: tuple[Any, tf.Tensor], i: tf.Tensor) -> tuple[Any, tf.Tensor]:
         return form(before[1][i], i), _as_if_changed(before[1])
@@ -40,7 +39,7 @@ def stacked(form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], elements: tf.Tens
 def added(
     form: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], elements: tf.Tensor, most: int, formed: tf.Tensor
 ) -> tf.Tensor:
-    """The sum of form(element, i) over all elements, so many at most in one step; it is like the last argument."""
+    """Return the sum of form(element, i) over all elements, so many at most in a step; it is like the last argument."""
     count = int(elements.shape[0])
     steps = divisor(count, most)
 
@@ -52,5 +51,5 @@ def added(
 
 
 def _as_if_changed(elements: tf.Tensor) -> tf.Tensor:
-    """The same. A loop that hands on its elements as they are is compiled once for each value of them, not for any."""
+    """Return the same: a loop that hands on its elements as they are is compiled once for each value of them."""
     return tf.roll(elements, 0, 0)

@@ -20,26 +20,27 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.custom_gradients import with_gradient
-from polyrve.backend.device import has_gpu
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels import lags_at_once
 from polyrve.descriptors._kernels.loops import added, rows_added, stacked
 from polyrve.descriptors._kernels.surroundings import Block, Layout, reach_of, total
 from polyrve.descriptors._kernels.transforms import Isotropic, Separable, Transform
-from polyrve.descriptors.channels import Channels, at_once, divisor, in_parts
+from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import average_groups
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.lags import Lag
 
 STRIPS = 4
+"""Strips of rows that a section is summed over at most: the sum over their rows then reads a quarter of the section."""
 
 
 def section_pair_means(
     channels: Channels, lags: Sequence[Lag], transform: Separable | Isotropic, axes: tuple[int, ...], group: int | None
 ) -> tuple[tf.Tensor, ...]:
-    """Means of a transform of the increments, averaged over groups of sections.
+    """Return means of a transform of the increments, averaged over groups of sections.
 
     Two families of sections share the displacements along the axis that both contain. Where all sections of a periodic
     field without holes are averaged, these means agree and are computed once.
@@ -75,7 +76,7 @@ def section_pair_means(
 
 
 def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
-    """The family of sections, and the lag in it, that computes a lag of the sections normal to an axis."""
+    """Return the family of sections, and the lag in it, that computes a lag of the sections normal to an axis."""
     if 0 not in lag:
         return axis, lag
     along = in_plane(axis)[0 if lag[1] == 0 else 1]
@@ -87,7 +88,7 @@ def _owner(axis: int, lag: Lag, axes: tuple[int, ...]) -> tuple[int, Lag]:
 def pair_means(
     channels: Channels, lags: Sequence[Lag], transform: Separable | Isotropic, axis: int, reach: Lag | None = None
 ) -> tf.Tensor:
-    """Means of a transform of the increments in the sections normal to an axis.
+    """Return means of a transform of the increments in the sections normal to an axis.
 
     Parameters
     ----------
@@ -108,25 +109,23 @@ def pair_means(
     parts = channels.parts(axis)
     sections, count, rows, columns = (int(n) for n in parts[0].shape)
     dtype, masked, reach = parts[0].dtype, channels.mask is not None, reach or reach_of(lags)
-    all_lags = has_gpu()
-    kept = 2 * len(lags) if all_lags and (masked or isinstance(transform, Isotropic)) else 0
+    strategy = channels.strategy
+    kept = 2 * len(lags) if not strategy.loops and (masked or isinstance(transform, Isotropic)) else 0
     section_bytes = dtype.size * (count + masked + kept) * (rows + 2 * reach[0]) * (columns + 2 * reach[1])
-    block = at_once(sections, section_bytes, transform.block_bytes)
+    block = strategy.at_once(sections, section_bytes, transform.block_bytes)
     shape = sections, count, rows, columns
     layout = Layout(shape, block, len(lags), reach, masked, channels.periodic, dtype)
-    kernel = _kernel(transform, layout, all_lags)
+    kernel = _kernel(transform, layout, strategy.loops)
     offsets = tf.constant(np.array(lags, dtype=np.int32))
-    absent = [tf.zeros((1, 1, 1, 1), dtype)] * len(parts)
-    masks = in_parts(channels.mask[None], axis) if masked else absent
-    return tf.concat([kernel(*part, offsets) for part in zip(parts, masks, strict=True)], 2)
+    return tf.concat([kernel(*part, offsets) for part in zip(parts, channels.masks(axis), strict=True)], 2)
 
 
 @lru_cache(maxsize=64)
 def _kernel(
-    transform: Separable | Isotropic, layout: Layout, all_lags: bool
+    transform: Separable | Isotropic, layout: Layout, loops: bool
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
-    of_values, of_means = (lags_at_once.means, lags_at_once.slopes) if all_lags else (_means, _slopes)
+    """Return values (sections, C, rows, columns), mask and lags to the means of the lags, (L, V, sections)."""
+    of_values, of_means = (_means, _slopes) if loops else (lags_at_once.means, lags_at_once.slopes)
 
     @tf.function(jit_compile=True, autograph=False)
     def forward(values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
@@ -149,7 +148,7 @@ def _kernel(
 
 
 def _means(transform: Transform, layout: Layout, values: tf.Tensor, mask: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
-    """Means of the lags, (L, V, sections), block by block."""
+    """Return means of the lags, (L, V, sections), block by block."""
     sections, channels, rows, columns = layout.shape
     strip = rows // divisor(rows, STRIPS)
     left = (transform.count(channels), layout.block, transform.rows_left(strip), columns)
@@ -180,7 +179,7 @@ def _slopes(
     offsets: tf.Tensor,
     upstream: tf.Tensor,
 ) -> tf.Tensor:
-    """Derivatives of sum(upstream * means) with respect to the values, block by block."""
+    """Return derivatives of sum(upstream * means) with respect to the values, block by block."""
     loops = layout.lags // divisor(layout.lags, transform.lags_at_once)
 
     def of_block(i: tf.Tensor) -> tf.Tensor:
@@ -198,7 +197,7 @@ def _slopes(
 def _isotropic_slope(
     transform: Isotropic, layout: Layout, block: Block, share: tf.Tensor, offsets: tf.Tensor
 ) -> tf.Tensor:
-    """A pair's factor times its increment, at either end; factors are formed once, and read at both."""
+    """Return each pair's factor times its increment, at either end; factors are formed once, and read at both."""
 
     def factor(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
         value = transform.factor(block.increment(lag), _per_pair(block, share, lag, i))
@@ -214,7 +213,7 @@ def _isotropic_slope(
 
 
 def _separable_slope(transform: Separable, block: Block, share: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
-    """The stiffness of all pairs alike, times the way to their aims."""
+    """Return the stiffness of all pairs alike, times the way to their aims."""
     stiffness = transform.stiffness(share / float(block.area))[..., None, None]
 
     def aims(lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
@@ -226,7 +225,7 @@ def _separable_slope(transform: Separable, block: Block, share: tf.Tensor, offse
 
 
 def _masked_separable_slope(transform: Separable, block: Block, share: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
-    """The stiffness of the pairs that count, times the way to their aims."""
+    """Return the stiffness of the pairs that count, times the way to their aims."""
 
     def away(lag: tf.Tensor) -> tf.Tensor:
         return block.counted(lag) * (block.here - transform.aim(block.here, block.there(lag)))
@@ -238,5 +237,5 @@ def _masked_separable_slope(transform: Separable, block: Block, share: tf.Tensor
 
 
 def _per_pair(block: Block, share: tf.Tensor, lag: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
-    """The derivative with respect to h at one pair of a lag, (V, n, 1, 1)."""
+    """Return the derivative with respect to h at one pair of a lag, (V, n, 1, 1)."""
     return (share[i] / block.pairs(lag))[:, :, None, None]

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import tensorflow as tf
 
-from polyrve.backend.device import has_gpu
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import Descriptor
 
@@ -26,13 +25,32 @@ class ComparesSections(Protocol):
     """A descriptor that has a misfit of single sections, periodic and without holes, in one pass."""
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
-        """The kernel for values of shape (sections, C, rows, columns)."""
+        """Return the sum of the misfits of sections as a function of their values.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Sections, channels, rows and columns.
+        target : ndarray
+            Of the shape of an estimate.
+        dtype : tf.DType
+
+        Returns
+        -------
+        callable
+            Values (sections, C, rows, columns) to a scalar, differentiable.
+
+        Raises
+        ------
+        ValueError
+            If the target has another shape.
+        """
 
 
 def misfits(
     descriptor: Descriptor, channels: Channels, targets: Mapping[int, np.ndarray], group: int | None
 ) -> list[tf.Tensor]:
-    """Misfit of a descriptor in the sections normal to each axis.
+    """Return the misfit of a descriptor in the sections normal to each axis.
 
     Parameters
     ----------
@@ -54,7 +72,7 @@ def misfits(
         If a target has another shape than the descriptor's estimate.
     """
     alone = group == 1 and channels.periodic and channels.mask is None
-    if alone and isinstance(descriptor, ComparesSections) and not has_gpu():
+    if alone and channels.strategy.loops and isinstance(descriptor, ComparesSections):
         return [_in_one_pass(descriptor, channels.parts(axis), target) for axis, target in targets.items()]
     found = []
     estimates = descriptor.estimate(channels, tuple(targets), group)
@@ -65,13 +83,19 @@ def misfits(
 
 
 def require_shape(name: str, target: np.ndarray, expected: Sequence[int]) -> None:
-    """Refuse a target of another shape than a descriptor's estimate."""
+    """Refuse a target of another shape than a descriptor's estimate.
+
+    Raises
+    ------
+    ValueError
+        With the descriptor's name and both shapes.
+    """
     if np.shape(target) != tuple(expected):
         raise ValueError(f"descriptor {name}: expected a target of shape {tuple(expected)}; got {np.shape(target)}")
 
 
 def _in_one_pass(descriptor: ComparesSections, parts: list[tf.Tensor], target: np.ndarray) -> tf.Tensor:
-    """Mean misfit of sections, in parts that run side by side."""
+    """Return the mean misfit of sections, in parts that run side by side."""
     shape = tuple(int(n) for n in parts[0].shape)
     kernel = descriptor.section_misfit(shape, target, parts[0].dtype)
     return tf.add_n([kernel(part) for part in parts]) / (len(parts) * shape[0])

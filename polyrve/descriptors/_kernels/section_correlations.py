@@ -20,9 +20,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from polyrve.backend.custom_gradients import with_slope
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.half_spectrum import SIGNS, STARTS, column_lags, half_columns, times
 from polyrve.descriptors._kernels.xla_operations import replaced
 
@@ -55,13 +55,23 @@ class SectionCorrelations:
         return half_columns(self.shape[1])
 
     def row_lags(self) -> np.ndarray:
-        """Cosines at lags 0 ... largest_lag and sines at 1 ... largest_lag of the rows of a spectrum, (2 * largest_lag + 1, n)."""
+        """Return cosines at lags 0 ... largest_lag, then sines at 1 ... largest_lag, of the rows of a spectrum.
+
+        Returns
+        -------
+        ndarray, shape (2 * largest_lag + 1, n)
+        """
         n, m = self.shape
         angle = 2 * np.pi / n * np.outer(np.arange(self.largest_lag + 1), np.arange(n))
         return np.concatenate([np.cos(angle), np.sin(angle[1:])]) / (n * m) ** 2
 
     def parts(self, target: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The four parts of correlations (C, C, largest_lag + 1, 2 * largest_lag + 1) or (C, ...), in the order of the kernel.
+        """Return the four parts of correlations, in the order of the kernel.
+
+        Parameters
+        ----------
+        target : ndarray, shape (C, C, largest_lag + 1, 2 * largest_lag + 1)
+            Of shape (C, ...) without cross terms.
 
         Returns
         -------
@@ -78,13 +88,13 @@ class SectionCorrelations:
         return tuple(whole if self.cross else whole[:2])
 
     def part_shapes(self) -> list[tuple[int, int, int, int]]:
-        """Shapes of :meth:`parts`."""
+        """Return the shapes of :meth:`parts`."""
         lags = self.largest_lag + 1
         starts = STARTS if self.cross else STARTS[:2]
         return [(self.distances, lags - row, self.channels, lags - column) for row, column in starts]
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """How often a square counts: by distance, by column lag >= 0 and by column lag > 0; the mean is taken."""
+        """Return how often a square counts in the mean: by distance, by column lag >= 0 and by column lag > 0."""
         of_distances = np.full(self.distances, 2.0)
         of_distances[0] = 1.0
         if self.cross and self.channels % 2 == 0:
@@ -97,7 +107,7 @@ class SectionCorrelations:
         return of_distances / count, of_columns, of_columns[1:]
 
     def beyond(self, target: np.ndarray) -> float:
-        """Mean square of what no correlations have: a target's differences at lags that are one another reversed."""
+        """Return the mean square of what no correlations have: differences at lags that are one another reversed."""
         of_distances, *of_columns = self.weights()
         squares = [np.einsum("drcs->ds", part**2) for part in self.parts(target)]
         columns = [of_columns[i] for i in (0, 1, 1, 0)]
@@ -107,7 +117,7 @@ class SectionCorrelations:
 
 @lru_cache(maxsize=64)
 def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -> Callable[..., tf.Tensor]:
-    """Values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals."""
+    """Return values (sections, C, n, m) and the parts of a target to the sum of mean squared residuals."""
     channels, largest_lag, half = layout.channels, layout.largest_lag, layout.half
     n, m = layout.shape
     width = channels * half
@@ -123,17 +133,17 @@ def misfit_kernel(layout: SectionCorrelations, sections: int, dtype: tf.DType) -
         of_columns, weights, column_weights = rest[:2], rest[2], rest[3:]
 
         def transform(section: tf.Tensor) -> list[tf.Tensor]:
-            """Real and imaginary parts of half the spectrum of (C, n, m), (n, C half) each."""
+            """Return real and imaginary parts of half the spectrum of (C, n, m), (n, C half) each."""
             spectrum = tf.transpose(tf.signal.rfft2d(section), (1, 0, 2))
             return [tf.reshape(part, (n, width)) for part in (tf.math.real(spectrum), tf.math.imag(spectrum))]
 
         def transposed(*slopes: tf.Tensor) -> tf.Tensor:
-            """The transpose of :func:`transform`."""
+            """Return the transpose of :func:`transform`."""
             parts = [tf.transpose(tf.reshape(slope, (n, channels, half)) / often, (1, 0, 2)) for slope in slopes]
             return tf.signal.irfft2d(tf.complex(*parts), (n, m)) * float(n * m)
 
         def compare(part: tf.Tensor, sines: tuple[int, int], aims: list[tf.Tensor], weight: tf.Tensor) -> Any:
-            """Squares with cosines and sines over columns, (C, column lags), and the slope of products, (n, C half).
+            """Return squares with cosines and sines over columns, (C, column lags), slopes of products, (n, C half).
 
             ``sines`` says which of the two goes with even row lags and which with odd ones.
             """

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import tensorflow as tf
-
-from polyrve.backend.device import matvec
+from polyrve.backend.tensorflow import tf
 from polyrve.microstructure.lags import Lag
 
 
@@ -37,37 +35,37 @@ class Block:
         return int(self.here.shape[2] * self.here.shape[3])
 
     def there(self, lag: tf.Tensor) -> tf.Tensor:
-        """Values at a lag, (C, n, rows, columns)."""
+        """Return values at a lag, (C, n, rows, columns)."""
         return self.moved(self.around, lag)
 
     def increment(self, lag: tf.Tensor) -> tf.Tensor:
-        """Values less those at a lag, (C, n, rows, columns)."""
+        """Return values less those at a lag, (C, n, rows, columns)."""
         return self.here - self.there(lag)
 
     def strips(self, lag: tf.Tensor, rows: int) -> list[tf.Tensor]:
-        """Values at a lag, cut into strips of some rows where they are read."""
+        """Return values at a lag, cut into strips of some rows where they are read."""
         first, left = self.reach[0] + lag[0], self.reach[1] + lag[1]
         size = (*self.here.shape[:2], rows, self.here.shape[3])
         starts = range(0, self.here.shape[2], rows)
         return [tf.slice(self.around, tf.stack([0, 0, first + row, left]), size) for row in starts]
 
     def counted(self, lag: tf.Tensor) -> tf.Tensor:
-        """1 where both ends of a lag count, (1, n, rows, columns)."""
+        """Return 1 where both ends of a lag count, else 0, (1, n, rows, columns)."""
         return self.centre(self.mask) * self.moved(self.mask, lag)
 
     def pairs(self, lag: tf.Tensor) -> tf.Tensor:
-        """Number of pairs at a lag, (1, n), at least 1."""
+        """Return the number of pairs at a lag, (1, n), at least 1."""
         if self.mask is None:
             return tf.fill([1, self.here.shape[1]], tf.constant(float(self.area), self.here.dtype))
         return tf.maximum(total(self.counted(lag)), 1.0)
 
     def moved(self, extended: tf.Tensor, lag: tf.Tensor) -> tf.Tensor:
-        """What a continued array, (..., n, rows + 2 reach, columns + 2 reach), holds at a lag."""
+        """Return what a continued array, (..., n, rows + 2 reach, columns + 2 reach), holds at a lag."""
         begin = tf.stack([0, 0, self.reach[0] + lag[0], self.reach[1] + lag[1]])
         return tf.slice(extended, begin, (extended.shape[0], *self.here.shape[1:]))
 
     def centre(self, extended: tf.Tensor) -> tf.Tensor:
-        """What a continued array holds in the sections themselves."""
+        """Return what a continued array holds in the sections themselves."""
         (top, left), (rows, columns) = self.reach, self.here.shape[2:]
         return extended[:, :, top : top + rows, left : left + columns]
 
@@ -99,11 +97,11 @@ class Layout:
     dtype: tf.DType
 
     def over_blocks(self, function: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """What a function gives for each block, by its number."""
+        """Return a function of the number of a block for all blocks, stacked."""
         return tf.map_fn(function, tf.range(self.shape[0] // self.block), fn_output_signature=self.dtype)
 
     def cut(self, values: tf.Tensor, mask: tf.Tensor, i: tf.Tensor, loops: int) -> Block:
-        """A block of sections, that is read in so many loops."""
+        """Return a block of sections, that is read in so many loops."""
         here, around = self._cut(values, i, loops)
         return Block(here, around, self._cut(mask, i, loops)[1] if self.masked else None, self.reach)
 
@@ -113,17 +111,17 @@ class Layout:
         return part, self.extended(part, once=self.block == self.shape[0] or loops == 1)
 
     def extended(self, values: tf.Tensor, *, once: bool = True) -> tf.Tensor:
-        """Sections with what lies around them; see :func:`extend`."""
+        """Return sections with what lies around them; see :func:`extend`."""
         return extend(values, self.reach, self.periodic, once=once)
 
 
 def total(values: tf.Tensor) -> tf.Tensor:
-    """Sum over rows and columns, (..., rows, columns) to (...)."""
-    return matvec(tf.reduce_sum(values, -2), tf.ones([values.shape[-1]], values.dtype))
+    """Return the sum over rows and columns, (..., rows, columns) to (...)."""
+    return tf.linalg.matvec(tf.reduce_sum(values, -2), tf.ones([values.shape[-1]], values.dtype))
 
 
 def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: bool = True) -> tf.Tensor:
-    """Sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros.
+    """Return sections (C, sections, rows, columns) continued by some rows and columns, periodically or with zeros.
 
     Copies side by side, of which a part is cut out, are formed along whole vectors, where pieces joined along columns
     are formed number by number. Compilers form them anew wherever they are read, unless in a loop that stands between.
@@ -142,5 +140,5 @@ def extend(values: tf.Tensor, reach: Sequence[int], periodic: bool, *, once: boo
 
 
 def reach_of(lags: Sequence[Lag]) -> Lag:
-    """Rows and columns that lags reach, in either direction."""
+    """Return the rows and columns that lags reach, in either direction."""
     return max(abs(row) for row, _ in lags), max(abs(column) for _, column in lags)

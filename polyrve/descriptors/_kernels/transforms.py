@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-import tensorflow as tf
-
+from polyrve.backend.strategy import divisor
+from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.loops import rows_added
-from polyrve.descriptors.channels import divisor
 
 _LOGISTIC = 4.325
 """Half the support of the quintic step that is nearest to a logistic function of width 1."""
@@ -34,19 +33,19 @@ class Transform(Protocol):
         """One kernel serves all transforms that are equal."""
 
     def count(self, channels: int) -> int:
-        """Number V of values per lag."""
+        """Return the number V of values per lag."""
 
     def value(self, increment: tf.Tensor) -> tf.Tensor:
-        """The function h, (V, ...), of increments (C, ...)."""
+        """Return the function h, (V, ...), of increments (C, ...)."""
 
     def slope(self, here: tf.Tensor, there: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """The slope with respect to values here, (C, ...), for the derivative of the loss with respect to h."""
+        """Return the slope with respect to values here, (C, ...), for the derivative of the loss with respect to h."""
 
     def rows_left(self, rows: int) -> int:
-        """Rows of what :meth:`summed` hands out for strips of some rows."""
+        """Return the rows of what :meth:`summed` hands out for strips of some rows."""
 
     def summed(self, increment: tf.Tensor, strips: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Sum of h over strips of rows, (V, n, rows left, columns).
+        """Return the sum of h over strips of rows, (V, n, rows left, columns).
 
         Parameters
         ----------
@@ -63,10 +62,10 @@ class Separable(Transform, Protocol):
     """A transform whose slope, channel by channel, is a number times the way to a point near the other end."""
 
     def stiffness(self, upstream: tf.Tensor) -> tf.Tensor:
-        """The number k, (C, n, 1, 1), for the derivative u of the loss with respect to h, (V, n, 1, 1)."""
+        """Return the number k, (C, n, 1, 1), for the derivative u of the loss with respect to h, (V, n, 1, 1)."""
 
     def aim(self, here: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-        """The point a with u h'(here - there) = k (here - a)."""
+        """Return the point a with u h'(here - there) = k (here - a)."""
 
 
 @runtime_checkable
@@ -74,7 +73,7 @@ class Isotropic(Transform, Protocol):
     """A transform that depends on the norm over the channels alone: its slope is a factor times the increment."""
 
     def factor(self, increment: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        """The factor (1, ...) for the derivative of the loss with respect to h, (V, n, 1, 1)."""
+        """Return the factor (1, ...) for the derivative of the loss with respect to h, (V, n, 1, 1)."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,7 @@ class Exceedance:
         return tf.sqrt(tf.reduce_sum(increment * increment, 0) + self.eps**2)
 
     def _between_all(self, distance: tf.Tensor) -> tf.Tensor:
-        """Where distances (...) lie on the steps of all thresholds, (T, ...)."""
+        """Return where distances (...) lie on the steps of all thresholds, (T, ...)."""
         steepness, start = (_leading(part, distance[None]) for part in tf.unstack(self._rows(distance.dtype), axis=1))
         return _between(distance * steepness - start)
 
@@ -224,7 +223,7 @@ def _sum(terms: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _leading(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Values (T,) along the first axis of an array of another's rank."""
+    """Return values (T,) along the first axis of an array of another's rank."""
     return tf.reshape(values, (-1, *[1] * (like.shape.rank - 1)))
 
 
@@ -233,6 +232,6 @@ def _between(x: tf.Tensor) -> tf.Tensor:
 
 
 def _step(x: tf.Tensor) -> tf.Tensor:
-    """The quintic s(x), for x from -1 to 1."""
+    """Return the quintic s(x), for x from -1 to 1."""
     square = x * x
     return 0.5 + x * (square * (square * (3.0 / 16.0) - 10.0 / 16.0) + 15.0 / 16.0)

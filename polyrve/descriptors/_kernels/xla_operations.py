@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 from tensorflow.compiler.xla import xla_data_pb2
 
+from polyrve.backend.tensorflow import tf
+
 
 def replaced(whole: tf.Tensor, part: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-    """The array with a part of it replaced, from some indices on; compilers copy nothing where a loop hands it on."""
+    """Return an array with a part replaced, from some indices on; compilers copy nothing where a loop hands it on."""
     return xla.dynamic_update_slice(whole, part, at)
 
 
-def windows(planes: tf.Tensor, starts: tf.Tensor, size: Sequence[int], place: int) -> tf.Tensor:
-    """Windows of some size in planes (..., rows, columns) from starts (L, 2) on, L on an axis `place` of the result.
+def cut_at(planes: tf.Tensor, starts: tf.Tensor, size: Sequence[int], place: int) -> tf.Tensor:
+    """Return pieces of some size of planes (..., rows, columns), cut from starts (L, 2) on.
 
-    One gather, which compilers form where it is used.
+    One gather, which compilers form where it is used. The L pieces lie on the axis `place` of the result.
     """
     rank = planes.shape.rank
     numbers = xla_data_pb2.GatherDimensionNumbers(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from polyrve.backend import device, memory
+from polyrve.backend import control_groups, memory
 from polyrve.backend.memory import Forecast, forecast
-from polyrve.descriptors import SETS, three_point, two_point
+from polyrve.descriptors import SETS, three_point
+from polyrve.descriptors._kernels import lag_means
 from polyrve.initial import exemplar
 from polyrve.optimizers import METHODS, lbfgs_history
 from polyrve.settings import ReconstructionSettings
@@ -19,9 +20,9 @@ POLYCRYSTAL = {"initial": "polycrystal", "sharpen": True}
 ALONE = {"descriptors": "paper", "sections_per_group": 1}
 
 
-def forecast_of(n, phases="cubic", pixels=(), gpu=False, **values):
+def forecast_of(n, phases="cubic", pixels=(), loops=True, **values):
     settings = ReconstructionSettings.create(shape=(n, n, n), **values)
-    return forecast(settings, *CHANNELS[phases], pixels, gpu=gpu)
+    return forecast(settings, *CHANNELS[phases], pixels, loops=loops)
 
 
 def test_parts_grow_with_what_they_are_made_of():
@@ -64,7 +65,7 @@ def test_estimates_of_groups_of_sections_grow_with_the_window_and_their_number()
 
 
 def test_on_a_gpu_blocks_are_larger_and_no_section_is_compared_by_itself():
-    here, there = (forecast_of(48, descriptors="paper", sections_per_group=1, gpu=gpu) for gpu in (False, True))
+    here, there = (forecast_of(48, descriptors="paper", sections_per_group=1, loops=loops) for loops in (True, False))
     estimates = 3 * 48 * 9**2 * 17 * 33 * 4
     assert there.fields - here.fields > 2 * estimates
     assert there.tensors + there.beside > there.total
@@ -77,7 +78,7 @@ def test_on_a_gpu_blocks_are_larger_and_no_section_is_compared_by_itself():
 )
 def test_forecast_is_within_a_fifth_of_what_a_compiler_for_gpus_says(n, values, compiled):
     """What XLA takes beside position and gradient for an H100, in MB: ``benchmarks/gpu_kernels.py``."""
-    assert 1 / 1.2 < forecast_of(n, gpu=True, **values).fields / (compiled * 1e6) < 1.2
+    assert 1 / 1.2 < forecast_of(n, loops=False, **values).fields / (compiled * 1e6) < 1.2
 
 
 def test_later_steps_come_on_top_of_what_tensorflow_keeps():
@@ -93,12 +94,19 @@ def test_numbers_are_those_of_the_code():
         lbfgs_history._MOST,
         lbfgs_history._HISTORY,
     )
-    assert (memory._POOLED, memory._PAIRS_OF_MAP) == (two_point._POOLED_BYTES, two_point._PAIR_BYTES)
-    assert memory._ON_GPU == device._ON_GPU
+    assert (memory._POOLED, memory._PAIRS_OF_MAP) == (lag_means.POOLED_BYTES, lag_means.PAIR_BYTES)
     assert len(three_point.DENSE_LAGS) == memory._BLOCKS["three_point"]
     assert exemplar._MOST_TEXTURE == memory._TEXTURE
     assert exemplar._REDUCED == memory._NEIGHBOURHOOD
     assert set(memory._DOUBLES) | set(memory._OF_KERAS) | {"lbfgs", "barzilai-borwein"} == set(METHODS)
+
+
+def test_a_descriptor_of_another_package_counts_like_the_largest_of_ours():
+    without, other, ours = (
+        forecast_of(32, weights={"variogram": 0.0, **weights}) for weights in ({}, {"theirs": 1.0}, {"variogram": 1.0})
+    )
+    assert without.programs < other.programs == ours.programs
+    assert without.fields < other.fields == ours.fields
 
 
 def test_sets_are_those_of_the_descriptors():
@@ -177,32 +185,10 @@ def test_too_large_is_refused_with_a_shape_that_fits(monkeypatch):
         memory.require(2**32, (1, 64, 64))
 
 
-@pytest.mark.parametrize(
-    ("line", "below", "limit", "use"),
-    [("0::/job/step", "", "memory.max", "memory.current"),
-     ("4:cpu,memory:/job/step", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes")],
-)  # fmt: skip
-def test_control_groups_leave_what_the_least_of_them_leaves(tmp_path, line, below, limit, use):
-    process, groups = tmp_path / "cgroup", tmp_path / "groups"
-    process.write_text(f"3:cpuset:/other\n{line}\n")
-    step = groups / below / "job" / "step"
-    step.mkdir(parents=True)
-    assert memory._of_control_group(process, groups) is None
-    for folder, most, used in ((step, "max", 10), (step.parent, "1000", 400)):
-        (folder / limit).write_text(f"{most}\n")
-        (folder / use).write_text(f"{used}\n")
-    assert memory._of_control_group(process, groups) == 600
-    (step / limit).write_text("300\n")
-    assert memory._of_control_group(process, groups) == 290
-    (step / use).write_text("400\n")
-    assert memory._of_control_group(process, groups) == 0
-    assert memory._of_control_group(tmp_path / "none", groups) is None
-
-
 def test_free_memory_is_that_of_the_machine_or_of_its_control_group(monkeypatch):
     for machine, group, free in ((5, 3, 3), (5, None, 5), (None, 3, 3), (None, None, None)):
         monkeypatch.setattr(memory, "_of_machine", lambda machine=machine: machine)
-        monkeypatch.setattr(memory, "_of_control_group", lambda group=group: group)
+        monkeypatch.setattr(control_groups, "free_memory", lambda group=group: group)
         assert memory.available() == free
 
 

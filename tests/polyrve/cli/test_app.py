@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 import time
@@ -80,7 +81,7 @@ def test_help_says_what_is_there(run):
     from polyrve.crystallography.reference_frames import PRESETS
 
     for command in ("info", "convert", "reconstruct", "validate"):
-        shown = run(command, "--help")[1]
+        shown = re.sub(r"-\n +", "-", run(command, "--help")[1])
         assert all(name in shown for name in PRESETS), command
     assert "polyrve[ensemble]" in run("reconstruct", "--help")[1]
     assert "..." not in run("--help")[1].split("Commands")[1]
@@ -90,7 +91,8 @@ def test_help_says_what_is_there(run):
     (["reconstruct", "a.ang", "--shape", 24, 24, "-o", "b.dream3d"], "'-o'"),
     (["reconstruct", "a.ang", "-o", "b.dream3d", "--shape", 24, 24], "'--shape' requires 3 arguments"),
     (["info", "a.ang", "--threshold", "wide"], "'wide'"),
-    (["infos"], "'infos'"),
+    (["infos"], "id you mean 'info'?"),
+    (["validat", "a.dream3d"], "id you mean 'validate'?"),
 ])  # fmt: skip
 def test_wrong_words_are_named_and_the_help_with_them(run, words, sentence):
     said = refused(run(*words))
@@ -103,10 +105,11 @@ def test_formats_lists_every_format_and_the_options_of_one(run):
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [row.name for row in registry.formats()]
     code, out, _ = run("formats", "damask")
-    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel.\n" in out
+    assert "  by='grain'\n      One material per grain with its mean orientation, or one per voxel" in out
     assert "--set NAME=VALUE" in out
     assert "`" not in out
     assert "fortran" in refused(run("formats", "fortran"))
+    assert refused(run("formats", "damsk")).endswith("got 'damsk': did you mean 'damask'?")
 
 
 def test_convert_keeps_the_orientations(run, scan, tmp_path):
@@ -122,7 +125,8 @@ def test_convert_keeps_the_orientations(run, scan, tmp_path):
 def test_export_takes_the_grains_of_the_file(run, volume, truth, tmp_path):
     code, out, err = run("export", volume, tmp_path / "job", "--to", "damask", "--set", "mirror=x")
     assert code == 0, err
-    assert "damask, from 6 x 20 x 24 voxels" in out
+    assert "damask, 12 x 20 x 24 voxels of 6 x 20 x 24 in the source" not in out
+    assert "damask, 6 x 20 x 48 voxels of 6 x 20 x 24 in the source" in out
     assert f"{truth.number_of_grains} grains" in out
     assert (tmp_path / "job" / "material.yaml").exists()
 
@@ -140,7 +144,8 @@ def test_export_takes_feature_ids_that_have_no_feature_data(run, volume, truth, 
             del container["CellFeatureData"]
     code, out, err = run("export", volume, tmp_path / "job", "--to", "damask", "--threshold", "60")
     assert code == 0
-    assert "anew" not in err
+    assert "are found anew" not in err
+    assert "--threshold 60: not used" in err
     assert f"{truth.number_of_grains} grains" in out
 
 
@@ -169,6 +174,33 @@ def test_export_passes_options_on(run, volume, tmp_path):
     assert "colour" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour=red"))
     assert "name=value" in refused(run("export", volume, tmp_path / "other", "--to", "damask", "--set", "colour"))
     assert not (tmp_path / "other").exists()
+
+
+def test_export_says_what_is_written_and_how_it_is_run(run, volume, tmp_path):
+    code, out, err = run(
+        "export", volume, tmp_path / "job", "--to", "damask", "--set", "resolution=5,10,12", "--min-grain", 2,
+        "--set", "load=tension,cyclic",
+    )  # fmt: skip
+    assert code == 0, err
+    assert out.startswith(f"{tmp_path / 'job'}: damask, 5 x 10 x 12 voxels of 6 x 20 x 24 in the source, ")
+    assert f"cd {tmp_path / 'job'} && OMP_NUM_THREADS=" in out
+    assert "DAMASK_grid --load load.yaml --geom grid.vti --material material.yaml --numerics numerics.yaml" in out
+    for named in ("load.yaml", "grid.vti", "material.yaml", "numerics.yaml", "load_cyclic.yaml"):
+        assert (tmp_path / "job" / named).exists()
+    assert "DAMASK" not in run("export", volume, tmp_path / "rve.vti")[1]
+
+
+def test_export_gives_small_grains_to_their_neighbours(run, volume, tmp_path):
+    import damask
+
+    for name, more in (("all", ()), ("large", ("--min-grain", 40))):
+        code, _, err = run("export", volume, tmp_path / name, "--to", "damask", *more)
+        assert code == 0, err
+    sizes = {
+        name: np.bincount(damask.GeomGrid.load(tmp_path / name / "grid.vti").material.ravel())
+        for name in ("all", "large")
+    }
+    assert sizes["all"].min() < 40 <= sizes["large"].min()
 
 
 def test_a_volume_in_a_format_of_maps_is_told_how_to_take_a_section(run, volume, tmp_path):
@@ -238,7 +270,7 @@ def test_one_of_several_geometries_is_named_by_read(run, two_volumes, tmp_path):
     assert (code, out) == (0, f"{tmp_path / 'a.dream3d'}: dream3d, from 6 x 20 x 5 points\n"), err
     code, out, err = run("export", two_volumes, tmp_path / "a.vti", "--read", "geometry=DataContainer")
     assert code == 0, err
-    assert "6 x 20 x 24 voxels" in out
+    assert "vti, 6 x 20 x 24 voxels, " in out
     assert "option volume" in refused(run("info", two_volumes, "--read", "volume=perhaps"))
     assert "--read: expected name=value" in refused(run("info", two_volumes, "--read", "geometry"))
     assert "got 'colour'" in refused(run("reconstruct", two_volumes, "--read", "colour=1", "--shape", 8, 8, 8,
@@ -382,7 +414,9 @@ def test_force_replaces(run, scan, tmp_path):
 
 
 def test_unknown_frame_is_refused(run, scan):
-    assert "edax-9" in refused(run("info", scan, "--frame", "edax-9"))
+    said = refused(run("info", scan, "--frame", "edax2"))
+    assert said.startswith("polyrve: --frame: expected one of none, edax-1, ")
+    assert said.endswith("got 'edax2': did you mean 'edax-2'?")
 
 
 def test_a_fault_of_polyrve_is_one_sentence_too(run, scan, monkeypatch):

@@ -1,4 +1,4 @@
-"""The properties that the docstring of polyrve.crystallography.harmonics lists, its independent twin, and the proof of separation."""
+"""The properties that the docstring of the harmonics lists, their independent twin, and the proof of separation."""
 
 import importlib.util
 import math

@@ -55,6 +55,6 @@ def test_gradient_with_shared_displacements(make_channels, slope_error, descript
 
 def test_equal_shapes_share_a_kernel_and_its_compiled_program():
     layout, same = (Layout((2, 3, 4, 5), 1, 2, (1, 1), False, True, tf.float32) for _ in range(2))
-    kernel = _kernel(Power(1.0, 0.01), layout, False)
-    assert _kernel(Power(1.0, 0.01), same, False) is kernel
-    assert _kernel(Power(2.0, 0.01), same, False) is not kernel
+    kernel = _kernel(Power(1.0, 0.01), layout, True)
+    assert _kernel(Power(1.0, 0.01), same, True) is kernel
+    assert _kernel(Power(2.0, 0.01), same, True) is not kernel

@@ -20,7 +20,7 @@ def test_sections_are_averaged_in_groups_of_neighbours():
     expected = [per_section[..., :3].mean(-1), per_section[..., 3:].mean(-1)]
     np.testing.assert_allclose(average_groups(tf.constant(per_section), 3), expected)
     np.testing.assert_allclose(average_groups(tf.constant(per_section), 6), per_section.mean(-1)[None])
-    with pytest.raises(ValueError, match="pooling: expected a divisor of the 6 sections; got groups of 4"):
+    with pytest.raises(ValueError, match="sections_per_group: expected a divisor of the 6 sections; got groups of 4"):
         average_groups(tf.constant(per_section), 4)
 
 

@@ -8,7 +8,7 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.phase import LAUE_GROUPS
 from polyrve.descriptors import Texture
-from polyrve.descriptors import texture as texture_module
+from polyrve.descriptors._kernels import moments
 
 
 @pytest.mark.parametrize("laue", LAUE_GROUPS)
@@ -60,9 +60,9 @@ def test_blocks_that_do_not_divide_the_points_are_filled_up(make_channels, slope
         return tf.reduce_sum(estimate * weights)
 
     whole = texture.estimate(channels, (0,), None)[0].numpy()
-    monkeypatch.setattr(texture_module, "_BLOCK", block)
-    asked, moments = [], texture_module._moments
-    monkeypatch.setattr(texture_module, "_moments", lambda *a: asked.append(a[1:3]) or moments(*a))
+    monkeypatch.setattr(moments, "BLOCK", block)
+    asked, kernel = [], moments._moments
+    monkeypatch.setattr(moments, "_moments", lambda *a: asked.append(a[1:3]) or kernel(*a))
     np.testing.assert_allclose(texture.estimate(channels, (0,), None)[0], whole, atol=1e-12)
     assert slope_error(combination, channels.orientation) < 1e-7
     voxels = int(np.prod(channels.mask.shape))

@@ -1,4 +1,4 @@
-"""Solid texture synthesis: every voxel holds a pixel of the maps, and its sections have their statistics."""
+"""Texture synthesis: every voxel holds a pixel of the maps, and its sections have their statistics."""
 
 import tracemalloc
 
@@ -131,7 +131,7 @@ def test_each_axis_follows_its_own_map():
     assert all(tuple(x) in known for x in q.reshape(-1, 4))
 
 
-def test_exchange_only_lowers_the_energy_and_its_sums_stay_exact(monkeypatch):
+def test_pixel_swap_only_lowers_the_energy_and_its_sums_stay_exact(monkeypatch):
     field, shape = grain_map(), (8, 9, 10)
     rng = np.random.default_rng(0)
     source = exemplar(dict.fromkeys(range(3), field), rng)
@@ -146,18 +146,18 @@ def test_exchange_only_lowers_the_energy_and_its_sums_stay_exact(monkeypatch):
             assert self.energy <= before
             return accepted
 
-    start = pixel_swap._Matching(source, pixels.copy(), shape).energy
+    before = pixel_swap._Matching(source, pixels.copy(), shape).energy
     monkeypatch.setattr(pixel_swap, "_Matching", Watched)
     pixel_swap.swap_pixels(source, pixels, shape, rng)
     monkeypatch.undo()
     afresh = pixel_swap._Matching(source, pixels, shape)
-    assert afresh.energy < 0.2 * start
+    assert afresh.energy < 0.2 * before
     np.testing.assert_allclose(kept[-1].energy, afresh.energy, rtol=1e-3)
     np.testing.assert_array_equal(kept[-1].sums.classes, afresh.sums.classes)
     np.testing.assert_array_equal(kept[-1].sums.likes, afresh.sums.likes)
 
 
-def test_linear_change_predicts_the_energy_of_one_exchange():
+def test_linear_change_predicts_the_energy_of_one_swap():
     field, shape = grain_map(), (1, 40, 44)
     rng = np.random.default_rng(0)
     source = exemplar({0: field}, rng)
@@ -182,7 +182,7 @@ def test_sharpened_volume_holds_measured_orientations():
     assert of_map(q, field)
 
 
-def test_start_of_a_reconstruction():
+def test_initial_field_of_a_reconstruction():
     field = grain_map()
     result = reconstruct(field, shape=(8, 10, 12), initial="exemplar", **QUICK)
     flipped = np.where(field.quaternions[..., :1] < 0, -field.quaternions, field.quaternions).reshape(-1, 4)
@@ -200,7 +200,7 @@ def test_maps_too_small_or_that_hide_an_axis():
     with pytest.raises(ValueError, match=r"shows each axis of a volume of \(12, 12, 12\); got none for z"):
         synthesize({0: grain_map()}, (12, 12, 12), (0.5,) * 3, True, np.random.default_rng(0))
     fallback, polycrystal = (
-        reconstruct(small, shape=(1, 12, 12), initial=start, largest_lag=2, **QUICK)
-        for start in ("exemplar", "polycrystal")
+        reconstruct(small, shape=(1, 12, 12), initial=initial, largest_lag=2, **QUICK)
+        for initial in ("exemplar", "polycrystal")
     )
     np.testing.assert_array_equal(fallback.volume.quaternions, polycrystal.volume.quaternions)

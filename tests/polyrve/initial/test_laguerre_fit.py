@@ -35,8 +35,8 @@ def test_noise_is_what_slivers_of_cells_do_not_explain():
     found = [
         fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0)) for field in (clean, noisy)
     ]
-    assert found[0].noise < 0.004
-    assert found[1].noise == pytest.approx(0.02, abs=0.006)
+    assert found[0].misindexed < 0.004
+    assert found[1].misindexed == pytest.approx(0.02, abs=0.006)
     assert np.cbrt(np.prod(found[1].lengths)) == pytest.approx(np.cbrt(np.prod(found[0].lengths)), rel=0.1)
 
 

@@ -55,7 +55,7 @@ def fine_maps():
 
 def test_cells_that_stand_for_grains_are_grains(fine_maps):
     maps = fine_maps
-    cells = replace(fit_cells(maps, SHAPE, SPACING, np.random.default_rng(0)), noise=0.0)
+    cells = replace(fit_cells(maps, SHAPE, SPACING, np.random.default_rng(0)), misindexed=0.0)
     assert cells.alike
     labels = draw_cells(cells, maps, SHAPE, SPACING, True, np.random.default_rng(1))
     numbers = []
@@ -149,14 +149,14 @@ def test_disorientations_across_faces_are_those_of_the_map_not_of_random_pairs()
 
 def test_grains_turn_as_a_whole():
     rng = np.random.default_rng(0)
-    start = make_specimen((12, 14, 16), grain_size=6.0, scatter=1.0, seed=5)
-    turn = rotation.from_rotation_vector(np.deg2rad(rng.uniform(-4, 4, (start.number_of_grains, 3))))
-    bent = rotation.from_rotation_vector(np.deg2rad(rng.standard_normal((*start.field.shape, 3)) * 0.3))
-    operations = ALUMINIUM.symmetry[rng.integers(24, size=start.field.shape)]
-    wanted = rotation.multiply(turn[start.grain_ids - 1], start.field.quaternions)
-    optimised = start.field.evolve(quaternions=rotation.multiply(operations, rotation.multiply(bent, wanted)))
-    found = turn_grains(start.field, optimised)
+    initial = make_specimen((12, 14, 16), grain_size=6.0, scatter=1.0, seed=5)
+    turn = rotation.from_rotation_vector(np.deg2rad(rng.uniform(-4, 4, (initial.number_of_grains, 3))))
+    bent = rotation.from_rotation_vector(np.deg2rad(rng.standard_normal((*initial.field.shape, 3)) * 0.3))
+    operations = ALUMINIUM.symmetry[rng.integers(24, size=initial.field.shape)]
+    wanted = rotation.multiply(turn[initial.grain_ids - 1], initial.field.quaternions)
+    optimised = initial.field.evolve(quaternions=rotation.multiply(operations, rotation.multiply(bent, wanted)))
+    found = turn_grains(initial.field, optimised)
     angle = rotation.disorientation_angle(found.quaternions, wanted, ALUMINIUM.symmetry)
     assert np.rad2deg(np.median(angle)) < 0.1
-    within = [np.sort(neighbour_disorientation(one, 2)[start.grain_ids == 1]) for one in (start.field, found)]
+    within = [np.sort(neighbour_disorientation(one, 2)[initial.grain_ids == 1]) for one in (initial.field, found)]
     np.testing.assert_allclose(within[0][0], within[1][0], atol=1e-6)

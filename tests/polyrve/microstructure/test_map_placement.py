@@ -4,6 +4,7 @@ import pytest
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import map_placement
+from polyrve.microstructure.axes import NORMALS
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 
@@ -37,7 +38,7 @@ def test_sections_in_their_own_frames_are_turned_into_the_sample_frame(volume):
         np.testing.assert_array_equal(listed[axis].quaternions, found[axis].quaternions)
 
 
-def test_exchanged_maps_are_noticed(volume):
+def test_maps_in_the_wrong_order_are_noticed(volume):
     maps = [in_own_frame(volume, axis, 3) for axis in (2, 1, 0)]
     right, wrong = map_placement.by_normal(maps), map_placement.by_normal([maps[1], maps[0], maps[2]])
     differ = rotation.disorientation_angle(
@@ -53,12 +54,12 @@ def test_one_map_stands_for_all_axes(volume):
 
 
 @pytest.mark.parametrize(("axis", "other", "index"), [("x", "y", 0), ("y", "x", 1)])
-def test_a_longitudinal_section_looks_the_same_along_its_axis_in_both_normals(volume, axis, other, index):
+def test_a_longitudinal_section_looks_the_same_along_the_symmetry_axis_in_both_normals(volume, axis, other, index):
     scan = volume.section(0, 0).evolve(periodic=False)
     given = map_placement.axisymmetric(scan, axis)
     assert set(given) == {"z", other}
     found = map_placement.by_normal(given)
-    number = map_placement.NORMALS[other]
+    number = NORMALS[other]
     along = [i for i in range(3) if i != number].index(2 - index)
     aligned = np.moveaxis(found[number].quaternions, along, 1 - index)
     across = np.flip(aligned, axis=index) if axis == "y" else aligned
@@ -73,13 +74,6 @@ def test_a_longitudinal_section_looks_the_same_along_its_axis_in_both_normals(vo
 def test_an_axis_across_the_map_is_refused(volume):
     with pytest.raises(ValueError, match="axis: expected x or y, an axis within the map; got 'z'"):
         map_placement.axisymmetric(volume.section(0, 0), "z")
-
-
-def test_elongation_of_long_grains_and_of_a_single_one():
-    truth = make_specimen((1, 60, 90), grain_size=6.0, elongation=(1.0, 2.0, 1.0), seed=2).field.section(0, 0)
-    assert map_placement.elongation(truth) == pytest.approx(2.0, rel=0.2)
-    single = truth.evolve(quaternions=np.broadcast_to([1.0, 0.0, 0.0, 0.0], truth.quaternions.shape))
-    assert np.isnan(map_placement.elongation(single))
 
 
 def test_steps_give_the_voxel_size(volume):
@@ -148,13 +142,29 @@ def test_phases_of_all_maps(volume):
         map_placement.common_phases({0: scan, 2: empty})
 
 
+def test_each_map_is_analysed_once_and_handed_on(volume):
+    scan = volume.section(0, 0)
+    found = map_placement.analyse_maps(scan)
+    assert list(found) == [0, 1, 2]
+    assert found[0] is found[1] is found[2]
+    assert found[0].field is scan
+    again = map_placement.analyse_maps(found)
+    assert all(again[normal] is found[normal] for normal in range(3))
+    assert all(field is scan for field in map_placement.by_normal(found).values())
+    three = map_placement.analyse_maps([in_own_frame(volume, axis, 0) for axis in (2, 1, 0)])
+    assert len({id(one) for one in three.values()}) == 3
+    stricter = map_placement.analyse_maps(found, 3.0)
+    assert stricter[0].threshold == 3.0
+    assert stricter[0].angles is found[0].angles
+
+
 def flat_map(rows, columns):
     return OrientationMap(
         np.tile([1.0, 0, 0, 0], (rows, columns, 1)), np.ones((rows, columns)), (Phase("A", "m-3m"),), (1, 1)
     )
 
 
-def test_window_has_room_in_volume_and_map():
+def test_largest_lag_has_room_in_volume_and_map():
     assert map_placement.largest_lag({0: flat_map(64, 80)}, (64, 64, 64)) == 16
     assert map_placement.largest_lag({0: flat_map(64, 80)}, (64, 64, 64), 24) == 24
     assert map_placement.largest_lag({0: flat_map(64, 80)}, (16, 20, 24)) == 7
@@ -164,5 +174,5 @@ def test_window_has_room_in_volume_and_map():
         ValueError, match=r"largest_lag: expected lags up to 8 voxels to fit twice.*normal to z, a map of \(12, 80\)"
     ):
         map_placement.largest_lag({0: flat_map(12, 80)}, (64, 64, 64), 8)
-    with pytest.raises(ValueError, match=r"a window of at least 2 voxels.*a map of \(3, 80\)"):
+    with pytest.raises(ValueError, match=r"at least 2 .*a map of \(3, 80\)"):
         map_placement.largest_lag({0: flat_map(3, 80)}, (64, 64, 64))

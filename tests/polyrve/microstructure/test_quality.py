@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -131,3 +132,81 @@ def test_info_imports_nothing_heavy(good, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+LATTICES = {
+    "m-3m": (4.05, 4.05, 4.05, 90, 90, 90), "4/mmm": (4.0, 4.0, 5.0, 90, 90, 90), "6/mmm": (3.2, 3.2, 5.2, 90, 90, 120),
+    "-3m": (4.9, 4.9, 5.4, 90, 90, 120), "mmm": (4.8, 10.2, 6.0, 90, 90, 90), "2/m": (9.7, 8.9, 5.3, 90, 106, 90),
+    "-1": (8.1, 12.8, 7.1, 94, 116, 88),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("laue", list(LATTICES))
+def test_lattices_that_their_laue_group_allows(good, laue):
+    assert suspicions(good.evolve(phases=(Phase("X", laue, LATTICES[laue]),))) == ""
+    assert suspicions(good.evolve(phases=(Phase("X", laue),))) == "", "not known"
+
+
+@pytest.mark.parametrize(("laue", "place", "value", "words"), [
+    ("6/mmm", 0, 2.779, "asks for a = b; got 2.779 x 3.2"), ("-3m", 1, 5.0, "asks for a = b"),
+    ("4/mmm", 1, 4.1, "asks for a = b"), ("m-3m", 2, 4.2, "asks for a = b = c"), ("m-3m", 0, 4.1, "asks for a = b = c"),
+    ("6/mmm", 5, 90.0, "gamma = 90"), ("6/mmm", 3, 95.0, "alpha = 95"), ("mmm", 4, 100.0, "beta = 100"),
+    ("2/m", 3, 80.0, "alpha = 80"), ("m-3m", 5, 120.0, "gamma = 120"), ("4/mmm", 4, 91.0, "beta = 91"),
+])  # fmt: skip
+def test_lattices_that_their_laue_group_does_not_allow(good, laue, place, value, words):
+    lattice = list(LATTICES[laue])
+    lattice[place] = value
+    assert f"phase 'X': Laue group {laue} asks for" in suspicions(
+        good.evolve(phases=(Phase("X", laue, tuple(lattice)),))
+    )
+    assert words in suspicions(good.evolve(phases=(Phase("X", laue, tuple(lattice)),)))
+
+
+def test_lattices_in_other_units(good):
+    nm = Phase("Ni", "m-3m", (0.352, 0.352, 0.352, 90, 90, 90))
+    assert "are they in nm?" in suspicions(good.evolve(phases=(nm,)))
+    rad = Phase("Mg", "6/mmm", (3.2, 3.2, 5.2, 1.5708, 1.5708, 2.0944))
+    assert "are they in rad?" in suspicions(good.evolve(phases=(rad,)))
+
+
+@pytest.mark.parametrize("name", ["CI", "Confidence Index"])
+def test_confidence_that_is_none(good, name):
+    confidence = np.full(good.shape, 0.5)
+    confidence[:3, :5] = -1.0
+    number = np.count_nonzero(good.indexed[:3, :5])
+    assert f"{number} indexed points have a confidence index below 0" in suspicions(
+        good.evolve(properties={name: confidence})
+    )
+    confidence = np.where(good.indexed, 0.5, -1.0)
+    assert suspicions(good.evolve(properties={name: confidence})) == ""
+    scaled = np.linspace(0, 255, good.phase_ids.size).reshape(good.shape)
+    assert "the confidence index is 0 ... 1; got up to 255" in suspicions(good.evolve(properties={name: scaled}))
+
+
+def test_few_grains_are_told_of_the_whole_map_alone():
+    """The centre of a large map holds some grains; it is the number in all that is few or not."""
+    for side, width, few in ((1500, 40, False), (700, 150, True)):
+        q = rotation.random_orientations((side // width + 1, side // width + 1), np.random.default_rng(0))
+        ids = np.arange(side) // width
+        scan = OrientationMap(q[ids[:, None], ids[None, :]], np.ones((side, side)), (ALUMINIUM,), (1.0, 1.0))
+        found = inspect(scan)
+        assert "central part" in found.facts["grains"]
+        assert int(found.facts["grains"].split(",")[0]) < 50
+        told = [text for text in found.suspicions if "few for statistics" in text]
+        assert len(told) == few
+        assert not few or re.match(r"about \d\d \(by the 9 of the central part\) grains", told[0])
+
+
+def test_what_the_reader_found_odd(good):
+    assert suspicions(good.evolve(provenance={"doubts": ["points of phase 0\x1b[31m have angles"]})) == (
+        r"points of phase 0\x1b[31m have angles"
+    )
+    assert suspicions(good.evolve(provenance={"doubts": 3})) == ""
+
+
+def test_names_are_shown_without_control_characters(good):
+    phase = Phase("Al\x1b[31m" + "x" * 10**6)
+    found = inspect(good.evolve(phases=(phase, Phase("\0empty")), properties={"a\x07b": good.phase_ids}))
+    for text in (*found.facts, *found.facts.values(), *found.suspicions):
+        assert text.isprintable()
+        assert len(text) < 300

@@ -74,7 +74,7 @@ def test_volumes_too():
     ("spacing", "sentence"),
     [
         ((0.0, 1.0), "expected positive lengths in um"),
-        ((10.0, 1.0), "expected cells smaller than the field of 4 um; got 10"),
+        ((10.0, 1.0), "spacing: .* extent of 4 um; got 10"),
     ],
 )
 def test_bad_spacing(spacing, sentence):

@@ -5,7 +5,7 @@ import tensorflow as tf
 from polyrve.crystallography.rotation import conjugate, multiply, normalize
 from polyrve.optimizers import minimize
 from polyrve.optimizers.spectral_preconditioner import (
-    WINDOW,
+    PAIRS,
     FrequencyScales,
     frequency_shells,
     from_rotations,
@@ -109,9 +109,9 @@ def test_window_and_pairs_without_curvature():
     v = from_rotations(q, rotations(q, tf.constant(_field((2, 3, 4), 2))))
     metric.learn(q, v, -v)
     assert metric.scales() is None
-    for _ in range(WINDOW + 3):
+    for _ in range(PAIRS + 3):
         metric.learn(q, v, v)
-    assert metric.export()["shells"].shape[:2] == (WINDOW, 3)
+    assert metric.export()["shells"].shape[:2] == (PAIRS, 3)
     metric.forget()
     assert np.allclose(metric.apply(q, v, 0.3), 0.3 * v)
 

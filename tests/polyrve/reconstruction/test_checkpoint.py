@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import signal
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def test_failed_write_leaves_the_last_state(tmp_path):
     def broken():
         raise OSError("no space left on device")
 
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.warns(UserWarning, match="run.checkpoint: the state of the run cannot be saved: no space left"):
+        checkpoint.save("minimum", 2, broken, HISTORY, "key")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         checkpoint.save("minimum", 2, broken, HISTORY, "key")
     assert checkpoint.load("key").level == 1
     assert len(list(tmp_path.iterdir())) == 1
@@ -77,7 +81,7 @@ def write_forever(path):
     level = 0
     while True:
         level += 1
-        checkpoint.save("start", level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
+        checkpoint.save("initial", level, lambda: {"position": np.full(200_000, float(level))}, [], "key")  # noqa: B023
 
 
 def test_killed_at_any_moment_the_file_is_whole(tmp_path):
@@ -96,3 +100,13 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path):
         assert np.all(saved.state["position"] == saved.level)
         levels.append(saved.level)
     assert max(levels) > 1
+
+
+def test_a_run_that_begins_anew_leaves_the_state_until_its_own_first(tmp_path):
+    path = tmp_path / "run.checkpoint"
+    Checkpoint(path).save("minimisation", 1, lambda: STATE, HISTORY, "key")
+    anew = Checkpoint(path, fresh=True)
+    assert anew.load("another key") is None
+    assert Checkpoint(path).load("key").level == 1
+    anew.save("initial", 3, lambda: STATE, HISTORY, "another key")
+    assert Checkpoint(path).load("another key").level == 3

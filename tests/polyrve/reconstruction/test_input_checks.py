@@ -8,10 +8,10 @@ from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.reconstruction.input_checks import (
     FEWEST_GRAINS,
     check_voxel_size,
-    mean_grain_area,
     number_of_grains,
     warn_of_few_grains,
 )
+from polyrve.reconstruction.problem import prepare
 
 
 def squares(shape, side, step=0.5):
@@ -19,16 +19,6 @@ def squares(shape, side, step=0.5):
     rows, columns = np.indices(shape) // side
     angles = np.stack([0.3 * (rows % 3) + 0.9 * (columns % 3), 0.4 * (columns % 2), 0.0 * rows], axis=-1)
     return OrientationMap(from_euler(angles), np.ones(shape, int), (ALUMINIUM,), (step, step))
-
-
-def test_area_of_square_grains():
-    """7 x 9 grains, of which those cut by the edges count as halves: all that lie on them."""
-    field = squares((35, 45), 5)
-    assert mean_grain_area(field) == pytest.approx(35 * 45 * 0.25 / (63 - 28 / 2))
-
-
-def test_only_the_middle_of_large_maps_counts():
-    assert mean_grain_area(squares((20, 1400), 10)) == mean_grain_area(squares((20, 500), 10))
 
 
 def test_grains_of_a_volume_within_a_factor_of_two():
@@ -78,3 +68,13 @@ def test_voxels_far_below_the_step_are_refused(recwarn):
     assert not recwarn
     with pytest.warns(UserWarning, match=r"0\.2 um along x is less than half"):
         check_voxel_size(maps, (0.5, 0.5, 0.2))
+
+
+def test_maps_without_grains_are_refused_before_memory_is_taken():
+    rng = np.random.default_rng(0)
+    whole = make_specimen((1, 60, 64), grain_size=9.0, seed=1).field.section(0, 0).evolve(periodic=False)
+    sparse = whole.evolve(phase_ids=np.where(rng.random(whole.shape) < 0.03, whole.phase_ids, 0))
+    with pytest.raises(ValueError, match=r"map normal to z: expected indexed points beside each other.* % indexed"):
+        prepare(sparse, shape=(1, 24, 24))
+    half = whole.evolve(phase_ids=np.where(rng.random(whole.shape) < 0.5, whole.phase_ids, 0))
+    prepare(half, shape=(1, 24, 24))

@@ -43,7 +43,7 @@ def test_the_same_maps_differ_in_nothing(maps):
 @pytest.mark.parametrize(
     ("made", "given", "said"),
     [
-        (ONE, scan("a", reference_frames.Frame()), "a.ctf in frame 'oxford-cs0', which is read in 'none' now: --frame ox"),
+        (ONE, scan("a", reference_frames.Frame()), "a.ctf in frame 'oxford-cs0', which is read in 'none' now: --frame"),
         (ONE, scan("b"), "made from another map, a.ctf; b.ctf is compared with"),
         (axisymmetric(ONE, "x"), ONE, "a.ctf for the normals z and y; it stands for all here: --axis x"),
         (axisymmetric(ONE, "y"), ONE, "a.ctf for the normals z and x; it stands for all here: --axis y"),
@@ -61,7 +61,7 @@ def test_a_planar_volume_has_sections_of_one_normal():
     assert differences(made_from(ONE, (1, 6, 7)), by_normal(ONE)) == ()
 
 
-def test_a_judgement_warns_and_keeps_the_sentence():
+def test_a_validation_warns_and_keeps_the_sentence():
     with pytest.warns(UserWarning, match="another map, a.ctf"):
         validation = validate(scan("b"), made_from(ONE), windows=5)
     assert "another map, a.ctf" in validation.notes[0]

@@ -8,8 +8,13 @@ from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.odf import odf_bins, pole_density, pole_directions, to_fundamental_zone
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.lags import half_space
+from polyrve.microstructure.map_analysis import analyse
+from polyrve.microstructure.map_placement import analyse_maps
+from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import count_grains
 from polyrve.microstructure.synthetic import Component, make_specimen
 from polyrve.validation.metrics import (
     boundary_histogram,
@@ -47,8 +52,8 @@ def perfect(volume, axis, index):
 
 
 def masses(quaternions, laue, halfwidth=5.0):
-    cells = odf_bins(quaternions, laue)
-    return cells.odf(np.bincount(cells.of_point) / len(quaternions), halfwidth)
+    bins = odf_bins(quaternions, laue)
+    return bins.odf(np.bincount(bins.of_point) / len(quaternions), halfwidth)
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +145,16 @@ def test_kolmogorov_smirnov_with_weights():
 
 def test_bands_have_known_boundaries_chords_and_grains():
     angle = np.tile(np.repeat([0.0, 30.0], 5), (12, 2))
-    sample = stack_of(map_of(about_z(angle), spacing=(0.5, 2.0), periodic=True), 5.0)
-    shares = boundary_histogram(sample)
+    stack = stack_of(map_of(about_z(angle), spacing=(0.5, 2.0), periodic=True), 5.0)
+    shares = boundary_histogram(stack)
     assert shares[np.searchsorted(np.arange(0.0, 180.1, 5.0), 29.9) - 1 : 8].sum() == pytest.approx(1.0)
-    assert sample.boundary_per_size == pytest.approx(np.pi / 4.0 * 4 / 20 / 2.0)
-    length, weight = sample.chords[1]
+    assert stack.boundary_per_size == pytest.approx(np.pi / 4.0 * 4 / 20 / 2.0)
+    length, weight = stack.chords[1]
     assert set(length) == {10.0}
     assert weight.sum() == 4 * 12
-    assert len(sample.chords[0][0]) == 0
-    assert sample.speck_share == 0.0
-    assert sample.kernel_average.max() < 1e-5
+    assert len(stack.chords[0][0]) == 0
+    assert stack.speck_share == 0.0
+    assert stack.kernel_average.max() < 1e-5
 
 
 def test_small_holes_leave_boundaries_chords_and_grains_as_they_are():
@@ -157,21 +162,21 @@ def test_small_holes_leave_boundaries_chords_and_grains_as_they_are():
     full = stack_of(map_of(about_z(angle), periodic=True), 5.0)
     holes = np.ones_like(angle, dtype=np.int32)
     holes[2, 5] = holes[3, 8:10] = holes[6, 23] = holes[6, 0] = holes[9, 12:15] = 0
-    sample = stack_of(map_of(about_z(angle), phase_ids=holes, periodic=True), 5.0)
-    assert sample.boundary_per_size == pytest.approx(full.boundary_per_size)
-    assert sample.boundary_share(10.0) == pytest.approx(full.boundary_share(10.0))
-    assert sample.chords[1][1].sum() == full.chords[1][1].sum()
-    assert np.average(sample.chords[1][0]) == pytest.approx(6.0)
-    assert len(sample.grains.points) == len(full.grains.points) == 4
-    assert (~np.isnan(sample.angles[2])).sum() < (~np.isnan(sample.steps[2])).sum() == angle.size
+    stack = stack_of(map_of(about_z(angle), phase_ids=holes, periodic=True), 5.0)
+    assert stack.boundary_per_size == pytest.approx(full.boundary_per_size)
+    assert stack.boundary_share(10.0) == pytest.approx(full.boundary_share(10.0))
+    assert stack.chords[1][1].sum() == full.chords[1][1].sum()
+    assert np.average(stack.chords[1][0]) == pytest.approx(6.0)
+    assert len(stack.grains.points) == len(full.grains.points) == 4
+    assert (~np.isnan(stack.angles[2])).sum() < (~np.isnan(stack.steps[2])).sum() == angle.size
 
 
 def test_large_holes_and_those_at_the_border_stay_unknown():
     angle = np.tile(np.repeat([0.0, 30.0], 8), (6, 1))
     holes = np.ones_like(angle, dtype=np.int32)
     holes[1, 2:6] = holes[2, :2] = holes[3, -1] = 0
-    sample = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
-    np.testing.assert_array_equal(np.isnan(sample.steps[2]), np.isnan(sample.angles[2]))
+    stack = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
+    np.testing.assert_array_equal(np.isnan(stack.steps[2]), np.isnan(stack.angles[2]))
     window = stack_of(map_of(about_z(angle), periodic=True), 5.0).window((1, 1), (4, 9))
     assert np.isnan(window.steps[2][..., -1]).all()
 
@@ -191,9 +196,9 @@ def test_a_hole_that_two_grains_would_cross_stays_open():
     angle[3] = 40.0
     holes = np.ones_like(angle, dtype=np.int32)
     holes[3, 4] = 0
-    sample = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
-    assert sample.grain_ids.max() == 4
-    assert all(np.array_equal(np.isnan(sample.steps[axis]), np.isnan(sample.angles[axis])) for axis in (1, 2))
+    stack = stack_of(map_of(about_z(angle), phase_ids=holes), 5.0)
+    assert stack.grain_ids.max() == 4
+    assert all(np.array_equal(np.isnan(stack.steps[axis]), np.isnan(stack.angles[axis])) for axis in (1, 2))
 
 
 def test_grain_weights_leave_no_bias_from_the_border():
@@ -222,11 +227,11 @@ def test_correlations_agree_with_plain_loops(periodic):
     q = rotation.random_orientations((5, 7), rng)
     phase_ids = rng.choice(3, (5, 7), p=(0.1, 0.45, 0.45))
     phase_ids[:2, :2] = phase_ids[3:, 5:] = phase_ids[3:, :2] = [[1, 2], [2, 1]]
-    sample = stack_of(map_of(q, "6/mmm", periodic=periodic, phase_ids=phase_ids), 5.0)
+    stack = stack_of(map_of(q, "6/mmm", periodic=periodic, phase_ids=phase_ids), 5.0)
     harmonics = symmetrized_harmonics("6/mmm")
     f = harmonics.evaluate(q)
     local = np.concatenate([np.where(phase_ids == 1, f, 0.0), np.where(phase_ids == 2, f, 0.0)])
-    two_point, madogram = sample.two_point(2), sample.madogram(2)
+    two_point, madogram = stack.two_point(2), stack.madogram(2)
     for number, (dy, dx) in enumerate(half_space(2, 2)):
         products, differences, pairs, same = 0.0, np.zeros(2 * harmonics.count), 0, [0, 0]
         for y in range(5):
@@ -254,19 +259,19 @@ def test_sections_are_those_of_the_volume(specimen):
     volume = specimen.field
     by_axis = section_stacks(volume, 5.0, most=6)
     for axis, plane in enumerate([(1, 2), (0, 2), (0, 1)]):
-        sample = by_axis[axis]
-        assert len(sample.phase_ids) == 6
+        stack = by_axis[axis]
+        assert len(stack.phase_ids) == 6
         expected = stack_of(volume.section(axis, 0), 5.0)
-        np.testing.assert_array_equal(sample.quaternions[0], expected.quaternions[0])
-        assert sample.spacing == tuple(volume.spacing[i] for i in plane)
+        np.testing.assert_array_equal(stack.quaternions[0], expected.quaternions[0])
+        assert stack.spacing == tuple(volume.spacing[i] for i in plane)
         for position in (1, 2):
-            np.testing.assert_allclose(sample.angles[position][0], expected.angles[position][0])
-        np.testing.assert_array_equal(sample.channels[:, 0], expected.channels[:, 0])
+            np.testing.assert_allclose(stack.angles[position][0], expected.angles[position][0])
+        np.testing.assert_array_equal(stack.channels[:, 0], expected.channels[:, 0])
 
 
 def test_a_map_at_another_spacing_keeps_measured_orientations():
     angle = np.arange(24.0).reshape(4, 6)
-    half = at_spacing(map_of(about_z(angle)), (2.0, 3.0))
+    half = at_spacing(map_of(about_z(angle)), (2.0, 3.0)).field
     assert half.shape == (2, 2)
     assert half.spacing == (2.0, 3.0)
     for row in range(2):
@@ -274,13 +279,16 @@ def test_a_map_at_another_spacing_keeps_measured_orientations():
             cell = about_z(angle[2 * row : 2 * row + 2, 3 * column : 3 * column + 3])
             assert np.abs(cell - half.quaternions[row, column]).max(axis=-1).min() < 1e-12
     same = map_of(about_z(angle))
-    assert at_spacing(same, (1.0, 1.0)) is same
+    assert at_spacing(same, (1.0, 1.0005)).field is same
+    analysis = analyse(same)
+    assert at_spacing(analysis, (1.0, 1.0)) is analysis
+    assert at_spacing(analysis, (2.0, 2.0)) is at_spacing(analysis, (2.0, 2.0))
 
 
 def test_a_map_against_itself_has_no_difference(large_map):
-    sample = stack_of(large_map, 5.0)
-    for figure in metrics(6):
-        assert figure.compare(sample, sample) == pytest.approx(1.0 if figure.higher else 0.0, abs=1e-12), figure.key
+    stack = stack_of(large_map, 5.0)
+    for metric in metrics(6):
+        assert metric.compare(stack, stack) == pytest.approx(1.0 if metric.higher else 0.0, abs=1e-12), metric.key
 
 
 def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
@@ -329,7 +337,7 @@ def row_of(key, verdict="pass", limit=0.1, decisive=True):
     return MetricResult(key, key, "grains", value, {}, 0.05, limit, verdict, decisive=decisive)
 
 
-def test_a_count_of_decisive_figures_alone_is_the_plain_one():
+def test_a_count_of_decisive_metrics_alone_is_the_plain_one():
     validation = Validation((row_of("a"), row_of("b"), row_of("c", "warn")), ("A note.",), grains=50)
     assert validation.conclusion == "2 of 3 metrics pass"
     assert validation.headline == str(validation).splitlines()[-1] == "2 of 3 metrics pass; warn: c"
@@ -386,8 +394,8 @@ def test_one_grain_against_a_narrow_map_tells_little():
     ],
 )  # fmt: skip
 def test_the_limit_says_what_is_decisive(key, limit, decisive):
-    figure = next(figure for figure in metrics(3) if figure.key == key)
-    assert figure.decides(limit) == decisive
+    metric = next(metric for metric in metrics(3) if metric.key == key)
+    assert metric.decides(limit) == decisive
 
 
 def test_elongated_grains_in_the_wrong_direction_warn(large_map):
@@ -420,7 +428,7 @@ def layered():
 ONE_POINT = ("odf_5", "odf_7", "pole_figures", "texture_index", "random_disorientation")
 
 
-def test_orientations_are_judged_against_all_maps_together(layered):
+def test_orientations_are_compared_with_all_maps_together(layered):
     truth, maps = layered
     validation = validate(maps, truth, windows=12)
     alone = [validate({name: field}, truth, windows=12) for name, field in maps.items()]
@@ -444,18 +452,18 @@ def test_orientations_are_judged_against_all_maps_together(layered):
 def test_together_are_the_points_of_all_maps_and_windows_of_each(layered):
     truth, maps = layered
     comparison = compare(maps, truth, windows=6)
-    samples = [pair[0] for pair in comparison.pairs.values()]
-    shares = [sample.phase_ids.size for sample in samples]
-    together = pool(samples)
+    stacks = [pair[0] for pair in comparison.pairs.values()]
+    shares = [stack.phase_ids.size for stack in stacks]
+    together = pool(stacks)
     np.testing.assert_array_equal(together.odf_5, comparison.together.odf_5)
-    expected = np.average([sample.odf_5 for sample in samples], axis=0, weights=shares)
+    expected = np.average([stack.odf_5 for stack in stacks], axis=0, weights=shares)
     assert half_l1(together.odf_5, expected) < 0.03
     odf, grains = (next(f for f in metrics(comparison.lag) if f.key == key) for key in ("odf_5", "chord_length"))
-    for name, (reference, sample) in comparison.pairs.items():
-        assert comparison.sides(grains)[name] == (reference, sample, comparison.windows[name])
+    for name, (reference, stack) in comparison.pairs.items():
+        assert comparison.sides(grains)[name] == (reference, stack, comparison.windows[name])
         against, same, windows = comparison.sides(odf)[name]
         assert against is comparison.together
-        assert same is sample
+        assert same is stack
         assert windows == [window for name in comparison.pairs for window in comparison.windows[name]]
     floor = [half_l1(together.odf_5, window.odf_5) for window in windows]
     row = validate_comparison(comparison)["odf_5"]
@@ -463,13 +471,13 @@ def test_together_are_the_points_of_all_maps_and_windows_of_each(layered):
     assert row.floor == pytest.approx(np.median(floor), abs=1e-12)
 
 
-def test_one_map_is_judged_alone(large_map, specimen):
+def test_one_map_is_compared_alone(large_map, specimen):
     comparison = compare(large_map, specimen, windows=5)
     assert comparison.together is None
     assert compare({"y": large_map}, specimen, windows=5).together is None
     row, name = validate_comparison(comparison)["odf_5"], "x"
-    reference, sample = comparison.pairs[name]
-    assert row.per_axis[name] == half_l1(reference.odf_5, sample.odf_5)
+    reference, stack = comparison.pairs[name]
+    assert row.per_axis[name] == half_l1(reference.odf_5, stack.odf_5)
     assert row.limit in [
         np.quantile([half_l1(reference.odf_5, window.odf_5) for window in windows], 0.95)
         for windows in comparison.windows.values()
@@ -511,7 +519,7 @@ def test_two_phases_are_told_apart(large_map):
         validate(large_map, volume)
 
 
-def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
+def test_what_cannot_be_compared_is_told_with_its_reason(specimen, large_map):
     empty = large_map.evolve(phase_ids=np.zeros(large_map.shape, dtype=int))
     validation = validate(empty, specimen)
     *compared, faces = validation.results
@@ -563,22 +571,22 @@ def test_what_cannot_be_judged_is_told_with_its_reason(specimen, large_map):
     assert "fewer than 4 points on a side" in validate(line, specimen)["odf_5"].reason
 
 
-def test_errors_are_zero_for_equal_samples_and_relative_for_others(large_map):
-    sample = stack_of(large_map, 5.0)
-    part = sample.window((0, 0), (60, 64))
-    np.testing.assert_array_equal(madogram_error(sample, sample, 3), 0.0)
-    expected = np.abs(part.madogram(3) - sample.madogram(3)) / sample.madogram(3)
-    np.testing.assert_allclose(madogram_error(sample, part, 3), expected)
-    assert two_point_error(sample, part, 3).shape == (len(half_space(2, 3)), 9, 9)
+def test_errors_are_zero_for_equal_sections_and_relative_for_others(large_map):
+    stack = stack_of(large_map, 5.0)
+    part = stack.window((0, 0), (60, 64))
+    np.testing.assert_array_equal(madogram_error(stack, stack, 3), 0.0)
+    expected = np.abs(part.madogram(3) - stack.madogram(3)) / stack.madogram(3)
+    np.testing.assert_allclose(madogram_error(stack, part, 3), expected)
+    assert two_point_error(stack, part, 3).shape == (len(half_space(2, 3)), 9, 9)
 
 
-def test_a_volume_of_one_grain_has_no_figures_of_grains(large_map):
+def test_a_volume_of_one_grain_has_no_metrics_of_grains(large_map):
     volume = OrientationVolume(
         np.tile(large_map.quaternions[0, 0], (16, 16, 16, 1)), np.ones((16, 16, 16), dtype=int), large_map.phases,
         (1.0, 1.0, 1.0), periodic=True,
     )  # fmt: skip
     validation = validate(large_map, volume, windows=8)
-    of_grains = {figure.key for figure in metrics() if figure.of_grains}
+    of_grains = {metric.key for metric in metrics() if metric.of_grains}
     assert {(validation[key].verdict, validation[key].reason) for key in of_grains} == {
         ("not compared", "the volume has 1 grain; at least 5 are needed")
     }
@@ -593,11 +601,11 @@ def test_shares_that_every_volume_reaches_are_not_compared(specimen):
     map_ = map_of(about_z(halves)).evolve(phases=specimen.field.phases)
     comparison = compare(map_, specimen, windows=12)
     validation = validate_comparison(comparison)
-    shares = [figure for figure in metrics(comparison.lag) if figure.key.startswith("madogram_within")]
-    for figure in shares:
+    shares = [metric for metric in metrics(comparison.lag) if metric.key.startswith("madogram_within")]
+    for metric in shares:
         (reference, _), windows = comparison.pairs["z"], comparison.windows["z"]
-        assert np.quantile([figure.compare(reference, window) for window in windows], 0.05) == 0.0
-        row = validation[figure.key]
+        assert np.quantile([metric.compare(reference, window) for window in windows], 0.05) == 0.0
+        row = validation[metric.key]
         assert row.reason == "windows of the map reach a share of 0: there is no floor, every volume would pass"
         assert (row.verdict, row.limit, row.floor) == ("not compared", None, None)
         assert row.value == max(row.per_axis.values()) or row.value == min(row.per_axis.values())
@@ -614,3 +622,36 @@ def test_few_windows_give_no_floor(large_map, specimen):
     )
     reason = validate(small, specimen, windows=10)["aspect_ratio"].reason
     assert reason.endswith("windows of the map have no whole grain of at least 10 points: there is no floor"), reason
+
+
+def test_grains_that_come_in_are_counted_as_they_are(specimen, large_map):
+    """Labels that no segmentation would give show which ones were counted: each half of the volume is one grain."""
+    volume = segment(specimen.field).field
+    halves = GrainVolume(volume, 1 + (np.indices(volume.shape)[0] >= 15), volume.quaternions[[0, 15], 0, 0], [1, 1])
+    assert compare(large_map, halves, windows=1).analysis.grains is halves
+    assert validate(large_map, halves, windows=1).grains == 2
+    cut = count_grains(segment(volume).grain_ids)
+    assert cut > 2
+    assert validate(large_map, halves, windows=1, threshold=5.5).grains == count_grains(segment(volume, 5.5).grain_ids)
+    unknown = GrainVolume(specimen.field, halves.grain_ids, halves.quaternions, halves.phase_ids)
+    assert validate(large_map, unknown, windows=1).grains == cut
+
+
+def test_map_and_volume_in_each_others_place_are_refused(specimen, large_map):
+    with pytest.raises(ValueError, match=r"rve: .* volume; got OrientationMap"):
+        validate(specimen, large_map)
+    with pytest.raises(ValueError, match=r"field: .* got str"):
+        validate(large_map, "rve.dream3d")
+    with pytest.raises(ValueError, match=r"threshold: .* got 180"):
+        validate(large_map, specimen, threshold=180.0)
+
+
+def test_maps_that_were_analysed_give_the_same_validation(specimen, large_map):
+    maps = analyse_maps(large_map)
+    expected = validate(large_map, specimen, windows=5)
+    assert validate(maps, specimen, windows=5) == expected
+    reference, _ = compare(maps, specimen, windows=1).pairs["y"]
+    assert reference.measures is maps[1].sections
+    other = validate(maps, specimen, windows=5, threshold=8.0)
+    assert other == validate(large_map, specimen, windows=5, threshold=8.0)
+    assert other != expected

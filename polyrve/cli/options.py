@@ -1,0 +1,89 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from polyrve.spelling import did_you_mean
+
+
+def _check_threshold(degrees: float | None) -> float | None:
+    if degrees is not None and not 0.0 < degrees < 180.0:
+        raise ValueError(f"--threshold: expected degrees between 0 and 180; got {degrees:g}")
+    return degrees
+
+
+def _check_frame(name: str | None) -> str | None:
+    if name is None:
+        return None
+    from polyrve.crystallography.reference_frames import PRESETS
+
+    if name not in PRESETS:
+        raise ValueError(f"--frame: expected one of {', '.join(PRESETS)}; got {name!r}{did_you_mean(name, PRESETS)}")
+    return name
+
+
+FrameOption = Annotated[
+    str | None,
+    typer.Option(
+        callback=_check_frame,
+        help="Frame of the Euler angles: none, edax-1, edax-2, edax-3, edax-4, oxford-cs0, oxford-cs1, bruker or "
+        "bruker-5; by default what the file says, else the vendor's default with a warning.",
+        metavar="NAME",
+    ),
+]
+DropPhaseOption = Annotated[
+    list[str] | None,
+    typer.Option("--drop-phase", metavar="NAME", help="Leave a phase out; may be repeated."),
+]
+NormalsOption = Annotated[
+    str | None,
+    typer.Option(metavar="AXES", help="Axes that the maps are normal to, in their order, e.g. zx; xyz for three."),
+]
+AxisymmetricOption = Annotated[
+    str | None,
+    typer.Option(
+        "--axisymmetric",
+        metavar="x|y",
+        help="One map alone, of an axisymmetric specimen such as a wire, an extrusion or a build: the symmetry axis, "
+        "which lies within the map.",
+    ),
+]
+FormerAxisOption = Annotated[str | None, typer.Option("--axis", hidden=True)]
+ThresholdOption = Annotated[
+    float, typer.Option(callback=_check_threshold, help="Degrees between neighbours of a grain.")
+]
+GivenThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        callback=_check_threshold,
+        help="Degrees between neighbours of a grain, for a source that has no grains yet; by default 5.",
+    ),
+]
+MinGrainOption = Annotated[
+    int | None,
+    typer.Option("--min-grain", metavar="N", min=1, help="Give grains of fewer than N points to their neighbours."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+WriterOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Option of the target's writer (polyrve formats NAME), a list as 16,16,16; may be repeated.",
+    ),
+]
+ReadOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        metavar="NAME=VALUE",
+        help="Option of the source's reader (polyrve formats NAME), such as slice_name=2, geometry=Small or "
+        "laue=6/mmm; may be repeated.",
+    ),
+]
+FormatOption = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="Format of the target, where its suffix does not say it.")
+]

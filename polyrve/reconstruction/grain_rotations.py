@@ -1,0 +1,114 @@
+"""Grains as unknowns: each grain of an initial field is turned as a whole until the field has the descriptors.
+
+The field is ``q(x) = q_0(x) r(grain of x)`` with a unit quaternion ``r`` for each grain, a rotation of the sample frame
+(:mod:`polyrve.crystallography.rotation`). Boundaries, phases and the scatter within grains stay those of the initial
+field, and what is minimised is the loss of the volume that is written. The slope with respect to a rotation is the sum
+of the slopes of the grain's voxels, each turned back by its initial orientation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from polyrve.backend.tensorflow import tf
+
+
+class VoxelObjective(Protocol):
+    """The loss of a field, such as :class:`polyrve.reconstruction.objective.SectionObjective`."""
+
+    def value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the loss, its gradient with the position's shape, and the terms."""
+
+
+@dataclass(frozen=True, eq=False)
+class GrainField:
+    """An initial field whose grains can be turned.
+
+    Attributes
+    ----------
+    initial : ndarray, shape (nz, ny, nx, k), float32
+        Unknowns of the field, quaternions first.
+    labels : ndarray, shape (nz, ny, nx), int32
+        Grain of each voxel, 0 ... N - 1.
+    """
+
+    initial: np.ndarray
+    labels: np.ndarray
+
+    @cached_property
+    def number(self) -> int:
+        """Number of grains N."""
+        return int(self.labels.max()) + 1
+
+    def start(self) -> np.ndarray:
+        """Return the rotations at which the field is the initial one, shape (N, 4)."""
+        return np.tile(np.array([1.0, 0.0, 0.0, 0.0], dtype=self.initial.dtype), (self.number, 1))
+
+    def turned(self, rotations: Any) -> tf.Tensor:
+        """Return the unknowns of the field with its grains turned.
+
+        Parameters
+        ----------
+        rotations : tf.Tensor or ndarray, shape (N, 4)
+            Quaternions of any length above 0.
+
+        Returns
+        -------
+        tf.Tensor, shape (nz, ny, nx, k)
+        """
+        unit = tf.math.l2_normalize(tf.convert_to_tensor(rotations), axis=-1)
+        initial, labels = self._constants
+        return tf.concat([_product(initial[..., :4], tf.gather(unit, labels)), initial[..., 4:]], -1)
+
+    def pulled_back(self, rotations: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+        """Return the slope with respect to the rotations, shape (N, 4), of one with respect to the turned field."""
+        initial, labels = self._constants
+        turned_back = _product(initial[..., :4] * tf.constant([1.0, -1.0, -1.0, -1.0], initial.dtype), slope[..., :4])
+        summed = tf.math.unsorted_segment_sum(tf.reshape(turned_back, (-1, 4)), tf.reshape(labels, (-1,)), self.number)
+        length = tf.norm(rotations, axis=-1, keepdims=True)
+        unit = rotations / length
+        return (summed - unit * tf.reduce_sum(unit * summed, -1, keepdims=True)) / length
+
+    @cached_property
+    def _constants(self) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.init_scope():  # Kept for all graphs, whichever is traced first.
+            return tf.constant(self.initial), tf.constant(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class GrainObjective:
+    """The loss of a field as a function of the rotations of its grains.
+
+    Attributes
+    ----------
+    voxels : VoxelObjective
+        Loss and slope of a field of unknowns.
+    field : GrainField
+    """
+
+    voxels: VoxelObjective
+    field: GrainField
+
+    def value_and_gradient(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return the loss, its gradient with respect to the rotations, shape (N, 4), and the terms."""
+        value, slope, terms = self.voxels.value_and_gradient(self.field.turned(rotations))
+        return value, self.field.pulled_back(rotations, slope), terms
+
+
+def _product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Hamilton products of quaternions, shape (..., 4)."""
+    aw, ax, ay, az = tf.unstack(a, axis=-1)
+    bw, bx, by, bz = tf.unstack(b, axis=-1)
+    return tf.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )
