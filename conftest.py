@@ -26,13 +26,17 @@ for name in (
     os.environ.setdefault(name, str(THREADS))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("POLYRVE_DATA", str(Path(__file__).parent / ".pytest_cache" / "polyrve-data"))
 if WORKER:
     # Two processes that fill numba's cache of orix at the same time leave it broken, and every later import crashes.
     os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parent / ".pytest_cache" / "numba" / WORKER)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background; programs that tests start and interrupt would not hear it either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if "POLYRVE_DATA" not in os.environ:
+    # Made anew by each run of the suite, since what writes them may have changed.
+    os.environ["POLYRVE_DATA"] = EXAMPLES = tempfile.mkdtemp(prefix="polyrve-examples-")
+else:
+    EXAMPLES = ""
 if PROGRAMS not in os.environ.get("TF_XLA_FLAGS", ""):
     # What one process of this run has compiled, the others and programs that tests start load.
     FOLDER = tempfile.mkdtemp(prefix="polyrve-compiled-")
@@ -70,6 +74,6 @@ def pytest_sessionfinish(session):
 
 
 def pytest_unconfigure():
-    """Remove the programs that this run has compiled."""
-    if FOLDER:
-        shutil.rmtree(FOLDER, ignore_errors=True)
+    """Remove the programs that this run has compiled, and its example files."""
+    for folder in filter(None, (FOLDER, EXAMPLES)):
+        shutil.rmtree(folder, ignore_errors=True)

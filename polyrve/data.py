@@ -1,7 +1,7 @@
 """Small example files by name: a synthetic specimen, and sections of it as an instrument measures them.
 
-They are made when first asked for, within a few seconds, and kept in the cache folder of the platform; the
-environment variable ``POLYRVE_DATA`` names another one.
+They are made when a version of polyrve first asks for them, within a few seconds, and kept in the cache folder of the
+platform; the environment variable ``POLYRVE_DATA`` names another folder.
 
 =======================  ==============================================================================================
 ``"truth.dream3d"``      the specimen: 24 x 64 x 64 voxels of 1 um in some 370 grains of aluminium, periodic
@@ -19,15 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from polyrve import __version__
 from polyrve.adapters import grains, registry
 from polyrve.adapters.replacing import replacing
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
-
-_EDITION = "1"
-"""Part of the folder's name; another number makes all files anew."""
 
 _SHAPE = (24, 64, 64)
 _FRAMES = {".ang": "edax-2", ".ctf": "oxford-cs0"}
@@ -153,10 +151,10 @@ def load(name: str) -> OrientationMap | GrainVolume:
 
 
 def folder() -> Path:
-    """Return the folder of the example files: ``POLYRVE_DATA``, or one in the platform's cache folder."""
+    """Return the folder of this version's example files, in ``POLYRVE_DATA`` or the platform's cache folder."""
     named = os.environ.get("POLYRVE_DATA")
     if named:
-        return Path(named).expanduser() / _EDITION
+        return Path(named).expanduser() / __version__
     home = Path.home()
     if sys.platform == "win32":
         cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
@@ -164,4 +162,4 @@ def folder() -> Path:
         cache = home / "Library" / "Caches"
     else:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return cache / "polyrve" / "data" / _EDITION
+    return cache / "polyrve" / "data" / __version__

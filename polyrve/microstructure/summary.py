@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from polyrve.microstructure.fields import OrientationField
 
-_MOST_PHASES = 4
+_MOST_ROWS = 4
 _LONGEST = 60
 
 
@@ -39,7 +39,7 @@ def text(field: OrientationField, kind: str, grain_ids: np.ndarray | None = None
         lines.insert(1, _grains(field, grain_ids))
     if field.properties:
         lines.append(f"Properties: {_list(field.properties)}")
-    lines.append(f"Frame: {plain(field.frame.name)} ({field.frame.source})")
+    lines.append(f"Frame: {plain(field.frame.name)} ({plain(field.frame.source)})")
     source = origin(field.provenance)
     return "\n".join([*lines, *([f"Source: {source}"] if source else [])])
 
@@ -87,17 +87,18 @@ def _phases(field: OrientationField, phase_of_grain: np.ndarray | None) -> list[
     """A table of phases, most frequent first where there are many."""
     count = np.bincount(field.phase_ids.ravel(), minlength=len(field.phases) + 1)
     numbers = list(range(1, len(field.phases) + 1))
-    left = numbers
-    if len(numbers) > _MOST_PHASES:
+    left: list[int] = []
+    most = _MOST_ROWS if phase_of_grain is None else _MOST_ROWS - 1
+    if len(numbers) > most:
         by_count = sorted(numbers, key=lambda number: -count[number])
-        numbers, left = sorted(by_count[: _MOST_PHASES - 1]), by_count[_MOST_PHASES - 1 :]
+        numbers, left = sorted(by_count[: most - 1]), by_count[most - 1 :]
     of_grains = None if phase_of_grain is None else np.bincount(phase_of_grain, minlength=len(field.phases) + 1)
     rows = [("Phase", "Name", "Laue group", *(() if of_grains is None else ("Grains",)), "Points", "Share")]
     for number in numbers:
         phase = field.phases[number - 1]
         grains = () if of_grains is None else (str(of_grains[number]),)
         rows.append((str(number), plain(phase.name), phase.laue, *grains, *_share(count[number], field.phase_ids.size)))
-    if len(numbers) < len(field.phases):
+    if left:
         grains = () if of_grains is None else (str(of_grains[left].sum()),)
         rows.append(("...", f"{len(left)} more", "", *grains, *_share(count[left].sum(), field.phase_ids.size)))
     grains = () if of_grains is None else ("",)

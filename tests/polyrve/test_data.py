@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import polyrve
 from polyrve import data
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap
@@ -70,16 +71,16 @@ def test_unknown_names_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("platform", "variable", "expected"),
     [
-        ("linux", "XDG_CACHE_HOME", "{}/polyrve/data/1"),
-        ("win32", "LOCALAPPDATA", "{}/polyrve/data/1"),
-        ("darwin", "HOME", "{}/Library/Caches/polyrve/data/1"),
+        ("linux", "XDG_CACHE_HOME", "{}/polyrve/data"),
+        ("win32", "LOCALAPPDATA", "{}/polyrve/data"),
+        ("darwin", "HOME", "{}/Library/Caches/polyrve/data"),
     ],
 )
 def test_files_lie_in_the_cache_of_the_platform(tmp_path, monkeypatch, platform, variable, expected):
     monkeypatch.delenv("POLYRVE_DATA", raising=False)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(variable, str(tmp_path))
-    assert data.folder() == Path(expected.format(tmp_path))
+    assert data.folder() == Path(expected.format(tmp_path)) / polyrve.__version__
 
 
 def test_two_processes_may_make_a_file_at_once(folder):

@@ -86,7 +86,7 @@ def test_description_has_ten_lines_at_most(number):
     assert max(map(len, described.splitlines())) < 240
     assert "\x1b" not in described
     assert "cleaned in 2 steps" in described
-    assert len(repr(whole.segment()).splitlines()) <= 11
+    assert len(repr(whole.segment()).splitlines()) <= 10
 
 
 def test_rows_of_many_phases_add_up():
@@ -428,3 +428,22 @@ def test_nothing_is_drawn_before_it_is_asked_for():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["ipf", "phase", "boundaries"])
+def test_fields_without_a_phase_are_drawn(kind):
+    empty = field((4, 5), phases=(), phase_ids=np.zeros((4, 5), dtype=int))
+    assert image_of(empty.plot(kind)).shape == (4, 5, 3)
+    assert "not indexed" in repr(empty)
+
+
+def test_the_namespace_is_shown_and_every_name_is_there():
+    names = {
+        "Checkpoint", "Ensemble", "GrainMap", "GrainVolume", "OrientationMap", "OrientationVolume", "Phase",
+        "Reconstruction", "ReconstructionSettings", "TargetSet", "Validation", "axisymmetric", "data",
+        "make_specimen", "measure_targets", "read", "read_grains", "read_map", "read_volume", "reconstruct",
+        "reconstruct_many", "segment", "simulate_scan", "validate", "write", "write_report",
+    }  # fmt: skip
+    assert names <= set(dir(polyrve))
+    for name in dir(polyrve):
+        assert getattr(polyrve, name) is not None
