@@ -66,8 +66,8 @@ _ALIKE = np.deg2rad(5.2)
 _SAME = np.deg2rad(2.9)
 """Distance of channels below which proposals agree as well as they can.
 
-Chosen: about what points of one grain scatter by. Halved or doubled, it and the next leave 24 to 26 of 28 metrics of a
-section of Small IN100, 40 x 40 points, within their limits, as many as it does as it is.
+Chosen: about what points of one grain scatter by. Halved or doubled, it or the next leave 24 to 26 of 28 metrics of a
+section of Small IN100, 40 x 40 points, within their limits, and 25.5 as they are (means of two seeds).
 """
 
 _OTHER = np.deg2rad(7.4)
