@@ -45,8 +45,8 @@ _WINDOWS = 30
 _FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
 """Spread of sizes that the search begins with, its steps, and its end.
 
-Equiaxed metals have a spread of the logarithm of the grain diameter of 0.3 to 0.5. The fit is exact to the smallest
-step, 0.05; beyond 0.9 few large cells fill the box and the sections of one box no longer tell the tessellation.
+Lognormal fits to grain diameters have spreads about the first. The fit is exact to the smallest step, 0.05; beyond the
+last few large cells fill the box, and the sections of one box no longer tell the tessellation.
 """
 
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
@@ -58,20 +58,23 @@ _CHORD_TOLERANCE = 0.02
 _MARGIN = 1.5
 """Distances may be so many times those of 95 of 100 windows.
 
-Cells are never quite grains. With 1 hardly a measured map has cells that stand for its grains; with 2 twin lamellae
-begin to pass for convex cells.
+Fits to maps of Laguerre specimens, 128 x 128 points, come to 0.6 to 0.9 times the limit of the worst distance, to maps
+with 30, 60 and 100 % of the grains twinned to 0.8, 2.5 and 3.4 times. With a margin of 3 many twins pass for convex
+cells.
 """
 
 _SMALLEST_LIMIT = 0.05
 """Limits below it count as this: large maps, whose windows hardly differ, would else ask for more than cells can give.
 
-With the margin 0.075 is allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
+Limits of chords and boundaries are 0.04 for a map of some 250 grains and shrink with its size. With the margin 0.075 is
+allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
 """
 
 _LARGEST_DISTANCE = 0.2
 """Distances above it are too large whatever the windows say: small maps allow more than the eye does.
 
-A larger number lets a small map of twins begin as convex cells.
+The worst distances of the maps above are 0.08 to 0.10 without twins, and 0.19, 0.39 and 0.53 with them. A larger number
+lets a small map of twins begin as convex cells.
 """
 
 _CHORD_PER_LENGTH = 0.62
@@ -83,7 +86,7 @@ spread of 0 the surface of Poisson-Voronoi cells, 5.821 V^(2/3), gives 4 V / S =
 """
 
 _DRAWS = 3
-"""Tessellations that are drawn until one is within its limits; more take longer and seldom find a better one."""
+"""Tessellations that are drawn until one is within its limits; time grows with them where none is."""
 
 _THICKNESS = 6.0
 """Thickness in cells of the box that a planar volume is cut from, so that its periodic images are not seen."""
