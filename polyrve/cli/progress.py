@@ -446,8 +446,8 @@ def _terms(terms: Mapping[str, float]) -> str:
 
 
 def _pause(step: Step, now: float) -> float:
-    """Seconds between two lines; fewer lines are written the longer it takes."""
-    return max(SECONDS_BETWEEN_LINES, 0.05 * (now - step.began))
+    """Seconds between two lines; fewer lines are written the longer it takes, and where they tell the time alone."""
+    return max(SECONDS_BETWEEN_LINES, (0.05 if step.total else 0.25) * (now - step.began))
 
 
 def _plain(value: Any) -> Any:

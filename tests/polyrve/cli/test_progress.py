@@ -95,13 +95,15 @@ def test_a_line_is_written_when_a_step_has_taken_a_second_and_every_five(time):
     assert lines == ["reading a.ang", "reading a.ang: 0:06 so far"]
 
 
-def test_lines_become_fewer_the_longer_a_step_takes(time):
+@pytest.mark.parametrize(("total", "number"), [(0, 32), (1000, 103)])
+def test_lines_become_fewer_the_longer_a_step_takes(time, total, number):
+    """After n seconds every 0.25 n or 0.05 n seconds: ln(7200 / 20) / ln(1.25), and so on."""
     lines = []
-    display, step = Lines(lines.append), Step("reading", "a", time.now, told=True)
+    display, step = Lines(lines.append), Step("reading", "a", time.now, told=True, total=total)
     display.begin(step)
     for after in range(7200):
         display.look(step, time.now + after)
-    assert 30 < len(lines) < 120
+    assert len(lines) == pytest.approx(number, rel=0.15)
 
 
 def test_steps_of_a_reconstruction_are_told_at_once_and_iterations_by_the_first_and_last(time):
