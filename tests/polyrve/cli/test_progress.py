@@ -95,9 +95,9 @@ def test_a_line_is_written_when_a_step_has_taken_a_second_and_every_five(time):
     assert lines == ["reading a.ang", "reading a.ang: 0:06 so far"]
 
 
-@pytest.mark.parametrize(("total", "number"), [(0, 32), (1000, 103)])
+@pytest.mark.parametrize(("total", "number"), [(0, 24), (1000, 100)])
 def test_lines_become_fewer_the_longer_a_step_takes(time, total, number):
-    """After n seconds every 0.25 n or 0.05 n seconds: ln(7200 / 20) / ln(1.25), and so on."""
+    """Every 5 s at first, then at times that grow by 1 / 0.75 or 1 / 0.95: 4 + ln(7200 / 20) / ln(1 / 0.75)."""
     lines = []
     display, step = Lines(lines.append), Step("reading", "a", time.now, told=True, total=total)
     display.begin(step)
