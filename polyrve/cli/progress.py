@@ -434,7 +434,7 @@ def _line(step: Step, now: float) -> str:
 def _numbers(step: Step, now: float) -> str:
     """How far a step is, and what is left."""
     left = step.left(now)
-    rest = "" if left is None or step.done == step.total else f", about {clock(left)} left"
+    rest = f", about {clock(left)} left" if left is not None and left >= 1.0 and step.done < step.total else ""
     if step.record is None:
         share = 100 * step.done / max(step.total, 1)
         return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
