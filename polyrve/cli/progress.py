@@ -434,7 +434,7 @@ def _line(step: Step, now: float) -> str:
 def _numbers(step: Step, now: float) -> str:
     """How far a step is, and what is left."""
     left = step.left(now)
-    rest = "" if left is None or step.done == step.total else f", about {clock(left)} left"
+    rest = f", about {clock(left)} left" if left is not None and left >= 1.0 and step.done < step.total else ""
     if step.record is None:
         share = 100 * step.done / max(step.total, 1)
         return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
@@ -446,8 +446,8 @@ def _terms(terms: Mapping[str, float]) -> str:
 
 
 def _pause(step: Step, now: float) -> float:
-    """Seconds between two lines; fewer lines are written the longer it takes."""
-    return max(SECONDS_BETWEEN_LINES, 0.05 * (now - step.began))
+    """Seconds between two lines; fewer lines are written the longer it takes, and where they tell the time alone."""
+    return max(SECONDS_BETWEEN_LINES, (0.05 if step.total else 0.25) * (now - step.began))
 
 
 def _plain(value: Any) -> Any:

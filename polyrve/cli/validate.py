@@ -56,7 +56,7 @@ def validate(
         rve = inputs.read_volume(path, threshold, read_volume)
         scans = inputs.read_maps(against, frame, read, drop_phase, normals, axisymmetric, former_axis)
         reporter.step("comparing", "comparing the sections of the volume with the maps")
-        between = _counted(reporter)
+        between = _counted(reporter, report)
         if report is None:
             from polyrve.validation import run
 
@@ -96,10 +96,18 @@ def report(
     typer.echo(f"{output}: written, and {output.with_suffix('.json').name} beside it")
 
 
-def _counted(reporter: progress.Reporter) -> Callable[[], None]:
-    """Return what a validation calls before each metric."""
+def _counted(reporter: progress.Reporter, report: Path | None) -> Callable[[], None]:
+    """Return what a validation calls before each metric; with the last, which is quick, drawing begins."""
     from polyrve.validation.metrics import metrics
 
     costs = [_COSTS.get(metric.key, _CHEAP) for metric in metrics()]
-    parts = itertools.chain(itertools.accumulate(costs, initial=0), itertools.repeat(sum(costs)))
-    return lambda: reporter.share("validating", next(parts), sum(costs))
+    parts = itertools.accumulate(costs[:-1], initial=0)
+
+    def between() -> None:
+        part = next(parts, sum(costs))
+        if report is not None and part >= sum(costs[:-1]):
+            reporter.step("drawing", f"drawing {report}")
+        else:
+            reporter.share("validating", part, sum(costs))
+
+    return between

@@ -95,13 +95,15 @@ def test_a_line_is_written_when_a_step_has_taken_a_second_and_every_five(time):
     assert lines == ["reading a.ang", "reading a.ang: 0:06 so far"]
 
 
-def test_lines_become_fewer_the_longer_a_step_takes(time):
+@pytest.mark.parametrize(("total", "number"), [(0, 24), (1000, 100)])
+def test_lines_become_fewer_the_longer_a_step_takes(time, total, number):
+    """Every 5 s at first, then at times that grow by 1 / 0.75 or 1 / 0.95: 4 + ln(7200 / 20) / ln(1 / 0.75)."""
     lines = []
-    display, step = Lines(lines.append), Step("reading", "a", time.now, told=True)
+    display, step = Lines(lines.append), Step("reading", "a", time.now, told=True, total=total)
     display.begin(step)
     for after in range(7200):
         display.look(step, time.now + after)
-    assert 30 < len(lines) < 120
+    assert len(lines) == pytest.approx(number, rel=0.15)
 
 
 def test_steps_of_a_reconstruction_are_told_at_once_and_iterations_by_the_first_and_last(time):
