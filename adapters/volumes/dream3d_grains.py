@@ -183,10 +183,11 @@ def _checked(
     if not wrong.any():
         return stored
     voxels = np.bincount(members, minlength=len(stored))[doubtful[wrong]].sum() / max(len(members), 1)
+    largest = np.rad2deg(np.nan_to_num(apart[wrong], nan=np.pi).max())
     warnings.warn(
         f"{path}, {matrix.name}: {name} of {int(wrong.sum())} of {len(stored)} features ({100 * voxels:.1f} % of their "
-        f"voxels) disagree with the orientations of their voxels, by up to {np.rad2deg(np.nan_to_num(apart[wrong], nan=np.pi).max()):.1f} "
-        "degrees; the means of the voxels are taken",
+        f"voxels) disagree with the orientations of their voxels, by up to {largest:.1f} degrees; the means of the "
+        "voxels are taken",
         stacklevel=4,
     )
     used, place = np.unique(members, return_inverse=True)
