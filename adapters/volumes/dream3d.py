@@ -204,8 +204,10 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
     with hdf5.opened(path) as file:
         found = _read_field(file, path, **options)
         try:
-            return dream3d_grains.grains(file, Path(path), *found, degrees=bool(options.get("degrees")))
-        except FormatError:
+            return dream3d_grains.grains(file, path, *found, degrees=bool(options.get("degrees")))
+        except FormatError as error:
+            if "FeatureIds" in found[0].properties and dream3d_grains.linked_features(file, found[1]):
+                warnings.warn(f"{error}; the grains are left out", stacklevel=2)
             return found[0]
 
 

@@ -87,6 +87,16 @@ def grains(
         raise FormatError(path, str(error), matrix.name) from None
 
 
+def linked_features(file: h5py.File, image: tree.Image) -> bool:
+    """Say whether orientations or phases of the features are links to other files."""
+    known = (*tree.USUAL["grain_quaternions"], *tree.USUAL["grain_eulers"])
+    return any(
+        tree.linked(group, known)
+        for group in tree.matrices(file, image)
+        if group.name.rsplit("/", 1)[-1] not in image.cells
+    )
+
+
 def phases_of_features(file: h5py.File, path: Path, image: tree.Image, ids: np.ndarray) -> np.ndarray | None:
     """Return the phase of every point by the phases of the features; None where the file has no such array."""
     count = int(ids.max(initial=0)) + 1
@@ -173,10 +183,11 @@ def _checked(
     if not wrong.any():
         return stored
     voxels = np.bincount(members, minlength=len(stored))[doubtful[wrong]].sum() / max(len(members), 1)
+    largest = np.rad2deg(np.nan_to_num(apart[wrong], nan=np.pi).max())
     warnings.warn(
         f"{path}, {matrix.name}: {name} of {int(wrong.sum())} of {len(stored)} features ({100 * voxels:.1f} % of their "
-        f"voxels) disagree with the orientations of their voxels, by up to {np.rad2deg(np.nanmax(apart[wrong])):.1f} "
-        "degrees; the means of the voxels are taken",
+        f"voxels) disagree with the orientations of their voxels, by up to {largest:.1f} degrees; the means of the "
+        "voxels are taken",
         stacklevel=4,
     )
     used, place = np.unique(members, return_inverse=True)

@@ -805,6 +805,8 @@ def test_feature_data_in_another_file(foreign):
             features[name] = h5py.ExternalLink("other.h5", "/x")
     with pytest.raises(FormatError, match=r"feature data.*AvgQuats is a link to 'other\.h5'"):
         dream3d.read_grains(path)
+    with pytest.warns(UserWarning, match=r"AvgQuats is a link to 'other\.h5'.*the grains are left out"):
+        assert isinstance(dream3d.read_segmented(path), OrientationVolume)
 
 
 def test_crystal_structures_in_another_file(foreign):
