@@ -228,7 +228,8 @@ def _run_many(
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted before one of {seeds} runs was done: no volume is written") from None
     if made.interrupted:
-        warnings.warn(f"interrupted: the best of {next(done) - 1} runs of {seeds} is written", stacklevel=2)
+        known = sum(math.isfinite(member.loss) for member in made.members)
+        warnings.warn(f"interrupted: the best of {known} runs of {seeds} is written", stacklevel=2)
     return made.best, made.interrupted
 
 

@@ -265,6 +265,21 @@ def test_interrupted_before_a_run_is_done(run, scan, tmp_path, monkeypatch):
     assert not (tmp_path / "rve.dream3d").exists()
 
 
+def test_interrupted_while_a_run_that_is_done_is_told(run, scan, tmp_path, monkeypatch):
+    def told(*maps, progress, **settings):
+        def interrupt(member):
+            raise KeyboardInterrupt
+
+        return reconstruct_many(*maps, progress=interrupt, **settings)
+
+    monkeypatch.setattr(ensemble, "reconstruct_many", told)
+    code, _, err = run(*arguments_of(tmp_path, scan, "--seeds", 60))
+    assert code == 130, err
+    assert "interrupted: the best of 1 runs of 60 is written" in err
+    losses = [row["loss"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]]
+    assert sum(map(math.isfinite, losses)) == 1
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_writes_the_best_of_what_is_done(scan, tmp_path):
     """An interrupt of the whole group of processes, as a terminal sends it."""

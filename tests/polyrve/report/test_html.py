@@ -226,16 +226,18 @@ def test_slice_viewer_in_a_browser_with_mouse_and_keyboard(written, specimen, br
     browser.tell(
         "const s = document.querySelector('[name=colour]'); s.value = 'ipf-x'; s.dispatchEvent(new Event('change'))"
     )
-    section = volume.section(2, 16)
-    expected = ipf_colors(section.quaternions, section.phase_ids, section.phases, (1.0, 0.0, 0.0))
-    shown = browser.tell(
-        "(() => { const c = document.querySelector('[data-axis=x] canvas'); const k = c.getContext('2d');"
-        "const w = c.width / 28, h = c.height / 24, out = [];"
-        "for (let r = 0; r < 24; r++) for (let s = 0; s < 28; s++)"
-        "out.push(...k.getImageData(Math.floor((s + 0.5) * w), Math.floor((r + 0.5) * h), 1, 1).data.slice(0, 3));"
-        "return out; })()"
-    )
-    np.testing.assert_array_equal(np.array(shown).reshape(24, 28, 3), expected)
+    for axis, (name, place) in enumerate(zip("zyx", (5, 20, 16), strict=True)):
+        section = volume.section(axis, place)
+        rows, columns = section.shape
+        expected = ipf_colors(section.quaternions, section.phase_ids, section.phases, (1.0, 0.0, 0.0))
+        shown = browser.tell(
+            f"(() => {{ const c = document.querySelector('[data-axis={name}] canvas'); const k = c.getContext('2d');"
+            f"const w = c.width / {columns}, h = c.height / {rows}, out = [];"
+            f"for (let r = 0; r < {rows}; r++) for (let s = 0; s < {columns}; s++)"
+            "out.push(...k.getImageData(Math.floor((s + 0.5) * w), Math.floor((r + 0.5) * h), 1, 1).data.slice(0, 3));"
+            "return out; })()"
+        )
+        np.testing.assert_array_equal(np.array(shown).reshape(rows, columns, 3), expected)
     requests = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
     assert all(url.startswith(("file:", "data:")) for url in requests)
     assert not [event for event in browser.events if event.get("method") == "Runtime.exceptionThrown"]
