@@ -18,6 +18,7 @@ from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
 from polyrve.cli.info import info
+from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
 from polyrve.cli.settings import settings
 from polyrve.cli.validate import report, validate
@@ -57,5 +58,5 @@ def _start(
         typer.echo(context.get_help())
 
 
-for _command in (info, clean, reconstruct, validate, report, export, convert, demo, formats, settings):
+for _command in (info, clean, reconstruct, validate, report, export, mesh, convert, demo, formats, settings):
     app.command()(_command)
