@@ -251,7 +251,8 @@ class _Volume:
 
     def kinds(self, voxels: np.ndarray, label: int, source: Parents, rows: np.ndarray, host: int) -> list[_Kind]:
         """The plates of a parent that lie in one of its plates, or in itself, as those of voxels of a label."""
-        plates, taken = source.plates, []
+        plates = source.plates
+        taken: list[_Taken] = []
         inner = rows[plates.host[rows] == host]
         return [
             _Kind(voxels, label, source, int(row), rows, float(plates.share[row]) * len(voxels), taken) for row in inner
