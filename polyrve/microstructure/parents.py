@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.special_relations import Relation
@@ -453,12 +454,15 @@ def pieces_of_boundary(where: np.ndarray, reach: float) -> np.ndarray:
     ndarray, shape (n, 2)
         Unit vectors of either sign; NaN where fewer than five faces are within reach.
     """
-    offset = where[:, None] - where[None]
-    near = (offset**2).sum(axis=-1) <= reach**2
-    count = near.sum(axis=1)
-    mean = np.einsum("ij,jk->ik", near, where) / count[:, None]
-    centred = np.where(near[..., None], where[None] - mean[:, None], 0.0)
-    covariance = np.einsum("ijk,ijl->ikl", centred, centred)
+    ends = cKDTree(where).query_pairs(reach, output_type="ndarray")
+    rows = np.concatenate([np.arange(len(where)), ends[:, 0], ends[:, 1]])
+    others = where[np.concatenate([np.arange(len(where)), ends[:, 1], ends[:, 0]])]
+    count = np.bincount(rows)
+    mean = np.stack([np.bincount(rows, x) for x in others.T], axis=1) / count[:, None]
+    away = others - mean[rows]
+    covariance = np.empty((len(where), 2, 2))
+    for i, j in np.ndindex(2, 2):
+        covariance[:, i, j] = np.bincount(rows, away[:, i] * away[:, j])
     normals = np.linalg.eigh(covariance)[1][..., 0]
     normals[count < _FEWEST_FACES] = np.nan
     return np.asarray(normals)
