@@ -270,7 +270,10 @@ class _Volume:
     def fill_up(
         self, cells: Sequence[np.ndarray], kinds: Sequence[_Kind], parents: Sequence[Parents], wanted: float
     ) -> None:
-        """Set further plates, like those of any parent, until they have as many voxels as are wanted."""
+        """Set further plates until they have as many voxels as are wanted.
+
+        At first like those of the parents that the cells are from; where these leave no room, like those of any.
+        """
         drawn = [
             (one, row, one.plates.share[row] * one.area[one.plates.parent[row]] / one.plates.thickness[row])
             for one in parents
@@ -282,9 +285,18 @@ class _Volume:
         sizes = np.array([len(voxels) for voxels in cells], dtype=np.float64)
         taken: dict[int, list[_Taken]] = {kind.label: kind.taken for kind in kinds}
         missing = wanted - sum(kind.placed for kind in kinds)
+        own = [kind for kind in kinds if kind.through]
+        amount = np.array([kind.wanted for kind in own])
+        for _ in range(_TRIALS * len(own)):
+            if missing <= 0:
+                return
+            kind = own[self.rng.choice(len(own), p=amount / amount.sum())]
+            missing += kind.placed
+            self._set(kind, missing - kind.placed)
+            missing -= kind.placed
         for _ in range(_TRIALS * len(cells)):
             if missing <= 0:
-                break
+                return
             cell = int(self.rng.choice(len(cells), p=sizes / sizes.sum()))
             source, row, _ = drawn[self.rng.choice(len(drawn), p=often / often.sum())]
             if self.phase_ids[cell] != source.phase_ids[source.plates.parent[row]]:

@@ -47,6 +47,14 @@ _BOTH_SIDES = 0.25
 """A plate has its host on both sides where the shorter boundary is so long as compared with the longer."""
 
 
+_MIDDLE = 0.5
+"""Part of the trace of a plate in which its thickness is measured: its ends are cut off aslant."""
+
+_WITHIN = 0.8
+"""A plate ends within its parent where more than this share of the boundary at the end is the parent's: all of it but
+for a point, while half of it is where a boundary of the parent cuts the plate off aslant."""
+
+
 @dataclass(frozen=True, eq=False)
 class Plates:
     """Plates in the parents of a map; each row is a grain of the map.
@@ -392,8 +400,11 @@ class _Faces:
         along = np.array([-across[1], across[0]])
         points = self.points[self.points_begin[grain] : self.points_begin[grain + 1]]
         width = float(np.abs(along) @ self.spacing)
-        length = float(np.ptp(points @ along)) + width
-        thickness = len(points) * float(np.prod(self.spacing)) / length
+        reach = points @ along
+        length = float(np.ptp(reach)) + width
+        part = _MIDDLE if length >= _FEWEST_FACES * width else 1.0
+        middle = np.abs(reach - (reach.max() + reach.min()) / 2.0) <= part * length / 2.0
+        thickness = middle.sum() * float(np.prod(self.spacing)) / (part * length)
         faces = slice(self.begin[grain], self.begin[grain + 1])
         centre = points.mean(axis=0)
         offset = self.where[faces] - centre
@@ -404,7 +415,7 @@ class _Faces:
         run, free, room = offset @ along, 0, length
         for sign in (1, -1):
             end = run * sign >= (run * sign).max() - 1.5 * width
-            if relatives[end].mean() > 0.5:
+            if relatives[end].mean() > _WITHIN:
                 free += 1
         if free:
             room = self._room(grain, family, centre, across, along)
