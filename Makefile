@@ -50,7 +50,7 @@ wheel: $(INSTALLED_DEV)
 	$(WHEEL_VENV)/bin/python .ci/smoke.py
 
 docs: $(INSTALLED_DEV)
-	$(BIN)/python -m sphinx --keep-going -q -b html docs site
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)
