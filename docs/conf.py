@@ -31,6 +31,7 @@ extensions = [
 exclude_patterns = ["figures", "_templates", "**/*.codeobj.json", "gallery/*.ipynb", "gallery/*.py"]
 suppress_warnings = ["docutils", "ref.python", "config.cache", "misc.highlighting_failure", "ref.footnote"]
 highlight_language = "none"
+smartquotes = False
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]

@@ -61,7 +61,7 @@ def _commands() -> str:
             continue
         inner = typer.Context(part, parent=context, info_name=name)
         parts.append(f"## polyrve {name}\n\n{part.help or ''}".replace("\b", ""))
-        pieces = " ".join(part.collect_usage_pieces(inner))
+        pieces = " ".join(part.collect_usage_pieces(inner)).translate({ord("{"): None, ord("}"): None})
         parts.append(f"```\npolyrve {name} {pieces}\n```")
         rows = [option.get_help_record(inner) for option in part.get_params(inner)]
         rows = [(_cell(a), _cell(b)) for a, b in filter(None, rows)]

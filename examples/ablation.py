@@ -1,5 +1,5 @@
-"""What each descriptor contributes
-================================
+"""Sets without one descriptor
+===========================
 
 Sets without one or with one more, on equiaxed, elongated and twinned maps.
 

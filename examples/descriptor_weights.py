@@ -1,5 +1,5 @@
-"""What each descriptor contributes
-================================
+"""Single descriptors and their ratios
+===================================
 
 Alone, two of them in several ratios, and the mean variation (paper: figures 6-8).
 
