@@ -7,7 +7,6 @@ to write a control group.
 
 import argparse
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -109,8 +108,8 @@ def killed(folder, scan, count):
             resumed += not number or (bool(run.iterations) and run.iterations[0] >= before)
             rows += last - saved(folder)
     return (
-        f"{resumed} of {count} went on where the state was; lost at most {max(lost, default=np.nan):.1f} s at an interval "
-        f"of {INTERVAL:g} s, {rows / max(len(lost), 1):.0f} iterations each; left over: {left(folder) or 'nothing'}"
+        f"{resumed} of {count} went on where the state was; lost at most {max(lost, default=np.nan):.1f} s "
+        f"(interval {INTERVAL:g} s), {rows / max(len(lost), 1):.0f} iterations each; left: {left(folder) or 'nothing'}"
     )
 
 
@@ -148,16 +147,16 @@ def full(folder, scan):
     commands = {
         "state and volume": ("reconstruct", scan, "-o", disk / "rve.dream3d", *ENDLESS[:4], "--iterations", 200,
                              "--set", "initial=random", "--set", "tolerance=0"),
-        "cleaned map": ("clean", scan, "-o", disk / "out.dream3d", "--frame", "none"),
-        "converted map": ("convert", scan, "-o", disk / "out.ctf", "--frame", "none"),
-        "volume": ("export", rve, "-o", disk / "out.vti"),
-        "folder of a solver": ("export", rve, "-o", disk / "damask", "--to", "damask"),
-        "page": ("validate", rve, scan, "--report", page, "--frame", "none"),
+        "cleaned map": ("clean", scan, disk / "out.dream3d", "--crop", "0:36,0:36"),
+        "converted map": ("convert", scan, disk / "out.ctf"),
+        "volume": ("export", rve, disk / "out.vti"),
+        "folder of a solver": ("export", rve, disk / "damask", "--to", "damask"),
+        "page": ("validate", rve, "--against", scan, "--report", page),
     }  # fmt: skip
     for name, (command, *arguments) in commands.items():
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], check=True)
         try:
-            old = next(Path(after) for word, after in itertools.pairwise(arguments) if word in ("-o", "--report"))
+            old = next(word for word in arguments if isinstance(word, Path) and word.parent == disk)
             force = []
             if old.suffix and command != "reconstruct":
                 old.write_text("what was there")
@@ -191,8 +190,8 @@ def together(folder, scan):
     running = first.process.poll() is None and saved(folder) >= 0
     code = first.end(signal.SIGTERM)
     return (
-        f"the others: exit codes {codes}, name the process that holds the output: {named}; the first went on: {running}, "
-        f"exit code {code}, volume whole: {is_whole(folder / 'rve.dream3d')}"
+        f"the others: exit codes {codes}, name the process that holds the output: {named}; "
+        f"the first went on: {running}, exit code {code}, volume whole: {is_whole(folder / 'rve.dream3d')}"
     )
 
 

@@ -89,6 +89,20 @@ def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
     assert made.members[0].attempts == 2
 
 
+@pytest.mark.parametrize(
+    ("address", "kind", "said"),
+    [
+        ("localhost", ValueError, "scheduler: expected an address such as tcp://host:8786, or slurm; got 'localhost'"),
+        ("127.0.0.1:9", ConnectionError, "scheduler: expected one at '127.0.0.1:9' that answers within 1s; got"),
+        ("nonsense://a:1", ConnectionError, "scheduler: expected one at 'nonsense://a:1' that answers"),
+    ],
+)
+def test_a_scheduler_that_cannot_be_reached_is_said(scan, monkeypatch, address, kind, said):
+    monkeypatch.setattr("polyrve.reconstruction.ensemble._ANSWER", "1s")
+    with pytest.raises(kind, match=re.escape(said)):
+        reconstruct_many(scan, seeds=1, scheduler=address, **SETTINGS)
+
+
 class Failing:
     name = "failing"
 
