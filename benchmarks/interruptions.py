@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -215,34 +216,44 @@ def without_a_worker(folder, scan):
 
 
 def without_memory(folder, scan):
-    """Lower the memory that a control group grants below what a run holds, in mid-run; then go on with the state."""
-    group = (
-        next(path for path in map(Path, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")) if path.is_dir()) / "interrupted"
-    )
+    """Take memory away from a run: by a control group a little above what it holds, then by a limit of addresses."""
+    group = next(path for path in map(Path, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")) if path.is_dir())
+    group /= "interrupted"
     group.mkdir()
     limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
     held = next(group / name for name in ("memory.usage_in_bytes", "memory.current") if (group / name).exists())
-    try:
-        run = Run(folder, scan, "-o", "rve.dream3d", *ENDLESS, limit=group / "cgroup.procs")
-        run.wait_for(lambda: saved(folder) >= 0)
-        taken = int(held.read_text())
-        try:
-            limit.write_text(str(taken // 2))
-        except OSError as error:
-            run.end(signal.SIGKILL)
-            return f"the limit cannot be lowered below the {taken >> 20} MiB that are held: {error.strerror}"
-        ended = run.wait_for(lambda: run.process.poll() is not None, 20.0)
+    rows = {}
+    for name in ("control group", "addresses"):
+        target = folder / name.replace(" ", "-")
+        target.mkdir()
+        run = Run(target, scan, "-o", "rve.dream3d", *ENDLESS, limit=group / "cgroup.procs")
+        run.wait_for(lambda target=target: saved(target) >= 0)
+        neighbour = None
+        if name == "control group":
+            limit.write_text(str(int(held.read_text()) + (64 << 20)))
+            neighbour = subprocess.Popen(
+                [sys.executable, "-c", "import time; kept = b'1' * (1 << 30); time.sleep(60)"],
+                preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())),
+            )
+        else:
+            limit.write_text("-1" if "bytes" in limit.name else "max")
+            resource.prlimit(run.process.pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+        ended = run.wait_for(lambda run=run: run.process.poll() is not None, 30.0)
         code = run.end(None if ended else signal.SIGKILL)
-    finally:
-        with contextlib.suppress(OSError):
-            group.rmdir()
-    before = saved(folder)
-    again = Run(folder, scan, "-o", "rve.dream3d", *ENDLESS, "--resume")
-    again.wait_for(lambda: saved(folder) > before >= 0)
-    again.end(signal.SIGKILL)
-    how = "by the system" if ended else "by hand: the system does not enforce the limit"
-    went_on = bool(again.iterations) and again.iterations[0] >= before
-    return f"ended {how}, exit code {code}; went on from iteration {before}: {went_on}"
+        if neighbour is not None:
+            neighbour.kill()
+            neighbour.wait()
+        how = f"ended by itself, exit code {code}" if ended else "went on, the limit was not felt; killed by hand"
+        before = saved(target)
+        again = Run(target, scan, "-o", "rve.dream3d", *ENDLESS, "--resume")
+        again.wait_for(lambda target=target, before=before: saved(target) > before >= 0)
+        again.end(signal.SIGKILL)
+        went_on = bool(again.iterations) and again.iterations[0] >= before
+        said = (run.err.strip().splitlines() or ["nothing"])[-1][:160]
+        rows[f"no more memory, by {name}"] = f"{how}; said: {said}; went on from iteration {before}: {went_on}"
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return rows
 
 
 def main(cases, kills, terminations):
@@ -255,7 +266,7 @@ def main(cases, kills, terminations):
         "disk": lambda folder, scan: {f"full disk, {name}": row for name, row in full(folder, scan).items()},
         "together": lambda folder, scan: {"three runs, one output": together(folder, scan)},
         "worker": lambda folder, scan: {"a Dask worker killed": without_a_worker(folder, scan)},
-        "memory": lambda folder, scan: {"a control group lowers memory": without_memory(folder, scan)},
+        "memory": without_memory,
     }
     for case in cases or steps:
         folder = Path(tempfile.mkdtemp(prefix=f"{case}-"))
