@@ -59,6 +59,10 @@ class Checkpoint:
         Whether the run begins anew: a state that is there already is not continued, and stays until this run's first
         takes its place.
 
+    See Also
+    --------
+    polyrve.reconstruct : Its argument `checkpoint` takes one.
+
     Examples
     --------
     >>> import polyrve

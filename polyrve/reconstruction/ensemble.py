@@ -77,6 +77,10 @@ class Ensemble:
     interrupted : bool
         Whether it was ended from the keyboard; the best is then of the runs that were done.
 
+    See Also
+    --------
+    polyrve.Reconstruction : The outcome of a single run.
+
     Examples
     --------
     >>> import polyrve

@@ -279,7 +279,7 @@ def test_interrupted_before_a_run_is_done(run, scan, tmp_path, monkeypatch):
     assert not (tmp_path / "rve.dream3d").exists()
 
 
-def test_interrupted_while_a_run_that_is_done_is_told(run, scan, tmp_path, monkeypatch):
+def test_interrupted_while_a_run_that_is_done_is_told(run, scan, client, tmp_path, monkeypatch):
     def told(*maps, progress, **settings):
         def interrupt(member):
             raise KeyboardInterrupt
@@ -287,7 +287,8 @@ def test_interrupted_while_a_run_that_is_done_is_told(run, scan, tmp_path, monke
         return reconstruct_many(*maps, progress=interrupt, **settings)
 
     monkeypatch.setattr(ensemble, "reconstruct_many", told)
-    code, _, err = run(*arguments_of(tmp_path, scan, "--seeds", 60))
+    address = client.scheduler.address
+    code, _, err = run(*arguments_of(tmp_path, scan, "--seeds", 60, "--scheduler", address))
     assert code == 130, err
     assert "interrupted: the best of 1 runs of 60 is written" in err
     losses = [row["loss"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]]
