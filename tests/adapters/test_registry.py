@@ -194,7 +194,7 @@ def test_errors_have_no_control_characters_and_an_end(junk):
         (lambda: polyrve.segment("x"), "field: expected an orientation map or volume; got str: polyrve.read reads"),
         (lambda: polyrve.write(3, "a.vti"), "data: expected an orientation map or volume; got int"),
         (lambda: polyrve.simulate_scan("x"), "volume: expected an OrientationVolume or a GrainVolume; got str"),
-        (lambda: polyrve.write(polyrve.data.load("scan"), "a.damask3d"), "got .damask3d"),
+        (lambda: polyrve.write(polyrve.data.load("scan"), "a.vtkdf"), "got .vtkdf: did you mean '.vtkhdf'?"),
         (lambda: polyrve.read("a.ang", format="agn"), "got 'agn': did you mean 'ang'?"),
         (lambda: polyrve.read("a.ang", frame="edax1"), "got 'edax1': did you mean 'edax-"),
     ],

@@ -114,7 +114,7 @@ def test_full_disk_is_reported_as_such(tmp_path):
 
 def test_what_a_full_disk_left_is_said_as_it_is(tmp_path):
     path = tmp_path / "a.txt"
-    with pytest.raises(OSError, match="nothing was left under the name a.txt"), replacing(path):
+    with pytest.raises(OSError, match=r"nothing was left under the name a\.txt"), replacing(path):
         raise OSError(errno.ENOSPC, "No space left on device")
     path.write_text("old")
     with pytest.raises(OSError, match="disk full while writing; what was there stays"), replacing(path, force=True):
