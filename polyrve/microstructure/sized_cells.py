@@ -78,7 +78,7 @@ class CellSizes:
 
     Examples
     --------
-    >>> CellSizes(0.3).diameters(5).round(2).tolist()
+    >>> CellSizes(0.3).diameters(5)[0].round(2).tolist()
     [1.42, 1.13, 0.97, 0.83, 0.66]
     """
 
@@ -86,7 +86,7 @@ class CellSizes:
     lognormal: bool = True
     kinds: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
-    def diameters(self, number: int) -> np.ndarray:
+    def diameters(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return diameters at equal steps of probability, descending, so that a few have the whole distribution.
 
         Parameters
@@ -95,8 +95,10 @@ class CellSizes:
 
         Returns
         -------
-        ndarray, shape (number,)
+        diameters : ndarray, shape (number,)
             Their mean cube is 1.
+        kinds : ndarray, shape (number,), int
+            0 ... number of kinds - 1.
         """
         shares = np.array([share for share, _ in self.kinds])
         ends = np.round(np.cumsum(shares) / shares.sum() * number).astype(int)
@@ -105,8 +107,9 @@ class CellSizes:
             standard = ndtri((np.arange(n) + 0.5) / max(n, 1))
             relative = np.exp(self.spread * standard) if self.lognormal else 1.0 + self.spread * standard
             parts.append(size * np.maximum(relative, _SMALLEST))
-        found = np.sort(np.concatenate(parts))[::-1]
-        return np.asarray(found / np.cbrt(np.mean(found**3)))
+        found, kinds = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        order = np.argsort(-found, kind="stable")
+        return found[order] / np.cbrt(np.mean(found**3)), kinds[order]
 
 
 def sized_tessellation(
@@ -131,12 +134,13 @@ def sized_tessellation(
 
     See Also
     --------
-    polyrve.microstructure.laguerre.laguerre_tessellation : Cells by the radii of spheres; faster, with volumes more alike.
+    polyrve.microstructure.laguerre.laguerre_tessellation : Cells by the radii of spheres, with volumes more alike.
 
     Examples
     --------
     >>> from polyrve.microstructure.laguerre import voxel_centres
-    >>> made = sized_tessellation((8.0, 9.0, 10.0), (4.0,) * 3, CellSizes(0.4), np.random.default_rng(0), order="packed")
+    >>> rng = np.random.default_rng(0)
+    >>> made = sized_tessellation((8.0, 9.0, 10.0), (4.0, 4.0, 4.0), CellSizes(0.4), rng, order="packed")
     >>> made.cells(voxel_centres((8, 9, 10), (1.0, 1.0, 1.0))).shape
     (8, 9, 10)
     """
@@ -144,7 +148,8 @@ def sized_tessellation(
     stretch = np.array(lengths) / size
     box = np.array(extent) / stretch
     number = max(1, round(float(np.prod(box)) / (np.pi / 6.0 * size**3)))
-    volumes = sizes.diameters(number) ** 3 * np.prod(box) / number
+    diameters, kinds = sizes.diameters(number)
+    volumes = diameters**3 * np.prod(box) / number
     radii = np.cbrt(3.0 / (4.0 * np.pi) * volumes)
     centres = pack(radii * np.cbrt(_ROOM), box, rng) if order == "packed" else rng.random((number, 3)) * box
     centres = _pushed_apart(centres, radii * np.cbrt(_FILLED), box, _PUSHES[order])
@@ -155,9 +160,9 @@ def sized_tessellation(
         nearest = _cells(centres, squares, box, (points + rng.random(3) * box) % box)
         found = np.bincount(nearest, minlength=number) * (np.prod(box) / len(points))
         squares = squares + _DAMPING * (volumes - found) / (np.pi * radii)
-    order_ = np.argsort(-squares, kind="stable")
+    descending = np.argsort(-squares, kind="stable")
     weights = np.sqrt(squares - squares.min())
-    return Tessellation(centres[order_], weights[order_], box, stretch)
+    return Tessellation(centres[descending], weights[descending], box, stretch, kinds[descending])
 
 
 def _pushed_apart(centres: np.ndarray, radii: np.ndarray, box: np.ndarray, steps: int) -> np.ndarray:
@@ -199,7 +204,7 @@ def _near(centres: np.ndarray, radii: np.ndarray, box: np.ndarray) -> tuple[np.n
 
 
 def _cells(centres: np.ndarray, squares: np.ndarray, box: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Find the cell of each point, shape (n, 3), inside the box; see :class:`Tessellation` for the fourth coordinate."""
+    """Find the cell of each point inside the box, shape (n, 3), as :class:`Tessellation` does."""
     fourth = np.sqrt(squares.max() - squares)
     shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3))) * box
     images = (centres + shifts[:, None]).reshape(-1, 3)
