@@ -317,8 +317,8 @@ def _boundary_shares(analyses: Sequence[MapAnalysis], bins: np.ndarray, odds: np
             classes[of_phase] += np.minimum(angles[both][of_phase] / _BIN, _BINS - 1).astype(classes.dtype)
             shares += np.bincount(classes, minlength=len(shares))
     pairs = np.triu_indices(len(bins), 1)
-    at_random = np.bincount(bins[pairs], odds[pairs[0]] * odds[pairs[1]], minlength=len(shares))
-    at_random /= max(at_random.sum(), np.finfo(float).tiny)
+    counts = np.bincount(bins[pairs], odds[pairs[0]] * odds[pairs[1]], minlength=len(shares))
+    at_random = counts / max(float(counts.sum()), np.finfo(float).tiny)
     if not shares.sum():
         return at_random
     shares /= shares.sum()
