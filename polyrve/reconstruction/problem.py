@@ -37,7 +37,7 @@ from polyrve.microstructure.map_placement import (
     voxel_size,
 )
 from polyrve.reconstruction.grain_rotations import GrainField
-from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -149,6 +149,7 @@ class Problem:
         if settings.orientations:
             check_grains(analyses)
             warn_of_few_grains(analyses, shape, spacing)
+            warn_of_phases(analyses)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
