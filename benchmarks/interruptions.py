@@ -219,7 +219,7 @@ def without_memory(folder, scan):
     """Take memory away from a run: by a control group a little above what it holds, then by a limit of addresses."""
     group = next(path for path in map(Path, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")) if path.is_dir())
     group /= "interrupted"
-    group.mkdir()
+    group.mkdir(exist_ok=True)
     limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
     held = next(group / name for name in ("memory.usage_in_bytes", "memory.current") if (group / name).exists())
     rows = {}
