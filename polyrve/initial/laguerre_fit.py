@@ -54,7 +54,7 @@ Lognormal fits to grain diameters have spreads about the first. The fit is exact
 last cells of a tenth of the mean diameter vanish between large ones.
 """
 
-_ROUNDING_SWEEPS = 2
+_ROUNDING_SWEEPS = 3
 """Sweeps that curve the faces of cells of a volume.
 
 Flat faces leave a sphericity 1 to 2 % below that of grain growth, of which one sweep takes 0.7 %, three take 1.3 %;

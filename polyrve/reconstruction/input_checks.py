@@ -187,8 +187,8 @@ def warn_of_phases(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None
     if indexed < _HALF:
         warnings.warn(
             f"map: expected most points indexed where there are {len(phases)} phases; got {100 * indexed:.2g} %, so "
-            "that phases keep the shares of the indexed points alone and grains end at holes: index the map again, or "
-            "drop the phases that are not indexed",
+            "that phases keep the shares of the indexed points alone: index the map again, or leave out "
+            "phases that are hardly indexed (polyrve clean --drop-phase)",
             stacklevel=5,
         )
 
