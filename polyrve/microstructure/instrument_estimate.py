@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.special_relations import TOLERANCE, Relation, known_relations
@@ -116,7 +116,7 @@ def noise_interval(grains: GrainMap) -> tuple[float, float] | None:
     if len(found) < 3:
         return None
     whole = fit_scatter([grains], SPECK + 1).noise
-    reach = float(student.ppf(0.975, len(found) - 1) * np.std(found, ddof=1) / np.sqrt(len(found)))
+    reach = float(stdtrit(len(found) - 1, 0.975) * np.std(found, ddof=1) / np.sqrt(len(found)))
     low, high = (float(np.rad2deg(np.sqrt(max(0.0, square) / 2.0))) for square in (whole - reach, whole + reach))
     return low, high
 
