@@ -294,14 +294,14 @@ MATERIALS = (
         "small second phase", small_second_phase, {
             "fractions wrong": (fractions_wrong, ("phase_fraction_worst",)),
             "phase collapsed": (phase_collapsed, ("phase_fractions", "phase_fraction_worst")),
-            "phases whatever the size": (phases_by_chance, ("phase_mean_size", "phase_grain_size")),
+            "phases whatever the size": (phases_by_chance, ("phase_mean_size",)),
             "phases apart": (phases_apart, ("phase_contacts",)),
         },
     ),
     Material("related phases", related_phases, {"relation lost": (relation_lost, ("special_between_phases",))}),
     Material(
         "equiaxed", equiaxed, {
-            "ragged": (ragged, ("raggedness", "straight_steps")),
+            "ragged": (ragged, ("raggedness",)),
             "edges along the axes": (along_axes, ("raggedness", "straight_steps")),
             "a patch copied": (patch_copied, ("copies",)),
             "graded": (graded, ("place_boundaries",)),

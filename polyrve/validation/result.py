@@ -51,7 +51,7 @@ class MetricResult:
     Attributes
     ----------
     key, title, group : str
-        As in :class:`polyrve.validation.metrics.Metric`.
+        As in :class:`polyrve.validation.metrics.metric.Metric`.
     value : float or None
         The worst over the axes of section; None where it cannot be told.
     per_axis : dict of str to float
