@@ -27,6 +27,7 @@ from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
@@ -36,8 +37,10 @@ from polyrve.microstructure.map_placement import (
     largest_lag,
     voxel_size,
 )
+from polyrve.microstructure.segmentation import segment
+from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
-from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -149,6 +152,7 @@ class Problem:
         if settings.orientations:
             check_grains(analyses)
             warn_of_few_grains(analyses, shape, spacing)
+            warn_of_phases(analyses)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
@@ -236,13 +240,15 @@ class Problem:
         Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
         (:mod:`polyrve.microstructure.denoising`).
         """
+        key = tuple(grid)
+        if key in self._materials:
+            return self._materials[key]
         if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
             return self.on_grid(grid)
-        if tuple(grid) not in self._materials:
-            found = self.analysed(grid)
-            clean = {id(one): denoising.material(one.grains) for one in found.values()}
-            self._materials[tuple(grid)] = {axis: clean[id(one)] for axis, one in found.items()}
-        return self._materials[tuple(grid)]
+        found = self.analysed(grid)
+        clean = {id(one): denoising.material(one.grains) for one in found.values()}
+        self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
+        return self._materials[key]
 
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
@@ -332,11 +338,20 @@ class Problem:
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
+        return GrainField(np.asarray(position, dtype=np.float32), self._grains(position).grain_ids - 1)
+
+    def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
+        """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
+        maps = {id(one): one for one in self.material(self.settings.shape).values()}
+        found = [one.grains for one in map(analyse, maps.values()) if isinstance(one, MapAnalysis)]
+        return face_disorientations(self._grains(position), found)
+
+    def _grains(self, position: np.ndarray) -> GrainVolume:
         field = OrientationVolume(
             self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
             periodic=self.settings.periodic,
         )  # fmt: skip
-        return GrainField(np.asarray(position, dtype=np.float32), analyse(field).grain_ids - 1)
+        return segment(field)
 
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Return the unknowns of a volume given as the initial field."""

@@ -22,7 +22,7 @@ from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
-from polyrve.reconstruction.grain_rotations import GrainObjective
+from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
@@ -371,8 +371,13 @@ def _minimised(
     settings, level = problem.settings, state.level
     grid = grids[level - 1]
 
+    turning = state.base is not None and settings.unknowns == "grains"
+    grains = problem.grain_field(state.base) if turning and state.base is not None else None
+    faces = () if grains is None or not problem.sections else problem.faces(grains.initial)
+    names = (*objective.names, *[BOUNDARIES] * bool(faces))
+
     def report(iteration: Iteration) -> bool:
-        terms = dict(zip(objective.names, map(float, iteration.terms), strict=True))
+        terms = dict(zip(names, map(float, iteration.terms), strict=True))
         place = (level, len(grids), grid, iteration.iteration, settings.iterations)
         record = Progress(*place, iteration.value, terms, iteration.seconds)
         log.history.append(record)
@@ -380,12 +385,10 @@ def _minimised(
             log.save("minimisation", level, state, iteration.state)
         return bool(progress(record)) if progress is not None else False
 
-    turning = state.base is not None and settings.unknowns == "grains"
-    grains = problem.grain_field(state.base) if turning and state.base is not None else None
     begin = state.position if grains is None else grains.start()
     with enough_memory(grid):
         minimum = minimize(
-            objective if grains is None else GrainObjective(objective, grains),
+            objective if grains is None else GrainObjective(objective, grains, faces),
             None if state.minimisation is not None else tf.constant(begin),
             method=settings.optimizer,
             max_iterations=settings.iterations,

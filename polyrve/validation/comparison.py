@@ -14,7 +14,8 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
-from polyrve.microstructure.instrument import Instrument, estimate_instrument, measured
+from polyrve.microstructure.instrument import Instrument, measured
+from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse, distinct
 from polyrve.microstructure.map_placement import Maps, analyse_maps
@@ -248,6 +249,7 @@ def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysi
         noise=missing.noise if missing.noise > _LEAST_NOISE * of_maps.noise else 0.0,
         unindexed=missing.unindexed if missing.unindexed > _LEAST_SHARE else 0.0,
         misindexed=missing.misindexed if missing.misindexed > _LEAST_SHARE else 0.0,
+        preference=missing.preference,
     )
 
 
