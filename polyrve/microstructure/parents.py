@@ -29,6 +29,7 @@ from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grain_properties import neighbours, unwrapped_points
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.stereology import SHAPED
 
 ALIGNED = 15.0
 """Degrees by which a piece of boundary may deviate from the trace of its habit plane.
@@ -76,7 +77,8 @@ class Plates:
     share : ndarray, shape (K,)
         Of the area of its host, each with the plates within it.
     thickness : ndarray, shape (K,), um
-        Of the plate, along its normal.
+        Of the plate, along its normal. Of fewer than ten points at a boundary of the parent the section shows the edge
+        of a plate, which takes the median of the others.
     length : ndarray, shape (K,)
         Of its trace, as a share of the length of the host along it.
     through : ndarray, shape (K,), bool
@@ -241,6 +243,11 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
     apparent, length, through, free_ends = (
         np.array(column) if len(members) else np.zeros(0) for column in zip(*shapes, strict=True)
     ) if shapes else (np.zeros(0),) * 4  # fmt: skip
+    thickness = apparent * sine
+    wedges = (points[members] < SHAPED) & (free_ends < 2)
+    whole = (through > 0) & ~wedges
+    if whole.any():
+        thickness[wedges] = np.median(thickness[whole])
     at_root = root[host[members]]
     host_area = np.where(at_root, _sum_by(family, with_plates * root)[family[members]], with_plates[host[members]])
     parent = np.unique(family, return_inverse=True)[1]
@@ -263,7 +270,7 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
             misorientation=misorientation,
             normal=planes,
             share=with_plates[members] / np.maximum(host_area, 1.0),
-            thickness=apparent * sine,
+            thickness=thickness,
             length=length,
             through=through.astype(bool),
             free_ends=free_ends.astype(int),

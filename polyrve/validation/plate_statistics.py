@@ -14,7 +14,7 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.parents import find_parents
 from polyrve.microstructure.special_boundaries import boundary_pairs
-from polyrve.microstructure.stereology import SPECK, window_shape
+from polyrve.microstructure.stereology import SHAPED, SPECK, window_shape
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PlateStatistics:
     plates_per_grain : float
         Number of plates over that of grains.
     thickness : float, um
-        Mean of plates that have their host on both sides.
+        Mean of plates of ten points or more that have their host on both sides.
     free_ends : float
         Mean number of ends of a plate that lie within its parent.
     planes_per_parent : float
@@ -82,7 +82,7 @@ def plate_statistics(section: OrientationMap, relation: Relation, normal: int = 
     plates = parents.plates
     points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[1:]
     large = points[plates.grain - 1] > SPECK
-    through = plates.thickness[large & plates.through]
+    through = plates.thickness[plates.through & (points[plates.grain - 1] >= SHAPED)]
     planes: dict[int, list[np.ndarray]] = {}
     for parent, plane in zip(plates.parent[large], plates.normal[large], strict=True):
         known = planes.setdefault(int(parent), [])
