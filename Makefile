@@ -53,6 +53,7 @@ wheel: $(INSTALLED_DEV)
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps dist/*.whl
 	$(WHEEL_VENV)/bin/python .ci/smoke.py
 
+docs: export POLYRVE_NOTEBOOKS ?= force
 docs: $(INSTALLED_DEV)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 
