@@ -29,6 +29,7 @@ from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
@@ -39,8 +40,10 @@ from polyrve.microstructure.map_placement import (
     voxel_size,
 )
 from polyrve.microstructure.parents import families
+from polyrve.microstructure.segmentation import segment
+from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
-from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -152,6 +155,7 @@ class Problem:
         if settings.orientations:
             check_grains(analyses)
             warn_of_few_grains(analyses, shape, spacing)
+            warn_of_phases(analyses)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
@@ -246,13 +250,15 @@ class Problem:
         Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
         (:mod:`polyrve.microstructure.denoising`).
         """
+        key = tuple(grid)
+        if key in self._materials:
+            return self._materials[key]
         if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
             return self.on_grid(grid)
-        if tuple(grid) not in self._materials:
-            found = self.analysed(grid)
-            clean = {id(one): denoising.material(one.grains) for one in found.values()}
-            self._materials[tuple(grid)] = {axis: clean[id(one)] for axis, one in found.items()}
-        return self._materials[tuple(grid)]
+        found = self.analysed(grid)
+        clean = {id(one): denoising.material(one.grains) for one in found.values()}
+        self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
+        return self._materials[key]
 
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
@@ -353,15 +359,29 @@ class Problem:
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
+        grains = self._grains(position)
+        labels = self._families(grains)[grains.grain_ids - 1].astype(np.int32)
+        return GrainField(np.asarray(position, dtype=np.float32), labels)
+
+    def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
+        """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
+        maps = {id(one): one for one in self.material(self.settings.shape).values()}
+        found = [one.grains for one in map(analyse, maps.values()) if isinstance(one, MapAnalysis)]
+        grains = self._grains(position)
+        return face_disorientations(grains, found, self._families(grains))
+
+    def _grains(self, position: np.ndarray) -> GrainVolume:
         field = OrientationVolume(
             self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
             periodic=self.settings.periodic,
         )  # fmt: skip
-        found = analyse(field)
-        labels = found.grain_ids - 1
-        if self.relations:
-            labels = families(found.grains, self.relations, TOGETHER)[labels].astype(labels.dtype)
-        return GrainField(np.asarray(position, dtype=np.float32), labels)
+        return segment(field)
+
+    def _families(self, grains: GrainVolume) -> np.ndarray:
+        """The rotation, from 0, that turns each grain: grains in a special relation to each other turn as one."""
+        if not self.relations:
+            return np.arange(grains.number_of_grains)
+        return families(grains, self.relations, TOGETHER)
 
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Return the unknowns of a volume given as the initial field."""
