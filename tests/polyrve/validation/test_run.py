@@ -302,7 +302,7 @@ def test_a_map_against_itself_has_no_difference():
 
 def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
     validation = validate(large_map, specimen, windows=20)
-    assert validation.compared == len(validation.results)
+    assert validation.compared == sum(row.applies for row in validation.results)
     assert validation.passed >= 0.9 * validation.compared, str(validation)
     assert set(validation["odf_5"].per_axis) == {"z", "y", "x"}
     assert validation["number_of_grains"].reference == pytest.approx(validation["number_of_grains"].measured, rel=0.2)
