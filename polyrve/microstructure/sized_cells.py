@@ -24,8 +24,9 @@ from scipy.special import ndtri
 from polyrve.backend import processors
 from polyrve.microstructure.laguerre import Tessellation, pack
 
-Order = Literal["packed", "relaxed", "random"]
-"""How centres lie: at roomy places and then pushed apart; at random and then pushed apart, far or just a little."""
+Order = Literal["packed", "relaxed", "placed", "random"]
+"""How centres lie, the most regular first: at roomy places and then pushed apart, at random and then pushed apart, at
+roomy places alone, or at random and pushed apart just a little."""
 
 _FILLED = 0.65
 """Volume of the spheres over that of the box while they are pushed apart: nearly as dense as spheres pack at random."""
@@ -33,7 +34,7 @@ _FILLED = 0.65
 _ROOM = 0.3
 """The same while they are placed one by one, as in :func:`polyrve.microstructure.laguerre.laguerre_tessellation`."""
 
-_PUSHES: dict[Order, int] = {"packed": 15, "relaxed": 15, "random": 3}
+_PUSHES: dict[Order, int] = {"packed": 15, "relaxed": 15, "placed": 0, "random": 3}
 _LISTED_FOR = 8
 """Steps in which spheres push each other, and steps for which a list of near ones holds.
 
@@ -133,7 +134,7 @@ def sized_tessellation(
         Of the cells along z, y, x: of the ellipsoid that has the mean cell volume.
     sizes : CellSizes
     rng : numpy.random.Generator
-    order : {"packed", "relaxed", "random"}
+    order : {"packed", "relaxed", "placed", "random"}
         How regularly the centres lie.
 
     Returns
@@ -159,7 +160,7 @@ def sized_tessellation(
     diameters, kinds = sizes.diameters(number)
     volumes = diameters**3 * np.prod(box) / number
     radii = np.cbrt(3.0 / (4.0 * np.pi) * volumes)
-    centres = pack(radii * np.cbrt(_ROOM), box, rng) if order == "packed" else rng.random((number, 3)) * box
+    centres = pack(radii * np.cbrt(_ROOM), box, rng) if order in ("packed", "placed") else rng.random((number, 3)) * box
     centres = _pushed_apart(centres, radii * np.cbrt(_FILLED), box, _PUSHES[order])
     squares = radii**2
     sides = np.maximum(np.round(np.cbrt(_SAMPLES * number / np.prod(box)) * box), 1).astype(int)

@@ -47,6 +47,8 @@ class FaceDisorientations:
         Mean orientations of all grains before they are turned.
     pairs : ndarray, shape (F, 2), int
         Grains on both sides of each face, 0 ... N - 1.
+    turned_by : ndarray, shape (F, 2), int
+        Rotations that turn these grains.
     area : ndarray, shape (F,)
         Shares of the faces, adding up to 1.
     wanted : ndarray, shape (K,)
@@ -57,14 +59,15 @@ class FaceDisorientations:
 
     means: np.ndarray
     pairs: np.ndarray
+    turned_by: np.ndarray
     area: np.ndarray
     wanted: np.ndarray
     symmetry: np.ndarray
 
     def mismatch(self, rotations: tf.Tensor) -> tf.Tensor:
-        """Return the sum in the module's text, for unit quaternions that turn the grains, shape (N, 4)."""
+        """Return the sum in the module's text, for unit quaternions that turn the grains, shape (M, 4)."""
         left, right, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
-        first, second = (tf.gather(rotations, self.pairs[:, side]) for side in (0, 1))
+        first, second = (tf.gather(rotations, self.turned_by[:, side]) for side in (0, 1))
         one = tf.einsum("fab,fb->fa", left, first)
         other = tf.einsum("fsab,fb->fsa", right, second)
         cosine = tf.reduce_max(tf.abs(tf.einsum("fa,fsa->fs", one, other)), axis=1)
@@ -84,13 +87,18 @@ _LARGEST_COSINE = float(np.cos(np.deg2rad(0.5)))
 """Of half of 1 degree, below which two grains are one: the slope of the angle has no bound at 0."""
 
 
-def face_disorientations(volume: GrainVolume, maps: Sequence[GrainMap]) -> tuple[FaceDisorientations, ...]:
+def face_disorientations(
+    volume: GrainVolume, maps: Sequence[GrainMap], families: np.ndarray | None = None
+) -> tuple[FaceDisorientations, ...]:
     """Take the faces of a volume and the boundaries of maps, phase by phase.
 
     Parameters
     ----------
     volume : GrainVolume
     maps : sequence of GrainMap
+    families : ndarray, shape (N,), int, optional
+        Rotation, from 0, that turns each grain of the volume, by default its own; faces within a family keep their
+        disorientation.
 
     Returns
     -------
@@ -113,7 +121,8 @@ def face_disorientations(volume: GrainVolume, maps: Sequence[GrainMap]) -> tuple
         weight = np.concatenate(lengths)
         wanted = _in_classes(tf.constant(np.concatenate(angles))).numpy().T @ (weight / weight.sum())
         share = area[inside] / area[inside].sum()
-        found.append(FaceDisorientations(volume.quaternions, pairs[inside], share, wanted, phase.symmetry))
+        faces = pairs[inside], pairs[inside] if families is None else families[pairs[inside]]
+        found.append(FaceDisorientations(volume.quaternions, *faces, share, wanted, phase.symmetry))
     return tuple(found)
 
 

@@ -132,6 +132,8 @@ class Reconstruction:
             grids = f"{last.levels} grid{'s' * (last.levels != 1)}"
             lines.append(f"Loss: {self.loss:.3e} after {len(self.history) - last.level} iterations, {grids}; {written}")
         lines.append(f"Status: {self.status!s}")
+        if plates := self.volume.provenance.get("plates"):
+            lines.append(f"Plates: {', '.join(map(str, plates))}, set into the grains")
         lines += [f"Remark: {remark}." for remark in self.remarks]
         chosen = self.settings.model_dump(exclude_defaults=True)
         lines.append(f"Settings: {', '.join(f'{name}={value}' for name, value in chosen.items()) or 'defaults'}")
@@ -354,7 +356,8 @@ def _put_together(
     """Make the initial state, on the coarsest grid."""
     say("making the initial field")
     name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
-    say(f"initial field: {name}")
+    plates = ", ".join(relation.name for relation in problem.relations) if name == "polycrystal" else ""
+    say(f"initial field: {name}{f' with plates of {plates}' if plates else ''}")
     turned = name == "polycrystal" or (problem.settings.unknowns == "grains" and name != "random")
     return _State(1, position, name, position if turned and len(grids) == 1 and any(problem.state.harmonics) else None)
 
@@ -432,6 +435,7 @@ def _finished(
 def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
     run = {
         "initial": state.initial,
+        "plates": [one.name for one in problem.relations] if state.initial == "polycrystal" else [],
         "status": str(state.status),
         "history": [[record.level, record.iteration, record.loss] for record in log.history],
     }
