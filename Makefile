@@ -53,8 +53,9 @@ wheel: $(INSTALLED_DEV)
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps dist/*.whl
 	$(WHEEL_VENV)/bin/python .ci/smoke.py
 
+docs: export POLYRVE_NOTEBOOKS ?= force
 docs: $(INSTALLED_DEV)
-	$(BIN)/python -m sphinx --keep-going -q -b html docs site
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -69,19 +69,10 @@ _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
 _CHORD_TOLERANCE = 0.02
 """Relative error of the chords to which lengths are corrected before a trial is compared: the smallest scale step."""
 
-_MARGIN = 1.5
-"""Distances may be so many times those of 95 of 100 windows.
+_NEAR = 0.075
+"""Distances that are near on any map: those of large maps are significant however small they are.
 
-Fits to maps of Laguerre specimens, 128 x 128 points, come to 0.6 to 0.9 times the limit of the worst distance, to maps
-with 30, 60 and 100 % of the grains twinned to 0.8, 2.5 and 3.4 times. With a margin of 3 many twins pass for convex
-cells.
-"""
-
-_SMALLEST_LIMIT = 0.05
-"""Limits below it count as this: large maps, whose windows hardly differ, would else ask for more than cells can give.
-
-Limits of chords and boundaries are 0.04 for a map of some 250 grains and shrink with its size. With the margin 0.075 is
-allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
+Fits to Laguerre specimens come to 0.05 with 1800 grains; maps with 30 and 60 % of the grains twinned to 0.19 and 0.31.
 """
 
 _SAMPLES, _CONFIDENCE = 40, 0.95
@@ -124,7 +115,7 @@ class CellFit:
         :data:`polyrve.microstructure.section_measures.DISTANCES`; and what 95 of 100 windows of the maps keep.
     by_chance : tuple of float
         Distances that 95 of 100 maps of as many grains keep, all six, if they are sections of these cells. Empty where
-        there are no limits.
+        that cannot be told, as of maps with a handful of grains.
     """
 
     lengths: tuple[float, float, float]
@@ -137,12 +128,9 @@ class CellFit:
 
     @property
     def alike(self) -> bool:
-        """Whether sections of the cells are about as like the maps as windows of them are, and as chance has them."""
-        found = zip(self.distances, self.limits, self.by_chance, strict=True)
-        return any(self.limits) and all(
-            distance <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), max(chance, _MARGIN * _SMALLEST_LIMIT))
-            for distance, limit, chance in found
-        )
+        """Whether the maps lie as near to sections of the cells as chance lets maps of so many grains lie."""
+        found = zip(self.distances, self.by_chance, strict=True) if self.by_chance else ()
+        return bool(self.by_chance) and all(distance <= max(chance, _NEAR) for distance, chance in found)
 
 
 def cells_of_chords(
@@ -435,25 +423,19 @@ def _by_chance(
 
     A map that reaches beyond the box of cells has distances in proportion to the inverse root of its area.
     """
-    normals_of: dict[int, list[int]] = {}
-    for normal, one in analyses.items():
-        normals_of.setdefault(id(one), []).append(normal)
     found = []
     for _ in range(_SAMPLES):
         worst = np.zeros(len(DISTANCES))
-        for normals in normals_of.values():
-            planes, shape = sections[normals[0]], analyses[normals[0]].field.shape
-            size = np.minimum(shape, planes.indexed.shape[1:])
-            corner = [
-                int(rng.integers(n - length + 1)) for n, length in zip(planes.indexed.shape[1:], size, strict=True)
-            ]
+        for normal, planes in sections.items():
+            shape, whole = analyses[normal].field.shape, planes.indexed.shape[1:]
+            size = np.minimum(shape, whole)
+            corner = [int(rng.integers(n - length + 1)) for n, length in zip(whole, size, strict=True)]
             window = planes.window(corner, size.tolist(), int(rng.integers(len(planes.indexed))))
-            apart = [distances(window, sections[normal]) for normal in normals]
-            worst = np.maximum(worst, np.max(apart, axis=0) * np.sqrt(np.prod(size) / np.prod(shape)))
+            worst = np.maximum(worst, distances(window, planes) * np.sqrt(np.prod(size) / np.prod(shape)))
         if np.isfinite(worst).all():
             found.append(worst)
     if not found:
-        return (np.inf,) * len(DISTANCES)
+        return ()
     each = np.quantile(found, _CONFIDENCE, axis=0)
     together = np.quantile(np.max(found / np.maximum(each, _SMALLEST_IN_SCORE), axis=1), _CONFIDENCE)
     return tuple((each * together).tolist())

@@ -16,12 +16,15 @@ import numpy as np
 from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import Relation
 from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
+from polyrve.initial.plates import set_plates
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.grains import GrainMap, mean_orientations
+from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
 from polyrve.microstructure.orientation_scatter import fit_scatter
+from polyrve.microstructure.parents import Parents, families
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -85,6 +88,7 @@ def polycrystal(
     cells: CellFit | None = None,
     *,
     noise: bool = True,
+    parents: Sequence[Parents] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a polycrystal of Laguerre cells with the statistics of some maps.
 
@@ -103,6 +107,8 @@ def polycrystal(
     noise : bool
         Whether measuring noise and misindexed points of the maps are drawn too; without them the volume is the
         material.
+    parents : sequence of Parents
+        Whose plates are set into the cells; `maps` are then the maps of the parents.
 
     Returns
     -------
@@ -119,6 +125,8 @@ def polycrystal(
     analyses = distinct(maps)
     grains = [one.grains for one in analyses]
     quaternions, phase_ids = _draw(labels, analyses, cells, rng)
+    if parents:
+        labels, quaternions, phase_ids = set_plates(labels, quaternions, phase_ids, parents, spacing, periodic, rng)
     away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng, noise=noise))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
     if noise:
@@ -126,15 +134,27 @@ def polycrystal(
     return quaternions, phase_ids
 
 
-def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> OrientationVolume:
+TOGETHER = 3.0
+"""Degrees by which grains of a volume may deviate from a special relation that they keep when they are turned.
+
+Plates are set in it exactly, and the scatter within grains moves their means by some tenths of a degree. A larger
+number ties grains that stand in it by chance.
+"""
+
+
+def turn_grains(
+    initial: OrientationVolume, optimised: OrientationVolume, relations: Sequence[Relation] = ()
+) -> OrientationVolume:
     """Turn each grain of an initial field by the mean rotation that an optimisation gave to its points.
 
-    Boundaries and orientation scatter are those of the initial field.
+    Boundaries and orientation scatter are those of the initial field. Grains that stand in special relations are turned
+    by one rotation, so that they stay in them.
 
     Parameters
     ----------
     initial, optimised : OrientationVolume
         Of one shape.
+    relations : sequence of Relation
 
     Returns
     -------
@@ -144,6 +164,8 @@ def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> Ori
     ids = grains.grain_ids.ravel()
     before, after = initial.quaternions.reshape(-1, 4), optimised.quaternions.reshape(-1, 4)
     means = mean_orientations(after, ids, grains.phase_ids, initial.phases)
+    if relations:
+        means = _turned_together(grains, means, families(grains, relations, TOGETHER))
     turned = before.copy()
     for phase_id, phase in enumerate(initial.phases, start=1):
         points = grains.phase_ids[ids - 1] == phase_id
@@ -152,6 +174,20 @@ def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> Ori
         away = rotation.multiply(rotation.conjugate(mean), nearest)
         turned[points] = rotation.multiply(means[ids[points] - 1], away)
     return optimised.evolve(quaternions=turned.reshape(initial.quaternions.shape), phase_ids=initial.phase_ids)
+
+
+def _turned_together(grains: GrainVolume, means: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Return the mean orientations of grains that families turn by the mean rotation of their members."""
+    points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[1:]
+    turn = np.empty_like(means)
+    for phase_id, phase in enumerate(grains.field.phases, start=1):
+        of_phase = grains.phase_ids == phase_id
+        before = grains.quaternions[of_phase]
+        nearest = rotation.nearest_equivalent(means[of_phase], before, phase.symmetry)
+        turn[of_phase] = rotation.multiply(rotation.conjugate(before), nearest)
+    products = np.zeros((int(family.max()) + 1, 4, 4))
+    np.add.at(products, family, points[:, None, None] * turn[:, :, None] * turn[:, None])
+    return rotation.multiply(grains.quaternions, np.linalg.eigh(products)[1][..., -1][family])
 
 
 def _draw(

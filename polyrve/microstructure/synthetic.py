@@ -185,7 +185,7 @@ def make_specimen(
             np.array(twin_normal),
             rng,
         )
-    away = rotation.from_rotation_vector(_scatter(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
+    away = rotation.from_rotation_vector(scatter_field(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
     field = OrientationVolume(
         quaternions=rotation.multiply(away, quaternions[cells]),
         phase_ids=phase_ids[cells],
@@ -345,7 +345,7 @@ def _insert_twins(
     )
 
 
-def _scatter(
+def scatter_field(
     cells: np.ndarray, spacing: np.ndarray, level: float, length: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw rotation vectors from the grain's orientation, shape (*shape, 3), rad, of mean zero in each grain."""
