@@ -5,7 +5,8 @@
     python benchmarks/phases_and_sizes.py rock                       # four phases, 56 % of the points unindexed
 
 Each case prints rows of a table of docs/results/phases_and_sizes.md; grains of one or two voxels are left out.
-Sphericity and triple lines are measured alike on truth and volume: surfaces by cuts of 13 directions (Crofton), triple lines by edges where three grains meet.
+Sphericity and triple lines are measured alike on truth and volume: surfaces by cuts of 13 directions (Crofton), triple
+lines by edges where three grains meet.
 """
 
 from __future__ import annotations
