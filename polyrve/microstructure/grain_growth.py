@@ -91,8 +91,8 @@ def round_faces(labels: np.ndarray, sweeps: int, rng: np.random.Generator) -> np
     Examples
     --------
     >>> cube = np.pad(np.ones((4, 4, 4), dtype=int), 3)
-    >>> int(round_faces(cube, 1, np.random.default_rng(0))[3, 3, 3])
-    0
+    >>> bool(0 < round_faces(cube, 1, np.random.default_rng(0)).sum() < cube.sum())
+    True
     """
     spins = labels.ravel().astype(np.int64)
     groups = _groups(labels.shape, np.ones(labels.shape, dtype=bool))
