@@ -32,7 +32,7 @@ Plane = tuple[np.ndarray, float, float]
 
 def render(
     colors: np.ndarray,
-    spacing: tuple[float, float, float],
+    spacing: tuple[float, ...],
     *,
     cut: str | float | None = "corner",
     grain_ids: np.ndarray | None = None,

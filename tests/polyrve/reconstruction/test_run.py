@@ -494,13 +494,13 @@ def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turn
 
 
 def test_grains_are_turned_by_default_and_what_is_minimised_is_written(scan):
-    options = {"shape": (1, 20, 22), "initial": "polycrystal", "iterations": 8, "seed": 1}
+    options = {"shape": (1, 40, 44), "initial": "polycrystal", "iterations": 8, "seed": 1}
     result = reconstruct(scan, **options)
     base = reconstruct(scan, **{**options, "iterations": 0}).volume
     assert (result.settings.noise, result.settings.unknowns) == ("remove", "grains")
     terms = result.history[-1].terms
     assert list(terms)[-1] == "boundaries"
-    assert result.loss < 0.5 * result.history[0].loss
+    assert result.loss < 0.7 * result.history[0].loss
     assert result.volume_loss <= result.loss
     assert result.volume_loss == pytest.approx(sum(terms.values()) - terms["boundaries"], rel=0.01)
     ids = segment(base).grain_ids
