@@ -20,7 +20,7 @@ def least_thickness(normal: np.ndarray, spacing: np.ndarray) -> float:
 
     References
     ----------
-    J.-P. Reveilles, Geometrie discrete, these d'Etat, Strasbourg (1991): a standard digital plane.
+    J.-P. Reveilles, thesis, Universite Louis Pasteur, Strasbourg (1991): standard digital planes.
 
     Examples
     --------
