@@ -1,9 +1,15 @@
-"""Smooth meshes of a synthetic polycrystal: volumes and shapes of the elements, against their goals.
+"""Smooth meshes of a synthetic polycrystal
+========================================
 
-``python examples/smooth_meshes.py`` prints a table for several sizes of the elements and draws
-``docs/figures/smooth_mesh.png``: the voxels, and the tetrahedra of the same grains, with the grains of one octant left
-out. It needs Gmsh (``pip install "polyrve[mesh]"``).
+Volumes and shapes of tetrahedra of several sizes, and a picture of the voxels and the tetrahedra of the same grains,
+with the grains of one octant left out. It needs Gmsh (``pip install "polyrve[mesh]"``).
+
+::
+
+    python examples/smooth_meshes.py --figure docs/figures/smooth_mesh.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/smooth_mesh.png"
 
 from __future__ import annotations
 
