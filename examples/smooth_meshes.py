@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from polyrve import make_specimen
+from polyrve.meshing.network import surface_net
 from polyrve.meshing.tetrahedra import TetrahedralMesh, mesh_grains
 from polyrve.microstructure.grains import GrainVolume
 
@@ -55,7 +56,11 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
     from vtkmodules.vtkIOImage import vtkPNGWriter
     from vtkmodules.vtkRenderingCore import (
-        vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter,
+        vtkActor,
+        vtkPolyDataMapper,
+        vtkRenderer,
+        vtkRenderWindow,
+        vtkWindowToImageFilter,
     )  # fmt: skip
 
     table = rve.to_dataframe()
@@ -65,7 +70,7 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
         sums = np.bincount(rve.grain_ids.ravel(), inside[axis].ravel())
         centres[1:, axis] = sums[1:] / table.points
     middle = np.array(rve.field.shape[::-1]) / 2.0
-    left_out = (centres > middle * 1.02).all(axis=1)
+    left_out: np.ndarray = np.all(centres > middle * 1.02, axis=1)
     left_out[0] = True
     colours = np.random.default_rng(4).integers(70, 245, (len(centres), 3)).astype(np.uint8)
 
@@ -73,8 +78,8 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
         data, corners = vtkPolyData(), vtkPoints()
         corners.SetData(numpy_to_vtk(points, deep=True))
         data.SetPoints(corners)
-        array = vtkCellArray()
-        array.SetData(cells.shape[1], numpy_to_vtkIdTypeArray(np.ascontiguousarray(cells, dtype=np.int64).ravel(), deep=True))
+        array, flat = vtkCellArray(), np.ascontiguousarray(cells, dtype=np.int64).ravel()
+        array.SetData(cells.shape[1], numpy_to_vtkIdTypeArray(flat, deep=True))
         data.SetPolys(array)
         data.GetCellData().SetScalars(numpy_to_vtk(colours[grains], deep=True))
         mapper, made = vtkPolyDataMapper(), vtkActor()
@@ -93,9 +98,7 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
 
     rows, grains = shown(mesh.sides)
     smooth = actor(mesh.points, mesh.triangles[rows, :3], grains)
-    from polyrve.meshing.network import _surface_net
-
-    quads, sides = _surface_net(rve.grain_ids)
+    quads, sides = surface_net(rve.grain_ids)
     rows, grains = shown(sides)
     corners = np.indices(tuple(n + 1 for n in rve.field.shape))[::-1].reshape(3, -1).T.astype(float)
     voxels = actor(corners, quads[rows], grains)

@@ -1,4 +1,4 @@
-"""Tetrahedra that follow the grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), one STL a grain.
+"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), an STL for each grain.
 
 Formats: Abaqus Keywords Reference Guide; https://gmsh.info/doc/texinfo/gmsh.html#MSH-file-format, written by Gmsh; VTK
 and Exodus II through meshio. Lengths are in um.
@@ -134,7 +134,7 @@ def mesh_of(
     if not isinstance(field, OrientationVolume):
         raise ValueError(f"tetrahedra: expected a volume; got a map of {' x '.join(map(str, field.shape))} points")
     if periodic and not field.periodic:
-        raise ValueError("periodic: expected a periodic volume; the opposite faces of this one do not continue each other")
+        raise ValueError("periodic: expected a periodic volume; the opposite faces of this one do not fit")
     return mesh_grains(
         whole.ids,
         whole.spacing,
@@ -215,7 +215,9 @@ def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materi
     count = len(mesh.points)
     references = {axis: count + i for i, axis in enumerate("XYZ", start=1)} if mesh.periodic else {}
     with open(path, "w", encoding="ascii", errors="replace") as file:
-        file.write(f"*Heading\n polyrve: {len(mesh.tetrahedra)} tetrahedra, {len(mesh.target)} grains; um, MPa\n*Node\n")
+        file.write(
+            f"*Heading\n polyrve: {len(mesh.tetrahedra)} tetrahedra, {len(mesh.target)} grains; um, MPa\n*Node\n"
+        )
         write_rows(file, "%d, %.12g, %.12g, %.12g", [np.arange(1, count + 1), *mesh.points.T])
         for i, number in enumerate(references.values()):
             at = mesh.box[0] + 1.1 * (mesh.box[1] - mesh.box[0]) * np.eye(3)[i]
@@ -313,5 +315,5 @@ def _by_grain(mesh: TetrahedralMesh) -> Any:
 
 
 def _kind(mesh: TetrahedralMesh) -> str:
-    """meshio's name of the elements."""
+    """Meshio's name of the elements."""
     return "tetra" if mesh.tetrahedra.shape[1] == 4 else "tetra10"

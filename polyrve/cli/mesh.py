@@ -80,7 +80,8 @@ def _table(made: TetrahedralMesh, seconds: float) -> str:
         "volume of a grain": f"within {100.0 * made.volume_error():.2g} % of its voxels",
         "dihedral angles": f"{quality.smallest_dihedral:.1f} ... {quality.largest_dihedral:.1f} degrees, "
         f"99 % above {quality.dihedral_percentile:.1f}, {quality.below_10} elements below 10",
-        "scaled Jacobian": f"{quality.scaled_jacobian:.2f} at least, 99 % above {quality.scaled_jacobian_percentile:.2f}",
+        "scaled Jacobian": f"{quality.scaled_jacobian:.2f} at least, "
+        f"99 % above {quality.scaled_jacobian_percentile:.2f}",
         "inverted elements": f"{quality.inverted}",
         "time": f"{seconds:.1f} s",
     }

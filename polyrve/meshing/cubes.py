@@ -20,9 +20,7 @@ _AT_ONCE = 1 << 24
 """Bytes, about, that are looked at together."""
 
 
-def cut(
-    ids: np.ndarray, spacing: Sequence[float], size: float, periodic: bool, rng: np.random.Generator
-) -> np.ndarray:
+def cut(ids: np.ndarray, spacing: Sequence[float], size: float, periodic: bool, rng: np.random.Generator) -> np.ndarray:
     """Cut a volume into cubes.
 
     Parameters

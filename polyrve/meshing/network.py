@@ -1,10 +1,10 @@
 """The network of grain boundaries as a smooth surface, whose triangles share every triple line.
 
 The faces between cubes of different grains are a surface net [1]_, and so are those on the six faces of the box. Its
-nodes are smoothed by stratum [2]_: those on triple lines along the lines, those on boundaries over all their neighbours,
-those on the box within its faces, along its edges, or not at all at its corners. After each step the volumes of all
-grains are set to what they have in voxels, by the smallest displacement that does so: each boundary moves along its
-normal by the difference of two numbers, one for each grain.
+nodes are smoothed by stratum [2]_: those on triple lines along the lines, those on boundaries over all their
+neighbours, those on the box within its faces, along its edges, or not at all at its corners. After each step the
+volumes of all grains are set to what they have in voxels, by the smallest displacement that does so: each boundary
+moves along its normal by the difference of two numbers, one for each grain.
 
 The cubes are divided into tetrahedra that move with the net, nodes within grains like all others. A node stays behind
 where one of these would lose too much of its volume; the surface can therefore not pass through itself.
@@ -103,7 +103,7 @@ def boundary_network(
     array([208.,   8.])
     """
     grid = _grid(cells.shape, lengths, periodic)
-    quads, sides = _surface_net(cells)
+    quads, sides = surface_net(cells)
     mean, away = _averages(grid, quads)
     triangles, sides_of = quads[:, _FIXED].reshape(-1, 3), np.repeat(sides, 2, axis=0)
     moved = np.zeros((len(grid.free), 3))
@@ -170,8 +170,27 @@ def _code(corners: np.ndarray, number: np.ndarray) -> np.ndarray:
     return np.asarray(corners @ np.array([1, number[0] + 1, (number[0] + 1) * (number[1] + 1)]))
 
 
-def _surface_net(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Quadrilaterals of corners, the lowest corner first, and the grains on their sides, 0 outside."""
+def surface_net(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the faces between voxels of different grains, and those on the box.
+
+    Parameters
+    ----------
+    cells : ndarray, shape (mz, my, mx), int
+        Grain of each voxel, 1 ... N.
+
+    Returns
+    -------
+    quads : ndarray, shape (m, 4), int64
+        Corners of the grid of (mx + 1) (my + 1) (mz + 1), x fastest; the lowest corner first.
+    sides : ndarray, shape (m, 2), int64
+        Grains on both sides; 0 outside of the box.
+
+    Examples
+    --------
+    >>> quads, sides = surface_net(np.array([[[1, 2]]]))
+    >>> len(quads), (sides > 0).all(axis=1).sum()
+    (11, np.int64(1))
+    """
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkSurfaceNets3D
@@ -208,10 +227,7 @@ def _averages(grid: _Grid, quads: np.ndarray) -> tuple[csr_array, np.ndarray]:
     lines = edges[(quads_at != 2) | box_edge]
     index = np.arange(len(grid.corners)).reshape(tuple(grid.number[::-1] + 1))
     everywhere = np.concatenate(
-        [
-            np.stack([np.delete(index, -1, axis).ravel(), np.delete(index, 0, axis).ravel()], axis=1)
-            for axis in range(3)
-        ]
+        [np.stack([np.delete(index, -1, axis).ravel(), np.delete(index, 0, axis).ravel()], axis=1) for axis in range(3)]
     )
     stratum = np.zeros(len(grid.free), dtype=int)
     stratum[grid.node[edges]] = 1
@@ -276,9 +292,7 @@ def _with_volumes(
                 columns.append(3 * node + axis)
                 values.append(sign * third[inside, axis] * grid.free[node, axis])
     shape = (len(volumes), moved.size)
-    change = coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
-    ).tocsr()
+    change = coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
     missing = volumes - _volumes(points, triangles, sides)
     pressure = np.zeros(len(volumes))
     if len(volumes) > 1:

@@ -120,8 +120,8 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             parts[mask] += 1
             reached = [rest.pop()]
             while reached:
-                cube = reached.pop()
-                near = {other for other in rest if sum(a != b for a, b in zip(cube, other, strict=True)) == 1}
+                here = reached.pop()
+                near = {other for other in rest if sum(a != b for a, b in zip(here, other, strict=True)) == 1}
                 rest -= near
                 reached.extend(near)
     return np.array(rings), np.array(blocks), parts

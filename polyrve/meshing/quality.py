@@ -109,7 +109,5 @@ def scaled_jacobians(corners: np.ndarray) -> np.ndarray:
     a, b, c, d = np.moveaxis(corners, 1, 0)
     jacobian = np.einsum("ij,ij->i", b - a, np.cross(c - a, d - a))
     length = {(i, j): np.linalg.norm(corners[:, i] - corners[:, j], axis=1) for i, j in _EDGES}
-    products = [
-        np.prod([length[min(i, j), max(i, j)] for j in others], axis=0) for i, others in enumerate(_AT_CORNER)
-    ]
+    products = [np.prod([length[min(i, j), max(i, j)] for j in others], axis=0) for i, others in enumerate(_AT_CORNER)]
     return np.asarray(np.sqrt(2.0) * jacobian / np.maximum(np.max(products, axis=0), np.abs(jacobian) + 1e-300))

@@ -30,7 +30,7 @@ from polyrve.meshing.quality import MeshQuality, mesh_quality
 FACES = ("X0", "X1", "Y0", "Y1", "Z0", "Z1")
 """Faces of the box, by their number from 1."""
 ELEMENTS_PER_GRAIN = 6
-"""Elements along the diameter of the mean grain by default: the fewest with which its volume is more than its surface."""
+"""Elements along the diameter of the mean grain by default; a ball of six has as many cubes as squares on its surface."""
 _THRESHOLD = 0.35
 """Gmsh's quality (inscribed over circumscribed radius) below which tetrahedra are exchanged."""
 _TRIANGLE, _TETRAHEDRON = 2, 4
@@ -207,9 +207,7 @@ def mesh_grains(
     )
 
 
-def _fill(
-    network: BoundaryNetwork, cells: np.ndarray, improve: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fill(network: BoundaryNetwork, cells: np.ndarray, improve: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, tetrahedra and their grains; the first points are those of the network."""
     parts, grain_of_part = _parts(cells)
     sides = np.where(network.cubes >= 0, parts.ravel()[network.cubes], -network.faces[:, None])

@@ -28,9 +28,7 @@ def volume(shape=(6, 7, 8), grains=4, same=False, periodic=True):
     q = np.repeat(q[:1], grains, axis=0) if same else q
     phases = (Phase("Al"), Phase("Mg alpha", "6/mmm"))
     phase_ids = np.ones(grains, dtype=int) if same else 1 + np.arange(grains) % 2
-    field = OrientationVolume(
-        q[ids - 1], phase_ids[ids - 1], phases, (1.0, 1.0, 1.0), origin=ORIGIN, periodic=periodic
-    )
+    field = OrientationVolume(q[ids - 1], phase_ids[ids - 1], phases, (1.0, 1.0, 1.0), origin=ORIGIN, periodic=periodic)
     return GrainVolume(field, ids, q, phase_ids)
 
 
