@@ -170,7 +170,7 @@ def write(
     whole = material_grid.columns(whole, columns)
     if mirror:
         whole = material_grid.mirror(whole, mirror)
-    chosen = _chosen(phase, whole)
+    chosen = _chosen(phase, whole.phases, np.unique(whole.phase_ids))
     if buffer:
         layer = None if buffer_phase is None else Phase(f"buffer {buffer_phase}", _laue_of(buffer_phase))
         if layer is not None:
@@ -316,9 +316,38 @@ def _laue_of(definition: str) -> str:
     return _LAUE_OF_LATTICE[found.lattice][0]
 
 
-def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: MaterialGrid) -> dict[str, str]:
+def definitions(
+    phases: Sequence[Phase], used: Iterable[int], phase: str | Sequence[str] | Mapping[str, str] | None = None
+) -> dict[int, str]:
+    """Return the definitions of phases as they stand in a material.yaml.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    used : iterable of int
+        Numbers from 1 of those that are wanted.
+    phase : str, sequence of str or mapping, optional
+        As for :func:`write`.
+
+    Returns
+    -------
+    dict of int to str
+        YAML by number.
+
+    Raises
+    ------
+    ValueError
+        If a phase has no definition.
+    """
+    numbers = [int(number) for number in used]
+    chosen = _chosen(phase, phases, numbers)
+    return {n: _definition(phases[n - 1], chosen.get(phases[n - 1].name), None) for n in numbers}
+
+
+def _chosen(
+    phase: str | Sequence[str] | Mapping[str, str] | None, phases: Sequence[Phase], used: Iterable[int]
+) -> dict[str, str]:
     """The definition that was asked for, by phase name; phases without a voxel need none."""
-    phases = whole.phases
     if phase is None:
         return {}
     if isinstance(phase, Mapping):
@@ -326,10 +355,10 @@ def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Materi
     else:
         items = [item.strip() for item in phase.split(",")] if isinstance(phase, str) else list(phase)
         if len(items) == 1 and "=" not in items[0]:
-            used = [phases[i - 1].name for i in np.unique(whole.phase_ids)]
-            if len(used) > 1:
-                raise ValueError(f"phase: expected name=definition for each of {', '.join(used)}; got {items[0]!r}")
-            return {used[0]: items[0]}
+            names = [phases[i - 1].name for i in used]
+            if len(names) > 1:
+                raise ValueError(f"phase: expected name=definition for each of {', '.join(names)}; got {items[0]!r}")
+            return {names[0]: items[0]}
         if any("=" not in item for item in items):
             raise ValueError(f"phase: expected name=definition; got {', '.join(items)}")
         pairs = dict(item.split("=", 1) for item in items)
@@ -425,7 +454,7 @@ def write_material(
     path: Path, whole: MaterialGrid, phase: str | Sequence[str] | Mapping[str, str] | None = None
 ) -> None:
     """Write a material.yaml; `phase` as in :func:`write`."""
-    _write_material(path, whole, *_definitions(whole, _chosen(phase, whole)))
+    _write_material(path, whole, *_definitions(whole, _chosen(phase, whole.phases, np.unique(whole.phase_ids))))
 
 
 def _write_material(path: Path, whole: MaterialGrid, names: Sequence[str], definitions: Mapping[str, str]) -> None:

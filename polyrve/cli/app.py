@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from polyrve.cli import messages
+from polyrve.cli.bounds import bounds
 from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
@@ -57,5 +58,5 @@ def _start(
         typer.echo(context.get_help())
 
 
-for _command in (info, clean, reconstruct, validate, report, export, convert, demo, formats, settings):
+for _command in (info, clean, reconstruct, validate, report, bounds, export, convert, demo, formats, settings):
     app.command()(_command)

@@ -59,7 +59,7 @@ class Metric:
     title : str
         What is compared and how.
     group : str
-        ``"texture"``, ``"boundaries"``, ``"grains"``, ``"correlation"`` or ``"in-grain"``.
+        ``"texture"``, ``"boundaries"``, ``"grains"``, ``"correlation"``, ``"in-grain"`` or ``"response"``.
     compare : callable
         Takes reference and sections; NaN where it cannot be told.
     lacks : callable

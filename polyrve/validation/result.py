@@ -25,6 +25,7 @@ GROUPS = {
     "grains": "Grains",
     "correlation": "Spatial correlation",
     "in-grain": "Orientation scatter within grains",
+    "response": "Response by bounds",
 }
 """Titles of the groups of metrics, in the order of tables."""
 
