@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import polyrve
 from polyrve.cli.app import app
-from typer.testing import CliRunner
 
 run = CliRunner()
 
