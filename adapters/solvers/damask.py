@@ -79,6 +79,7 @@ def write(
     rate: float = 1e-3,
     increments: int | None = None,
     f_out: int | None = None,
+    f_restart: int | None = None,
     output: str | Sequence[str] | None = None,
     resolution: Sequence[int] | None = None,
     columns: int = 1,
@@ -121,6 +122,8 @@ def write(
         of 1e-4 to the size of the others, so that modulus and yield are seen.
     f_out : int, optional
         Every how manyth increment is stored; by default all fine ones, and about ten of the others.
+    f_restart : int, optional
+        Every how manyth increment a restart file is written; by default never.
     output : str or sequence of str, optional
         Fields that are stored: names of DAMASK such as ``F``, ``P``, ``O``, ``F_p``, ``xi_sl`` or ``gamma_sl``; F and P
         always are. By default those of the definitions. Definitions from a file keep their own.
@@ -162,7 +165,8 @@ def write(
     cases = [load] if isinstance(load, str) else list(load)
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
-    options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out}
+    options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out,
+               "f_restart": f_restart}  # fmt: skip
     loads = {case: load_case(case, **options) for case in cases}  # type: ignore[arg-type]
     whole = material_grid.material_grid(data, by=by, fill=fill, min_grain=min_grain)
     if resolution is not None:
@@ -207,6 +211,7 @@ def load_case(
     rate: float = 1e-3,
     increments: int | None = None,
     f_out: int | None = None,
+    f_restart: int | None = None,
 ) -> str:
     """Return the text of a load.yaml; parameters as in :func:`write`."""
     if case not in LOAD_CASES:
@@ -221,8 +226,9 @@ def load_case(
         raise ValueError(
             f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
         )
-    if f_out is not None and not (f_out == int(f_out) and f_out >= 1):
-        raise ValueError(f"f_out: expected 1 or more increments; got {f_out}")
+    for name, number in (("f_out", f_out), ("f_restart", f_restart)):
+        if number is not None and not (number == int(number) and number >= 1):
+            raise ValueError(f"{name}: expected 1 or more increments; got {number}")
     n = int(increments)
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
     parts: list[tuple[dict[tuple[int, int], float], tuple[int, ...], int]]
@@ -236,7 +242,7 @@ def load_case(
         signs = {"tension": ((1, 1),), "compression": ((-1, 1),), "cyclic": ((1, 1), (-1, 2), (1, 2))}[case]
         parts = [({(first, first): sign * rate}, in_plane(first), times) for sign, times in signs]
     steps = [
-        _step(prescribed, free, part, rate, f_out)
+        _step(prescribed, free, part, rate, f_out, f_restart)
         for prescribed, free, times in parts
         for part in _increments(times * strain, times * n)
     ]
@@ -279,6 +285,7 @@ def _step(
     part: _Increments,
     rate: float,
     f_out: int | None,
+    f_restart: int | None,
 ) -> str:
     """A load step: rates of F, all others 0, but stress-free on the diagonal where `free`."""
     free = tuple(free)
@@ -293,6 +300,7 @@ def _step(
     r = f", r: {part.ratio!r}" if part.ratio != 1.0 else ""
     lines += [f"    discretization: {{t: {part.strain / rate!r}, N: {part.number}{r}}}"]
     lines += [f"    f_out: {part.f_out if f_out is None else int(f_out)}"]
+    lines += [] if f_restart is None else [f"    f_restart: {int(f_restart)}"]
     return "\n".join(lines)
 
 

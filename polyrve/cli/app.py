@@ -20,7 +20,9 @@ from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
 from polyrve.cli.info import info
 from polyrve.cli.reconstruct import reconstruct
+from polyrve.cli.results import results
 from polyrve.cli.settings import settings
+from polyrve.cli.simulate import simulate
 from polyrve.cli.validate import report, validate
 
 app = typer.Typer(
@@ -58,5 +60,5 @@ def _start(
         typer.echo(context.get_help())
 
 
-for _command in (info, clean, reconstruct, validate, report, bounds, export, convert, demo, formats, settings):
+for _command in (info, clean, reconstruct, validate, report, bounds, simulate, results, export, convert, demo, formats, settings):
     app.command()(_command)

@@ -18,8 +18,10 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -131,17 +133,24 @@ def forecast(folder: str | Path) -> Forecast:
     ValueError
         If the folder is no such folder.
     """
+    import yaml
+
     folder = Path(folder)
     try:
         with (folder / "grid.vti").open("rb") as file:
             extent = re.search(rb'WholeExtent="0 (\d+) 0 (\d+) 0 (\d+)"', file.read(4096))
-        load = (folder / "load.yaml").read_text(encoding="utf-8")
+        load = yaml.safe_load((folder / "load.yaml").read_text(encoding="utf-8"))
         material = (folder / "material.yaml").read_text(encoding="utf-8").split("\nmaterial:")[0]
     except OSError as error:
         raise ValueError(f"{folder}: expected a folder for DAMASK; {error.filename} cannot be read") from None
-    steps = [(int(n), int(f)) for n, f in re.findall(r"N: (\d+).*?f_out: (\d+)", load, re.DOTALL)]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{folder}: expected a load.yaml of DAMASK; got {' '.join(str(error).split())}") from None
+    try:
+        steps = [(int(step["discretization"]["N"]), int(step.get("f_out", 1))) for step in load["loadstep"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        steps = []
     if extent is None or not steps:
-        raise ValueError(f"{folder}: expected a grid.vti and a load.yaml as polyrve writes them; got others")
+        raise ValueError(f"{folder}: expected a grid.vti and a load.yaml of DAMASK; got others")
     voxels, increments = math.prod(int(n) for n in extent.groups()), sum(n for n, _ in steps)
     states = 1 + sum(n // f for n, f in steps)
     names = [name.strip() for found in re.findall(r"output: \[(.*?)\]", material) for name in found.split(",")]
@@ -233,6 +242,8 @@ def simulate(
     KeyboardInterrupt
         If it was interrupted: then the increment was ended and a restart file written, if there was time.
     """
+    if os.name != "posix":
+        raise SolverError("simulate: expected a Unix system, which DAMASK runs on; run the folder on one")
     folder = Path(folder)
     restart = restart_of(folder) if resume else None
     if restart is not None:
@@ -296,22 +307,17 @@ class _Reader:
         return State(self.done, self.total, self.iteration, round(math.log2(self.parts)), now, left)
 
 
-def _lines(process: subprocess.Popen[str], log: object) -> Iterator[str]:
-    assert_stream = process.stdout
-    if assert_stream is None:
-        return
-    for line in assert_stream:
-        log.write(line)  # type: ignore[attr-defined]
+def _lines(process: subprocess.Popen[str], log: TextIO) -> Iterator[str]:
+    """Yield what a run prints, line by line, and keep it."""
+    for line in process.stdout or ():
+        log.write(line)
         yield line
 
 
-def _end(process: subprocess.Popen[str], log: object) -> None:
+def _end(process: subprocess.Popen[str], log: TextIO) -> None:
     """Ask a run to write its restart file and to stop after the increment; end it when it takes too long."""
-    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
+    for number in (signal.SIGUSR2, signal.SIGINT):
+        _signal(process.pid, number)
     deadline = time.monotonic() + _GRACE
     try:
         for _ in _lines(process, log):
@@ -319,8 +325,22 @@ def _end(process: subprocess.Popen[str], log: object) -> None:
                 break
         process.wait(timeout=10.0)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _signal(number: int, sent: signal.Signals) -> None:
+    """Send a signal to the solver itself, not to mpirun, which would end it before it can answer."""
+    import psutil  # type: ignore[import-untyped]
+
+    with suppress(psutil.NoSuchProcess):
+        starter = psutil.Process(number)
+        every = [starter, *starter.children(recursive=True)]
+        for process in every:
+            with suppress(psutil.NoSuchProcess):
+                if not process.children():
+                    process.send_signal(sent)
 
 
 def _large_stack() -> None:
