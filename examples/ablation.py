@@ -1,7 +1,14 @@
-"""What each descriptor contributes: sets without one or with one more, on equiaxed, elongated and twinned maps.
+"""Sets without one descriptor
+===========================
 
-python examples/ablation.py --output docs/figures/ablation.png
+Sets without one or with one more, on equiaxed, elongated and twinned maps.
+
+::
+
+    python examples/ablation.py --output docs/figures/ablation.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/ablation.png"
 
 from __future__ import annotations
 
@@ -10,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import VALIDATED, arguments, gallery, plane, read_map, section, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, gallery, plane, read_map, section, table, validated
 
 import polyrve
 from polyrve.descriptors import SETS
@@ -62,7 +69,7 @@ def main(
             runs = [
                 polyrve.reconstruct(
                     scan, shape=(1, size, size), descriptors="default", iterations=iterations, initial=initial,
-                    seed=seed, weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, sharpen=False, tolerance=0.0,
+                    seed=seed, weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, **AS_IN_THE_PAPER,
                 )
                 for seed in seeds
             ]  # fmt: skip

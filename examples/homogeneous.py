@@ -1,8 +1,15 @@
-"""A statistically homogeneous map in 2D and 3D: maps, poles, loss and the error of the madogram (paper: figures 11-13).
+"""A statistically homogeneous map in 2D and 3D
+============================================
 
-python examples/homogeneous.py --output docs/figures/homogeneous_2d.png
-python examples/homogeneous.py --dimensions 3 --size 32 --iterations 300 --output docs/figures/homogeneous_3d.png
+Maps, poles, loss and the error of the madogram (paper: figures 11-13).
+
+::
+
+    python examples/homogeneous.py --output docs/figures/homogeneous_2d.png
+    python examples/homogeneous.py --dimensions 3 --size 32 --iterations 300 --output docs/figures/homogeneous_3d.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/homogeneous_3d.png"
 
 from __future__ import annotations
 
@@ -14,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from study import (
+    AS_IN_THE_PAPER,
     VALIDATED,
     all_lags,
     arguments,
@@ -92,7 +100,7 @@ def main(
     descriptors = all_lags(WEIGHTS, scan, shape, largest_lag, coarse=dimensions == 3)
     result = polyrve.reconstruct(
         scan, shape=shape, descriptors=descriptors, largest_lag=largest_lag, iterations=iterations, initial=initial,
-        levels=levels, seed=seed, sharpen=False, tolerance=0.0,
+        levels=levels, seed=seed, **AS_IN_THE_PAPER,
     )  # fmt: skip
     outcome = Outcome(result, madograms(scan, result.volume, largest_lag), validated(scan, result.volume)[0])
     if output is not None:

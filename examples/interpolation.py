@@ -1,7 +1,14 @@
-"""Between two materials: descriptors interpolated from round to flat particles (paper: figures 16 and 17).
+"""Between two materials
+=====================
 
-python examples/interpolation.py --output docs/figures/interpolation.png
+Descriptors interpolated from round to flat particles (paper: figures 16 and 17).
+
+::
+
+    python examples/interpolation.py --output docs/figures/interpolation.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/interpolation.png"
 
 from __future__ import annotations
 
@@ -11,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import arguments, gallery, plane, read_map, table
+from study import AS_IN_THE_PAPER, arguments, gallery, plane, read_map, table
 
 import polyrve
 from polyrve.crystallography import rotation
@@ -92,11 +99,11 @@ def main(
     settings: dict[str, Any] = {
         "shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper",
     }  # fmt: skip
-    start, end = (measure_targets(field, **settings) for field in (first, second))
+    start, end = (measure_targets(field, noise="keep", **settings) for field in (first, second))
     steps = []
     for share in SHARES:
         result = polyrve.reconstruct(
-            interpolate(start, end, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
+            interpolate(start, end, share), **settings, iterations=iterations, **AS_IN_THE_PAPER
         )
         steps.append(Step(share, result, *shapes(plane(result.volume))))
     if output is not None:

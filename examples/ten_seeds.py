@@ -1,7 +1,14 @@
-"""Ten seeds: how far final losses spread, from each kind of initial field and on several grids (paper: figure 19).
+"""Ten seeds
+=========
 
-python examples/ten_seeds.py --output docs/figures/ten_seeds.png
+How far final losses spread, from each kind of initial field and on several grids (paper: figure 19).
+
+::
+
+    python examples/ten_seeds.py --output docs/figures/ten_seeds.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/ten_seeds.png"
 
 from __future__ import annotations
 
@@ -10,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import VALIDATED, arguments, read_map, save, section, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, read_map, save, section, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -42,7 +49,7 @@ def main(
             results[initial, number] = [
                 polyrve.reconstruct(
                     scan, shape=(1, size, size), iterations=iterations, initial=initial, levels=number, seed=seed,
-                    sharpen=False, tolerance=0.0,
+                    **AS_IN_THE_PAPER,
                 )
                 for seed in range(seeds)
             ]  # fmt: skip

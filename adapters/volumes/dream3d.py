@@ -263,6 +263,8 @@ def _read_field(
                 f"expected shape {(*image.shape, components)}; got {arrays[name].shape}",
                 arrays[name].name,
             )
+        if name is not None:
+            hdf5.require_proportion(path, arrays[name])
 
     ids = None if name_i is None else _scalars(path, arrays[name_i], image.shape, np.int32)
     matrices = _ensembles(file, path, image, ensemble)
@@ -296,7 +298,7 @@ def _read_field(
         for values in (hdf5.contents(path, item),)
     }
     for name in properties:
-        if "bool" in tree.attribute(arrays[name], "ObjectType"):
+        if "bool" in hdf5.attribute_text(arrays[name], "ObjectType"):
             properties[name] = properties[name].astype(np.bool_)
     if name_m is None:
         _doubt_negative_confidence(path, properties, phase_ids)
@@ -308,7 +310,7 @@ def _read_field(
         provenance = {
             "source": path.name,
             "geometry": image.path,
-            "FileVersion": tree.attribute(file, "FileVersion"),
+            "FileVersion": hdf5.attribute_text(file, "FileVersion"),
         }
         provenance |= _pipeline(file, path)
     if scale != 1.0:

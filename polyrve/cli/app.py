@@ -60,5 +60,19 @@ def _start(
         typer.echo(context.get_help())
 
 
-for _command in (info, clean, reconstruct, validate, report, bounds, simulate, results, export, convert, demo, formats, settings):
+for _command in (
+    info,
+    clean,
+    reconstruct,
+    validate,
+    report,
+    bounds,
+    simulate,
+    results,
+    export,
+    convert,
+    demo,
+    formats,
+    settings,
+):
     app.command()(_command)

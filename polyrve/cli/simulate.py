@@ -34,7 +34,9 @@ def simulate(
     axis: Annotated[
         str | None, typer.Option("--axis", metavar="AXES", help="Direction of the load, such as x, or xz for two.")
     ] = None,
-    strain: Annotated[float | None, typer.Option(help="Largest strain, such as 0.01; by default that of the load.")] = None,
+    strain: Annotated[
+        float | None, typer.Option(help="Largest strain, such as 0.01; by default that of the load.")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Strain rate, 1/s.")] = 1e-3,
     increments: Annotated[int | None, typer.Option(min=1, help="Number of increments.")] = None,
     resolution: Annotated[
@@ -53,7 +55,9 @@ def simulate(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the solver, or of each of its processes.")] = 1,
-    prepare: Annotated[bool, typer.Option("--prepare", help="Write the folder and say what it takes; run nothing.")] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Write the folder and say what it takes; run nothing.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     options: Annotated[
         list[str] | None,

@@ -598,13 +598,14 @@ class OrientationVolume(OrientationField):
             Where the sections lie along z, y and x; by default in the middle.
         threshold : float, degrees
             Smallest disorientation of a boundary.
-        backend : {"matplotlib", "pyvista"}
-            pyvista draws in three dimensions; it is installed by ``pip install pyvista``.
+        backend : {"matplotlib", "cutaway", "pyvista"}
+            Three sections; a picture in three dimensions whose near corner is cut away; or a window in which it can be
+            turned, for which pyvista is needed: ``pip install pyvista``.
 
         Returns
         -------
-        ndarray of matplotlib.axes.Axes, or pyvista.Plotter
-            Axes of the sections normal to z, y and x; a plotter's ``show()`` opens a window.
+        ndarray of matplotlib.axes.Axes, matplotlib.axes.Axes or pyvista.Plotter
+            Axes of the sections normal to z, y and x, or of the picture; a plotter's ``show()`` opens a window.
 
         Raises
         ------
@@ -647,6 +648,30 @@ class OrientationVolume(OrientationField):
         from polyrve.microstructure import segmentation
 
         return segmentation.segment(self, threshold, min_points=min_points, fill=fill)
+
+
+def require_field(name: str, data: Any) -> OrientationMap | OrientationVolume:
+    """Return a map or volume that a caller gives, after a check that it is one.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    data : object
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if not isinstance(data, (OrientationMap, OrientationVolume)):
+        remedy = ": polyrve.read reads a file" if isinstance(data, (str, Path)) else ""
+        raise ValueError(f"{name}: expected an orientation map or volume; got {type(data).__name__}{remedy}")
+    return data
 
 
 def _unchanging(values: Any, kind: type) -> np.ndarray:

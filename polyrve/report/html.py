@@ -191,6 +191,7 @@ def _sections(
             ),
             _tried("IPF colour keys", lambda: _keys(volume)),
             _picture("IPF maps", lambda: plots.ipf_maps(_panels(volume, comparison), threshold)),
+            *_cutaway(grains),
         ],
     )
 
@@ -244,6 +245,14 @@ def _sections(
             )  # fmt: skip
     if history:
         yield "Loss", [_picture("loss history", lambda: plots.loss_history(history))]
+
+
+def _cutaway(grains: GrainVolume) -> Iterator[Block]:
+    from polyrve.report import cutaway
+
+    if min(grains.field.shape) > 1:
+        yield _text("The volume in IPF-Z colours, the eighth nearest to the viewer cut away; z points down.")
+        yield _picture("volume in three dimensions", lambda: cutaway.png(grains))
 
 
 def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Block]:

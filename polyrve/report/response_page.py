@@ -19,9 +19,7 @@ _SHOWN = 12
 """Grains in the table of the page; the .csv has all."""
 
 
-def write_response(
-    run: str | Path, path: str | Path, *, increment: int | None = None, force: bool = False
-) -> Response:
+def write_response(run: str | Path, path: str | Path, *, increment: int | None = None, force: bool = False) -> Response:
     """Write the results of a run of DAMASK as a page, with its numbers beside it.
 
     Beside ``response.html`` come ``response.json`` (figures), ``response_curve.csv``, ``.png`` and ``.svg``, and where
@@ -133,7 +131,9 @@ def _headline(found: Response) -> str:
 def _notes(found: Response, fields: LocalFields | None) -> list[str]:
     notes = []
     if math.isnan(found.modulus) and found.component[0] == found.component[1]:
-        notes.append("The first stored state is past the elastic range: no modulus is told, and Hill's stands in for it.")
+        notes.append(
+            "The first stored state is past the elastic range: no modulus is told, and Hill's stands in for it."
+        )
     if math.isnan(found.yield_stress):
         notes.append("The first loading ends before 0.2 % plastic strain: no yield stress is told.")
     if fields is not None and not fields.moved:

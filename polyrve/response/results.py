@@ -424,9 +424,7 @@ def _mises(state: damask.Result, path: Path) -> tuple[np.ndarray, np.ndarray]:
     return mechanics.equivalent_stress_Mises(sigma), mechanics.equivalent_strain_Mises(mechanics.strain(F, "V", 0))
 
 
-def _set_up(
-    result: damask.Result, path: Path
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any], np.ndarray]:
+def _set_up(result: damask.Result, path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any], np.ndarray]:
     """Grain of each point from 1, its phase from 1, the phases' definitions, and the orientation it began with."""
     import yaml
 

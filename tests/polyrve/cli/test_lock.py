@@ -46,6 +46,14 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_over(tmp_path):
     assert not lock.exists()
 
 
+def test_another_process_of_the_same_number_does_not_hold_a_lock(tmp_path):
+    lock = tmp_path / "rve.dream3d.lock"
+    lock.write_text(holder(os.getpid()))
+    with pytest.warns(UserWarning, match="left by a run that is gone"), locked(tmp_path / "rve.dream3d"):
+        pass
+    assert not lock.exists()
+
+
 @pytest.mark.parametrize("text", [holder(1, "another-host"), holder("no number"), "no JSON", "[]"])
 def test_a_lock_of_which_nothing_is_known_is_respected(tmp_path, text):
     lock = tmp_path / "rve.dream3d.lock"
@@ -69,9 +77,16 @@ def test_a_volume_whose_file_cannot_be_written_is_written_beside(tmp_path):
 
 def test_sigterm_ends_a_run_as_the_keyboard_does_once():
     before = signal.getsignal(signal.SIGTERM)
-    with reconstruct.terminated_as_interrupted() as ended:
+    with reconstruct.terminated_as_interrupted() as (ended, _):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         assert ended.is_set()
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_lets_a_finished_volume_be_written():
+    with reconstruct.terminated_as_interrupted() as (ended, finished):
+        finished.set()
+        signal.raise_signal(signal.SIGTERM)
+        assert ended.is_set()

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from polyrve.initial.laguerre_fit import fit_cells
+from polyrve.initial.laguerre_fit import CellFit, fit_cells
+from polyrve.microstructure.cleaning import crop
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import make_specimen
 
@@ -45,6 +48,7 @@ def test_cells_do_not_stand_for_lamellae():
     field = truth.section(0, 0).evolve(periodic=False)
     cells = fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0))
     assert not cells.alike
+    assert cells.distances[2] > 2.0 * cells.by_chance[2]
 
 
 def test_a_map_of_few_grains_is_not_alike_but_has_cells():
@@ -52,3 +56,33 @@ def test_a_map_of_few_grains_is_not_alike_but_has_cells():
     cells = fit_cells(dict.fromkeys(range(3), field), (16, 16, 16), SPACING, np.random.default_rng(0))
     assert not cells.alike
     assert all(0 < length < np.inf for length in cells.lengths)
+
+
+@pytest.mark.parametrize(
+    ("distance", "chance", "alike"),
+    [(0.30, 0.32, True), (0.30, 0.15, False), (0.07, 0.01, True), (0.08, 0.01, False)],
+)
+def test_distances_count_where_chance_does_not_explain_them(distance, chance, alike):
+    cells = CellFit((1.0, 1.0, 1.0), 0.3, True, 0.0, (0.01,) * 6, (0.3,) * 6, (0.3,) * 6)
+    assert cells.alike
+    worst = replace(cells, distances=(0.01, distance, *(0.01,) * 4), by_chance=(0.3, chance, *(0.3,) * 4))
+    assert worst.alike == alike
+    assert not replace(worst, by_chance=()).alike
+
+
+def test_one_map_along_all_axes_does_not_hide_that_it_fits_none_of_them():
+    truth = make_specimen((48, 64, 80), grain_size=9.0, elongation=(0.5, 1.0, 2.0), seed=1).field
+    field = truth.section(0, 0).evolve(periodic=False)
+    cells = fit_cells(dict.fromkeys(range(3), field), (32,) * 3, SPACING, np.random.default_rng(0))
+    assert not cells.alike
+
+
+def test_chance_explains_less_of_a_larger_map():
+    truth = make_specimen((45, 96, 96), grain_size=9.0, size_spread=0.4, seed=3).field.section(0, 0)
+    whole, small = (
+        fit_cells(dict.fromkeys(range(3), field.evolve(periodic=False)), (32,) * 3, SPACING, np.random.default_rng(0))
+        for field in (truth, crop(truth, (0, 0), (48, 48)))
+    )
+    assert whole.alike
+    assert small.alike
+    assert max(small.by_chance[:2]) > 1.4 * max(whole.by_chance[:2]) > 0.0
