@@ -121,7 +121,8 @@ def write(
         Number of increments. Where there are ten or more, a tenth of them, or five, are fine: they grow from a strain
         of 1e-4 to the size of the others, so that modulus and yield are seen.
     f_out : int, optional
-        Every how manyth increment is stored; by default all fine ones, and about ten of the others.
+        Every how manyth increment is stored; by default all fine ones, and ten or more of the others with
+        the last.
     f_restart : int, optional
         Every how manyth increment a restart file is written; by default never.
     output : str or sequence of str, optional
@@ -267,16 +268,21 @@ class _Increments:
     f_out: int = 1
 
 
+def _every(n: int) -> int:
+    """Every how manyth of `n` increments is stored: the last is one of those, and ten or more are."""
+    return max(k for k in range(1, max(1, n // 10) + 1) if n % k == 0)
+
+
 def _increments(strain: float, n: int) -> list[_Increments]:
     """Fine increments that grow, each stored, and those of equal size after them, or these alone where n is small."""
     usual = strain / n
     few = max(n // 10, 5)
     if n < _FEW or usual <= _FINE:
-        return [_Increments(strain, n, f_out=max(1, n // 10))]
+        return [_Increments(strain, n, f_out=_every(n))]
     ratio = round((usual / _FINE) ** (1.0 / (few - 1)), 6)
     fine = _FINE * few if ratio == 1.0 else _FINE * (ratio**few - 1.0) / (ratio - 1.0)
     rest = n - few
-    return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=max(1, rest // 10))]
+    return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=_every(rest))]
 
 
 def _step(

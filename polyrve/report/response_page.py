@@ -108,7 +108,7 @@ def _local(fields: LocalFields, grains: pd.DataFrame) -> dict[str, list[dict[str
         "Hot spots": [
             _text("Where von Mises stress is highest, one point for each grain. The distance is that from the nearest "
                   "boundary of the grain; half a voxel is at it."),
-            _table(results.hot_spots(fields), "rank"),
+            _table(results.hot_spots(fields).rename(index=lambda rank: rank + 1), "rank"),
         ],
         "Grains": [
             _text(f"The {len(highest)} grains with the highest mean stress of {len(grains)}; the .csv beside this page "
@@ -162,7 +162,9 @@ def _table(table: pd.DataFrame, index: str) -> dict[str, Any]:
     def shown(value: Any) -> str:
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    header = [index, *(name.replace("_", " ") for name in table.columns)]
+    in_pascal = [name for name in table.columns if "_Pa" in name]
+    table = table.assign(**{name: table[name] / 1e6 for name in in_pascal})
+    header = [index, *(name.replace("_Pa", "_MPa").replace("_", " ") for name in table.columns)]
     return {
         "kind": "table", "header": header,
         "rows": [[str(name), *map(shown, row)] for name, row in zip(table.index, table.to_numpy(object), strict=True)],

@@ -74,7 +74,7 @@ def sections(fields: LocalFields) -> bytes:
     """Von Mises stress and strain in the three middle sections, with the boundaries of the grains."""
     shape = fields.stress.shape
     names = [name for name, axis in (("z", 0), ("y", 1), ("x", 2)) if all(shape[i] > 1 for i in in_plane(axis))]
-    drawing = Drawing(figsize=(3.9 * len(names), 6.6), layout="constrained")
+    drawing = Drawing(figsize=(3.9 * len(names), 7.6), layout="constrained")
     axes = drawing.subplots(2, len(names), squeeze=False)
     for row, values, label in (
         (0, fields.stress / 1e6, "von Mises stress (MPa)"), (1, 100 * fields.strain, "von Mises strain (%)"),
@@ -118,7 +118,9 @@ def cube(fields: LocalFields) -> bytes:
     axis.view_init(28, -52)
     from matplotlib.cm import ScalarMappable
 
-    drawing.colorbar(ScalarMappable(norm, colours), ax=axis, label="von Mises stress (MPa)", shrink=0.7, extend="max")
+    drawing.colorbar(
+        ScalarMappable(norm, colours), ax=axis, label="von Mises stress (MPa)", shrink=0.7, extend="max", pad=0.14
+    )
     return png(drawing)
 
 

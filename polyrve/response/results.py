@@ -30,7 +30,9 @@ _UM = 1e-6
 _OFFSET = 0.002
 _LAUE = {"cF": "m-3m", "cI": "m-3m", "hP": "6/mmm", "tI": "4/mmm"}
 _ELASTIC = 0.9
-"""Share of Reuss's modulus that a secant of elastic states keeps at least: aluminium's at a strain of 1e-4 is 7 % less."""
+"""Share of Reuss's modulus that a secant of elastic states keeps: aluminium's at a strain of 1e-4 is 7 % less."""
+_ROUNDING = 1e-6
+"""Share of a strain by which the solver may stay below what was asked for."""
 _STRAINED = 1e-9
 """Smallest strain of a state that counts as loaded."""
 
@@ -131,7 +133,11 @@ class Response:
         sign = np.sign(strain)
         end = int(np.argmax(np.diff(sign * self.strain, append=-np.inf) <= 0)) + 1
         reached, stress = sign * self.strain[:end], self.stress[:end]
-        return float(np.interp(abs(strain), reached, stress)) if reached.max() >= abs(strain) else math.nan
+        return (
+            float(np.interp(abs(strain), reached, stress))
+            if reached.max() >= abs(strain) * (1.0 - _ROUNDING)
+            else math.nan
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the curve.
@@ -327,8 +333,8 @@ def hot_spots(fields: LocalFields, number: int = 10) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``mises_stress_Pa``, its ratio ``to_mean``, ``mises_strain``, the position ``x_um``, ``y_um``, ``z_um``,
-        ``grain``, ``phase``, ``boundary_um`` (distance from the nearest boundary of the grain, 0.5 voxels at it) and the
-        orientation ``phi1_deg``, ``Phi_deg``, ``phi2_deg``.
+        ``grain``, ``phase``, ``boundary_um`` (distance from the nearest boundary of the grain, 0.5 voxels at it) and
+        the orientation ``phi1_deg``, ``Phi_deg``, ``phi2_deg``.
     """
     import pandas as pd
 

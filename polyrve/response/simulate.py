@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -331,16 +331,24 @@ def _end(process: subprocess.Popen[str], log: TextIO) -> None:
 
 
 def _signal(number: int, sent: signal.Signals) -> None:
-    """Send a signal to the solver itself, not to mpirun, which would end it before it can answer."""
+    """Send a signal to the solver itself: mpirun would end it, and Open MPI's own children do not hand it on."""
     import psutil  # type: ignore[import-untyped]
 
     with suppress(psutil.NoSuchProcess):
         starter = psutil.Process(number)
         every = [starter, *starter.children(recursive=True)]
-        for process in every:
+        solvers = [process for process in every if "damask" in _name(process)]
+        for process in solvers or [starter]:
             with suppress(psutil.NoSuchProcess):
-                if not process.children():
-                    process.send_signal(sent)
+                process.send_signal(sent)
+
+
+def _name(process: Any) -> str:
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        return str(process.name()).lower()
+    return ""
 
 
 def _large_stack() -> None:
