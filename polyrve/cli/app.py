@@ -19,6 +19,7 @@ from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
 from polyrve.cli.info import info
+from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
 from polyrve.cli.results import results
 from polyrve.cli.settings import settings
@@ -70,6 +71,7 @@ for _command in (
     simulate,
     results,
     export,
+    mesh,
     convert,
     demo,
     formats,
