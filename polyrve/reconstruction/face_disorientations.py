@@ -63,21 +63,19 @@ class FaceDisorientations:
 
     def mismatch(self, rotations: tf.Tensor) -> tf.Tensor:
         """Return the sum in the module's text, for unit quaternions that turn the grains, shape (N, 4)."""
-        left, right, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
-        first, second = (tf.gather(rotations, self.pairs[:, side]) for side in (0, 1))
-        one = tf.einsum("fab,fb->fa", left, first)
-        other = tf.einsum("fsab,fb->fsa", right, second)
-        cosine = tf.reduce_max(tf.abs(tf.einsum("fa,fsa->fs", one, other)), axis=1)
+        means, symmetry, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
+        turned = product(means, rotations)
+        first, second = (tf.gather(turned, self.pairs[:, side]) for side in (0, 1))
+        between = product(second, first * tf.constant([1.0, -1.0, -1.0, -1.0], first.dtype))
+        cosine = tf.reduce_max(tf.abs(tf.matmul(between, symmetry, transpose_b=True)), axis=1)
         angle = 2.0 * tf.acos(tf.minimum(cosine, _LARGEST_COSINE)) * (180.0 / np.pi)
         shares = tf.linalg.matvec(_in_classes(angle), area, transpose_a=True)
         return tf.reduce_sum((shares - wanted) ** 2 / (wanted + _ROUNDING))
 
     @cached_property
     def _constants(self) -> tuple[tf.Tensor, ...]:
-        first, second = (self.means[self.pairs[:, side]] for side in (0, 1))
-        equivalent = rotation.multiply(self.symmetry[None], second[:, None])
         with tf.init_scope():
-            return tuple(map(tf.constant, (_matrices(first), _matrices(equivalent), self.area, self.wanted)))
+            return tuple(map(tf.constant, (self.means, self.symmetry, self.area, self.wanted)))
 
 
 _LARGEST_COSINE = float(np.cos(np.deg2rad(0.5)))
@@ -131,8 +129,16 @@ def _in_classes(angles: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(-(distance**2) / 2.0, axis=1)
 
 
-def _matrices(q: np.ndarray) -> np.ndarray:
-    """Return the matrices that multiply a quaternion by others from the left, shape (..., 4, 4)."""
-    w, x, y, z = np.moveaxis(q, -1, 0)
-    rows = [[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]]
-    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Return Hamilton products of quaternions, shape (..., 4)."""
+    aw, ax, ay, az = tf.unstack(a, axis=-1)
+    bw, bx, by, bz = tf.unstack(b, axis=-1)
+    return tf.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )

@@ -38,6 +38,7 @@ from polyrve.microstructure.map_placement import (
     voxel_size,
 )
 from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import SPECK
 from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
@@ -338,6 +339,11 @@ class Problem:
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
         return GrainField(np.asarray(position, dtype=np.float32), self._grains(position).grain_ids - 1)
+
+    def has_grains(self, position: np.ndarray) -> bool:
+        """Tell whether the field that unknowns stand for has grains to be turned, of more than two voxels on average."""
+        voxels = int(np.prod(position.shape[:-1]))
+        return any(self.state.harmonics) and SPECK * self._grains(position).number_of_grains < voxels
 
     def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
         """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
