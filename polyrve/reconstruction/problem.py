@@ -341,7 +341,7 @@ class Problem:
         return GrainField(np.asarray(position, dtype=np.float32), self._grains(position).grain_ids - 1)
 
     def has_grains(self, position: np.ndarray) -> bool:
-        """Tell whether the field that unknowns stand for has grains that can be turned, of more than two voxels each."""
+        """Tell whether the field of unknowns has grains that can be turned, of more than two voxels on average."""
         voxels = int(np.prod(position.shape[:-1]))
         return any(self.state.harmonics) and SPECK * self._grains(position).number_of_grains < voxels
 

@@ -487,7 +487,7 @@ def test_a_given_volume_is_turned_by_grains_where_it_has_some(scan):
     turned = {}
     for name, given in (("noise", noise), ("blocks", blocks)):
         after = reconstruct(scan, **options, initial=given).volume.quaternions
-        apart = rotation.multiply(after, rotation.conjugate(given.quaternions))
+        apart = rotation.multiply(rotation.conjugate(given.quaternions), after)
         turned[name] = bool((np.abs((apart[:, 0, 0] * apart[:, 0, 1]).sum(-1)) > 1.0 - 1e-6).all())
     assert turned == {"noise": False, "blocks": True}
 
