@@ -250,6 +250,14 @@ class Problem:
         self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
         return self._materials[key]
 
+    def pixels(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """Return the maps whose pixels voxels take: as from :meth:`material`, without small holes."""
+        sections = self.material(grid)
+        if self.settings.noise == "keep":
+            return sections
+        whole = {id(one): denoising.without_small_holes(one) for one in sections.values()}
+        return {axis: whole[id(one)] for axis, one in sections.items()}
+
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
         return {}
@@ -327,7 +335,7 @@ class Problem:
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
-            pixels = analyse_all(self.material(grid)) if self.settings.noise == "remove" else analyses
+            pixels = analyses if self.settings.noise == "keep" else analyse_all(self.pixels(grid))
             quaternions, phase_ids = synthesize(pixels, grid, step, self.settings.periodic, rng, between)
         else:
             name = "polycrystal"
@@ -411,7 +419,7 @@ class Problem:
         """
         if initial is not None:
             return turn_grains(self.volume(initial), volume)
-        grid, sections = self.settings.shape, self.material(self.settings.shape)
+        grid, sections = self.settings.shape, self.pixels(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)
