@@ -14,6 +14,8 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 THREADS = 1 if WORKER else min(2, os.cpu_count() or 1)
 CRASHES: list[str] = []
 PROGRAMS = "--tf_xla_persistent_cache_directory="
+COMPILING = ("tests/polyrve/descriptors/", "tests/polyrve/reconstruction/")
+"""Rooms whose tests compile half of all programs of the suite."""
 
 for name in (
     "OMP_NUM_THREADS",
@@ -43,6 +45,26 @@ if PROGRAMS not in os.environ.get("TF_XLA_FLAGS", ""):
     os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {PROGRAMS}{FOLDER}".strip()
 else:
     FOLDER = ""
+
+
+def pytest_addoption(parser):
+    """Add what ``make test`` halves the suite with."""
+    parser.addoption(
+        "--rooms",
+        choices=("compiling", "other"),
+        help="run this part of the suite alone: a process keeps every program that TensorFlow compiles in it",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out the tests of the other rooms."""
+    rooms = config.getoption("rooms")
+    if rooms:
+        parts = {"compiling": [], "other": []}
+        for item in items:
+            parts["compiling" if item.nodeid.startswith(COMPILING) else "other"].append(item)
+        items[:] = parts.pop(rooms)
+        config.hook.pytest_deselected(items=[*parts.popitem()[1]])
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -21,6 +21,7 @@ _UNPACKED_FLOOR = 1 << 27
 _UNPACKED_FACTOR = 64
 _MAX_DEPTH = 8
 _MOST_NAMES = 10_000
+_LARGEST_ATTRIBUTE = 1 << 16
 _SOFT_LINKS = 16  # HDF5's own bound of a path
 _SIGNATURE, _LOCAL_HEAP, _GLOBAL_HEAP = b"\x89HDF\r\n\x1a\n", b"HEAP\0\0\0\0", b"GCOL\1\0\0\0"
 _NO_FREE_BLOCK = 1
@@ -32,8 +33,9 @@ class _CheckedFile(io.FileIO):
     """A file that refuses what makes HDF5 run on for ever or take memory without end.
 
     HDF5's own driver fills what lies beyond the end of the file with zeros at any length; HDF5 takes memory for a heap
-    of any size, and follows its list of free space until memory ends where that runs in a circle. Heaps are checked
-    when HDF5 reads them: those that lie in freed space do not matter.
+    of any size, and does not end where the list of free space runs in a circle or an object is said to be shorter than
+    its own head. Heaps are checked when HDF5 reads them, for texts of datasets and of attributes alike: those that lie
+    in freed space do not matter.
 
     References
     ----------
@@ -71,7 +73,18 @@ class _CheckedFile(io.FileIO):
 
     def _global_heap(self, place: int) -> str:
         size = int.from_bytes(self._at(place + 8, self._lengths), "little")
-        return f"expected a heap within the file; got {size} bytes" if size > self._length - place else ""
+        if size > self._length - place:
+            return f"expected a heap within the file; got {size} bytes"
+        heap, head = self._at(place, size), 8 + self._lengths
+        at = head
+        while at + head <= size:
+            stored = int.from_bytes(heap[at + 8 : at + head], "little")
+            free = heap[at : at + 2] == b"\0\0"
+            taken = stored if free else head + -(-stored // 8) * 8
+            if taken < head or taken > size - at:
+                return f"expected objects that fill their heap of {size} bytes; got one of {stored} at {at}"
+            at += taken
+        return ""
 
     def _local_heap(self, place: int) -> str:
         n = self._lengths
@@ -273,32 +286,6 @@ def check_size(path: Path, dataset: h5py.Dataset) -> None:
         _bytes_left.set(left - dataset.nbytes)
 
 
-def check_plain(path: Path, file: h5py.File) -> None:
-    """Refuse a file that another program cannot be left to read: links, objects under two names, sizes, long texts.
-
-    Raises
-    ------
-    FormatError
-    """
-    pending: list[h5py.Group] = [file["/"]]
-    seen: set[tuple[int, int]] = {_identity(file)}
-    while pending:
-        parent = pending.pop()
-        for name in names(parent):
-            item = get(parent, name) if isinstance(parent.get(name, getlink=True), h5py.HardLink) else None
-            if item is None or _identity(item) in seen:
-                raise FormatError(
-                    path, f"expected groups and datasets, each under one name; got a link {name!r}", parent.name
-                )
-            seen.add(_identity(item))
-            if isinstance(item, h5py.Group):
-                pending.append(item)
-            elif item.shape is not None:
-                check_size(path, item)
-                if item.dtype.kind == "O":
-                    strings(path, item)
-
-
 def number(path: Path, parent: h5py.Group, name: str | Sequence[str], default: float | None = None) -> float:
     """Return a single number; `default` where the dataset is missing, FormatError if there is no default."""
     wanted = [name] if isinstance(name, str) else list(name)
@@ -410,6 +397,37 @@ def _objects_of_heap(file: BinaryIO, place: int, offsets: int, size: int) -> dic
         objects[number] = length
         at += 8 + offsets + -(-length // 8) * 8
     return objects
+
+
+def attribute(item: h5py.Group | h5py.Dataset, name: str) -> list[Any]:
+    """Return the numbers or texts of an attribute, none where there is no such attribute or it holds something else.
+
+    Other types are not read: HDF5 ends the process where the kind of a sequence of variable length is unknown to it.
+    Nor is more than 64 kB read, which is HDF5's own bound of an attribute beside its object.
+
+    Parameters
+    ----------
+    item : h5py.Group or h5py.Dataset
+    name : str
+
+    Returns
+    -------
+    list of int, float or str
+    """
+    if name not in item.attrs:
+        return []
+    stored = item.attrs.get_id(name)
+    kinds = h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID, h5py.h5t.TypeStringID
+    if not isinstance(stored.get_type(), kinds) or stored.get_storage_size() > _LARGEST_ATTRIBUTE:
+        return []
+    values = np.ravel(item.attrs[name]).tolist()
+    return [decoded(value) if isinstance(value, (bytes, str)) else value for value in values]
+
+
+def attribute_text(item: h5py.Group | h5py.Dataset, name: str) -> str:
+    """Return the one text of an attribute, empty where there is none."""
+    values = attribute(item, name)
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else ""
 
 
 def decoded(value: Any) -> str:

@@ -16,7 +16,9 @@ from typing import Any
 
 from polyrve.backend import safe_text
 from polyrve.crystallography.reference_frames import Frame
-from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume, require_field
+from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.spelling import did_you_mean
 
 
 class FormatError(ValueError):
@@ -458,6 +460,7 @@ def write(data: Any, path: str | Path, *, format: str | None = None, force: bool
     >>> folder = tempfile.TemporaryDirectory()
     >>> polyrve.write(polyrve.data.load("truth"), f"{folder.name}/truth.vti")
     """
+    require_field("data", data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
     writer(path, format).load().write(data, Path(path), force=force, **options)
 
 
@@ -554,8 +557,9 @@ def _named(path: Path, name: str, *, writing: bool = False) -> Format:
     for row in formats():
         if row.name == name:
             return row
-    known = ", ".join(row.name for row in _able(writing))
-    raise FormatError(path, f"expected a format of {known}; got {safe_text.quoted(name)}")
+    known = [row.name for row in _able(writing)]
+    meant = did_you_mean(name, known)
+    raise FormatError(path, f"expected a format of {', '.join(known)}; got {safe_text.quoted(name)}{meant}")
 
 
 def _able(writing: bool) -> list[Format]:
@@ -574,7 +578,8 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
     folders = [row.name for row in able if not row.suffixes]
     remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
     got = safe_text.shown(suffix) or "no suffix"
-    raise FormatError(path, f"expected a file name that ends in {', '.join(known)}; got {got}{remedy}")
+    meant = remedy or did_you_mean(suffix.lower(), known)
+    raise FormatError(path, f"expected a file name that ends in {', '.join(known)}; got {got}{meant}")
 
 
 def _of_content(path: Path) -> Format:

@@ -121,8 +121,8 @@ def _partial_folder(path: Path) -> Iterator[Path]:
         yield folder
     except (OSError, RuntimeError) as error:
         if _is_disk_full(error, path.parent):
-            text = f"disk full while writing; nothing was left under the name {path.name}"
-            raise OSError(errno.ENOSPC, text, str(path)) from error
+            kept = "what was there stays" if path.exists() else f"nothing was left under the name {path.name}"
+            raise OSError(errno.ENOSPC, f"disk full while writing; {kept}", str(path)) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)

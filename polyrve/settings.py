@@ -39,6 +39,10 @@ _KINDS = {
 class ReconstructionSettings(BaseModel):
     """Settings of :func:`polyrve.reconstruct`; every field is described where it stands.
 
+    See Also
+    --------
+    polyrve.reconstruct : Takes each field as an argument.
+
     Examples
     --------
     >>> settings = ReconstructionSettings(shape=(32, 32, 32), iterations=50)

@@ -16,6 +16,7 @@ from polyrve.adapters.registry import FormatError
 
 _FULL_TURN = 2.0 * np.pi
 _SLACK = 1e-3
+"""Radians that an angle may be beyond its range by the rounding of text files with three or more decimals."""
 
 
 def euler_in_rad(

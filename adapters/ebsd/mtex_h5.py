@@ -15,7 +15,6 @@ Why not orix: it has no reader for these files.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -115,16 +114,8 @@ def _is_map(item: h5py.Group | h5py.Dataset) -> bool:
         isinstance(item, h5py.Group)
         and hdf5.has(item, "Orientations")
         and isinstance(hdf5.get(item, "Phase"), h5py.Group)
-        and _attribute(item, "DataType", "") == _MARK
+        and hdf5.attribute_text(item, "DataType") == _MARK
     )
-
-
-def _attribute(item: Any, name: str, default: str) -> str:
-    """A text among the attributes; `default` where it is missing or no text."""
-    if name not in item.attrs or item.attrs.get_id(name).get_storage_size() > 1 << 16:
-        return default
-    value = np.ravel(item.attrs[name])
-    return hdf5.decoded(value[0]) if len(value) == 1 else default
 
 
 def _phases(path: Path, chosen: h5py.Group) -> tuple[list[Phase], list[str], dict[float, int]]:
@@ -138,18 +129,18 @@ def _phases(path: Path, chosen: h5py.Group) -> tuple[list[Phase], list[str], dic
             number = float(name)
         except ValueError:
             raise FormatError(path, f"expected numbers as names of phases; got {quoted(name)}", parent.name) from None
-        symbol = _attribute(item, "Name", "")
+        symbol = hdf5.attribute_text(item, "Name")
         if "a" not in item.attrs:
             place[number] = 0
             continue
         lattice = []
         for key in _LATTICE:
-            value = np.ravel(item.attrs[key])[:1].tolist() if key in item.attrs else []
+            value = hdf5.attribute(item, key)
             if not value or not isinstance(value[0], (int, float)):
                 raise FormatError(path, f"expected a number for the attribute {key}; got none", item.name)
             lattice.append(float(value[0]))
         angles = angle_units.lattice_in_degrees(path, lattice[3:], usual="rad", where=item.name)
-        mineral = _attribute(item, "Mineral", "") or f"phase {name}"
+        mineral = hdf5.attribute_text(item, "Mineral") or f"phase {name}"
         constants = [*(round(value, 6) for value in lattice[:3]), *angles]
         phases.append(scan.make_phase(path, mineral, symbol, constants, where=item.name))
         axes.append(_x_axis(path, item, phases[-1]))
@@ -160,7 +151,7 @@ def _phases(path: Path, chosen: h5py.Group) -> tuple[list[Phase], list[str], dic
 
 
 def _x_axis(path: Path, item: h5py.Dataset, phase: Phase) -> str:
-    said = _attribute(item, "Alignment", "").replace(" ", "").lower().split(",")
+    said = hdf5.attribute_text(item, "Alignment").replace(" ", "").lower().split(",")
     for axis, marks in _AXES.items():
         if all(mark in said for mark in marks) or (phase.laue not in ("-1", "2/m") and marks[0] in said):
             return axis

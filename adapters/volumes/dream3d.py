@@ -296,7 +296,7 @@ def _read_field(
         for values in (hdf5.contents(path, item),)
     }
     for name in properties:
-        if "bool" in tree.attribute(arrays[name], "ObjectType"):
+        if "bool" in hdf5.attribute_text(arrays[name], "ObjectType"):
             properties[name] = properties[name].astype(np.bool_)
     if name_m is None:
         _doubt_negative_confidence(path, properties, phase_ids)
@@ -308,7 +308,7 @@ def _read_field(
         provenance = {
             "source": path.name,
             "geometry": image.path,
-            "FileVersion": tree.attribute(file, "FileVersion"),
+            "FileVersion": hdf5.attribute_text(file, "FileVersion"),
         }
         provenance |= _pipeline(file, path)
     if scale != 1.0:

@@ -38,16 +38,6 @@ class Image:
     others: tuple[str, ...] = ()
 
 
-def _text(value: Any) -> str:
-    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).rstrip("\0")
-
-
-def attribute(item: h5py.Group | h5py.Dataset, name: str) -> str:
-    """Return the text of an attribute, empty where there is none."""
-    return _text(item.attrs.get(name, ""))
-
-
 def _is_cell_matrix(group: Any, shape: tuple[int, ...]) -> bool:
     """Whether a group holds arrays with a tuple for every cell."""
     return isinstance(group, h5py.Group) and any(
@@ -57,7 +47,7 @@ def _is_cell_matrix(group: Any, shape: tuple[int, ...]) -> bool:
 
 
 def _images(file: h5py.File, path: str | Path) -> list[Image]:
-    version = attribute(file, "FileVersion")
+    version = hdf5.attribute_text(file, "FileVersion")
     if version == "8.0":
         return list(_images_v8(file, path))
     if version in ("6.0", "7.0"):
@@ -67,27 +57,29 @@ def _images(file: h5py.File, path: str | Path) -> list[Image]:
 
 def _images_v8(file: h5py.File, path: str | Path) -> Iterator[Image]:
     for group in hdf5.groups_below(hdf5.group(Path(path), file, "DataStructure")):
-        if attribute(group, "ObjectType") != "ImageGeom":
+        if hdf5.attribute_text(group, "ObjectType") != "ImageGeom":
             continue
-        try:
-            shape, spacing, origin = (
-                tuple(np.asarray(group.attrs[name]).tolist()[::-1]) for name in ("_DIMENSIONS", "_SPACING", "_ORIGIN")
-            )
-        except KeyError as error:
-            raise FormatError(path, f"expected _DIMENSIONS, _SPACING and _ORIGIN; {error}", group.name) from None
-        linked = int(np.asarray(group.attrs.get("Cell Data ID", 0)).ravel()[0])
+        shape, spacing, origin = (_triple(path, group, name) for name in ("_DIMENSIONS", "_SPACING", "_ORIGIN"))
+        linked = hdf5.attribute(group, "Cell Data ID")
         found = {name: item for name, item in hdf5.members(group).items() if _is_cell_matrix(item, shape)}
-        matrices = sorted(
-            found, key=lambda name: int(np.asarray(found[name].attrs.get("ObjectId", 0)).ravel()[0]) != linked
-        )
-        units = int(np.asarray(group.attrs["Units"]).ravel()[0]) if "Units" in group.attrs else None
+        matrices = sorted(found, key=lambda name: hdf5.attribute(found[name], "ObjectId") != linked)
+        units = next((int(value) for value in hdf5.attribute(group, "Units") if isinstance(value, int)), None)
         yield Image(group.name, shape, spacing, origin, units, tuple(matrices))
+
+
+def _triple(path: str | Path, group: h5py.Group, name: str) -> tuple[Any, Any, Any]:
+    """Three numbers that a geometry has as an attribute, in the order z, y, x."""
+    values = hdf5.attribute(group, name)
+    if len(values) != 3 or not all(isinstance(value, (int, float)) for value in values):
+        raise FormatError(path, f"expected three numbers as attribute {name}; got {values[:3] or 'none'}", group.name)
+    x, y, z = values
+    return z, y, x
 
 
 def _images_v7(file: h5py.File, path: str | Path) -> Iterator[Image]:
     for container in hdf5.members(hdf5.group(Path(path), file, "DataContainers")).values():
         geometry = hdf5.get(container, "_SIMPL_GEOMETRY") if isinstance(container, h5py.Group) else None
-        if not isinstance(geometry, h5py.Group) or attribute(geometry, "GeometryTypeName") != "ImageGeometry":
+        if not isinstance(geometry, h5py.Group) or hdf5.attribute_text(geometry, "GeometryTypeName") != "ImageGeometry":
             continue
         shape, spacing, origin = (
             tuple(hdf5.array(Path(path), geometry, name, (3,)).tolist()[::-1])

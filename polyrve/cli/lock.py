@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+_TIME = "%Y-%m-%d %H:%M:%S"
+
 
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
@@ -26,7 +28,7 @@ def locked(output: Path) -> Iterator[None]:
         If another run holds it.
     """
     path = output.with_name(f"{output.name}.lock")
-    mine = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    mine = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime(_TIME)}
     _take(path, mine)
     try:
         yield
@@ -65,10 +67,17 @@ def _holder(path: Path) -> dict[str, Any]:
 
 
 def _is_gone(holder: dict[str, Any]) -> bool:
-    """Whether the process of a lock ran on this host and does not any more; of other hosts nothing is known."""
+    """Whether the process of a lock ran on this host and does not any more; of other hosts nothing is known.
+
+    A process of its number that began after the lock was taken is another one.
+    """
     import psutil  # type: ignore[import-untyped]
 
     process = holder.get("process")
     if holder.get("host") != socket.gethostname() or not isinstance(process, int):
         return False
-    return not psutil.pid_exists(process)
+    try:
+        began = time.localtime(psutil.Process(process).create_time())
+    except psutil.NoSuchProcess:
+        return True
+    return time.strftime(_TIME, began) > str(holder.get("since", "9999"))

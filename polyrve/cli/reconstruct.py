@@ -128,6 +128,8 @@ def reconstruct(
             rve = _segmented(result.volume, threshold, min_grain)
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)
+            if not interrupted:
+                checkpoint.remove()
         if isinstance(reporter.display, progress.JsonLines):
             reporter.display.event("result", **_record(result, rve, output, interrupted))
     if not isinstance(reporter.display, progress.JsonLines):
@@ -137,7 +139,6 @@ def reconstruct(
         typer.echo(f"{output}: {times(rve.field.shape)} voxels, {grains_of(rve)}")
     if interrupted:
         raise typer.Exit(143 if ended.is_set() else 130)
-    checkpoint.remove()
 
 
 def settings_of(config: Path | None, given: dict[str, Any], options: list[str] | None) -> ReconstructionSettings:

@@ -46,6 +46,7 @@ import numpy as np
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
+from polyrve.spelling import did_you_mean
 
 _HALF = math.sqrt(0.5)
 
@@ -221,7 +222,7 @@ def named(name: str, source: str = "user", specimen_orientation: np.ndarray | No
     (0.0, 0.0, 1.0, 0.0)
     """
     if name not in PRESETS:
-        raise ValueError(f"frame: expected one of {', '.join(PRESETS)}; got {name!r}")
+        raise ValueError(f"frame: expected one of {', '.join(PRESETS)}; got {name!r}{did_you_mean(name, PRESETS)}")
     r = PRESETS[name]
     if name == "oxford-cs0" and specimen_orientation is not None:
         q = rotation.multiply(rotation.conjugate(specimen_orientation), np.array(r))

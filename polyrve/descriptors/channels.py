@@ -82,10 +82,10 @@ class Channels:
         Returns
         -------
         list of tf.Tensor, shape (sections, 1, rows, columns)
-            Of shape (1, 1, 1, 1), and without meaning, where all points count.
+            One 1, of shape (1, 1, 1, 1), where all points count.
         """
         if self.mask is None:
-            return [tf.zeros((1, 1, 1, 1), self.values.dtype)] * len(self.parts(axis))
+            return [tf.ones((1, 1, 1, 1), self.values.dtype)] * len(self.parts(axis))
         return self._in_parts(self.mask[None], axis)
 
     def _in_parts(self, values: tf.Tensor, axis: int) -> list[tf.Tensor]:

@@ -25,7 +25,7 @@ class Descriptor(Protocol):
 
     Examples
     --------
-    The mean square of each channel; ``misfit`` is shared with others:
+    The mean square of each channel over the points that count; ``misfit`` is shared with others:
 
     >>> @dataclass(frozen=True)
     ... class Power:
@@ -33,10 +33,23 @@ class Descriptor(Protocol):
     ...     misfit = staticmethod(squared_residual)
     ...
     ...     def estimate(self, channels, axes, group):
-    ...         means = [[tf.reduce_mean(part**2, (2, 3)) for part in channels.parts(axis)] for axis in axes]
-    ...         return tuple(average_groups(tf.transpose(tf.concat(parts, 0)), group) for parts in means)
+    ...         return tuple(average_groups(self.of_sections(channels, axis), group) for axis in axes)
+    ...
+    ...     def of_sections(self, channels, axis):
+    ...         means = []
+    ...         for values, mask in zip(channels.parts(axis), channels.masks(axis), strict=True):
+    ...             share = tf.reduce_mean(mask, (2, 3))
+    ...             means.append(tf.math.divide_no_nan(tf.reduce_mean(values**2 * mask, (2, 3)), share))
+    ...         return tf.transpose(tf.concat(means, 0))
     >>> isinstance(Power(), Descriptor)
     True
+
+    Points that are not indexed do not count, whatever their values are:
+
+    >>> values, mask = tf.constant([[[[1.0, 3.0, 9.0, 9.0]]]]), tf.constant([[[1.0, 1.0, 0.0, 0.0]]])
+    >>> (estimate,) = Power().estimate(Channels(values, None, None, mask, periodic=False), axes=(0,), group=None)
+    >>> estimate.numpy()
+    array([[5.]], dtype=float32)
     """
 
     @property

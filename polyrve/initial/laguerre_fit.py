@@ -36,6 +36,9 @@ With a smaller box the sections are noisier and the search stops at chance minim
 _POINTS = 30_000
 """Points of the planes that are cut for one trial, which a larger number makes less noisy and slower."""
 
+_FINAL_POINTS = 1_000_000
+"""Points of the planes that are compared with the maps at last: 16 planes where cells have at most 27 voxels across."""
+
 _FEWEST_PLANES, _MOST_PLANES = 2, 16
 """Planes of one trial: two, so that not a single one decides, and no more than lie about half a cell apart."""
 
@@ -70,12 +73,8 @@ Limits of chords and boundaries are 0.04 for a map of some 250 grains and shrink
 allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
 """
 
-_LARGEST_DISTANCE = 0.2
-"""Distances above it are too large whatever the windows say: small maps allow more than the eye does.
-
-The worst distances of the maps above are 0.08 to 0.10 without twins, and 0.19, 0.39 and 0.53 with them. A larger number
-lets a small map of twins begin as convex cells.
-"""
+_SAMPLES, _CONFIDENCE = 40, 0.95
+"""Maps cut from the fitted cells, and the share of them that are to pass for such maps."""
 
 _CHORD_PER_LENGTH = 0.62
 """Mean chord of regular cells over their length, to begin with.
@@ -112,6 +111,9 @@ class CellFit:
     distances, limits : tuple of float
         Distances between maps and sections, for the worst map, by
         :data:`polyrve.microstructure.section_measures.DISTANCES`; and what 95 of 100 windows of the maps keep.
+    by_chance : tuple of float
+        Distances that 95 of 100 maps of as many grains keep, all six, if they are sections of these cells. Empty where
+        there are no limits.
     """
 
     lengths: tuple[float, float, float]
@@ -120,13 +122,15 @@ class CellFit:
     misindexed: float
     distances: tuple[float, ...]
     limits: tuple[float, ...]
+    by_chance: tuple[float, ...] = ()
 
     @property
     def alike(self) -> bool:
-        """Whether sections of the cells are about as like the maps as windows of them are, and not far away."""
-        pairs = zip(self.distances, self.limits, strict=True)
-        return bool(self.distances) and all(
-            found <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), _LARGEST_DISTANCE) for found, limit in pairs
+        """Whether sections of the cells are about as like the maps as windows of them are, and as chance has them."""
+        found = zip(self.distances, self.limits, self.by_chance, strict=True)
+        return any(self.limits) and all(
+            distance <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), max(chance, _MARGIN * _SMALLEST_LIMIT))
+            for distance, limit, chance in found
         )
 
 
@@ -218,7 +222,12 @@ def fit_cells(
                 if _score(found) >= _score(best):
                     break
                 best, scale = found, scale * step
-    return best
+    if not any(best.limits):
+        return best
+    tessellation = unit(best.size_spread, best.regular)
+    sections = _cut(best, tessellation, wanted, spacing, int(rng.integers(2**32)), _FINAL_POINTS)[1]
+    chance = _by_chance(sections, analyses, rng)
+    return replace(best, distances=_distances(wanted, sections), by_chance=chance)
 
 
 def draw_cells(
@@ -311,7 +320,12 @@ that the volume needs."""
 
 
 def _cut(
-    cells: CellFit, unit: Tessellation, normals: Iterable[int], spacing: Sequence[float], seed: int
+    cells: CellFit,
+    unit: Tessellation,
+    normals: Iterable[int],
+    spacing: Sequence[float],
+    seed: int,
+    points: int = _POINTS,
 ) -> tuple[np.ndarray, dict[int, SectionMeasures]]:
     """Cut sections as a map would show them, misindexed points included; lengths are rounded to whole voxels."""
     rng = np.random.default_rng(seed)
@@ -328,11 +342,42 @@ def _cut(
                 f"{' x '.join(f'{length:.3g}' for length in cells.lengths)} um with voxels of "
                 f"{' x '.join(f'{length:.3g}' for length in spacing)} um: name a coarser spacing"
             )
-        planes = int(np.clip(_POINTS // area, _FEWEST_PLANES, _MOST_PLANES))
+        planes = int(np.clip(points // area, _FEWEST_PLANES, _MOST_PLANES))
         coordinates[normal] = (np.arange(planes) + 0.5) * size[normal] * step[normal] / planes
         ids = np.moveaxis(tessellation.cells(coordinates), normal, 0)
         sections[normal] = _strewn(ids, cells.misindexed, normal, spacing, True, rng)
     return size * step / _CELLS_PER_SIDE, sections
+
+
+def _by_chance(
+    sections: Mapping[int, SectionMeasures], analyses: Mapping[int, MapAnalysis], rng: np.random.Generator
+) -> tuple[float, ...]:
+    """Return what maps of these sizes keep of the distances from sections of cells, if they are such sections.
+
+    A map that reaches beyond the box of cells has distances in proportion to the inverse root of its area.
+    """
+    normals_of: dict[int, list[int]] = {}
+    for normal, one in analyses.items():
+        normals_of.setdefault(id(one), []).append(normal)
+    found = []
+    for _ in range(_SAMPLES):
+        worst = np.zeros(len(DISTANCES))
+        for normals in normals_of.values():
+            planes, shape = sections[normals[0]], analyses[normals[0]].field.shape
+            size = np.minimum(shape, planes.indexed.shape[1:])
+            corner = [
+                int(rng.integers(n - length + 1)) for n, length in zip(planes.indexed.shape[1:], size, strict=True)
+            ]
+            window = planes.window(corner, size.tolist(), int(rng.integers(len(planes.indexed))))
+            apart = [distances(window, sections[normal]) for normal in normals]
+            worst = np.maximum(worst, np.max(apart, axis=0) * np.sqrt(np.prod(size) / np.prod(shape)))
+        if np.isfinite(worst).all():
+            found.append(worst)
+    if not found:
+        return (np.inf,) * len(DISTANCES)
+    each = np.quantile(found, _CONFIDENCE, axis=0)
+    together = np.quantile(np.max(found / np.maximum(each, _SMALLEST_IN_SCORE), axis=1), _CONFIDENCE)
+    return tuple((each * together).tolist())
 
 
 def _strewn(

@@ -649,6 +649,30 @@ class OrientationVolume(OrientationField):
         return segmentation.segment(self, threshold, min_points=min_points, fill=fill)
 
 
+def require_field(name: str, data: Any) -> OrientationMap | OrientationVolume:
+    """Return a map or volume that a caller gives, after a check that it is one.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    data : object
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if not isinstance(data, (OrientationMap, OrientationVolume)):
+        remedy = ": polyrve.read reads a file" if isinstance(data, (str, Path)) else ""
+        raise ValueError(f"{name}: expected an orientation map or volume; got {type(data).__name__}{remedy}")
+    return data
+
+
 def _unchanging(values: Any, kind: type) -> np.ndarray:
     """The values, C-contiguous, themselves where neither they nor the array that owns their memory can be written."""
     owner = values.base if isinstance(values, np.ndarray) and values.base is not None else values

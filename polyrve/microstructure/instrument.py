@@ -140,6 +140,8 @@ def simulate_scan(
     ((20, 25), 10, ['CI'])
     """
     field = volume.field if isinstance(volume, GrainVolume) else volume
+    if not isinstance(field, OrientationVolume):
+        raise ValueError(f"volume: expected an OrientationVolume or a GrainVolume; got {type(field).__name__}")
     if axis not in (0, 1, 2) or not -field.shape[axis] <= index < field.shape[axis]:
         raise ValueError(
             f"section: expected axis 0, 1 or 2 and an index within shape {field.shape}; got axis {axis}, index {index}"

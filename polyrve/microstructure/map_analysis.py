@@ -17,7 +17,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from polyrve.microstructure.cleaning import crop
-from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
 from polyrve.microstructure.resampling import resample
@@ -252,9 +252,7 @@ def analyse(field: Any, threshold: float = DEFAULT_THRESHOLD) -> FieldAnalysis:
     if isinstance(field, FieldAnalysis):
         return field.with_threshold(threshold)
     grains = field if isinstance(field, (GrainMap, GrainVolume)) else None
-    whole = field.field if isinstance(field, (GrainMap, GrainVolume)) else field
-    if not isinstance(whole, (OrientationMap, OrientationVolume)):
-        raise ValueError(f"field: expected an orientation map or volume; got {type(whole).__name__}")
+    whole = require_field("field", field.field if isinstance(field, (GrainMap, GrainVolume)) else field)
     found = MapAnalysis(whole, threshold) if isinstance(whole, OrientationMap) else VolumeAnalysis(whole, threshold)
     if grains is not None and _cut_with(grains, threshold):
         vars(found).update(grains=grains, grain_ids=grains.grain_ids)

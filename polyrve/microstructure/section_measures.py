@@ -103,20 +103,23 @@ class SectionMeasures:
             _end_at_the_border(joined, known)
         return cls(joined, known, np.ones(labels.shape, dtype=bool), tuple(spacing), periodic)
 
-    def window(self, corner: Sequence[int], shape: Sequence[int]) -> SectionMeasures:
-        """Cut a window out of the sections, with links as they are in the whole.
+    def window(self, corner: Sequence[int], shape: Sequence[int], section: int | None = None) -> SectionMeasures:
+        """Cut a window out of the sections, or of one of them, with links as they are in the whole.
 
         Parameters
         ----------
         corner, shape : sequence of int
             First point and number of points along each axis of a section.
+        section : int, optional
+            Number of the one section; by default the window is cut out of each.
 
         Returns
         -------
         SectionMeasures
             Not periodic.
         """
-        cut = (slice(None), *(slice(a, a + n) for a, n in zip(corner, shape, strict=True)))
+        sections = slice(None) if section is None else slice(section, section + 1)
+        cut = (sections, *(slice(a, a + n) for a, n in zip(corner, shape, strict=True)))
         joined, known = (
             {axis: values[cut].copy() for axis, values in links.items()} for links in (self.joined, self.known)
         )

@@ -6,7 +6,7 @@ from typing import overload
 
 import numpy as np
 
-from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, connect, neighbour_disorientation
 
@@ -105,6 +105,7 @@ def segment(
     >>> polyrve.segment(polyrve.data.load("scan"), min_points=3).number_of_grains
     149
     """
+    require_field("field", field)
     if not 0.0 < threshold < 180.0:
         raise ValueError(f"threshold: expected degrees between 0 and 180; got {threshold}")
     if min_points < 1:

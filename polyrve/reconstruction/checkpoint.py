@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -58,6 +59,10 @@ class Checkpoint:
         Whether the run begins anew: a state that is there already is not continued, and stays until this run's first
         takes its place.
 
+    See Also
+    --------
+    polyrve.reconstruct : Its argument `checkpoint` takes one.
+
     Examples
     --------
     >>> import polyrve
@@ -70,6 +75,7 @@ class Checkpoint:
     interval: float = 60.0
     fresh: bool = False
     _failed: bool = field(default=False, repr=False)
+    _swept: bool = field(default=False, repr=False)
     _last: float = field(default_factory=time.monotonic, repr=False)
 
     def due(self) -> bool:
@@ -124,6 +130,8 @@ class Checkpoint:
     ) -> None:
         header = json.dumps({"stage": stage, "level": level, "history": history, "key": key})
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._swept:
+            self._sweep()
         partial = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         try:
             with partial.open("wb") as file:
@@ -133,6 +141,13 @@ class Checkpoint:
         finally:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Delete what runs that were killed while they wrote have left."""
+        self._swept = True
+        for partial in self.path.parent.glob(f".{glob.escape(self.path.name)}.*"):
+            with suppress(OSError):
+                partial.unlink()
 
     def load(self, key: str) -> Saved | None:
         """Return the saved state, or None where there is none or the run begins anew.
@@ -148,10 +163,12 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as file:
                 arrays = dict(file)
             header = json.loads(arrays.pop("header").tobytes())
-            saved = Saved(header["stage"], header["level"], arrays, header["history"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{self.path}: expected a checkpoint; got {error}") from None
-        if header["key"] != key:
+            saved, saved_key = Saved(header["stage"], header["level"], arrays, header["history"]), header["key"]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zipfile.BadZipFile):
+            raise ValueError(
+                f"{self.path}: expected the state of a run; got a file that is none, or is damaged: --force starts anew"
+            ) from None
+        if saved_key != key:
             raise ValueError(
                 f"{self.path}: expected the checkpoint of a run with the same maps and settings; got another run's: "
                 "remove it, or give the settings it was made with"
@@ -160,5 +177,6 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, once the run is over."""
+        self._sweep()
         with suppress(OSError):
             self.path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import os
+import re
 import time
 import warnings
 from collections import Counter, deque
@@ -34,6 +35,7 @@ _DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 _MUTE = "from polyrve.backend.quiet_import import load_tensorflow; load_tensorflow()"
 """Run by workers here, which share the terminal."""
 _INTERRUPTED = "Interrupted from the keyboard before it was done."
+_ANSWER = "30s"
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_FETCH = 300.0
 
@@ -74,6 +76,10 @@ class Ensemble:
         All of them, in the order of their seeds.
     interrupted : bool
         Whether it was ended from the keyboard; the best is then of the runs that were done.
+
+    See Also
+    --------
+    polyrve.Reconstruction : The outcome of a single run.
 
     Examples
     --------
@@ -311,6 +317,19 @@ def _that_fit(asked: int | None, runs: int, most: int | None) -> int | None:
     return max(most, 1)
 
 
+def _connected(address: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=_ANSWER, set_as_default=False)
+    except (OSError, ValueError, asyncio.TimeoutError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConnectionError(
+            f"scheduler: expected one at {address!r} that answers within {_ANSWER}; got {reason}: start it by "
+            "`dask scheduler`, which prints its address"
+        ) from None
+
+
 @contextmanager
 def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, Any]) -> Iterator[Any]:
     """A client of the scheduler asked for; what is started here is stopped at the end."""
@@ -327,7 +346,9 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
         yield scheduler
         return
     if isinstance(scheduler, str) and scheduler != "slurm":
-        with Client(scheduler, timeout="30s", set_as_default=False) as client:
+        if not re.fullmatch(r"([a-z]+://)?.+:\d+", scheduler):
+            raise ValueError(f"scheduler: expected an address such as tcp://host:8786, or slurm; got {scheduler!r}")
+        with _connected(scheduler) as client:
             yield client
         return
     if scheduler == "slurm":

@@ -49,6 +49,11 @@ class TargetSet:
     provenance : mapping
         Of the maps; JSON types alone.
 
+    See Also
+    --------
+    polyrve.measure_targets : Measure the descriptors of maps.
+    polyrve.reconstruct : Takes descriptors in place of maps.
+
     Examples
     --------
     >>> import polyrve

@@ -29,6 +29,7 @@ GROUPS = {
 """Titles of the groups of metrics, in the order of tables."""
 
 _PASSING = 0.9
+"""Limits are such that a window of the map itself keeps 95 of 100; a volume may miss twice as many."""
 _MOST_NAMED = 8
 
 

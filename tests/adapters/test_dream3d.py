@@ -889,6 +889,17 @@ PIPELINES = {
                        "args": {"transform": {"value": "No Transform"}}}]},
         ["ReadAngData (reference_frame_transform)", "ReadCtfData (transform)"],
     ),
+    "check boxes with axis and angle": (
+        {"pipeline": [{"filter": {"name": "nx::core::ReadH5OimDataFilter"},
+                       "args": {"parameters_version": 2,
+                                "use_sample_reference_frame": {"value": True, "version": 1},
+                                "sample_transform_axis_angle": {"value": [0.0, 1.0, 0.0, 180.0], "version": 1},
+                                "use_euler_reference_frame": {"value": False, "version": 1},
+                                "euler_transform_axis_angle": {"value": [0.0, 0.0, 1.0, 90.0], "version": 1}}},
+                      {"filter": {"name": "nx::core::ReadCtfDataFilter"},
+                       "args": {"apply_vendor_standard": {"value": False}, "euler_axis_angle": {"value": [0, 0, 1]}}}]},
+        ["ReadH5OimData (use_sample_reference_frame)"],
+    ),
     "DREAM.3D 6.5": (
         {"0": {"Filter_Name": "ReadH5Ebsd", "UseTransformations": 1, "RefFrameZDir": 1, "Filter_Enabled": True},
          "1": {"Filter_Name": "RotateSampleRefFrame", "Filter_Enabled": False},

@@ -1,6 +1,6 @@
 """Mutated files: a reader returns a map or raises FormatError, soon, in little memory.
 
-200 files per reader, 2000 with ``-m slow``; the environment variable POLYRVE_FUZZ sets another number.
+200 files per reader, 10,000 with ``-m slow``; the environment variable POLYRVE_FUZZ sets another number.
 """
 
 import os
@@ -18,12 +18,12 @@ from polyrve.adapters.registry import FormatError
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap
 
-COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(2000, marks=pytest.mark.slow)]
+COUNTS = [int(os.environ.get("POLYRVE_FUZZ", "200")), pytest.param(10_000, marks=pytest.mark.slow)]
 READERS = [
     "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
     "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
 ]  # fmt: skip
-SECONDS, BYTES = 5.0, 256 << 20
+SECONDS, BYTES = 5.0, 200_000_000
 TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
 
 
@@ -47,13 +47,40 @@ def mutated_bytes(data: bytes, rng: random.Random) -> bytes:
     return bytes(content)
 
 
+def mutated_lines(data: bytes, rng: random.Random) -> bytes:
+    """Change whole lines or columns of a text: repeated, left out, moved, or in another unit."""
+    lines = data.decode("latin-1").split("\n")
+    at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+    kind = rng.randrange(6)
+    if kind == 0:
+        lines[at:at] = [lines[other]] * rng.choice([1, 1, 1000])
+    elif kind == 1:
+        del lines[at : at + rng.choice([1, 4])]
+    elif kind == 2:
+        lines[at], lines[other] = lines[other], lines[at]
+    elif kind == 3:
+        lines[at] = lines[at].replace(rng.choice("0123456789.:\t "), rng.choice(["-", "", "99", "e9", "nan ", "\0"]))
+    else:
+        first, factor = rng.randrange(8), rng.choice([180 / np.pi, np.pi / 180, -1.0, 0.0, 1e9])
+        columns = slice(first, first + rng.choice([1, 3]))
+        for i in range(at, len(lines)):
+            separator = "\t" if "\t" in lines[i] else "," if "," in lines[i] else " "
+            parts = [part for part in lines[i].split(separator) if part]
+            try:
+                parts[columns] = [f"{float(part) * factor:.5g}" for part in parts[columns]]
+            except ValueError:
+                continue
+            lines[i] = separator.join(parts)
+    return "\n".join(lines).encode("latin-1")
+
+
 def mutate_links(path, rng: random.Random) -> None:
-    """Add a link to an object of an HDF5 file, or to another file; leave a heap behind; or put a link in its place."""
+    """Change an HDF5 file: links added or put in place of an object, a heap left behind, attributes, another unit."""
     with h5py.File(path, "r+") as file:
         groups, names = ["/"], []
         file.visititems(lambda name, item: (groups if isinstance(item, h5py.Group) else names).append(name))
         parent, target, name = file[rng.choice(groups)], rng.choice(groups), rng.choice(names)
-        kind = rng.randrange(6)
+        kind = rng.randrange(7)
         if kind == 0:
             for number in range(10):
                 parent[f"zz{number}"] = file[target]
@@ -67,6 +94,19 @@ def mutate_links(path, rng: random.Random) -> None:
         elif kind == 4:
             file.create_group("left/over")["value"] = np.array([b"text" * 20])
             del file["left"]
+        elif kind == 5:
+            owner = rng.choice([file[path] for path in (*groups, *names) if file[path].attrs] or [file])
+            owner.attrs[rng.choice(list(owner.attrs) or ["DataType"])] = rng.choice(
+                [
+                    "text",
+                    ["several", "texts"],
+                    h5py.Empty("f8"),
+                    np.full(9, np.nan),
+                    -(2**40),
+                    np.bytes_(b"\xff\0x"),
+                    True,
+                ]
+            )
         else:
             values = file[name][()]
             if values.dtype.kind == "f":
@@ -104,7 +144,7 @@ def mutate_objects(path, rng: random.Random) -> None:
             file[name].attrs.update(attributes)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("name", READERS)
 def test_mutated_files(samples, crystals, tmp_path, name, count):
@@ -129,6 +169,10 @@ def test_mutated_files(samples, crystals, tmp_path, name, count):
         if original.startswith(b"\x89HDF") and number % 4 == 0:
             target.write_bytes(original)
             (mutate_links if number % 8 else mutate_objects)(target, rng)
+            if number % 3 == 0:
+                target.write_bytes(mutated_bytes(target.read_bytes(), rng))
+        elif number % 4 == 0 and name != "crc":
+            target.write_bytes(mutated_lines(original, rng))
         else:
             target.write_bytes(mutated_bytes(original, rng))
         start = time.process_time()

@@ -1,4 +1,4 @@
-"""Texts of variable length that point to nowhere: HDF5 itself ends the process on them."""
+"""Texts of variable length that point to nowhere: HDF5 itself ends the process on them, or does not end."""
 
 import h5py
 import numpy as np
@@ -55,3 +55,44 @@ def test_texts_that_are_not_there_are_refused(texts, part, value, said):
 def test_lists_in_place_of_texts_are_refused(texts):
     with pytest.raises(FormatError, match="expected texts; got type object"):
         read(texts, "lists")
+
+
+@pytest.fixture
+def attributes(tmp_path):
+    path = tmp_path / "attributes.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["kind"] = "Iron"
+        file.attrs["fixed"] = np.bytes_("Magnesium")
+        file.attrs["numbers"] = np.array([0.5, 2.0])
+        file.attrs["large"] = np.zeros(8000)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("kind", ["Iron"]), ("fixed", ["Magnesium"]), ("numbers", [0.5, 2.0]), ("large", [0.0] * 8000), ("absent", [])],
+)
+def test_attributes_are_numbers_and_texts(attributes, name, expected):
+    with hdf5.opened(attributes) as file:
+        assert hdf5.attribute(file, name) == expected
+        assert hdf5.attribute_text(file, name) == (expected[0] if name in ("kind", "fixed") else "")
+
+
+def test_attributes_of_a_kind_of_text_that_hdf5_does_not_know_are_not_read(attributes):
+    content = attributes.read_bytes()
+    text = content.index(b"kind\0") + 8
+    assert content[text : text + 2] == b"\x19\x01"
+    attributes.write_bytes(content[: text + 1] + b"\x79" + content[text + 2 :])
+    with hdf5.opened(attributes) as file:
+        assert hdf5.attribute(file, "kind") == []
+
+
+@pytest.mark.parametrize("size", [0, 8, 2**40])
+def test_heaps_whose_objects_do_not_fill_them_are_refused(attributes, size):
+    content = attributes.read_bytes()
+    free = content.index(b"Iron") + 8
+    assert content[free : free + 8] == bytes(8)
+    assert 0 < int.from_bytes(content[free + 8 : free + 16], "little") <= 4096
+    attributes.write_bytes(content[: free + 8] + size.to_bytes(8, "little") + content[free + 16 :])
+    with pytest.raises(FormatError, match="objects that fill their heap"), hdf5.opened(attributes) as file:
+        hdf5.attribute(file, "kind")

@@ -1,4 +1,5 @@
 import inspect
+import re
 import sys
 import types
 import warnings
@@ -185,3 +186,21 @@ def test_errors_have_no_control_characters_and_an_end(junk):
         assert max(map(len, str(text).split())) < 125
     assert FormatError(f"a{junk[:10]}.ang", "x").path == f"a{junk[:10]}.ang"
     assert str(FormatError(f"a{junk[:10]}.ang", "x")).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: polyrve.segment("x"), "field: expected an orientation map or volume; got str: polyrve.read reads"),
+        (lambda: polyrve.write(3, "a.vti"), "data: expected an orientation map or volume; got int"),
+        (lambda: polyrve.simulate_scan("x"), "volume: expected an OrientationVolume or a GrainVolume; got str"),
+        (lambda: polyrve.write(polyrve.data.load("scan"), "a.vtkdf"), "got .vtkdf: did you mean '.vtkhdf'?"),
+        (lambda: polyrve.read("a.ang", format="agn"), "got 'agn': did you mean 'ang'?"),
+        (lambda: polyrve.read("a.ang", frame="edax1"), "got 'edax1': did you mean 'edax-"),
+    ],
+)
+def test_what_is_no_map_and_what_is_misspelt_is_said(tmp_path, monkeypatch, samples, crystals, call, said):
+    monkeypatch.chdir(tmp_path)
+    samples["ang"].write(crystals((4, 5)), tmp_path).rename("a.ang")
+    with pytest.raises(ValueError, match=re.escape(said)):
+        call()

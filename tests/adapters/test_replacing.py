@@ -112,6 +112,16 @@ def test_full_disk_is_reported_as_such(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_a_full_disk_left_is_said_as_it_is(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(OSError, match=r"nothing was left under the name a\.txt"), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full while writing; what was there stays"), replacing(path, force=True):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old"
+
+
 def test_full_disk_in_the_message_of_hdf5(tmp_path):
     message = "Driver write request failed (errno = 28, error message = 'No space left on device')"
     with pytest.raises(OSError, match="disk full") as caught, replacing(tmp_path / "a.h5"):

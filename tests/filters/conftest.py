@@ -24,22 +24,22 @@ PLAYED = """\
 #!{python}
 import json, sys, time
 from pathlib import Path
-from polyrve.adapters.volumes import dream3d
-from polyrve.microstructure.fields import OrientationVolume
-from polyrve.microstructure.segmentation import segment
-from polyrve.settings import ReconstructionSettings
 
 arguments = sys.argv[sys.argv.index("reconstruct") + 1 :]
 output = Path(arguments[arguments.index("--output") + 1])
-settings = ReconstructionSettings.from_toml(arguments[arguments.index("--config") + 1])
-scans = [dream3d.read(name) for name in arguments if name.endswith(".dream3d") and name != str(output)]
 
 def tell(**event):
     print(json.dumps(event), flush=True)
 
 def volume():
+    from polyrve.adapters.volumes import dream3d
+    from polyrve.microstructure.fields import OrientationVolume
+    from polyrve.microstructure.segmentation import segment
+    from polyrve.settings import ReconstructionSettings
+
+    settings = ReconstructionSettings.from_toml(arguments[arguments.index("--config") + 1])
+    layer, *_ = [dream3d.read(name) for name in arguments if name.endswith(".dream3d") and name != str(output)]
     nz, ny, nx = settings.shape
-    layer = scans[0]
     field = OrientationVolume(
         layer.quaternions[None, :ny, :nx].repeat(nz, 0), layer.phase_ids[None, :ny, :nx].repeat(nz, 0),
         layer.phases, settings.spacing or (1.0, 1.0, 1.0), periodic=settings.periodic,

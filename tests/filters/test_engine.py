@@ -4,7 +4,6 @@ import io
 import itertools
 import os
 import sys
-import time
 
 import pytest
 
@@ -103,11 +102,10 @@ def test_normals_are_named(play, scan):
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["x.dream3d", "y.dream3d"]
 
 
-@pytest.mark.parametrize(("axis", "normals"), [("x", "zy"), ("y", "zx")])
-def test_an_axisymmetric_map_goes_by_its_normals(play, scan, axis, normals):
-    arguments = grow(axisymmetric(scan, axis), play("volume()")).volume.provenance["arguments"]
-    assert arguments[arguments.index("--normals") + 1] == normals
-    assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == [f"{normal}.dream3d" for normal in normals]
+def test_an_axisymmetric_map_goes_by_its_normals(play, scan):
+    arguments = grow(axisymmetric(scan, "y"), play("volume()")).volume.provenance["arguments"]
+    assert arguments[arguments.index("--normals") + 1] == "zx"
+    assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["z.dream3d", "x.dream3d"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +121,7 @@ def test_a_failure_is_one_sentence(play, scan, body):
 
 
 def test_cancel_interrupts_and_brings_the_best_state(play, scan):
+    """A program that is not interrupted ends without a volume, which is an error."""
     heard = Heard()
     body = f"""
         try:
@@ -133,9 +132,7 @@ def test_cancel_interrupts_and_brings_the_best_state(play, scan):
             volume()
             sys.exit(130)
     """
-    start = time.monotonic()
     grown = grow({"z": scan}, play(body), cancelled=lambda: len(heard) > 3, heard=heard)
-    assert time.monotonic() - start < 30
     assert grown.volume.shape == (8, 9, 10)
 
 
@@ -176,16 +173,16 @@ def test_an_interrupt_from_the_keyboard_is_no_cancel(scan):
 
 
 def test_cancel_before_there_is_a_state(play, scan):
+    heard = Heard()
     body = """
         try:
+            tell(event="step", stage="preparing", text="measuring the maps")
             time.sleep(60)
         except KeyboardInterrupt:
             sys.exit(130)
     """
-    start = time.monotonic()
     with pytest.raises(Cancelled):
-        grow({"z": scan}, play(body), cancelled=lambda: time.monotonic() - start > 5)
-    assert time.monotonic() - start < 30
+        grow({"z": scan}, play(body), cancelled=lambda: len(heard) > 1, heard=heard)
 
 
 def test_nothing_stays_in_the_temporary_folder(play, scan, tmp_path, monkeypatch):

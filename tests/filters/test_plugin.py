@@ -1,4 +1,5 @@
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -66,6 +67,18 @@ def test_conda_environment_is_complete():
     text = (FOLDER / "environment.yml").read_text(encoding="utf-8")
     for words in ("bluequartzsoftware", "dream3dnx", "pip:", "- polyrve"):
         assert words in text
+    assert not re.search(r"^ *- simplnx\b", text, re.MULTILINE)
+
+
+def test_example_pipelines_have_the_newest_versions_of_parameters():
+    text = (FOLDER.parent / "examples/pipelines/from_dream3d.d3dpipeline").read_text(encoding="utf-8")
+    (imported,) = (
+        step["args"]["import_data_object"]
+        for step in json.loads(text)["pipeline"]
+        if step["filter"]["name"] == "nx::core::ReadDREAM3DFilter"
+    )
+    assert imported["version"] == 2
+    assert imported["value"]["path_import_policy"] == 0
 
 
 @pytest.mark.parametrize(

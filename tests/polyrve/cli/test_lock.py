@@ -46,6 +46,14 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_over(tmp_path):
     assert not lock.exists()
 
 
+def test_another_process_of_the_same_number_does_not_hold_a_lock(tmp_path):
+    lock = tmp_path / "rve.dream3d.lock"
+    lock.write_text(holder(os.getpid()))
+    with pytest.warns(UserWarning, match="left by a run that is gone"), locked(tmp_path / "rve.dream3d"):
+        pass
+    assert not lock.exists()
+
+
 @pytest.mark.parametrize("text", [holder(1, "another-host"), holder("no number"), "no JSON", "[]"])
 def test_a_lock_of_which_nothing_is_known_is_respected(tmp_path, text):
     lock = tmp_path / "rve.dream3d.lock"

@@ -451,11 +451,9 @@ def test_options_of_the_readers_of_volume_and_maps_are_apart(run, truth, scan, t
 def test_validate_and_report(run, truth, scan, tmp_path):
     volume = tmp_path / "truth.dream3d"
     registry.write(truth, volume)
-    code, out, err = run("validate", volume, "--against", scan)
-    assert code == 0, err
-    assert "metrics pass" in out
     code, out, err = run("validate", volume, "--against", scan, "--report", tmp_path / "report.html")
     assert code == 0, err
+    assert "metrics pass" in out
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert (tmp_path / "report.json").exists()
     code, _, err = run(
@@ -474,7 +472,7 @@ def test_a_planar_reconstruction_is_judged_and_drawn(run, scan, tmp_path):
     arguments = ["reconstruct", scan, "--shape", 1, 24, 26, "-o", target, "--iterations", 0, "--set", "initial=random"]
     code, _, err = run(*arguments, *QUICK)
     assert code == 0, err
-    code, out, err = run("validate", target, "--against", scan, "--report", tmp_path / "judged.html")
+    code, out, err = run("validate", target, "--against", scan)
     assert code == 0, err
     assert "metrics pass" in out
     code, _, err = run("report", target, "-o", tmp_path / "drawn.html")

@@ -28,8 +28,10 @@ def test_a_lag_and_its_owner_are_one_displacement(axes):
     assert len(set(owners.values())) == len({displacement(axis, lag) for axis, lag in owners})
 
 
-@pytest.mark.parametrize("descriptor", [*DESCRIPTORS, Variogram(((0, 1), (3, 0)))], ids=lambda d: d.name)
-@pytest.mark.parametrize("axes", [(0, 1, 2), (0, 2)])
+@pytest.mark.parametrize(
+    ("descriptor", "axes"),
+    [(DESCRIPTORS[0], (0, 1, 2)), (DESCRIPTORS[1], (0, 2)), (Variogram(((0, 1), (3, 0))), (0, 1))],
+)
 def test_shared_displacements_give_the_mean_over_sections(make_channels, descriptor, axes):
     channels = make_channels("periodic")
     shared = descriptor.estimate(channels, axes, None)

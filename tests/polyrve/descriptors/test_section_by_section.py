@@ -11,7 +11,13 @@ from polyrve.descriptors._kernels.section_by_section import ComparesSections, mi
 from polyrve.descriptors.channels import Channels
 
 LAGS = ((0, 1), (1, -1), (2, 0))
-AXES = (0, 1, 2)
+CASES = [
+    (TwoPoint(2), 3, (4, 6, 8), (0, 1)),
+    (TwoPoint(2, cross=False), 2, (5, 7, 9), (1, 2)),
+    (ThreePoint(LAGS), 2, (4, 6, 8), (0, 2)),
+    (ThreePoint(LAGS), 1, (5, 7, 9), (1,)),
+]
+"""Descriptor, number of channels, shape and axes: each descriptor on even and odd numbers of points or channels."""
 
 
 def random_channels(channels, shape, dtype=tf.float64):
@@ -19,10 +25,10 @@ def random_channels(channels, shape, dtype=tf.float64):
     return Channels(tf.constant(values, dtype), None, None, None, True)
 
 
-def random_targets(descriptor, channels):
+def random_targets(descriptor, channels, axes):
     rng = np.random.default_rng(1)
-    estimates = descriptor.estimate(channels, AXES, 1)
-    return {axis: rng.standard_normal(estimate.shape[1:]) for axis, estimate in zip(AXES, estimates, strict=True)}
+    estimates = descriptor.estimate(channels, axes, 1)
+    return {axis: rng.standard_normal(estimate.shape[1:]) for axis, estimate in zip(axes, estimates, strict=True)}
 
 
 def value_and_slope(function, channels):
@@ -34,23 +40,13 @@ def value_and_slope(function, channels):
     return np.array(values), tape.gradient(total, channels.values).numpy()
 
 
-@pytest.mark.parametrize(
-    ("descriptor", "channels", "shape"),
-    [
-        (TwoPoint(2), 2, (5, 7, 9)),
-        (TwoPoint(2), 3, (4, 6, 8)),
-        (TwoPoint(2, cross=False), 1, (5, 7, 9)),
-        (TwoPoint(2, cross=False), 4, (4, 6, 8)),
-        (ThreePoint(LAGS), 1, (4, 6, 8)),
-        (ThreePoint(LAGS), 4, (5, 7, 9)),
-    ],
-)
-def test_one_pass_is_the_misfit_of_estimates(descriptor, shape, channels):
+@pytest.mark.parametrize(("descriptor", "channels", "shape", "axes"), CASES)
+def test_one_pass_is_the_misfit_of_estimates(descriptor, channels, shape, axes):
     channels = random_channels(channels, shape)
-    targets = random_targets(descriptor, channels)
+    targets = random_targets(descriptor, channels, axes)
 
     def of_estimates(channels):
-        estimates = descriptor.estimate(channels, AXES, 1)
+        estimates = descriptor.estimate(channels, axes, 1)
         return [descriptor.misfit(e, t) for e, t in zip(estimates, targets.values(), strict=True)]
 
     assert isinstance(descriptor, ComparesSections)
@@ -60,28 +56,28 @@ def test_one_pass_is_the_misfit_of_estimates(descriptor, shape, channels):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("descriptor", [TwoPoint(2), ThreePoint(LAGS)], ids=["two_point", "three_point"])
-def test_slope_in_single_precision(descriptor):
-    slopes = []
+@pytest.mark.parametrize(("descriptor", "channels", "shape", "axes"), CASES[::2])
+def test_slope_in_single_precision(descriptor, channels, shape, axes):
+    slopes, count = [], channels
     for dtype in (tf.float64, tf.float32):
-        channels = random_channels(3, (4, 6, 8), dtype)
-        targets = random_targets(descriptor, channels)
+        channels = random_channels(count, shape, dtype)
+        targets = random_targets(descriptor, channels, axes)
         slopes.append(value_and_slope(lambda f, t=targets: misfits(descriptor, f, t, 1), channels)[1])
     assert slopes[1].dtype == np.float32
     np.testing.assert_allclose(slopes[1], slopes[0], atol=2e-6 * np.abs(slopes[0]).max())
 
 
 @pytest.mark.parametrize("descriptor", [TwoPoint(2), ThreePoint(LAGS), Variation()], ids=lambda d: d.name)
-@pytest.mark.parametrize("change", ["holes", "open", "groups"])
-def test_what_has_no_single_sections_is_estimated(descriptor, change):
+@pytest.mark.parametrize(("change", "axes"), [("holes", (0,)), ("open", (1,)), ("groups", (0, 2))])
+def test_what_has_no_single_sections_is_estimated(descriptor, change, axes):
     """With holes, across edges and for groups of sections misfits are those of estimates, too."""
     channels = random_channels(2, (4, 6, 8))
-    targets = random_targets(descriptor, channels)
+    targets = random_targets(descriptor, channels, axes)
     mask = tf.constant(np.random.default_rng(2).random((4, 6, 8)) > (0.2 if change == "holes" else -1.0), tf.float64)
     if change != "groups":
         channels = dataclasses.replace(channels, mask=mask, periodic=change == "holes")
     group = 2 if change == "groups" else 1
-    estimates = descriptor.estimate(channels, AXES, group)
+    estimates = descriptor.estimate(channels, axes, group)
     expected = [descriptor.misfit(e, t) for e, t in zip(estimates, targets.values(), strict=True)]
     np.testing.assert_allclose(misfits(descriptor, channels, targets, group), expected, rtol=1e-12)
 

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from polyrve.initial.laguerre_fit import fit_cells
+from polyrve.initial.laguerre_fit import CellFit, fit_cells
+from polyrve.microstructure.cleaning import crop
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import make_specimen
 
@@ -45,6 +48,7 @@ def test_cells_do_not_stand_for_lamellae():
     field = truth.section(0, 0).evolve(periodic=False)
     cells = fit_cells(dict.fromkeys(range(3), field), SHAPE, SPACING, np.random.default_rng(0))
     assert not cells.alike
+    assert cells.distances[2] > 2.0 * cells.by_chance[2]
 
 
 def test_a_map_of_few_grains_is_not_alike_but_has_cells():
@@ -52,3 +56,34 @@ def test_a_map_of_few_grains_is_not_alike_but_has_cells():
     cells = fit_cells(dict.fromkeys(range(3), field), (16, 16, 16), SPACING, np.random.default_rng(0))
     assert not cells.alike
     assert all(0 < length < np.inf for length in cells.lengths)
+
+
+@pytest.mark.parametrize(
+    ("distance", "limit", "chance", "alike"),
+    [
+        (0.30, 0.50, 0.32, True),
+        (0.30, 0.50, 0.15, False),
+        (0.30, 0.15, 0.32, False),
+        (0.07, 0.02, 0.01, True),
+        (0.08, 0.02, 0.01, False),
+    ],
+)
+def test_distances_count_where_chance_and_windows_do_not_explain_them(distance, limit, chance, alike):
+    cells = CellFit((1.0, 1.0, 1.0), 0.3, True, 0.0, (0.01,) * 6, (0.3,) * 6, (0.3,) * 6)
+    worst = replace(
+        cells, distances=(0.01, distance, *(0.01,) * 4), limits=(0.3, limit, *(0.3,) * 4),
+        by_chance=(0.3, chance, *(0.3,) * 4),
+    )  # fmt: skip
+    assert cells.alike
+    assert worst.alike == alike
+
+
+def test_chance_explains_less_of_a_larger_map():
+    truth = make_specimen((45, 96, 96), grain_size=9.0, size_spread=0.4, seed=3).field.section(0, 0)
+    whole, small = (
+        fit_cells(dict.fromkeys(range(3), field.evolve(periodic=False)), (32,) * 3, SPACING, np.random.default_rng(0))
+        for field in (truth, crop(truth, (0, 0), (48, 48)))
+    )
+    assert whole.alike
+    assert small.alike
+    assert max(small.by_chance[:2]) > 1.4 * max(whole.by_chance[:2]) > 0.0

@@ -47,7 +47,7 @@ def test_another_run_is_refused(tmp_path):
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "run.checkpoint"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"run\.checkpoint: expected a checkpoint; got"):
+    with pytest.raises(ValueError, match=r"run\.checkpoint: expected the state of a run; got .*--force starts anew"):
         Checkpoint(path).load("key")
 
 
@@ -56,7 +56,7 @@ def test_archive_without_a_whole_header_is_refused(tmp_path, header):
     path = tmp_path / "run.checkpoint"
     with path.open("wb") as file:
         np.savez(file, position=np.zeros(3), **header)
-    with pytest.raises(ValueError, match="expected a checkpoint"):
+    with pytest.raises(ValueError, match="expected the state of a run"):
         Checkpoint(path).load("key")
 
 
@@ -110,3 +110,11 @@ def test_a_run_that_begins_anew_leaves_the_state_until_its_own_first(tmp_path):
     assert Checkpoint(path).load("key").level == 1
     anew.save("initial", 3, lambda: STATE, HISTORY, "another key")
     assert Checkpoint(path).load("another key").level == 3
+
+
+def test_what_a_killed_run_left_half_written_is_deleted(tmp_path):
+    path = tmp_path / "run[1].checkpoint"
+    (tmp_path / ".run[1].checkpoint.0a1b2c3d").write_bytes(b"half")
+    (tmp_path / ".run1.checkpoint.0a1b2c3d").write_bytes(b"another run's")
+    Checkpoint(path).save("minimisation", 1, lambda: STATE, HISTORY, "key")
+    assert sorted(item.name for item in tmp_path.iterdir()) == [".run1.checkpoint.0a1b2c3d", "run[1].checkpoint"]

@@ -89,6 +89,20 @@ def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
     assert made.members[0].attempts == 2
 
 
+@pytest.mark.parametrize(
+    ("address", "kind", "said"),
+    [
+        ("localhost", ValueError, "scheduler: expected an address such as tcp://host:8786, or slurm; got 'localhost'"),
+        ("127.0.0.1:9", ConnectionError, "scheduler: expected one at '127.0.0.1:9' that answers within 1s; got"),
+        ("nonsense://a:1", ConnectionError, "scheduler: expected one at 'nonsense://a:1' that answers"),
+    ],
+)
+def test_a_scheduler_that_cannot_be_reached_is_said(scan, monkeypatch, address, kind, said):
+    monkeypatch.setattr("polyrve.reconstruction.ensemble._ANSWER", "1s")
+    with pytest.raises(kind, match=re.escape(said)):
+        reconstruct_many(scan, seeds=1, scheduler=address, **SETTINGS)
+
+
 class Failing:
     name = "failing"
 
@@ -265,7 +279,7 @@ def test_interrupted_before_a_run_is_done(run, scan, tmp_path, monkeypatch):
     assert not (tmp_path / "rve.dream3d").exists()
 
 
-def test_interrupted_while_a_run_that_is_done_is_told(run, scan, tmp_path, monkeypatch):
+def test_interrupted_while_a_run_that_is_done_is_told(run, scan, client, tmp_path, monkeypatch):
     def told(*maps, progress, **settings):
         def interrupt(member):
             raise KeyboardInterrupt
@@ -273,7 +287,8 @@ def test_interrupted_while_a_run_that_is_done_is_told(run, scan, tmp_path, monke
         return reconstruct_many(*maps, progress=interrupt, **settings)
 
     monkeypatch.setattr(ensemble, "reconstruct_many", told)
-    code, _, err = run(*arguments_of(tmp_path, scan, "--seeds", 60))
+    address = client.scheduler.address
+    code, _, err = run(*arguments_of(tmp_path, scan, "--seeds", 60, "--scheduler", address))
     assert code == 130, err
     assert "interrupted: the best of 1 runs of 60 is written" in err
     losses = [row["loss"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]]

@@ -30,6 +30,8 @@ PLANE = {
     "unknowns": "voxels",
     "sharpen": False,
 }
+WHOLE = {**PLANE, "sharpen": True}
+TWO_GRIDS = {**PLANE, "shape": (1, 32, 36), "levels": 2}
 GRAINS = {**PLANE, "unknowns": "grains", "noise": "remove", "weights": {}, "iterations": 6}
 
 
@@ -38,15 +40,35 @@ def scan():
     return make_specimen((1, 40, 44), grain_size=6.0, seed=1).field.section(0, 0).evolve(periodic=False)
 
 
+@pytest.fixture(scope="module")
+def blunt(scan):
+    return reconstruct(scan, **PLANE)
+
+
+@pytest.fixture(scope="module")
+def whole(scan):
+    return reconstruct(scan, **WHOLE)
+
+
+@pytest.fixture(scope="module")
+def of_two_grids(scan):
+    return reconstruct(scan, **TWO_GRIDS)
+
+
+@pytest.fixture(scope="module")
+def turned(scan):
+    return reconstruct(scan, **GRAINS, seed=2)
+
+
 def losses(result):
     return [record.loss for record in result.history]
 
 
-def test_same_seed_same_result_to_the_bit(scan):
-    first, second = (reconstruct(scan, **{**PLANE, "sharpen": True}, seed=3) for _ in range(2))
-    assert losses(first) == losses(second)
-    assert first.volume.quaternions.tobytes() == second.volume.quaternions.tobytes()
-    assert losses(reconstruct(scan, **{**PLANE, "iterations": 1}, seed=4))[0] != losses(first)[0]
+def test_same_seed_same_result_to_the_bit(scan, whole):
+    second = reconstruct(scan, **WHOLE)
+    assert losses(whole) == losses(second)
+    assert whole.volume.quaternions.tobytes() == second.volume.quaternions.tobytes()
+    assert losses(reconstruct(scan, **{**PLANE, "iterations": 1}, seed=4))[0] != losses(whole)[0]
 
 
 @pytest.mark.parametrize("initial", ["random", "polycrystal"])
@@ -71,8 +93,8 @@ def test_from_noise_the_loss_falls_by_two_decades():
     assert sum(result.history[-1].terms.values()) == pytest.approx(result.history[-1].loss, rel=1e-4)
 
 
-def test_result_carries_what_it_was_made_with(scan):
-    result = reconstruct(scan, **PLANE)
+def test_result_carries_what_it_was_made_with(blunt):
+    result = blunt
     assert result.volume.shape == (1, 16, 18)
     assert (result.volume.periodic, result.volume.spacing) == (True, (1.0, 1.0, 1.0))
     assert result.volume.provenance["settings"]["largest_lag"] == 3
@@ -81,8 +103,8 @@ def test_result_carries_what_it_was_made_with(scan):
 
 
 @pytest.mark.parametrize("sharpen", [False, True])
-def test_loss_of_the_volume_is_that_of_what_is_handed_out(scan, sharpen):
-    result = reconstruct(scan, **{**PLANE, "sharpen": sharpen})
+def test_loss_of_the_volume_is_that_of_what_is_handed_out(scan, blunt, whole, sharpen):
+    result = whole if sharpen else blunt
     problem = prepare(scan, **PLANE)
     objective = problem.objective(problem.on_grid(PLANE["shape"]), PLANE["shape"])
     value, _, _ = objective.value_and_gradient(tf.constant(problem.state.position(result.volume)))
@@ -91,9 +113,8 @@ def test_loss_of_the_volume_is_that_of_what_is_handed_out(scan, sharpen):
     assert result.volume.provenance["loss"] == {"minimised": result.loss, "volume": result.volume_loss}
 
 
-def test_stopped_and_resumed_is_uninterrupted(scan, tmp_path):
-    options = {**PLANE, "shape": (1, 32, 36), "levels": 2, "iterations": 5}
-    whole = reconstruct(scan, **options)
+def test_stopped_and_resumed_is_uninterrupted(scan, of_two_grids, tmp_path):
+    options, whole = TWO_GRIDS, of_two_grids
     path = tmp_path / "run.checkpoint"
     cut = reconstruct(
         scan, **options, checkpoint=Checkpoint(path, interval=0.0), progress=lambda r: (r.level, r.iteration) == (2, 3)
@@ -136,9 +157,6 @@ class Killed(BaseException):
     """In place of SIGKILL: nothing catches it."""
 
 
-WHOLE = {**PLANE, "sharpen": True}
-
-
 def stop_in(stage, kind, monkeypatch):
     """Make a stage of the next run raise; the run's further arguments."""
 
@@ -153,10 +171,11 @@ def stop_in(stage, kind, monkeypatch):
     return {}
 
 
-@pytest.mark.parametrize("interval", [0.0, 1e9])
-@pytest.mark.parametrize("stage", ["initial", "objective", "minimisation", "sharpening"])
-def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, tmp_path, monkeypatch, stage, interval):
-    whole = reconstruct(scan, **WHOLE)
+@pytest.mark.parametrize(
+    ("stage", "interval"),
+    [("initial", 0.0), ("objective", 1e9), ("minimisation", 0.0), ("minimisation", 1e9), ("sharpening", 1e9)],
+)
+def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, whole, tmp_path, monkeypatch, stage, interval):
     path = tmp_path / "run.checkpoint"
     with monkeypatch.context() as patch, pytest.raises(Killed):
         reconstruct(scan, **WHOLE, checkpoint=Checkpoint(path, interval), **stop_in(stage, Killed, patch))
@@ -176,9 +195,10 @@ def test_killed_in_any_stage_and_resumed_is_uninterrupted(scan, tmp_path, monkey
     assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
 
 
-def test_killed_at_the_beginning_of_a_finer_grid_and_resumed_is_uninterrupted(scan, tmp_path, monkeypatch):
-    options = {**PLANE, "shape": (1, 32, 36), "levels": 2}
-    whole = reconstruct(scan, **options)
+def test_killed_at_the_beginning_of_a_finer_grid_and_resumed_is_uninterrupted(
+    scan, of_two_grids, tmp_path, monkeypatch
+):
+    options, whole = TWO_GRIDS, of_two_grids
     checkpoint = Checkpoint(tmp_path / "run.checkpoint", 1e9)
     save = Checkpoint.save
 
@@ -204,8 +224,7 @@ def test_interrupt_before_there_is_a_state_is_passed_on(scan, monkeypatch, stage
         reconstruct(scan, **PLANE, **stop_in(stage, KeyboardInterrupt, monkeypatch))
 
 
-def test_interrupt_while_sharpening_keeps_the_minimum(scan, tmp_path, monkeypatch):
-    blunt = reconstruct(scan, **{**WHOLE, "sharpen": False})
+def test_interrupt_while_sharpening_keeps_the_minimum(scan, blunt, whole, tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "run.checkpoint", 1e9)
     with monkeypatch.context() as patch:
         stop_in("sharpening", KeyboardInterrupt, patch)
@@ -218,11 +237,11 @@ def test_interrupt_while_sharpening_keeps_the_minimum(scan, tmp_path, monkeypatc
     resumed = reconstruct(scan, **WHOLE, checkpoint=checkpoint)
     assert resumed.status is Status.ITERATIONS
     assert not np.array_equal(resumed.volume.quaternions, blunt.volume.quaternions)
-    assert resumed.volume.quaternions.tobytes() == reconstruct(scan, **WHOLE).volume.quaternions.tobytes()
+    assert resumed.volume.quaternions.tobytes() == whole.volume.quaternions.tobytes()
 
 
 def test_interrupt_between_two_grids_keeps_the_coarser_one(scan, monkeypatch):
-    options = {**PLANE, "shape": (1, 32, 36), "levels": 2}
+    options = TWO_GRIDS
     objective = Problem.objective
 
     def interrupt(self, sections, grid):
@@ -243,9 +262,9 @@ def test_steps_without_iterations_are_told(scan, tmp_path):
     assert said == ["making the initial field", "initial field: polycrystal", 0, 1, 2, 3, 4, "sharpening"]
 
 
-def test_checkpoint_is_of_one_initial_volume(scan, tmp_path):
+def test_checkpoint_is_of_one_initial_volume(scan, blunt, whole, tmp_path):
     checkpoint = Checkpoint(tmp_path / "run.checkpoint")
-    first, other = (reconstruct(scan, **PLANE, seed=seed).volume for seed in (0, 1))
+    first, other = blunt.volume, whole.volume
     whole = reconstruct(scan, **{**PLANE, "initial": first}, checkpoint=checkpoint)
     for given in (None, other):
         with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
@@ -358,7 +377,7 @@ def test_three_measured_maps_with_holes_to_an_open_volume():
             r"largest_lag: expected lags up to 9 voxels to fit twice into volume and map; got a volume of",
         ),
         ({"shape": (64, 64, 64), "largest_lag": 24}, r"map of \(40, 44\)"),
-        ({"weights": {"tow_point": 1.0}}, "descriptor: expected one of two_point.*; got 'tow_point'"),
+        ({"weights": {"tow_point": 1.0}}, "descriptor: expected one of .*two_point.*; got 'tow_point'"),
         ({"optimizer": "newton"}, "optimizer: .*got 'newton'"),
         ({"sections_per_group": 3}, "sections_per_group: expected a divisor of the 1 sections normal to z; got 3"),
         ({"spacing": (50.0, 50.0, 50.0)}, r"spacing: .* extent of 40 um; got 50 um"),
@@ -386,7 +405,7 @@ def test_window_that_was_chosen_is_recorded(scan, recwarn):
 
 def test_small_map_is_warned_about(scan):
     small = scan.evolve(quaternions=scan.quaternions[:12], phase_ids=scan.phase_ids[:12])
-    options = {**PLANE, "shape": (1, 32, 36), "largest_lag": None, "iterations": 0, "levels": 2}
+    options = {**TWO_GRIDS, "largest_lag": None, "iterations": 0}
     with pytest.warns(UserWarning, match="largest_lag: the map has room for lags up to 6 voxels; ") as warned:
         made = reconstruct(small, **options)
     assert len([warning for warning in warned if "largest_lag" in str(warning.message)]) == 1
@@ -447,8 +466,8 @@ def test_the_initial_field_is_chosen_by_the_map_and_recorded():
     assert names == ["polycrystal", "exemplar"]
 
 
-def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan):
-    result = reconstruct(scan, **GRAINS, seed=2)
+def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turned):
+    result = turned
     begun = reconstruct(scan, **{**GRAINS, "iterations": 0}, seed=2)
     np.testing.assert_array_equal(segment(result.volume).grain_ids > 0, segment(begun.volume).grain_ids > 0)
     assert result.loss == pytest.approx(result.volume_loss, rel=1e-5)
@@ -492,9 +511,8 @@ def test_a_given_volume_is_turned_by_grains_where_it_has_some(scan):
     assert turned == {"noise": False, "blocks": True}
 
 
-def test_turning_grains_is_continued_to_the_bit(scan, tmp_path):
-    path = tmp_path / "run.checkpoint"
-    whole = reconstruct(scan, **GRAINS, seed=2)
+def test_turning_grains_is_continued_to_the_bit(scan, turned, tmp_path):
+    path, whole = tmp_path / "run.checkpoint", turned
     cut = reconstruct(
         scan, **GRAINS, seed=2, checkpoint=Checkpoint(path, interval=0.0), progress=lambda record: record.iteration == 3
     )
