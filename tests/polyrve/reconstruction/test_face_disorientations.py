@@ -48,8 +48,8 @@ def test_equivalent_orientations_and_common_turns_change_nothing(volume, section
     operations = ALUMINIUM.symmetry[rng.integers(24, size=volume.number_of_grains)]
     other = FaceDisorientations(
         rotation.multiply(operations, faces.means),
+        faces.families,
         faces.pairs,
-        faces.turned_by,
         faces.area,
         faces.wanted,
         faces.symmetry,
