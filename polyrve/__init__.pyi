@@ -22,6 +22,7 @@ from .reconstruction.run import measure_targets as measure_targets
 from .reconstruction.run import reconstruct as reconstruct
 from .reconstruction.targets import TargetSet as TargetSet
 from .report.html import write_report as write_report
+from .response.bounds import bounds as bounds
 from .settings import ReconstructionSettings as ReconstructionSettings
 from .validation.result import Validation as Validation
 from .validation.run import validate as validate

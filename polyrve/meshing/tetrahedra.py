@@ -30,7 +30,10 @@ from polyrve.meshing.quality import MeshQuality, mesh_quality
 FACES = ("X0", "X1", "Y0", "Y1", "Z0", "Z1")
 """Faces of the box, by their number from 1."""
 ELEMENTS_PER_GRAIN = 6
-"""Elements along the diameter of the mean grain by default; a ball of six has as many cubes as squares around it."""
+"""Elements along the diameter of the mean grain by default.
+
+A ball of six has as many cubes as squares on its surface.
+"""
 _THRESHOLD = 0.35
 """Gmsh's quality (inscribed over circumscribed radius) below which tetrahedra are exchanged."""
 _TRIANGLE, _TETRAHEDRON = 2, 4

@@ -37,7 +37,7 @@ def straight_runs(boundary: Mapping[int, np.ndarray], periodic: bool) -> Chords:
     --------
     >>> square = np.zeros((1, 6, 7), dtype=bool)
     >>> square[0, 1, 2:5] = square[0, 3, 2:5] = True
-    >>> straight_runs({1: square}, periodic=True)[0].tolist()
+    >>> straight_runs({1: square, 2: np.zeros_like(square)}, periodic=True)[0].tolist()
     [3, 3]
     """
     lengths, weights = [], []

@@ -45,10 +45,10 @@ class FaceDisorientations:
     ----------
     means : ndarray, shape (N, 4)
         Mean orientations of all grains before they are turned.
+    families : ndarray, shape (N,), int
+        Rotation, 0 ... M - 1, that turns each grain.
     pairs : ndarray, shape (F, 2), int
         Grains on both sides of each face, 0 ... N - 1.
-    turned_by : ndarray, shape (F, 2), int
-        Rotations that turn these grains.
     area : ndarray, shape (F,)
         Shares of the faces, adding up to 1.
     wanted : ndarray, shape (K,)
@@ -58,29 +58,27 @@ class FaceDisorientations:
     """
 
     means: np.ndarray
+    families: np.ndarray
     pairs: np.ndarray
-    turned_by: np.ndarray
     area: np.ndarray
     wanted: np.ndarray
     symmetry: np.ndarray
 
     def mismatch(self, rotations: tf.Tensor) -> tf.Tensor:
         """Return the sum in the module's text, for unit quaternions that turn the grains, shape (M, 4)."""
-        left, right, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
-        first, second = (tf.gather(rotations, self.turned_by[:, side]) for side in (0, 1))
-        one = tf.einsum("fab,fb->fa", left, first)
-        other = tf.einsum("fsab,fb->fsa", right, second)
-        cosine = tf.reduce_max(tf.abs(tf.einsum("fa,fsa->fs", one, other)), axis=1)
+        means, symmetry, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
+        turned = product(means, tf.gather(rotations, self.families))
+        first, second = (tf.gather(turned, self.pairs[:, side]) for side in (0, 1))
+        between = product(second, first * tf.constant([1.0, -1.0, -1.0, -1.0], first.dtype))
+        cosine = tf.reduce_max(tf.abs(tf.matmul(between, symmetry, transpose_b=True)), axis=1)
         angle = 2.0 * tf.acos(tf.minimum(cosine, _LARGEST_COSINE)) * (180.0 / np.pi)
         shares = tf.linalg.matvec(_in_classes(angle), area, transpose_a=True)
         return tf.reduce_sum((shares - wanted) ** 2 / (wanted + _ROUNDING))
 
     @cached_property
     def _constants(self) -> tuple[tf.Tensor, ...]:
-        first, second = (self.means[self.pairs[:, side]] for side in (0, 1))
-        equivalent = rotation.multiply(self.symmetry[None], second[:, None])
         with tf.init_scope():
-            return tuple(map(tf.constant, (_matrices(first), _matrices(equivalent), self.area, self.wanted)))
+            return tuple(map(tf.constant, (self.means, self.symmetry, self.area, self.wanted)))
 
 
 _LARGEST_COSINE = float(np.cos(np.deg2rad(0.5)))
@@ -107,6 +105,7 @@ def face_disorientations(
     """
     boundaries = [_pairs(one, SPECK + 1) for one in maps]
     pairs, area = _pairs(volume, 1)
+    turned_by = np.arange(volume.number_of_grains) if families is None else families
     found = []
     for number, phase in enumerate(volume.field.phases, start=1):
         angles, lengths = [], []
@@ -121,8 +120,7 @@ def face_disorientations(
         weight = np.concatenate(lengths)
         wanted = _in_classes(tf.constant(np.concatenate(angles))).numpy().T @ (weight / weight.sum())
         share = area[inside] / area[inside].sum()
-        faces = pairs[inside], pairs[inside] if families is None else families[pairs[inside]]
-        found.append(FaceDisorientations(volume.quaternions, *faces, share, wanted, phase.symmetry))
+        found.append(FaceDisorientations(volume.quaternions, turned_by, pairs[inside], share, wanted, phase.symmetry))
     return tuple(found)
 
 
@@ -140,8 +138,16 @@ def _in_classes(angles: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(-(distance**2) / 2.0, axis=1)
 
 
-def _matrices(q: np.ndarray) -> np.ndarray:
-    """Return the matrices that multiply a quaternion by others from the left, shape (..., 4, 4)."""
-    w, x, y, z = np.moveaxis(q, -1, 0)
-    rows = [[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]]
-    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Return Hamilton products of quaternions, shape (..., 4)."""
+    aw, ax, ay, az = tf.unstack(a, axis=-1)
+    bw, bx, by, bz = tf.unstack(b, axis=-1)
+    return tf.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        axis=-1,
+    )

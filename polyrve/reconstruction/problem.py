@@ -41,6 +41,7 @@ from polyrve.microstructure.map_placement import (
 )
 from polyrve.microstructure.parents import families
 from polyrve.microstructure.segmentation import segment
+from polyrve.microstructure.stereology import SPECK
 from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
@@ -260,6 +261,14 @@ class Problem:
         self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
         return self._materials[key]
 
+    def pixels(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+        """Return the maps whose pixels voxels take: as from :meth:`material`, without small holes."""
+        sections = self.material(grid)
+        if self.settings.noise == "keep":
+            return sections
+        whole = {id(one): denoising.without_small_holes(one) for one in sections.values()}
+        return {axis: whole[id(one)] for axis, one in sections.items()}
+
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
         return {}
@@ -347,7 +356,7 @@ class Problem:
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
         elif name == "exemplar" and exemplar:
-            pixels = analyse_all(self.material(grid)) if self.settings.noise == "remove" else analyses
+            pixels = analyses if self.settings.noise == "keep" else analyse_all(self.pixels(grid))
             quaternions, phase_ids = synthesize(pixels, grid, step, self.settings.periodic, rng, between)
         else:
             name = "polycrystal"
@@ -362,6 +371,11 @@ class Problem:
         grains = self._grains(position)
         labels = self._families(grains)[grains.grain_ids - 1].astype(np.int32)
         return GrainField(np.asarray(position, dtype=np.float32), labels)
+
+    def has_grains(self, position: np.ndarray) -> bool:
+        """Tell whether the field of unknowns has grains that can be turned, of more than two voxels on average."""
+        voxels = int(np.prod(position.shape[:-1]))
+        return any(self.state.harmonics) and SPECK * self._grains(position).number_of_grains < voxels
 
     def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
         """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
@@ -436,7 +450,7 @@ class Problem:
         """
         if initial is not None:
             return turn_grains(self.volume(initial), volume, self.relations)
-        grid, sections = self.settings.shape, self.material(self.settings.shape)
+        grid, sections = self.settings.shape, self.pixels(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume
         rng = np.random.default_rng(self.settings.seed)

@@ -260,7 +260,8 @@ def reconstruct(
     log = _Log([] if saved is None else [Progress(**record) for record in saved.history], checkpoint, key)
     if saved is None:
         given = None if initial is None else problem.given_field(initial)
-        state = _State(1, given, "a given volume", given if problem.settings.unknowns == "grains" else None)
+        turned = given is not None and problem.settings.unknowns == "grains" and problem.has_grains(given)
+        state = _State(1, given, "a given volume", given if turned else None)
     else:
         state = _State.of(saved, len(grids), problem)
     objective = None

@@ -37,6 +37,7 @@ GROUPS = {
     "volume": "Grains in three dimensions",
     "correlation": "Spatial correlation",
     "in-grain": "Orientation scatter within grains",
+    "response": "Response by bounds",
 }
 """Titles of the groups of metrics, in the order of tables."""
 

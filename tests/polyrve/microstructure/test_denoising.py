@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
-from polyrve.microstructure.denoising import denoise
+from polyrve.microstructure.denoising import denoise, without_small_holes
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.segmentation import segment
 
@@ -94,3 +94,16 @@ def test_without_noise_nothing_changes():
 def test_noise_out_of_range_is_refused(noise):
     with pytest.raises(ValueError, match="noise: expected an angle in degrees, not negative; got"):
         denoise(segment(crystal(wall())), noise)
+
+
+def test_small_holes_take_the_nearest_orientation():
+    vectors = np.zeros((9, 12, 3))
+    vectors[:, 6:, 2] = 40.0
+    scan = crystal(vectors)
+    ids = np.ones((9, 12), dtype=int)
+    ids[4, 5:7] = ids[0, 0] = 0
+    ids[6:9, 9:12] = 0
+    filled = without_small_holes(scan.evolve(phase_ids=ids))
+    np.testing.assert_array_equal(np.argwhere(~filled.indexed), [[7, 10], [7, 11], [8, 10], [8, 11]])
+    np.testing.assert_array_equal(filled.quaternions[4], scan.quaternions[4])
+    assert without_small_holes(scan) is scan

@@ -37,7 +37,7 @@ def test_shares_are_those_of_the_disorientations_across_faces(volume, section):
     assert at(faces, turns) == pytest.approx(expected, rel=1e-9)
     assert faces.wanted.sum() == pytest.approx(1.0)
     own = face_disorientations(volume, [section])[0]
-    same = FaceDisorientations(own.means, own.pairs, own.turned_by, own.area, shares, own.symmetry)
+    same = FaceDisorientations(own.means, own.families, own.pairs, own.area, shares, own.symmetry)
     assert at(same, turns) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -48,8 +48,8 @@ def test_equivalent_orientations_and_common_turns_change_nothing(volume, section
     operations = ALUMINIUM.symmetry[rng.integers(24, size=volume.number_of_grains)]
     other = FaceDisorientations(
         rotation.multiply(operations, faces.means),
+        faces.families,
         faces.pairs,
-        faces.turned_by,
         faces.area,
         faces.wanted,
         faces.symmetry,

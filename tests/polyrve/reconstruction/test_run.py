@@ -511,6 +511,19 @@ def test_grains_are_turned_by_default_and_what_is_minimised_is_written(scan):
     np.testing.assert_allclose(np.abs((before * after).sum(-1))[same], 1.0, atol=1e-5)
 
 
+def test_a_given_volume_is_turned_by_grains_where_it_has_some(scan):
+    options = {"shape": (1, 16, 18), "iterations": 1, "largest_lag": 3}
+    q = rotation.random_orientations((1, 16, 18), np.random.default_rng(0))
+    noise = OrientationVolume(q, np.ones((1, 16, 18)), scan.phases, (1.0, 1.0, 1.0))
+    blocks = noise.evolve(quaternions=q[:, ::4, ::3].repeat(4, axis=1).repeat(3, axis=2))
+    turned = {}
+    for name, given in (("noise", noise), ("blocks", blocks)):
+        after = reconstruct(scan, **options, initial=given).volume.quaternions
+        apart = rotation.multiply(rotation.conjugate(given.quaternions), after)
+        turned[name] = bool((np.abs((apart[:, 0, 0] * apart[:, 0, 1]).sum(-1)) > 1.0 - 1e-6).all())
+    assert turned == {"noise": False, "blocks": True}
+
+
 def test_turning_grains_is_continued_to_the_bit(scan, turned, tmp_path):
     path, whole = tmp_path / "run.checkpoint", turned
     cut = reconstruct(
