@@ -1,10 +1,17 @@
-"""Volumes that are not their material, each wrong in one way, and blocks that are: which of them a validation refuses.
+"""Wrong volumes that a validation refuses
+=======================================
 
-python examples/wrong_volumes.py --seeds 20 --output docs/results/wrong-volumes.md
+Each volume is wrong in one way, beside blocks of the same material that are right.
+
+::
+
+    python examples/wrong_volumes.py --seeds 20 --output docs/results/wrong-volumes.md
 
 A material is a synthetic specimen. Its map is one section, without measuring noise; a true block is cut from elsewhere
 in the specimen, and a wrong volume is such a block after something is done to it.
 """
+
+# sphinx_gallery_thumbnail_path = "figures/section_to_volume.png"
 
 from __future__ import annotations
 
