@@ -16,7 +16,7 @@ def write_result(path, strains, stresses, shape=(2, 3, 4)):
     points = int(np.prod(shape))
     place = np.array([("Al", n) for n in range(points)], dtype=[("label", "S2"), ("entry", "<i8")])
     with h5py.File(path, "w") as file:
-        file.attrs.update({"DADF5_version_major": np.int32(1), "DADF5_version_minor": np.int32(1)})
+        file.attrs.update({"DADF5_version_major": np.int32(1), "DADF5_version_minor": np.int32(1), "creator": ""})
         file["geometry/cells"] = np.array(shape[::-1], dtype=np.int32)
         file["geometry/origin"], file["geometry/size"] = np.zeros(3), np.array(shape[::-1]) * 1e-6
         file["geometry"].attrs.update({name: file[f"geometry/{name}"][:] for name in ("cells", "origin", "size")})
@@ -26,6 +26,7 @@ def write_result(path, strains, stresses, shape=(2, 3, 4)):
             state = file.create_group(f"increment_{n}")
             state.attrs["t/s"] = float(n)
             state.create_group("homogenization/Al/mechanical")
+            state.create_group("geometry")
             F = np.tile(np.diag([1 + strain, 1, 1]), (points, 1, 1))
             P = np.tile(np.diag([stress, 0, 0]), (points, 1, 1))
             for name, values, unit in (("F", F, "1"), ("P", P, "Pa")):
@@ -69,10 +70,10 @@ def test_a_result_of_damask_becomes_a_page(tmp_path, run):
     fields = results.read_fields(source)
     with h5py.File(source) as file:
         state = file["increment_4/phase/Aluminium/mechanical"]
-        F, P, O = (state[name][:] for name in ("F", "P", "O"))
+        F, P, q = (state[name][:] for name in ("F", "P", "O"))
     sigma = P @ F.swapaxes(1, 2) / np.linalg.det(F)[:, None, None]
     deviator = sigma - np.trace(sigma, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
     mises = np.sqrt(1.5 * (deviator**2).sum(axis=(1, 2)))
     np.testing.assert_allclose(fields.stress.ravel(), mises, rtol=1e-6)
-    np.testing.assert_allclose(np.abs(fields.grains.field.quaternions.reshape(-1, 4)), np.abs(O), atol=1e-6)
+    np.testing.assert_allclose(np.abs(fields.grains.field.quaternions.reshape(-1, 4)), np.abs(q), atol=1e-6)
     assert results.hot_spots(fields).mises_stress_Pa[0] == pytest.approx(mises.max())
