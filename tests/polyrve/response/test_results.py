@@ -27,8 +27,8 @@ def write_result(path, strains, stresses, shape=(2, 3, 4)):
             state.attrs["t/s"] = float(n)
             state.create_group("homogenization/Al/mechanical")
             state.create_group("geometry")
-            F = np.tile(np.diag([1 + strain, 1, 1]), (points, 1, 1))
-            P = np.tile(np.diag([stress, 0, 0]), (points, 1, 1))
+            F = np.tile(np.diag([1.0 + strain, 1.0, 1.0]), (points, 1, 1))
+            P = np.tile(np.diag([float(stress), 0.0, 0.0]), (points, 1, 1))
             for name, values, unit in (("F", F, "1"), ("P", P, "Pa")):
                 state[f"phase/Al/mechanical/{name}"] = values
                 state[f"phase/Al/mechanical/{name}"].attrs.update({"unit": unit, "description": "", "creator": ""})
