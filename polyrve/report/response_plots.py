@@ -134,4 +134,4 @@ def _boundaries(axis: Any, ids: np.ndarray, steps: tuple[float, float]) -> None:
     i, j = np.nonzero(ids[:, 1:] != ids[:, :-1])
     steep = np.stack([np.stack([j + 1.0, i], 1), np.stack([j + 1.0, i + 1.0], 1)], 1)
     lines = np.concatenate([level, steep]) * np.array([across, down])
-    axis.add_collection(LineCollection(list(lines), colors="white", linewidths=0.5))
+    axis.add_collection(LineCollection(list(lines), colors="white", linewidths=0.8))

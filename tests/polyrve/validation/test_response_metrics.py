@@ -37,7 +37,7 @@ def test_a_crystal_without_slip_is_not_compared(scan):
 
 
 def test_validation_has_the_group_where_crystals_are_given(monkeypatch):
-    monkeypatch.setattr(run, "metrics", lambda lag=1: ())
+    monkeypatch.setattr(run, "metrics", lambda lag=1, **given: ())
     scan, truth = polyrve.data.load("scan"), polyrve.data.load("truth").field[:6, :24, :28]
     found = polyrve.validate(scan, truth, windows=6, crystals=(crystal("Al"),))
     assert [row.key for row in found.results] == ["hill_modulus", "taylor_stress", "seam"]
