@@ -21,7 +21,7 @@ def bounds(
     read: ReadOptions = None,
     threshold: GivenThresholdOption = None,
 ) -> None:
-    """Bound stiffness and yield stress of a map or volume by its orientations, without a solver.
+    """Bound stiffness and yield stress without a solver.
 
     Voigt, Reuss and Hill moduli, Taylor factors, and how well the grains at hand decide them.
     """

@@ -43,7 +43,7 @@ def mesh(
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Fill the grains of a volume with tetrahedra that follow the grain boundaries.
+    """Fill the grains of a volume with tetrahedra.
 
     Needs Gmsh: pip install "polyrve[mesh]".
     """

@@ -28,7 +28,10 @@ def results(
     options: WriterOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Read the results of a DAMASK run: curve, averages, hot spots and fields, as a page with its numbers beside it."""
+    """Make a page of a DAMASK run.
+
+    It shows the curve, averages, hot spots and fields; its numbers stand in files beside it.
+    """
     from polyrve.adapters import registry
     from polyrve.report.response_page import write_response
     from polyrve.response.results import read_fields

@@ -126,7 +126,7 @@ def stiffness(lattice: str, constants: Mapping[str, float]) -> np.ndarray:
     Examples
     --------
     >>> C = stiffness("cF", {"C_11": 168.9e9, "C_12": 121.8e9, "C_44": 75.8e9})
-    >>> round(young_moduli(C)[0] / 1e9, 1)
+    >>> round(float(young_moduli(C)[0]) / 1e9, 1)
     66.8
     """
     missing = [name for name in CONSTANTS[lattice] if name not in constants]

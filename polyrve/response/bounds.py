@@ -49,7 +49,7 @@ def bounds(
     >>> import polyrve
     >>> found = bounds(polyrve.data.load("scan"), "Al")
     >>> [round(float(value) / 1e9, 1) for value in found.hill]
-    [70.5, 71.1, 70.5]
+    [70.0, 70.7, 70.4]
     """
     grains = data if isinstance(data, (GrainMap, GrainVolume)) else segment(data)  # type: ignore[call-overload]
     field = grains.field
