@@ -77,6 +77,7 @@ def outcome(name: str, bits: int, seed: int, size: int, iterations: int) -> tupl
             descriptors=name,
             sections_per_group=1 if name == "paper" else None,
             initial="random",
+            noise="keep",
             iterations=iterations,
             patience=iterations,
             seed=seed,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import VALIDATED, arguments, gallery, plane, read_map, section, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, gallery, plane, read_map, section, table, validated
 
 import polyrve
 from polyrve.descriptors import SETS
@@ -62,7 +62,7 @@ def main(
             runs = [
                 polyrve.reconstruct(
                     scan, shape=(1, size, size), descriptors="default", iterations=iterations, initial=initial,
-                    seed=seed, weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, sharpen=False, tolerance=0.0,
+                    seed=seed, weights={**dict.fromkeys(SETS["default"], 0.0), **weights}, **AS_IN_THE_PAPER,
                 )
                 for seed in seeds
             ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study import VALIDATED, arguments, columnar, gallery, plane, read_map, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, columnar, gallery, plane, read_map, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -60,7 +60,7 @@ def main(
             weights = {"two_point": 0.0, "three_point": 0.0, "variation": 0.0, **chosen}
             result = polyrve.reconstruct(
                 scan, shape=(1, size, size), descriptors="paper", weights=weights, iterations=iterations,
-                initial="random", sharpen=False, tolerance=0.0,
+                initial="random", **AS_IN_THE_PAPER,
             )  # fmt: skip
             runs[title] = result, validated(scan, result.volume)[0]
         if output is not None:

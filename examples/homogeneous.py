@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from study import (
+    AS_IN_THE_PAPER,
     VALIDATED,
     all_lags,
     arguments,
@@ -92,7 +93,7 @@ def main(
     descriptors = all_lags(WEIGHTS, scan, shape, largest_lag, coarse=dimensions == 3)
     result = polyrve.reconstruct(
         scan, shape=shape, descriptors=descriptors, largest_lag=largest_lag, iterations=iterations, initial=initial,
-        levels=levels, seed=seed, sharpen=False, tolerance=0.0,
+        levels=levels, seed=seed, **AS_IN_THE_PAPER,
     )  # fmt: skip
     outcome = Outcome(result, madograms(scan, result.volume, largest_lag), validated(scan, result.volume)[0])
     if output is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import VALIDATED, arguments, gallery, plane, read_map, section, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, gallery, plane, read_map, section, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -65,7 +65,7 @@ def boundaries(field: OrientationMap) -> np.ndarray:
 def main(scan: OrientationMap, size: int = 64, iterations: int = 300, output: Path | None = None) -> Outcome:
     """Reconstruct from random orientations on three grids with the default descriptors."""
     result = polyrve.reconstruct(
-        scan, shape=(1, size, size), iterations=iterations, initial="random", levels=3, sharpen=False, tolerance=0.0
+        scan, shape=(1, size, size), iterations=iterations, initial="random", levels=3, **AS_IN_THE_PAPER
     )
     field = plane(result.volume)
     outcome = Outcome(result, validated(scan, result.volume)[0], boundaries(scan), boundaries(field))

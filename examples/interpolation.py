@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import arguments, gallery, plane, read_map, table
+from study import AS_IN_THE_PAPER, arguments, gallery, plane, read_map, table
 
 import polyrve
 from polyrve.crystallography import rotation
@@ -92,11 +92,11 @@ def main(
     settings: dict[str, Any] = {
         "shape": (1, size, size), "largest_lag": min(16, size // 2 - 1), "descriptors": "paper",
     }  # fmt: skip
-    start, end = (measure_targets(field, **settings) for field in (first, second))
+    start, end = (measure_targets(field, noise="keep", **settings) for field in (first, second))
     steps = []
     for share in SHARES:
         result = polyrve.reconstruct(
-            interpolate(start, end, share), **settings, iterations=iterations, tolerance=0.0, sharpen=False
+            interpolate(start, end, share), **settings, iterations=iterations, **AS_IN_THE_PAPER
         )
         steps.append(Step(share, result, *shapes(plane(result.volume))))
     if output is not None:

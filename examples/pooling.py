@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from study import VALIDATED, arguments, gallery, plane, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, gallery, plane, table, validated
 
 import polyrve
 from polyrve.microstructure.cleaning import remove_spikes
@@ -61,7 +61,7 @@ def main(
         for pooling, group in (("each section", 1), ("all sections", None)):
             result = polyrve.reconstruct(
                 scan, shape=(size,) * 3, descriptors=descriptors, sections_per_group=group, iterations=iterations,
-                initial=initial, sharpen=False, tolerance=0.0, **settings,
+                initial=initial, **AS_IN_THE_PAPER, **settings,
             )  # fmt: skip
             runs[descriptors, initial, pooling] = result, validated(truth.field, result.volume)[1]
     if output is not None:

@@ -36,6 +36,9 @@ VALIDATED: dict[str, str] = {
 }
 """Metrics of :mod:`polyrve.validation` that the studies print, and their short titles."""
 
+AS_IN_THE_PAPER: dict[str, Any] = {"noise": "keep", "unknowns": "voxels", "sharpen": False, "tolerance": 0.0}
+"""Settings under which every voxel is optimised, after the map as it was measured, and nothing follows."""
+
 
 def arguments(description: str | None, size: int, iterations: int) -> argparse.ArgumentParser:
     """Options that all studies have: --map, --spacing, --size, --iterations, --output."""

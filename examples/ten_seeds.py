@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import VALIDATED, arguments, read_map, save, section, table, validated
+from study import AS_IN_THE_PAPER, VALIDATED, arguments, read_map, save, section, table, validated
 
 import polyrve
 from polyrve.microstructure.fields import OrientationMap
@@ -42,7 +42,7 @@ def main(
             results[initial, number] = [
                 polyrve.reconstruct(
                     scan, shape=(1, size, size), iterations=iterations, initial=initial, levels=number, seed=seed,
-                    sharpen=False, tolerance=0.0,
+                    **AS_IN_THE_PAPER,
                 )
                 for seed in range(seeds)
             ]  # fmt: skip

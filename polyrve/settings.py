@@ -81,15 +81,21 @@ class ReconstructionSettings(BaseModel):
         "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random "
         "orientations; auto is the polycrystal where its sections are like the map, else the exemplar.",
     )
+    twins: str = Field(
+        "auto",
+        description="Plates set into the grains of a polycrystal, in a special relation to them and on its habit "
+        "plane: auto where the map has such, none, or names of relations with commas between them, such as Sigma 3 or "
+        "{10-12} twin, each with a habit plane of one's own behind it if wanted, as in Sigma 3 (1 1 2).",
+    )
     noise: Literal["remove", "keep"] = Field(
-        "keep",
-        description="Measuring noise and misindexed points of the maps: kept, as if they were metal; or removed, so "
-        "that the volume holds the material, which is then validated through the maps' instrument.",
+        "remove",
+        description="Measuring noise and misindexed points of the maps: removed, so that the volume holds the "
+        "material, which is validated through the maps' instrument; or kept, as if they were metal.",
     )
     unknowns: Literal["grains", "voxels"] = Field(
-        "voxels",
-        description="What is optimised: every voxel; or a rotation for each grain of the initial field, whose "
-        "boundaries and scatter stay (not where that is random, or there are several grids).",
+        "grains",
+        description="What is optimised: a rotation for each grain of the initial field, whose boundaries and scatter "
+        "stay; or every voxel, as always where that field is random or there are several grids.",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]

@@ -21,6 +21,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import overload
 
 import numpy as np
@@ -37,13 +38,13 @@ from polyrve.microstructure.stereology import SPECK
 _ROUNDS = 6
 """Solutions of the reweighted linear system; the change of the last is below a tenth of the noise."""
 
-_SOFT = (0.3, 1.5, 6.0)
+_SOFT = (0.1, 0.6, 6.0)
 """Values of epsilon that are tried, over the noise of one link: a filter for walls, one between, and a linear one."""
 
 _WEIGHTS = np.geomspace(0.2, 12.0, 7)
 """Values of alpha that are tried, over the noise."""
 
-_MOST_TRIED = 20_000
+_MOST_TRIED = 5_000
 """Points of the grains that the two are chosen on; a filter's error hardly differs between parts of that size."""
 
 
@@ -161,16 +162,25 @@ def _chosen(
     values = data[part]
     probe = np.random.default_rng(0).choice([-1.0, 1.0], values.shape)
     size = 0.1 * np.sqrt(square / 3.0)
-    risks = {}
+
+    @cache
+    def risk(soft: float, place: int) -> float:
+        alpha, epsilon = parameters(soft, place)
+        smooth = _minimised(values, *links, alpha, epsilon)
+        moved = _minimised(values + size * probe, *links, alpha, epsilon)
+        divergence = (probe * (moved - smooth)).sum() / size / len(values)
+        return float(((smooth - values) ** 2).sum() / len(values) + 2.0 * square / 3.0 * divergence)
+
+    def parameters(soft: float, place: int) -> tuple[float, float]:
+        return float(_WEIGHTS[place] * np.sqrt(square) * max(1.0, soft)), float(soft * np.sqrt(2.0 * square))
+
+    found, place = [], len(_WEIGHTS) // 2
     for soft in _SOFT:
-        epsilon = soft * np.sqrt(2.0 * square)
-        for ratio in _WEIGHTS:
-            alpha = ratio * np.sqrt(square) * max(1.0, soft)
-            smooth = _minimised(values, *links, alpha, epsilon)
-            moved = _minimised(values + size * probe, *links, alpha, epsilon)
-            divergence = (probe * (moved - smooth)).sum() / size / len(values)
-            risks[alpha, epsilon] = ((smooth - values) ** 2).sum() / len(values) + 2.0 * square / 3.0 * divergence
-    return min(risks, key=lambda key: risks[key])
+        for step in (1, -1):
+            while 0 <= place + step < len(_WEIGHTS) and risk(soft, place + step) < risk(soft, place):
+                place += step
+        found.append((risk(soft, place), soft, place))
+    return parameters(*min(found)[1:])
 
 
 def _minimised(

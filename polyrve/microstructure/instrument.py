@@ -1,13 +1,13 @@
 """The instrument: what an EBSD measurement makes of a material.
 
 A map is a material seen through an instrument: orientations with angular noise, points that are not indexed and single
-points that are misindexed. :func:`estimate_instrument` tells the three from the grains of a map, and :func:`measured`
-looks at a volume in the same way, so that its sections can be compared with the map like with like.
+points that are misindexed, at steps as wide as the voxels.
+:func:`polyrve.microstructure.instrument_estimate.estimate_instrument` tells them from the grains of a map, and
+:func:`measured` looks at a volume in the same way, so that its sections can be compared with the map like with like.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,16 @@ import numpy as np
 from polyrve.crystallography import rotation
 from polyrve.microstructure.axes import volume_of_map
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
-from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
-from polyrve.microstructure.orientation_scatter import fit_scatter
-from polyrve.microstructure.stereology import SPECK
 
 _BOUNDARY = np.deg2rad(DEFAULT_THRESHOLD)
 _BOUNDARY_PREFERENCE = 5.0
 """How much more often a point next to a boundary is unindexed or misindexed than one inside a grain.
 
-Patterns of two grains overlap there. An assumption: with 1 they are strewn evenly, with more they gather at boundaries,
-where they hide more of the neighbours' disorientations and cut more chords.
+Patterns of two grains overlap there. An assumption for simulated scans, and for maps with too few such points to tell:
+with 1 they are strewn evenly, with more they gather at boundaries, where they hide more of the neighbours'
+disorientations and cut more chords.
 """
 
 
@@ -39,11 +38,15 @@ class Instrument:
         Root mean square angle of the error of an indexed point.
     unindexed, misindexed : float
         Shares of the points without an orientation and with a wrong one.
+    preference : float or None
+        How many times as often these points lie next to a boundary as inside a grain; None where they are too few to
+        tell, and are taken to lie there five times as often.
     """
 
     noise: float = 0.0
     unindexed: float = 0.0
     misindexed: float = 0.0
+    preference: float | None = None
 
     def less(self, other: Instrument) -> Instrument:
         """Return what this instrument adds beyond another; variances of the noise add up, and shares do."""
@@ -51,45 +54,8 @@ class Instrument:
             noise=float(np.sqrt(max(0.0, self.noise**2 - other.noise**2))),
             unindexed=max(0.0, self.unindexed - other.unindexed),
             misindexed=max(0.0, self.misindexed - other.misindexed),
+            preference=self.preference,
         )
-
-
-def estimate_instrument(grains: Sequence[GrainMap]) -> Instrument:
-    """Estimate what an instrument added to the material that some maps show.
-
-    The noise is the part of the orientation scatter within grains that is the same at all distances
-    (:func:`polyrve.microstructure.orientation_scatter.fit_scatter`); points in grains of one or two are misindexed.
-
-    Parameters
-    ----------
-    grains : sequence of GrainMap
-        Of maps by one instrument.
-
-    Returns
-    -------
-    Instrument
-
-    See Also
-    --------
-    measured : A volume seen through the instrument.
-
-    Examples
-    --------
-    >>> from polyrve import make_specimen, segment
-    >>> specimen = make_specimen((8, 64, 64), grain_size=12.0, seed=1)
-    >>> scan = simulate_scan(specimen, noise=0.4, unindexed=0.02, misindexed=0.01)
-    >>> found = estimate_instrument([segment(scan)])
-    >>> round(found.noise, 1), round(found.unindexed, 2), round(found.misindexed, 2)
-    (0.4, 0.02, 0.01)
-    """
-    points = specks = holes = 0
-    for one in grains:
-        sizes = np.bincount(one.grain_ids.ravel(), minlength=1)
-        points += one.grain_ids.size
-        holes += int(sizes[0])
-        specks += int(sizes[1:][sizes[1:] <= SPECK].sum())
-    noise = fit_scatter(grains, SPECK + 1).noise_degrees
-    return Instrument(noise, holes / max(points, 1), specks / max(points, 1))
 
 
 def measured(volume: OrientationVolume, instrument: Instrument, rng: np.random.Generator) -> OrientationVolume:
@@ -99,7 +65,7 @@ def measured(volume: OrientationVolume, instrument: Instrument, rng: np.random.G
     ----------
     volume : OrientationVolume
     instrument : Instrument
-        Points are unindexed and misindexed more often next to boundaries, as in :func:`simulate_scan`.
+        Points are unindexed and misindexed more often next to boundaries, by its preference.
     rng : numpy.random.Generator
 
     Returns
@@ -113,7 +79,9 @@ def measured(volume: OrientationVolume, instrument: Instrument, rng: np.random.G
     indexed = np.flatnonzero(volume.indexed)
     holes, wrong = (round(share * phase_ids.size) for share in (instrument.unindexed, instrument.misindexed))
     if holes + wrong > 0:
-        preference = np.where(_next_to_boundary(volume), _BOUNDARY_PREFERENCE, 1.0).ravel()[indexed]
+        preference = np.where(_next_to_boundary(volume), instrument.preference or _BOUNDARY_PREFERENCE, 1.0).ravel()[
+            indexed
+        ]
         number = min(holes + wrong, len(indexed))
         chosen = rng.permutation(rng.choice(indexed, number, replace=False, p=preference / preference.sum()))
         phase_ids.flat[chosen[:holes]] = 0

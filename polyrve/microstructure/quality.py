@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainMap
+from polyrve.microstructure.instrument_estimate import estimate_instrument, noise_interval, pseudo_symmetries
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_analysis import analyse
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse
 from polyrve.microstructure.stereology import SPECK, count_grains
 
 _CENTRAL_POINTS = 60_000
@@ -108,7 +111,8 @@ def inspect(
         )
     part = _central_part(field)
     if part.indexed.any():
-        grain_ids = analyse(part, threshold).grain_ids
+        analysis = analyse(part, threshold)
+        grain_ids = analysis.grain_ids
         points = np.bincount(grain_ids.ravel())[1:]
         single = points[points == 1].sum() / part.indexed.sum()
         counted = count_grains(grain_ids, min_points)
@@ -123,6 +127,8 @@ def inspect(
             f"{across:.0f} points, {across * float(np.prod(field.spacing)) ** (1 / ndim):.3g} um: "
             "the mean weighted by size"
         )
+        if isinstance(analysis, MapAnalysis):
+            facts |= _instrument(analysis.grains)
         if single > _MANY_SINGLE:
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
@@ -136,6 +142,26 @@ def inspect(
         if across < _FEW_ACROSS:
             suspicions.append(f"grains are {across:.1f} points wide: the step is too coarse for their boundaries")
     return Inspection(facts, tuple(suspicions))
+
+
+def _instrument(grains: GrainMap) -> dict[str, str]:
+    """What a map tells about the instrument that measured it."""
+    found, interval = estimate_instrument([grains]), noise_interval(grains)
+    reach = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+    facts = {"measuring noise": f"{found.noise:.2f} degrees{reach}, root mean square angle"}
+    spikes = f"{100 * found.misindexed:.2f} % of the points, in grains of one or two"
+    shared = [
+        f"{one.spikes} of {one.of} in {shown(grains.field.phases[i].name)} stand at {one.relation.name} to their grain"
+        for i, one in pseudo_symmetries(grains).items()
+    ]
+    facts["misindexed"] = "; ".join([spikes, *shared]) + (": pseudo-symmetry, or thin twins" if shared else "")
+    holes, number = ndimage.label(grains.grain_ids == 0)
+    if number:
+        largest = int(np.bincount(holes.ravel())[1:].max())
+        facts["holes"] = f"{number}, the largest of {largest} point{'s' * (largest > 1)}"
+    if found.preference is not None:
+        facts["at boundaries"] = f"unindexed or misindexed {found.preference:.1f} times as often as in grains"
+    return facts
 
 
 def _in_all(grain_ids: np.ndarray, counted: np.ndarray, shape: tuple[int, ...]) -> float:

@@ -187,7 +187,7 @@ class _Sides:
                 found.append(relation)
                 left &= self._apart(relation)
         while left.sum() >= _FEWEST_UNKNOWN:
-            relation = self._densest(left)
+            relation = densest_relation(self.first[left], self.second[left], self.phases)
             if not self.stands_out(relation, left, _FEWEST_UNKNOWN):
                 break
             found.append(relation)
@@ -210,15 +210,25 @@ class _Sides:
     def _apart(self, relation: Relation) -> np.ndarray:
         return relation.deviation(self.first, self.second) > max(relation.tolerance, TOLERANCE)
 
-    def _densest(self, left: np.ndarray) -> Relation:
-        """The misorientation that most of the pairs that are left lie near."""
-        rows = np.flatnonzero(left)
-        first, second = self.first[rows], self.second[rows]
-        turns = rotation.multiply(second, rotation.conjugate(first))
-        step = -(-len(rows) // _CANDIDATES)
-        candidates = [Relation("", *self.phases, rotation=turn) for turn in turns[::step]]
-        numbers = [(candidate.deviation(first, second) <= TOLERANCE).sum() for candidate in candidates]
-        return _centred(candidates[int(np.argmax(numbers))], first, second)
+
+def densest_relation(first: np.ndarray, second: np.ndarray, phases: tuple[Phase, Phase]) -> Relation:
+    """Find the misorientation that most pairs of orientations lie near.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n, 4)
+    phases : tuple of Phase, length 2
+
+    Returns
+    -------
+    Relation
+        Named by its angle and axis.
+    """
+    turns = rotation.multiply(second, rotation.conjugate(first))
+    step = -(-len(turns) // _CANDIDATES)
+    candidates = [Relation("", *phases, rotation=turn) for turn in turns[::step]]
+    numbers = [(candidate.deviation(first, second) <= TOLERANCE).sum() for candidate in candidates]
+    return _centred(candidates[int(np.argmax(numbers))], first, second)
 
 
 def _centred(relation: Relation, first: np.ndarray, second: np.ndarray) -> Relation:

@@ -15,6 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from polyrve.backend.tensorflow import tf
+from polyrve.reconstruction.face_disorientations import FaceDisorientations
+
+BOUNDARIES = "boundaries"
+"""Name of the term that faces add to those of the descriptors."""
+
+_FACE_WEIGHT = 0.3
+"""Weight of the disorientations across faces beside the descriptors'."""
 
 
 class VoxelObjective(Protocol):
@@ -88,15 +95,32 @@ class GrainObjective:
     voxels : VoxelObjective
         Loss and slope of a field of unknowns.
     field : GrainField
+    faces : tuple of FaceDisorientations
+        What is wanted across the faces of grains, for each phase.
     """
 
     voxels: VoxelObjective
     field: GrainField
+    faces: tuple[FaceDisorientations, ...] = ()
 
     def value_and_gradient(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return the loss, its gradient with respect to the rotations, shape (N, 4), and the terms."""
         value, slope, terms = self.voxels.value_and_gradient(self.field.turned(rotations))
-        return value, self.field.pulled_back(rotations, slope), terms
+        slope = self.field.pulled_back(rotations, slope)
+        if not self.faces:
+            return value, slope, terms
+        mismatch, by_faces = self._across_faces(rotations)
+        mismatch = tf.cast(mismatch, value.dtype)
+        terms = tf.concat([terms, tf.cast(mismatch, terms.dtype)[None]], 0)
+        return value + mismatch, slope + by_faces, terms
+
+    @tf.function
+    def _across_faces(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(rotations)
+            unit = tf.math.l2_normalize(rotations, axis=-1)
+            mismatch = _FACE_WEIGHT * tf.add_n([face.mismatch(unit) for face in self.faces])
+        return mismatch, tape.gradient(mismatch, rotations)
 
 
 def _product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

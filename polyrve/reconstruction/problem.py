@@ -18,15 +18,18 @@ from polyrve.backend.device import require
 from polyrve.backend.memory import Forecast, forecast, give_back
 from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.reference_frames import Frame
+from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.laguerre_fit import fit_cells
-from polyrve.initial.polycrystal import polycrystal, turn_grains
+from polyrve.initial.plates import parents_of, relations_with_plates
+from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
 from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
@@ -36,8 +39,11 @@ from polyrve.microstructure.map_placement import (
     largest_lag,
     voxel_size,
 )
+from polyrve.microstructure.parents import families
+from polyrve.microstructure.segmentation import segment
+from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
-from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -149,6 +155,7 @@ class Problem:
         if settings.orientations:
             check_grains(analyses)
             warn_of_few_grains(analyses, shape, spacing)
+            warn_of_phases(analyses)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
@@ -192,6 +199,13 @@ class Problem:
         sections = {axis: one.field for axis, one in analyses.items()}
         given = None if descriptors is None else tuple(descriptors)
         problem = cls(sections, settings, state, spacing, given, known, analyses)
+        if settings.twins not in ("auto", "none"):
+            if settings.initial not in ("auto", "polycrystal"):
+                raise ValueError(
+                    f"twins: expected initial auto or polycrystal with {settings.twins!r}; got {settings.initial!r}, "
+                    "into which no plates are set"
+                )
+            _ = problem.relations
         require(problem.memory(settings.initial), settings.shape)
         return problem
 
@@ -236,13 +250,15 @@ class Problem:
         Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
         (:mod:`polyrve.microstructure.denoising`).
         """
+        key = tuple(grid)
+        if key in self._materials:
+            return self._materials[key]
         if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
             return self.on_grid(grid)
-        if tuple(grid) not in self._materials:
-            found = self.analysed(grid)
-            clean = {id(one): denoising.material(one.grains) for one in found.values()}
-            self._materials[tuple(grid)] = {axis: clean[id(one)] for axis, one in found.items()}
-        return self._materials[tuple(grid)]
+        found = self.analysed(grid)
+        clean = {id(one): denoising.material(one.grains) for one in found.values()}
+        self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
+        return self._materials[key]
 
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
@@ -285,6 +301,13 @@ class Problem:
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """Special relations whose plates are set into a polycrystal, and which grains keep when they are turned."""
+        if not any(self.state.harmonics) or self.known is not None:
+            return ()
+        return relations_with_plates(self.analysed(self.settings.shape), self.settings.twins)
+
     def initial_field(
         self,
         sections: Mapping[int, OrientationMap | MapAnalysis],
@@ -313,10 +336,13 @@ class Problem:
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.initial, self._step(grid)
         exemplar = possible(fields, grid) and any(self.state.harmonics)
-        cells = None
+        cells, parents, whole = None, {}, analyses
+        if name in ("auto", "polycrystal") and self.relations:
+            parents = parents_of(analyses, self.relations)
+            whole = analyse_all({axis: one.field for axis, one in parents.items()})
         if name == "auto":
-            cells = fit_cells(analyses, grid, step, rng)
-            name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+            cells = fit_cells(whole, grid, step, rng)
+            name = "exemplar" if exemplar and not (cells.alike or parents) else "polycrystal"
             require(self.memory(name), grid)
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
@@ -326,17 +352,36 @@ class Problem:
         else:
             name = "polycrystal"
             quaternions, phase_ids = polycrystal(
-                analyses, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep"
-            )
+                whole, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep",
+                parents=list({id(one): one for one in parents.values()}.values()),
+            )  # fmt: skip
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
+        grains = self._grains(position)
+        labels = self._families(grains)[grains.grain_ids - 1].astype(np.int32)
+        return GrainField(np.asarray(position, dtype=np.float32), labels)
+
+    def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
+        """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
+        maps = {id(one): one for one in self.material(self.settings.shape).values()}
+        found = [one.grains for one in map(analyse, maps.values()) if isinstance(one, MapAnalysis)]
+        grains = self._grains(position)
+        return face_disorientations(grains, found, self._families(grains))
+
+    def _grains(self, position: np.ndarray) -> GrainVolume:
         field = OrientationVolume(
             self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
             periodic=self.settings.periodic,
         )  # fmt: skip
-        return GrainField(np.asarray(position, dtype=np.float32), analyse(field).grain_ids - 1)
+        return segment(field)
+
+    def _families(self, grains: GrainVolume) -> np.ndarray:
+        """The rotation, from 0, that turns each grain: grains in a special relation to each other turn as one."""
+        if not self.relations:
+            return np.arange(grains.number_of_grains)
+        return families(grains, self.relations, TOGETHER)
 
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Return the unknowns of a volume given as the initial field."""
@@ -390,7 +435,7 @@ class Problem:
             As for :func:`polyrve.reconstruction.run.reconstruct`.
         """
         if initial is not None:
-            return turn_grains(self.volume(initial), volume)
+            return turn_grains(self.volume(initial), volume, self.relations)
         grid, sections = self.settings.shape, self.material(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume

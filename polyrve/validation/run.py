@@ -12,6 +12,7 @@ with the points of all maps together, and windows of all maps give the floor.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -196,11 +197,12 @@ def validate_comparison(comparison: Comparison, between: Callable[[], object] = 
     grains = count_grains(comparison.analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
-    for metric in metrics(comparison.lag):
-        if metric.group == "correlation" and "volume" in comparison.pairs:
-            continue
+    for metric in metrics(comparison.lag, volumes="volume" in comparison.pairs):
         between()
-        rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
+        if absent := _absent(metric, comparison):
+            rows.append(replace(_not_compared(metric, absent), applies=False))
+        else:
+            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
     rows.append(seam(comparison.analysis))
     return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
@@ -213,6 +215,18 @@ def _few_grains(comparison: Comparison, grains: int) -> str:
         if number < FEWEST_GRAINS:
             return f"{side} has {counted(number)}; at least {FEWEST_GRAINS} are needed"
     return ""
+
+
+def _absent(metric: Metric, comparison: Comparison) -> str:
+    """Say what the reference lacks that a material need not have."""
+    if not metric.optional:
+        return ""
+    missing = {
+        name: f"{comparison.reference_name(name, metric)} has {lacks}"
+        for name, (reference, _, _) in comparison.sides(metric).items()
+        if (lacks := metric.lacks(reference))
+    }
+    return next(iter(missing.values())) if len(missing) == len(comparison.pairs) else ""
 
 
 def _not_compared(metric: Metric, reason: str) -> MetricResult:

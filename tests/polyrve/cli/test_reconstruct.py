@@ -261,7 +261,8 @@ def test_interrupted_while_the_start_is_put_together(run, scan, tmp_path, monkey
 
 def test_interrupted_while_sharpening(run, scan, tmp_path, monkeypatch):
     target = tmp_path / "rve.dream3d"
-    arguments = ["reconstruct", scan, *QUICK, "--set", "sharpen=true", "--shape", 1, 12, 14, "--iterations", 2]
+    voxels = ("--set", "sharpen=true", "--set", "unknowns=voxels")
+    arguments = ["reconstruct", scan, *QUICK, *voxels, "--shape", 1, 12, 14, "--iterations", 2]
 
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -26,6 +26,8 @@ PLANE = {
     "weights": CHEAP,
     "initial": "polycrystal",
     "iterations": 4,
+    "noise": "keep",
+    "unknowns": "voxels",
     "sharpen": False,
 }
 WHOLE = {**PLANE, "sharpen": True}
@@ -476,6 +478,24 @@ def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turn
     steps = [rotation.multiply(x[:, 1:], rotation.conjugate(x[:, :-1])) for x in (q, p)]
     cosine = np.abs(np.einsum("...i,...i", *steps))
     assert cosine[within].min() > 1.0 - 1e-9
+
+
+def test_grains_are_turned_by_default_and_what_is_minimised_is_written(scan):
+    options = {"shape": (1, 20, 22), "initial": "polycrystal", "iterations": 8, "seed": 1}
+    result = reconstruct(scan, **options)
+    base = reconstruct(scan, **{**options, "iterations": 0}).volume
+    assert (result.settings.noise, result.settings.unknowns) == ("remove", "grains")
+    terms = result.history[-1].terms
+    assert list(terms)[-1] == "boundaries"
+    assert result.loss < 0.5 * result.history[0].loss
+    assert result.volume_loss <= result.loss
+    assert result.volume_loss == pytest.approx(sum(terms.values()) - terms["boundaries"], rel=0.01)
+    ids = segment(base).grain_ids
+    here, there = result.volume.quaternions[..., 1:, :], result.volume.quaternions[..., :-1, :]
+    same = ids[..., 1:] == ids[..., :-1]
+    before = rotation.multiply(base.quaternions[..., 1:, :], rotation.conjugate(base.quaternions[..., :-1, :]))
+    after = rotation.multiply(here, rotation.conjugate(there))
+    np.testing.assert_allclose(np.abs((before * after).sum(-1))[same], 1.0, atol=1e-5)
 
 
 def test_turning_grains_is_continued_to_the_bit(scan, turned, tmp_path):
