@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from polyrve import make_specimen
 from polyrve.meshing.network import surface_net
@@ -113,11 +114,11 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
         renderer.AddActor(made)
         window.AddRenderer(renderer)
         camera = renderer.GetActiveCamera()
-        camera.SetPosition(*(middle * [4.6, 3.7, 3.6]))
+        camera.SetPosition(*(middle * [5.0, 4.2, 4.0]))
         camera.SetFocalPoint(*middle)
         camera.SetViewUp(0.0, 0.0, 1.0)
         renderer.ResetCamera()
-        camera.Zoom(1.35)
+        camera.Zoom(1.0)
     window.Render()
     image, writer = vtkWindowToImageFilter(), vtkPNGWriter()
     image.SetInput(window)
@@ -125,6 +126,7 @@ def draw(rve: GrainVolume, mesh: TetrahedralMesh, path: Path) -> None:
     writer.SetInputConnection(image.GetOutputPort())
     writer.SetFileName(str(path))
     writer.Write()
+    Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
 
 
 def main() -> None:
