@@ -55,7 +55,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "plot_gallery": False,
-    "ignore_pattern": r"study\.py|pipelines",
+    "ignore_pattern": r"study\.py|pipelines|extension",
     "show_memory": False,
     "write_computation_times": False,
     "download_all_examples": False,
