@@ -86,5 +86,6 @@ html_theme_options = {
 
 def setup(app: Sphinx) -> None:
     """Write the pages of the command line, the settings and the formats before sources are read."""
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("builder-inited", generated_pages.write)
     app.connect("missing-reference", generated_pages.public_name)
