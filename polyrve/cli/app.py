@@ -18,6 +18,7 @@ from polyrve.cli.bounds import bounds
 from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
+from polyrve.cli.generate import generate
 from polyrve.cli.info import info
 from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
@@ -72,6 +73,7 @@ for _command in (
     results,
     export,
     mesh,
+    generate,
     convert,
     demo,
     formats,
