@@ -61,7 +61,7 @@ bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo
+	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo jupyter_execute docs/gallery docs/reference/api
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "polyrve needs Python 3.10 ... 3.13; none found, set PYTHON=/path/to/python" >&2; exit 2; }
