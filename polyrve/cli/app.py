@@ -20,6 +20,7 @@ from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
 from polyrve.cli.generate import generate
 from polyrve.cli.info import info
+from polyrve.cli.insert import insert, shape
 from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
 from polyrve.cli.results import results
@@ -74,6 +75,8 @@ for _command in (
     export,
     mesh,
     generate,
+    insert,
+    shape,
     convert,
     demo,
     formats,

@@ -66,9 +66,9 @@ def generate(
     row = outputs.check_target(target, to, force)
     crystal = Phase(phase, laue)
     parts = _texture(texture, component or [], fibre or [], crystal, texture_spread)
-    mean, deviation = _numbers("--size-lognormal", size_lognormal, 2)
-    a, b, c = _numbers("--aspect", aspect, 3)
-    nz, ny, nx = map(int, _numbers("--shape", shape, 3, whole=True))
+    mean, deviation = numbers("--size-lognormal", size_lognormal, 2)
+    a, b, c = numbers("--aspect", aspect, 3)
+    nz, ny, nx = map(int, numbers("--shape", shape, 3, whole=True))
     with progress.reporter() as reporter:
         reporter.step("generating", f"generating {counted(grains, 'grain')}")
         made = generation.generate(
@@ -107,14 +107,14 @@ def _texture(name: str, components: list[str], fibres: list[str], phase: Phase, 
     parts: list[texture.Component] = []
     for text in components:
         angles, share, width = _fields("--component", text, "PHI1,PHI,PHI2:SHARE:SPREAD")
-        phi1, Phi, phi2 = _numbers("--component", angles, 3)
-        fraction, degrees = _numbers("--component", f"{share},{width}", 2)
+        phi1, Phi, phi2 = numbers("--component", angles, 3)
+        fraction, degrees = numbers("--component", f"{share},{width}", 2)
         parts.append(texture.Component((phi1, Phi, phi2), fraction, degrees))
     for text in fibres:
         uvw, xyz, share, width = _fields("--fibre", text, "U,V,W:X,Y,Z:SHARE:SPREAD")
-        along = _numbers("--fibre", xyz, 3)
+        along = numbers("--fibre", xyz, 3)
         parts.append(
-            texture.fibre(phase, _numbers("--fibre", uvw, 3), along, *_numbers("--fibre", f"{share},{width}", 2))
+            texture.fibre(phase, numbers("--fibre", uvw, 3), along, *numbers("--fibre", f"{share},{width}", 2))
         )
     if parts and name != "random":
         raise ValueError(f"--texture: expected no other texture beside --component and --fibre; got {name!r}")
@@ -135,7 +135,14 @@ def _fields(option: str, text: str, form: str) -> list[str]:
     return fields
 
 
-def _numbers(option: str, text: str, number: int, *, whole: bool = False) -> tuple[float, ...]:
+def numbers(option: str, text: str, number: int, *, whole: bool = False) -> tuple[float, ...]:
+    """Return the numbers of an option that are separated by commas.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many.
+    """
     try:
         values = tuple((int if whole else float)(word) for word in text.split(","))
     except ValueError:
