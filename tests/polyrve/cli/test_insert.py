@@ -58,9 +58,9 @@ def test_misuse_is_one_sentence(run, source, tmp_path, words, told):
 
 def test_a_shape_is_filled(run, source, tmp_path):
     pytest.importorskip("vtk")
+    from vtkmodules.vtkFiltersCore import vtkTriangleFilter
     from vtkmodules.vtkFiltersSources import vtkCylinderSource
     from vtkmodules.vtkIOGeometry import vtkSTLWriter
-    from vtkmodules.vtkFiltersCore import vtkTriangleFilter
 
     body, triangles, writer = vtkCylinderSource(), vtkTriangleFilter(), vtkSTLWriter()
     body.SetRadius(0.005)
