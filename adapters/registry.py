@@ -195,6 +195,7 @@ FORMATS: list[Format] = [
         "DAMASK_mesh: Gmsh mesh, materials, load",
     ),
     Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+    Format("vpsc", (".tex",), "polyrve.adapters.solvers.vpsc", False, True, "VPSC texture: orientations and weights"),
     Format(
         "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo"), "polyrve.adapters.solvers.tetrahedra", False, True,
         "tetrahedra that follow the grain boundaries; polyrve mesh",

@@ -18,7 +18,9 @@ from polyrve.cli.bounds import bounds
 from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
+from polyrve.cli.generate import generate
 from polyrve.cli.info import info
+from polyrve.cli.insert import insert, shape
 from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
 from polyrve.cli.results import results
@@ -72,6 +74,9 @@ for _command in (
     results,
     export,
     mesh,
+    generate,
+    insert,
+    shape,
     convert,
     demo,
     formats,
