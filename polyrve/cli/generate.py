@@ -58,7 +58,7 @@ def generate(
     to: FormatOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Make a periodic polycrystal from numbers for its grains and a texture, without a map."""
+    """Make a polycrystal from sizes and a texture, without a map."""
     from polyrve.adapters import registry
     from polyrve.crystallography.phase import Phase
     from polyrve.microstructure import generation
