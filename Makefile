@@ -3,6 +3,7 @@
 #   make test    the test suite; JOBS=2 uses two processes, ARGS="-k specimen" selects,
 #                ARGS="-m slow" runs the slow tests alone, ARGS="-m 'not integration'" leaves out other programs
 #   make lint types wheel docs    the other parts of bash .ci/run
+#   make studies    the commands of the documentation again, and which numbers moved
 #   make dist    the sdist and the wheel built from it
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
@@ -18,7 +19,7 @@ JOBS ?= 1
 PARALLEL = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist worksteal)
 ARGS ?=
 
-.PHONY: demo test lint format types dist wheel docs bench clean
+.PHONY: demo test lint format types dist wheel docs bench studies clean
 
 demo: $(INSTALLED)
 	$(BIN)/polyrve demo --output demo --force $(ARGS)
@@ -65,6 +66,9 @@ docs: $(INSTALLED_DEV)
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+studies: $(INSTALLED_DEV)
+	$(BIN)/python benchmarks/studies.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo jupyter_execute docs/gallery docs/reference/api
