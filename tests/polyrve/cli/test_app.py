@@ -195,7 +195,7 @@ def test_export_at_another_resolution(run, volume, tmp_path, asked, shape):
     code, out, err = run("export", volume, tmp_path / "coarse.dream3d", "--resolution", asked)
     assert code == 0, err
     assert "voxels of 6 x 20 x 24 in the source" in out
-    whole, written = registry.read(volume), registry.read_grains(tmp_path / "coarse.dream3d")
+    whole, written = registry.read(volume), polyrve.read_grains(tmp_path / "coarse.dream3d")
     assert written.field.shape == shape
     assert [n * s for n, s in zip(shape, written.field.spacing, strict=True)] == pytest.approx(
         [n * s for n, s in zip(whole.shape, whole.spacing, strict=True)]
