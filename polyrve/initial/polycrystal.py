@@ -9,7 +9,7 @@ Laguerre cell throughout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from polyrve.initial.plates import set_plates
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.parents import Parents, families
+from polyrve.microstructure.placed import Given, distinct
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -80,7 +81,7 @@ A higher degree takes time in proportion to its square and tells apart what the 
 
 
 def polycrystal(
-    maps: Mapping[int, OrientationMap | MapAnalysis],
+    maps: Given[OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
@@ -94,7 +95,7 @@ def polycrystal(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap or MapAnalysis
+    maps : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); one voxel along an axis gives a plane through three-dimensional cells.

@@ -309,7 +309,7 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
-    windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
+    windows = {name: float(pair[0].points / np.prod(shapes[name])) for name, pair in pairs.items()}
     name = min(windows, key=lambda name: windows[name])
     reference, sections = pairs[name]
     what = comparison.reference_name(name).capitalize()
