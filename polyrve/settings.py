@@ -170,21 +170,14 @@ class ReconstructionSettings(BaseModel):
     def from_toml(cls, path: str | Path, **overrides: Any) -> ReconstructionSettings:
         """Read settings from a TOML file; keywords win over the file.
 
+        Its table ``maps``, which names files for the command line (:func:`maps_table`), is no setting.
+
         Raises
         ------
         ValueError
             If the file is no TOML, or a setting is unknown or out of its range.
         """
-        try:
-            with Path(path).open("rb") as file:
-                values = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: expected a TOML file; got {error}") from None
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}: expected a TOML file, which is text in UTF-8; got the byte {error.object[error.start]:#04x} "
-                f"at position {error.start}"
-            ) from None
+        values = {name: value for name, value in _toml_of(path).items() if name != "maps"}
         try:
             return cls.create(**{**values, **overrides})
         except ValueError as error:
@@ -216,6 +209,48 @@ class ReconstructionSettings(BaseModel):
             elif value is not None:
                 parts.append(line)
         return "\n".join(parts) + "\n" * (not explained)
+
+
+def maps_table(path: str | Path) -> dict[str, list[str]]:
+    """Return the names of files by axis in the table ``maps`` of a TOML file of settings.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to list of str
+        Such as ``{"z": ["a.ang", "b.ang"], "x": ["d.ang"]}``; empty where there is no such table.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TOML, or the table holds something else.
+    """
+    table = _toml_of(path).get("maps", {})
+    if not isinstance(table, dict):
+        raise ValueError(f'{path}: maps: expected files by axis, as maps = {{z = ["a.ang", "b.ang"]}}; got {table!r}')
+    found = {}
+    for axis, names in table.items():
+        listed = [names] if isinstance(names, str) else names
+        if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+            raise ValueError(f"{path}: maps: expected names of files for {axis}; got {names!r}")
+        found[axis] = listed
+    return found
+
+
+def _toml_of(path: str | Path) -> dict[str, Any]:
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: expected a TOML file; got {error}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected a TOML file, which is text in UTF-8; got the byte {error.object[error.start]:#04x} "
+            f"at position {error.start}"
+        ) from None
 
 
 def _toml(value: Any) -> str:

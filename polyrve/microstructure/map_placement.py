@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -116,6 +116,8 @@ def _in_sample_frame(name: str, given: Any) -> tuple[OrientationMap, ...]:
     normal = NORMALS[name]
     if isinstance(given, OrientationVolume):
         return tuple(given.section(normal, i) for i in range(given.shape[normal]))
+    if isinstance(given, (list, tuple)) and any(isinstance(one, OrientationVolume) for one in given):
+        return tuple(section for one in given for section in _in_sample_frame(name, one))
     fields = list(given) if isinstance(given, (list, tuple)) else [given]
     if not fields:
         raise ValueError(f"map normal to {name}: expected an OrientationMap; got an empty list")
@@ -188,7 +190,15 @@ def _analysed(maps: Mapping[Any, Any]) -> dict[int, tuple[MapAnalysis, ...]]:
     return lists if all(isinstance(one, MapAnalysis) for one in distinct(lists)) else {}
 
 
-def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
+@overload
+def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]: ...
+
+
+@overload
+def axisymmetric(field: Sequence[OrientationMap], axis: str) -> dict[str, list[OrientationMap]]: ...
+
+
+def axisymmetric(field: Any, axis: str) -> dict[str, Any]:
     """Let a longitudinal section of an axisymmetric material stand for both normals across the symmetry axis.
 
     One map then shows all three directions of a wire, an extruded rod or a build. Given for all three normals, grains
@@ -196,14 +206,14 @@ def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
 
     Parameters
     ----------
-    field : OrientationMap
+    field : OrientationMap or sequence of OrientationMap
         Normal to z; the symmetry axis lies in it.
     axis : str
         The symmetry axis: ``"x"``, along its rows, or ``"y"``, down its columns.
 
     Returns
     -------
-    dict of str to OrientationMap
+    dict of str to OrientationMap or list of OrientationMap
         By the normal, each in its own frame, for :func:`by_normal`.
 
     Raises
@@ -226,7 +236,10 @@ def axisymmetric(field: OrientationMap, axis: str) -> dict[str, OrientationMap]:
     """
     if axis not in ("x", "y"):
         raise ValueError(f"axis: expected x or y, an axis within the map; got {axis!r}")
-    return {"z": field, "y": field} if axis == "x" else {"z": field, "x": _quarter_turn(field)}
+    if axis == "x":
+        return {"z": field, "y": field}
+    turned = _quarter_turn(field) if isinstance(field, OrientationMap) else [_quarter_turn(one) for one in field]
+    return {"z": field, "x": turned}
 
 
 def _quarter_turn(field: OrientationMap) -> OrientationMap:

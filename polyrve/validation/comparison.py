@@ -20,6 +20,7 @@ from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps, analyse_maps
+from polyrve.microstructure.map_scatter import map_scatter
 from polyrve.microstructure.placed import Placed, distinct, each, made_for, once
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
@@ -207,6 +208,11 @@ def compare(
         return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
     several = len({id(some) for some in maps.values()}) > 1 and len(pairs) > 1
     pooled = pool([stack for stack, _ in pairs.values()]) if several else None
+    settings["maps_differ"] = {
+        "zyx"[axis]: [asdict(one) for one in map_scatter(some, threshold)]
+        for axis, some in maps.items()
+        if len(some) > 1 and "zyx"[axis] in pairs
+    }
     return _with_windows(pairs, analysis, settings, pooled, remarks)
 
 

@@ -23,6 +23,7 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps
+from polyrve.microstructure.map_scatter import MapScatter
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
@@ -324,6 +325,9 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     elif windows[name] < 4.0:
         rough = " and the floor is rough" * scattered
         notes.append(f"{what} holds only {windows[name]:.1f} windows of this size: they overlap{rough}.")
+    for normal, differ in comparison.settings.get("maps_differ", {}).items():
+        told = "; ".join(map(str, (MapScatter(**one) for one in differ)))
+        notes.append(f"Maps normal to {normal}, as means over them: {told}.")
     shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
