@@ -145,6 +145,8 @@ def read_maps(
             f"--normals: expected {counted(len(paths), 'different letter')} of xyz, one per map; got {normals!r}"
         )
     with _one_warning_of_frames():
+        if len(paths) == 1 and axis is None and normals is None:
+            return read_reference(paths[0], frame, options, drop_phase)
         scans = [read_map(path, frame, options, drop_phase) for path in paths]
     if axis is not None:
         return map_placement.axisymmetric(scans[0], axis)
@@ -236,7 +238,10 @@ def read_map(path: Path, frame: str | None, options: list[str] | None, drop_phas
 
     field = read_reference(path, frame, options, drop_phase)
     if not isinstance(field, OrientationMap):
-        raise ValueError(f"{path}: expected a planar map; got a volume of {times(field.shape)} voxels")
+        raise ValueError(
+            f"{path}: expected a planar map; got a volume of {times(field.shape)} voxels: give it alone, or with "
+            "--map AXIS:FILE"
+        )
     return field
 
 
