@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -237,6 +238,45 @@ def maps_table(path: str | Path) -> dict[str, list[str]]:
         if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
             raise ValueError(f"{path}: maps: expected names of files for {axis}; got {names!r}")
         found[axis] = listed
+    return found
+
+
+def maps_by_axis(
+    given: Iterable[str] | None, flag: str = "--map", folder: Path | None = None
+) -> list[tuple[str, Path]]:
+    """Return axes and files of texts ``z:a.ang``.
+
+    Parameters
+    ----------
+    given : iterable of str, optional
+    flag : str
+        How a message names them.
+    folder : Path, optional
+        That names without a folder refer to.
+
+    Returns
+    -------
+    list of (str, Path)
+
+    Raises
+    ------
+    ValueError
+        If a text has no axis, or a file is named twice for one axis.
+
+    Examples
+    --------
+    >>> [(axis, path.name) for axis, path in maps_by_axis(["z:a.ang", "x:d.ang"])]
+    [('z', 'a.ang'), ('x', 'd.ang')]
+    """
+    found: list[tuple[str, Path]] = []
+    for text in given or ():
+        axis, colon, name = text.partition(":")
+        if not colon or axis not in ("x", "y", "z", "all") or not name:
+            raise ValueError(f"{flag}: expected an axis, or all, and a file, such as z:a.ang; got {text!r}")
+        one = axis, Path(name) if folder is None else folder / name
+        if one in found:
+            raise ValueError(f"{flag}: expected another file each time; got {text!r} twice: leave one out")
+        found.append(one)
     return found
 
 

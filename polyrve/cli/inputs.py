@@ -115,7 +115,7 @@ def read_maps(
     frame, options, drop_phase, normals, axisymmetric, former_axis
         As of the options.
     by_axis : sequence of (str, Path)
-        Maps with the axes that they are normal to, as from :func:`maps_by_axis`, instead of `paths`.
+        Maps with the axes that they are normal to, as from :func:`polyrve.settings.maps_by_axis`, instead of `paths`.
 
     Raises
     ------
@@ -153,36 +153,6 @@ def read_maps(
     return scans if normals is None else dict(zip(normals, scans, strict=True))
 
 
-def maps_by_axis(
-    given: Sequence[str] | None, flag: str = "--map", folder: Path | None = None
-) -> list[tuple[str, Path]]:
-    """Return axes and files of texts ``z:a.ang``.
-
-    Parameters
-    ----------
-    given : sequence of str, optional
-    flag : str
-        How a message names them.
-    folder : Path, optional
-        That names without a folder refer to.
-
-    Raises
-    ------
-    ValueError
-        If a text has no axis, or a file is named twice for one axis.
-    """
-    found: list[tuple[str, Path]] = []
-    for text in given or ():
-        axis, colon, name = text.partition(":")
-        if not colon or axis not in ("x", "y", "z") or not name:
-            raise ValueError(f"{flag}: expected an axis and a file, such as z:a.ang; got {text!r}")
-        one = axis, Path(name) if folder is None else folder / name
-        if one in found:
-            raise ValueError(f"{flag}: expected another file each time; got {text!r} twice: leave one out")
-        found.append(one)
-    return found
-
-
 def _read_by_axis(
     by_axis: Sequence[tuple[str, Path]],
     paths: Sequence[Path],
@@ -211,6 +181,8 @@ def _read_by_axis(
         maps.setdefault(name, []).append(field)
     if axis is not None:
         return map_placement.axisymmetric(maps["z"], axis)
+    if "all" in maps and len(maps) > 1:
+        raise ValueError(f"--map: expected all alone, or axes; got {', '.join(maps)}")
     return maps
 
 

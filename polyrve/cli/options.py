@@ -47,8 +47,8 @@ MapOption = Annotated[
     typer.Option(
         "--map",
         metavar="AXIS:FILE",
-        help="A map and the axis that it is normal to, such as z:a.ang; may be repeated, also for one axis, whose maps "
-        "are then pooled. A file with a volume stands for all of its sections.",
+        help="A map and the axis that it is normal to, such as z:a.ang, or all:a.ang for all directions; may be "
+        "repeated, also for one axis, whose maps are then pooled. A file with a volume stands for all of its sections.",
     ),
 ]
 AxisymmetricOption = Annotated[

@@ -123,7 +123,9 @@ def reconstruct(
         if seeds is not None and resume:
             raise ValueError("--resume: expected a single run; got --seeds")
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
-        listed = inputs.maps_by_axis(by_axis) or ([] if maps else maps_of(config))
+        from polyrve.settings import maps_by_axis
+
+        listed = maps_by_axis(by_axis) or ([] if maps else maps_of(config))
         files = [*(maps or []), *(path for _, path in listed)]
         reporter.step("reading", f"reading {', '.join(map(str, files))}")
         scans = inputs.read_maps(maps or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
@@ -186,12 +188,12 @@ def maps_of(config: Path | None) -> list[tuple[str, Path]]:
     ValueError
         If the table holds something else than names of files by axis.
     """
-    from polyrve.settings import maps_table
+    from polyrve.settings import maps_by_axis, maps_table
 
     if config is None:
         return []
     texts = [f"{axis}:{name}" for axis, names in maps_table(config).items() for name in names]
-    return inputs.maps_by_axis(texts, f"{config}: maps", config.parent)
+    return maps_by_axis(texts, f"{config}: maps", config.parent)
 
 
 def _checkpoint(output: Path, resume: bool, force: bool, interval: float) -> Checkpoint:

@@ -60,7 +60,9 @@ def validate(
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {path}")
         rve = inputs.read_volume(path, threshold, read_volume)
-        listed = inputs.maps_by_axis(by_axis)
+        from polyrve.settings import maps_by_axis
+
+        listed = maps_by_axis(by_axis)
         scans = inputs.read_maps(against or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
         crystals = () if phase is None else inputs.crystals(rve.field, phase)
         reporter.step("comparing", "comparing the sections of the volume with the maps")

@@ -50,9 +50,9 @@ def by_normal(maps: Maps) -> dict[int, tuple[OrientationMap, ...]]:
     maps : OrientationMap, OrientationVolume, sequence of three, or mapping
         One map stands for all three axes (:func:`axisymmetric`: for two); its frame is the sample frame. Three maps are
         normal to x, y and z; a mapping names the normals ``"x"``, ``"y"``, ``"z"``, with one map or a list of maps for
-        each. Each is then given in its own frame, as :mod:`polyrve.microstructure.axes` tells it. A volume stands for
-        all of its sections, normal to all axes or to the one that names it. Analyses by array axis, as from
-        :func:`analyse_maps`, have been placed.
+        each. Each is then given in its own frame, as :mod:`polyrve.microstructure.axes` tells it. Maps under ``"all"``
+        stand for all axes together, as one map does. A volume stands for all of its sections, normal to all axes or to
+        the one that names it. Analyses by array axis, as from :func:`analyse_maps`, have been placed.
 
     Returns
     -------
@@ -92,6 +92,8 @@ def by_normal(maps: Maps) -> dict[int, tuple[OrientationMap, ...]]:
         if analysed := _analysed(maps):
             return once(lambda one: one.field, analysed)
         named = dict(maps)
+        if set(named) == {"all"}:
+            return _for_all(named["all"])
         if not named or not set(named) <= set(NORMALS):
             raise ValueError(f"maps: expected normals out of x, y, z; got {', '.join(map(repr, named)) or 'none'}")
     else:
@@ -111,6 +113,34 @@ def by_normal(maps: Maps) -> dict[int, tuple[OrientationMap, ...]]:
     return {NORMALS[str(name)]: _in_sample_frame(str(name), given) for name, given in named.items()}
 
 
+def _for_all(given: Any) -> dict[int, tuple[OrientationMap, ...]]:
+    """Let maps stand for all axes; their frame is the sample frame."""
+    if isinstance(given, (OrientationMap, OrientationVolume)):
+        return by_normal(given)
+    fields = _checked("", given)
+    return dict.fromkeys(range(3), tuple(fields))
+
+
+def _checked(name: str, given: Any) -> list[OrientationMap]:
+    """Return the maps of a normal, or of all, as a list of different ones."""
+    fields = list(given) if isinstance(given, (list, tuple)) else [given]
+    normal = f" normal to {name}" if name else ""
+    if not fields:
+        raise ValueError(f"map{normal}: expected an OrientationMap; got an empty list")
+    for field in fields:
+        if not isinstance(field, OrientationMap):
+            raise ValueError(f"map{normal}: expected an OrientationMap; got {type(field).__name__}")
+    seen: dict[bytes, int] = {}
+    for number, field in enumerate(fields, start=1):
+        digest = hashlib.sha256(field.quaternions.tobytes() + field.phase_ids.tobytes()).digest()
+        if (before := seen.setdefault(digest, number)) != number:
+            raise ValueError(
+                f"maps{normal}: expected another area in each; got the same points in map {before} and map {number}, "
+                "which would count twice: leave one out"
+            )
+    return fields
+
+
 def _in_sample_frame(name: str, given: Any) -> tuple[OrientationMap, ...]:
     """Turn the maps of a normal into the frame of the volume; the sections of a volume are in it."""
     normal = NORMALS[name]
@@ -118,29 +148,10 @@ def _in_sample_frame(name: str, given: Any) -> tuple[OrientationMap, ...]:
         return tuple(given.section(normal, i) for i in range(given.shape[normal]))
     if isinstance(given, (list, tuple)) and any(isinstance(one, OrientationVolume) for one in given):
         return tuple(section for one in given for section in _in_sample_frame(name, one))
-    fields = list(given) if isinstance(given, (list, tuple)) else [given]
-    if not fields:
-        raise ValueError(f"map normal to {name}: expected an OrientationMap; got an empty list")
     map_of_sample = rotation.from_matrix(volume_of_map(normal).T)
-    turned: list[OrientationMap] = []
-    for field in fields:
-        if not isinstance(field, OrientationMap):
-            raise ValueError(f"map normal to {name}: expected an OrientationMap; got {type(field).__name__}")
-        turned.append(field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample)))
-    _require_other_areas(name, fields)
-    return tuple(turned)
-
-
-def _require_other_areas(name: str, fields: Sequence[OrientationMap]) -> None:
-    """Refuse an area that is given twice: it would count twice, and maps would seem to differ less than they do."""
-    seen: dict[bytes, int] = {}
-    for number, field in enumerate(fields, start=1):
-        digest = hashlib.sha256(field.quaternions.tobytes() + field.phase_ids.tobytes()).digest()
-        if (before := seen.setdefault(digest, number)) != number:
-            raise ValueError(
-                f"maps normal to {name}: expected another area in each; got the same points in map {before} and map "
-                f"{number}: leave one out"
-            )
+    return tuple(
+        field.evolve(quaternions=rotation.multiply(field.quaternions, map_of_sample)) for field in _checked(name, given)
+    )
 
 
 def analyse_maps(maps: Maps, threshold: float = DEFAULT_THRESHOLD) -> dict[int, tuple[MapAnalysis, ...]]:

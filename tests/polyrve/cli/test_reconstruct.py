@@ -432,7 +432,7 @@ def test_lists_of_maps_by_axis(run, truth, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--map", "a.ang"], "--map: expected an axis and a file, such as z:a.ang; got 'a.ang'"),
+        (["--map", "a.ang"], "--map: expected an axis, or all, and a file, such as z:a.ang; got 'a.ang'"),
         (["--map", "z:a.ang", "--map", "z:a.ang"], "--map: expected another file each time; got 'z:a.ang' twice"),
         (["scan.ang", "--map", "z:a.ang"], "--map: expected all maps to be given so; got 1 map without it"),
         (["--map", "z:a.ang", "--normals", "z"], "--map: expected all maps to be given so; got --normals z"),

@@ -31,6 +31,15 @@ def test_several_maps_of_a_normal_are_placed_in_their_order(scans):
     assert {name: len(some) for name, some in axisymmetric(scans, "y").items()} == {"z": 2, "x": 2}
 
 
+def test_several_maps_stand_for_all_axes_together(scans):
+    found = by_normal({"all": scans})
+    assert found[0] is found[1] is found[2]
+    assert found[0] == tuple(scans)
+    assert by_normal({"all": scans[0]})[2] == (scans[0],)
+    with pytest.raises(ValueError, match="expected normals out of x, y, z; got 'all', 'x'"):
+        by_normal({"all": scans, "x": scans[0]})
+
+
 def test_a_volume_stands_for_all_of_its_sections(specimen):
     found = by_normal(specimen)
     assert {axis: len(some) for axis, some in found.items()} == {0: 30, 1: 40, 2: 52}
