@@ -387,7 +387,7 @@ def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap | 
             )
         named = field.evolve(phases=before[0].phases)
         lists[normal] = [*before, arrays.without_phases(named, _dropped(args))]
-    return axisymmetric(lists["z"], AXES[args["axis"]]) if args["axis"] else lists
+    return {**axisymmetric(lists["z"], AXES[args["axis"]])} if args["axis"] else lists
 
 
 def insert_names(parameters: Any, *, features: bool = False) -> None:

@@ -187,7 +187,7 @@ def _parts(analyses: Sequence[MapAnalysis]) -> list[list[_Part]]:
     found = []
     for one, kept in zip(analyses, shown, strict=True):
         shape = one.field.shape
-        place_in_all = np.full(one.field.phase_ids.size, -1)
+        place_in_all: np.ndarray = np.full(one.field.phase_ids.size, -1)
         place_in_all[kept] = np.arange(first, first + kept.sum())
         first += int(kept.sum())
         place_in_all = place_in_all.reshape(shape)
