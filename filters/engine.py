@@ -189,7 +189,10 @@ def _elsewhere(
             "--config", str(folder / "run.toml"), "--progress", "json",
         ]  # fmt: skip
         alone = set(maps) == {"z"}
-        command += [part for normal, file in files for part in ("--map", f"{'all' if alone else normal}:{file}")]
+        if len(files) > len(maps):
+            command += [part for normal, file in files for part in ("--map", f"{'all' if alone else normal}:{file}")]
+        else:
+            command += [str(file) for _, file in files] + ([] if alone else ["--normals", "".join(maps)])
         say(f"starting {python}", 0)
         code, status, failure = _supervise(command, folder, say, cancelled)
         if code not in (0, _INTERRUPTED) or (code == 0 and not output.exists()):

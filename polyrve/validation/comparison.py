@@ -14,6 +14,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.instrument import Instrument, measured
 from polyrve.microstructure.instrument_estimate import estimate_instrument
@@ -49,6 +50,9 @@ _FEWEST_POINTS = 4
 _MOST_DRAWS, _INDEXED = 10, 0.5
 """Windows are drawn up to ten times each until one has half of the map's share of indexed points; holes give none."""
 
+
+_MOST_TESTED = 8
+"""Maps that are tested for trends; of the sections of a volume the first ones tell."""
 
 _SECTIONS = 4
 """Sections per axis on which the noise that a volume has already is told; four of 32 x 32 tell it to some per cent."""
@@ -213,6 +217,9 @@ def compare(
         for axis, some in maps.items()
         if len(some) > 1 and "zyx"[axis] in pairs
     }
+    settings["trends"] = [
+        str(trend) for one in distinct(maps)[:_MOST_TESTED] for trend in trends(one.central) if trend.found
+    ]
     return _with_windows(pairs, analysis, settings, pooled, remarks)
 
 

@@ -328,6 +328,9 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     for normal, differ in comparison.settings.get("maps_differ", {}).items():
         told = "; ".join(map(str, (MapScatter(**one) for one in differ)))
         notes.append(f"Maps normal to {normal}, as means over them: {told}.")
+    notes += [
+        f"{_capital(trend)}: the map is not the same everywhere." for trend in comparison.settings.get("trends", [])
+    ]
     shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
@@ -347,8 +350,12 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     return notes
 
 
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capital(text)}."
 
 
 def _extent(shape: tuple[int, ...]) -> str:
