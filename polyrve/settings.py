@@ -60,6 +60,12 @@ class ReconstructionSettings(BaseModel):
         None, description="Voxel size along z, y, x in um; by default the step of the map."
     )
     periodic: bool = Field(True, description="Whether the volume repeats across its faces.")
+    grade: Literal["none", "x", "y", "z"] = Field(
+        "none",
+        description="Axis along which the maps change, and the volume as they do: statistics are matched in "
+        "overlapping windows along it, and the volume repeats across it alone. One map stands for the sections normal "
+        "to both axes across it.",
+    )
     descriptors: Literal["default", "paper"] = Field("default", description="Named set of descriptors.")
     weights: dict[str, float] = Field(
         {}, description="Weights by descriptor name that replace those of the set; 0 leaves a descriptor out."

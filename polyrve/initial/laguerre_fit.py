@@ -315,7 +315,7 @@ def draw_cells(
         tessellation = sized_tessellation(extent.tolist(), cells.lengths, cells.sizes, rng, order=cells.order)
         labels = tessellation.cells(voxel_centres(shape, spacing))
         if min(shape) > 1:
-            labels = round_faces(labels, _sweeps(cells, spacing), rng)
+            labels = faces_rounded(labels, cells, spacing, rng)
         if not wanted:
             drawn.append((0.0, labels))
             break
@@ -330,6 +330,23 @@ def draw_cells(
             break
     labels = min(drawn, key=lambda one: one[0])[1]
     return np.unique(labels, return_inverse=True)[1].reshape(shape)
+
+
+def faces_rounded(labels: np.ndarray, cells: CellFit, spacing: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    """Curve the faces of cells as grain growth does, where they are resolved.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (nz, ny, nx), int
+    cells : CellFit
+    spacing : sequence of float, um
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (nz, ny, nx), int
+    """
+    return round_faces(labels, _sweeps(cells, spacing), rng)
 
 
 def _sweeps(cells: CellFit, spacing: Sequence[float]) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -22,19 +22,22 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
+from polyrve.initial.graded_polycrystal import graded_polycrystal, in_window
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.plates import parents_of, relations_with_plates
 from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
 from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
-from polyrve.microstructure.axes import in_plane, planar
+from polyrve.microstructure.axes import NORMALS, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import Windows, layered, windows_along
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
     analyse_maps,
     at_voxel_size,
+    axisymmetric,
     common_phases,
     largest_lag,
     voxel_size,
@@ -45,6 +48,7 @@ from polyrve.microstructure.placed import Given, Placed, distinct, each, made_fo
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
+from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
@@ -97,7 +101,32 @@ def prepare(
     settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
     if isinstance(maps, TargetSet):
         return Problem.of_targets(maps, settings, given)
+    if settings.grade != "none":
+        maps, settings = _graded(maps, settings)
     return Problem.of(analyse_maps(maps), settings, given)
+
+
+def _graded(maps: Maps, settings: ReconstructionSettings) -> tuple[Maps, ReconstructionSettings]:
+    """Return maps by the normals that show the graded axis, and settings that fit a volume that changes along it."""
+    grade = settings.grade
+    for name, wanted in (("initial", ("auto", "polycrystal")), ("levels", (1,)), ("twins", ("auto", "none"))):
+        if getattr(settings, name) not in wanted:
+            raise ValueError(
+                f"grade: expected {name} {' or '.join(map(str, wanted))} with it; got {getattr(settings, name)}"
+            )
+    if min(settings.shape) == 1:
+        raise ValueError(f"grade: expected a volume; got a shape of {settings.shape}")
+    alone: Any = maps
+    if isinstance(maps, Mapping) and set(maps) == {"all"}:
+        alone = dict(maps)["all"]  # type: ignore[index]
+    elif isinstance(maps, Sequence) and len(maps) == 1:
+        alone = maps[0]
+    several = isinstance(alone, (list, tuple)) and alone is not maps
+    if isinstance(alone, OrientationMap) or several:
+        if grade == "z":
+            raise ValueError("grade: expected x or y, an axis within the map; got 'z': name the maps' normals")
+        maps = axisymmetric(alone, grade)
+    return maps, settings.model_copy(update={"periodic": False, "initial": "polycrystal", "twins": "none"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +181,10 @@ class Problem:
                     "about (--axis, polyrve.axisymmetric), or give a map for each normal",
                     stacklevel=4,
                 )
+        if settings.grade != "none" and (graded := NORMALS[settings.grade]) in sections:
+            raise ValueError(
+                f"grade: expected maps that show {settings.grade}; got one normal to {'zyx'[graded]}: leave it out"
+            )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
         check_voxel_size(sections, spacing)
@@ -210,7 +243,41 @@ class Problem:
                 )
             _ = problem.relations
         require(problem.memory(settings.initial), settings.shape)
+        if settings.grade != "none":
+            _ = problem.windows
         return problem
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The windows along the graded axis.
+
+        Raises
+        ------
+        ValueError
+            If there are too few, the volume is longer along it than a map, or layers are finer than windows.
+        """
+        axis, name = NORMALS[self.settings.grade], self.settings.grade
+        length = self.settings.shape[axis]
+        at_voxels = self.analysed(self.settings.shape)
+        chords = []
+        for normal, one in each(at_voxels):
+            row = in_plane(normal).index(axis)
+            if one.field.shape[row] < length:
+                raise ValueError(
+                    f"grade: expected maps at least as long along {name} as the volume, {length} voxels; got "
+                    f"{one.field.shape[row]} at the voxels' size: name a smaller shape"
+                )
+            chords.append(one.sections.mean_chords[row] / one.field.spacing[row])
+        found = windows_along(length, float(np.mean(chords)), name)
+        width = found.bounds[0][1] - found.bounds[0][0]
+        for normal, one in each(at_voxels):
+            if quantity := layered(one, in_plane(normal).index(axis), width):
+                raise ValueError(
+                    f"grade: expected a map that changes along {name} over more than a window of {width} voxels; got "
+                    f"layers that are finer, by the {quantity}, which windows would smear: leave grade out, or "
+                    "give a volume of the layers (--set initial=exemplar)"
+                )
+        return found
 
     def memory(self, initial: str) -> Forecast:
         """Forecast what a reconstruction takes with an initial field of a kind."""
@@ -283,7 +350,19 @@ class Problem:
         """Let the analyses of the maps go, which a minimisation does not need."""
         self.analyses.clear()
 
-    def objective(self, sections: Placed[OrientationMap], grid: Sequence[int]) -> SectionObjective:
+    def _graded_objective(self, sections: Placed[OrientationMap], grid: Sequence[int]) -> GradedObjective:
+        """Make the loss of a volume that changes along an axis: one for each window, of the maps' windows."""
+        axis, plain = NORMALS[self.settings.grade], self.settings.model_copy(update={"grade": "none"})
+        parts = []
+        for first, last in self.windows.bounds:
+            shape = tuple(last - first if i == axis else n for i, n in enumerate(grid))
+            window = replace(self, settings=plain.model_copy(update={"shape": shape}))
+            objective = window.objective(in_window(sections, axis, (first, last)), shape)
+            if isinstance(objective, SectionObjective):
+                parts.append(((first, last), objective))
+        return GradedObjective(axis, tuple(parts))
+
+    def objective(self, sections: Placed[OrientationMap], grid: Sequence[int]) -> SectionObjective | GradedObjective:
         """Make the loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
         largest_lag = self.largest_lag(sections, grid)
@@ -298,6 +377,8 @@ class Problem:
                 "matched",
                 stacklevel=3,
             )
+        if settings.grade != "none":
+            return self._graded_objective(sections, grid)
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
         chosen = self.descriptors or descriptor_set(weights, self.state, largest_lag, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
@@ -314,7 +395,7 @@ class Problem:
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
         """Special relations whose plates are set into a polycrystal, and which grains keep when they are turned."""
-        if not any(self.state.harmonics) or self.known is not None:
+        if not any(self.state.harmonics) or self.known is not None or self.settings.grade != "none":
             return ()
         return relations_with_plates(self.analysed(self.settings.shape), self.settings.twins)
 
@@ -343,6 +424,8 @@ class Problem:
         """
         analyses = analyse_all(sections)
         fields = _fields(analyses)
+        if self.settings.grade != "none":
+            return "polycrystal", self._graded_field(fields, grid)
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.initial, self._step(grid)
         exemplar = possible(fields, grid) and any(self.state.harmonics)
@@ -367,6 +450,14 @@ class Problem:
                 parents=distinct(parents),
             )  # fmt: skip
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
+
+    def _graded_field(self, fields: Placed[OrientationMap], grid: tuple[int, int, int]) -> np.ndarray:
+        rng = np.random.default_rng(self.settings.seed)
+        quaternions, phase_ids = graded_polycrystal(
+            fields, grid, self._step(grid), NORMALS[self.settings.grade], self.windows, rng,
+            noise=self.settings.noise == "keep",
+        )  # fmt: skip
+        return self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, self._step(grid)))
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
@@ -425,11 +516,16 @@ class Problem:
                 "program": f"polyrve {__version__}",
                 "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
                 "maps": self.sources(),
+                **({} if self.settings.grade == "none" else {"repeats_across": self._across()}),
                 **run,
             },
         )
 
-    def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
+    def _across(self) -> str:
+        """Axes that a graded volume repeats along."""
+        return "zyx".replace(self.settings.grade, "")
+
+    def loss(self, volume: OrientationVolume, objective: SectionObjective | GradedObjective) -> float:
         """Return the loss of a volume as it is, not of the unknowns that it was made from."""
         return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
 
