@@ -23,6 +23,7 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps
+from polyrve.microstructure.map_scatter import MapScatter
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
@@ -309,7 +310,7 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
-    windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
+    windows = {name: float(pair[0].points / np.prod(shapes[name])) for name, pair in pairs.items()}
     name = min(windows, key=lambda name: windows[name])
     reference, sections = pairs[name]
     what = comparison.reference_name(name).capitalize()
@@ -324,6 +325,12 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     elif windows[name] < 4.0:
         rough = " and the floor is rough" * scattered
         notes.append(f"{what} holds only {windows[name]:.1f} windows of this size: they overlap{rough}.")
+    for normal, differ in comparison.settings.get("maps_differ", {}).items():
+        told = "; ".join(map(str, (MapScatter(**one) for one in differ)))
+        notes.append(f"Maps normal to {normal}, as means over them: {told}.")
+    notes += [
+        f"{_capital(trend)}: the map is not the same everywhere." for trend in comparison.settings.get("trends", [])
+    ]
     shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
@@ -343,8 +350,12 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     return notes
 
 
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capital(text)}."
 
 
 def _extent(shape: tuple[int, ...]) -> str:

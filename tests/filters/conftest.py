@@ -115,7 +115,9 @@ def map_arguments(data):
     """Put maps, by their normal, into the stand-in; the arguments of a filter that takes them."""
 
     def put(**maps):
-        args = {"frame": 0, "axis": 0, "drop_phase": ""} | {f"use_{normal}_map": normal in maps for normal in "xyz"}
+        args = {"frame": 0, "axis": 0, "drop_phase": "", "further_maps": ""} | {
+            f"use_{normal}_map": normal in maps for normal in "xyz"
+        }
         for normal, field in maps.items():
             args |= {f"{normal}_{key}": value for key, value in add_map(data, normal, field).items()}
         return args
