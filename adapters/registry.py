@@ -217,7 +217,10 @@ FORMATS: list[Format] = [
         "spparks", (".sites", ".dump"), "polyrve.adapters.solvers.spparks", True, True,
         "SPPARKS sites, text dumps, or .vti with Spin",
     ),
-    Format("labdct", _HDF5, "polyrve.adapters.volumes.labdct", True, False, "GrainMapper3D HDF5 (LabDCT)", _hdf5_with("labdct")),
+    Format(
+        "labdct", _HDF5, "polyrve.adapters.volumes.labdct", True, False, "GrainMapper3D HDF5 (LabDCT)",
+        _hdf5_with("labdct"),
+    ),
     Format(
         "3dxrd", _HDF5, "polyrve.adapters.volumes.xrd3d", True, False, "ImageD11 HDF5 (3DXRD, scanning 3DXRD)",
         _hdf5_with("tensormap"),

@@ -36,7 +36,6 @@ from polyrve.adapters.registry import FormatError
 from polyrve.adapters.warned import warn
 from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography import reference_frames
-from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap
 
 _START = 1 << 16

@@ -103,7 +103,9 @@ def write(
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:
         main.write(f"*Heading\n polyrve: {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} {whole.by}s; um, MPa\n")
         for name, phase in zip(phase_names(whole), whole.phases, strict=True):
-            main.write(f"{PHASE_MARK}{name}; {phase.laue}; {' '.join(f'{v:.9g}' for v in phase.lattice)}\n")
+            lattice = " ".join(f"{value:.9g}" for value in phase.lattice)
+            words = name, phase.name.replace(";", ","), phase.laue, lattice, str(phase.space_group)
+            main.write(f"{PHASE_MARK}{'; '.join(words)}\n")
         for name, write_part in parts.items():
             if not split:
                 write_part(main)

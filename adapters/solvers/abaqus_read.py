@@ -25,7 +25,7 @@ from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 PHASE_MARK = "** phase "
-"""How polyrve begins the line that describes a phase: its name as in sets, its Laue group and its lattice."""
+"""How polyrve begins the line that describes a phase: name as in sets, name, Laue group, lattice and space group."""
 _GRAIN = re.compile(r"(?:.*[^a-z])?(?:grain|poly|feature|cell)[_-]?(\d+)(?:[_-]set)?", re.IGNORECASE)
 _USER_CONSTANTS = 5
 _MOST_FILES = 20
@@ -185,11 +185,13 @@ def _describe_phase(path: Path, deck: _Deck, line: str) -> None:
         return
     words = [word.strip() for word in line.removeprefix(PHASE_MARK).split(";")]
     try:
-        name, laue, lattice = words
+        key, name, laue, lattice, group = words
         a, b, c, alpha, beta, gamma = (float(value) for value in lattice.split())
-        deck.phases[name.upper()] = Phase(name, laue, (a, b, c, alpha, beta, gamma))
+        deck.phases[key.upper()] = Phase(name, laue, (a, b, c, alpha, beta, gamma), int(group))
     except ValueError as error:
-        raise FormatError(path, f"expected name; Laue group; lattice of a phase; got: {error}", PHASE_MARK) from None
+        raise FormatError(
+            path, f"expected name in sets; name; Laue group; lattice; space group; got: {error}", PHASE_MARK
+        ) from None
 
 
 def _grain_sets(path: Path, deck: _Deck) -> list[str]:

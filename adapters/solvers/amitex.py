@@ -124,7 +124,7 @@ def _write_vtk(
 def read(
     path: str | Path, *, frame: str | Frame | None = None, laue: str | Sequence[str] | None = None
 ) -> OrientationMap | OrientationVolume:
-    """Read the volume of a folder as :func:`write` makes it: the crystal's axes as coefficients 1 to 6 of the materials.
+    """Read the volume of a folder as :func:`write` makes it: the crystal's axes are coefficients 1 to 6.
 
     Parameters
     ----------

@@ -94,7 +94,8 @@ def read_materials(path: Path) -> GrainTable:
         raise FormatError(path, "expected a list of materials under the key material; there is none")
     names = [_constituent(path, number, item) for number, item in enumerate(found["material"])]
     phases = list(dict.fromkeys(name for name, _ in names))
-    known = found.get("phase") if isinstance(found.get("phase"), dict) else {}
+    phase = found.get("phase")
+    known = phase if isinstance(phase, dict) else {}
     q = conjugate(np.array([orientation for _, orientation in names], dtype=np.float64))
     return GrainTable(
         np.arange(len(names)),

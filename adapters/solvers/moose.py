@@ -194,7 +194,9 @@ def read(
     lines = data.split(b"\n", 200)
     head = [line.decode("utf-8", "replace").lstrip("# ") for line in lines if line.startswith(b"#")]
     told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in head)}
-    numbers = {key: _number(path, told, key) for axis in "XYZ" for key in (f"{axis}_STEP", f"{axis}_DIM", f"{axis}_MIN")}
+    numbers = {
+        key: _number(path, told, key) for axis in "XYZ" for key in (f"{axis}_STEP", f"{axis}_DIM", f"{axis}_MIN")
+    }
     start = data.find(b"\n", data.rfind(b"\n#") + 1) + 1
     values = read_table(data, path, data[:start].count(b"\n") + 1, start, least=9)
     planar = numbers["Z_DIM"] == 0

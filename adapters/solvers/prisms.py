@@ -158,7 +158,9 @@ def read(
         scan.unsaid_phases(folder, int(phase_ids.max()), (), laue),
     )
     spacing = [length / n for length, n in zip(size, shape, strict=True)]
-    return grain_table.assemble(folder, "prisms", np.ascontiguousarray(numbers), table, spacing, (0.0,) * 3, frame=frame)
+    return grain_table.assemble(
+        folder, "prisms", np.ascontiguousarray(numbers), table, spacing, (0.0,) * 3, frame=frame
+    )
 
 
 def _parameter(path: Path, text: str, name: str) -> float:

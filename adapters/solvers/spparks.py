@@ -136,7 +136,7 @@ def _sites(path: Path, data: bytes) -> tuple[np.ndarray, tuple[int, ...], tuple[
     size = high - low
     if not ((size >= 1) & (size < 1e6)).all() or (np.abs(size - np.round(size)) > 1e-6).any():
         raise FormatError(path, f"expected a box of whole lattice units; got {size.tolist()}")
-    shape = tuple(int(round(value)) for value in size[::-1])
+    shape = tuple(round(value) for value in size[::-1].tolist())
     if int(np.prod([float(n) for n in shape])) != count:
         raise FormatError(
             path, f"expected a site per lattice unit, as in a simple cubic lattice; got {count} in {shape[::-1]}"

@@ -30,7 +30,14 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _DESCRIPTOR = "euler-bunge"
 _LAUE = {"cubic": "m-3m", "hexagonal": "6/mmm", "triclinic": "-1"}
-_BINARY = {"binary": "u1", "binary8": "u1", "binary16": "<i2", "binary16_big": ">i2", "binary32": "<i4", "binary32_big": ">i4"}
+_BINARY = {
+    "binary": "u1",
+    "binary8": "u1",
+    "binary16": "<i2",
+    "binary16_big": ">i2",
+    "binary32": "<i4",
+    "binary32_big": ">i4",
+}
 _WIDTH = {"euler-bunge": 3, "rodrigues": 3, "quaternion": 4, "axis-angle": 4, "rotmat": 9}
 """Numbers of each descriptor that is read."""
 _EXCHANGED = 2.2
@@ -178,7 +185,7 @@ def read(
     else:
         ones = np.ones(len(numbers), dtype=np.int32)
         table = grain_table.GrainTable(numbers, cells, ones, scan.unsaid_phases(path, 1, (), laue))
-    field = grain_table.assemble(path, "tesr", ids, table, spacing[::-1], origin[::-1], frame=frame)
+    field = grain_table.assemble(path, "tesr", ids, table, spacing[::-1].tolist(), origin[::-1].tolist(), frame=frame)
     own = _oriented(path, parts, "**oridata", ids.size)
     if own is None:
         return field
@@ -196,8 +203,8 @@ def _sections(data: bytes) -> dict[str, bytes]:
     """What stands below each line that begins with one or two stars, the first of each name."""
     found: dict[str, bytes] = {}
     marks = list(re.finditer(rb"^[ \t]*(\*{1,3}[a-z_]+)[ \t]*\r?$", data, re.MULTILINE))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
-        end = len(data) if following is None else following.start()
+    ends = [*(mark.start() for mark in marks[1:]), len(data)][: len(marks)]
+    for mark, end in zip(marks, ends, strict=True):
         found.setdefault(mark[1].decode("ascii"), data[mark.end() : end].removeprefix(b"\n"))
     return found
 
@@ -228,7 +235,8 @@ def _voxels(path: Path, parts: dict[str, bytes], name: str, count: int) -> np.nd
         values = grain_table.whole_numbers(path, _floats(path, rest.decode("latin-1").split(), count, name), name)
     elif word in _BINARY:
         dtype = np.dtype(_BINARY[word])
-        values = np.frombuffer(rest[: count * dtype.itemsize], dtype=dtype) if len(rest) >= count * dtype.itemsize else []
+        whole = rest[: count * dtype.itemsize]
+        values = np.frombuffer(whole[: len(whole) // dtype.itemsize * dtype.itemsize], dtype=dtype)
     else:
         raise FormatError(path, f"expected ascii or {', '.join(_BINARY)}; got {word[:40]!r}", name)
     if len(values) != count:

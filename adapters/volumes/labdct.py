@@ -1,12 +1,13 @@
 """Grain maps of GrainMapper3D (.h5): laboratory diffraction contrast tomography (LabDCT).
 
-Specification: simplnx's ReadGrainMapper3D (https://github.com/BlueQuartzSoftware/simplnx), for files of versions 4 and 5.
-``LabDCT/Data`` has arrays (z, y, x): ``PhaseId``, ``GrainId``, ``Mask`` and an orientation as ``Quaternion`` (w, x, y, z),
-``Rodrigues`` or ``EulerZXZ`` (Bunge, rad). Quaternions and Rodrigues vectors turn from crystal to specimen, as MTEX has
-them. ``LabDCT/Spacing`` and ``Center`` are in mm; ``PhaseInfo/Phase01`` has ``Name``, ``SpaceGroup`` and ``UnitCell``.
+Specification: simplnx's ReadGrainMapper3D (https://github.com/BlueQuartzSoftware/simplnx), for files of versions 4 and
+5. ``LabDCT/Data`` has arrays (z, y, x): ``PhaseId``, ``GrainId``, ``Mask`` and an orientation as ``Quaternion``
+(w, x, y, z), ``Rodrigues`` or ``EulerZXZ`` (Bunge, rad). Quaternions and Rodrigues vectors turn from crystal to
+specimen, as MTEX has them. ``LabDCT/Spacing`` and ``Center`` are in mm; ``PhaseInfo/Phase01`` has ``Name``,
+``SpaceGroup`` and ``UnitCell``.
 
-What lies along x of the axes of a hexagonal crystal is not published: the option ``x_axis`` says it, a by default with a
-warning.
+What lies along x of the axes of a hexagonal crystal is not published: the option ``x_axis`` says it, a by default with
+a warning.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def read(
         values = hdf5.array(path, data, chosen, (*shape, _ORIENTATIONS[chosen])).reshape(-1, _ORIENTATIONS[chosen])
         grains = hdf5.array(path, data, "GrainId", shape) if hdf5.has(data, "GrainId") else None
         mask = hdf5.array(path, data, "Mask", shape) if hdf5.has(data, "Mask") else None
-        properties = hdf5.scalars(path, data, int(np.prod(shape)), _READ)
+        properties = hdf5.of_shape(path, data, shape, _READ)
         phases = _phases(path, file)
     ids = grain_table.whole_numbers(path, phase_ids.ravel(), "PhaseId")
     if ids.min() < 0 or ids.max() > len(phases):

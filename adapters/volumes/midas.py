@@ -1,9 +1,10 @@
 """Layers of near-field high-energy diffraction microscopy that MIDAS reconstructed (.mic, text).
 
-Specification: https://github.com/marinerhemant/MIDAS, ``utils/nf_paraview_gen.py``. Lines that begin with % say the edge of
-the triangles, the number of phases and the position of the layer (um). The columns are OrientationRowNr, OrientationID,
-RunTime, X, Y (um), TriEdgeSize, UpDown, Eul1, Eul2, Eul3 (Bunge's, rad, by the matrix of Euler2OrientMat),
-Confidence and PhaseNr. The points are centres of triangles; they are brought to a square grid, whose pitch is the edge.
+Specification: https://github.com/marinerhemant/MIDAS, ``utils/nf_paraview_gen.py``. Lines that begin with % say the
+edge of the triangles, the number of phases and the position of the layer (um). The columns are OrientationRowNr,
+OrientationID, RunTime, X, Y (um), TriEdgeSize, UpDown, Eul1, Eul2, Eul3 (Bunge's, rad, by the matrix of
+Euler2OrientMat), Confidence and PhaseNr. The points are centres of triangles; they are brought to a square grid, whose
+pitch is the edge.
 """
 
 from __future__ import annotations

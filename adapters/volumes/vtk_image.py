@@ -114,7 +114,9 @@ def read_image(path: Path) -> VtkImage:
         for item in ([] if cells is None else cells.findall("DataArray"))
     }
     texts = {
-        item.get("Name", ""): _texts(path, item) for item in image.findall("FieldData/Array") if item.get("type") == "String"
+        item.get("Name", ""): _texts(path, item)
+        for item in image.findall("FieldData/Array")
+        if item.get("type") == "String"
     }
     return VtkImage((nz, ny, nx), tuple(spacing[::-1]), tuple(origin[::-1]), texts, arrays)  # type: ignore[arg-type]
 

@@ -1,9 +1,9 @@
 """Grain maps of ImageD11 (.h5): three-dimensional X-ray diffraction, point by point or from sinograms.
 
-Specification: ``TensorMap.to_h5`` of https://github.com/FABLE-3DXRD/ImageD11. The group ``TensorMap`` has ``maps`` with
-arrays (z, y, x, ...): ``UBI``, the real lattice vectors of the crystal as rows in the axes of the specimen (nan where not
-indexed), ``phase_ids`` (-1 where not indexed) and ``labels`` (-1 for none); ``phases``, a text per phase of its lattice
-and its centring or space group; and ``step`` (z, y, x) in um. Lattice vectors leave no choice of crystal axes.
+Specification: ``TensorMap.to_h5`` of https://github.com/FABLE-3DXRD/ImageD11. The group ``TensorMap`` has ``maps``
+with arrays (z, y, x, ...): ``UBI``, the real lattice vectors of the crystal as rows in the axes of the specimen (nan
+where not indexed), ``phase_ids`` (-1 where not indexed) and ``labels`` (-1 for none); ``phases``, a text per phase of
+its lattice and its centring or space group; and ``step`` (z, y, x) in um. Lattice vectors leave no choice of axes.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def read(
         labels = hdf5.array(path, maps, "labels", shape).ravel() if hdf5.has(maps, "labels") else None
         spacing = hdf5.array(path, group, "step", (3,)).astype(float).tolist()
         known = _phases(path, group, laue)
-        properties = hdf5.scalars(path, maps, len(vectors), _READ)
+        properties = hdf5.of_shape(path, maps, shape, _READ)
     indexed &= numbers >= 0
     place = {number: i for i, number in enumerate(known, start=1)}
     unknown = set(np.unique(numbers[indexed]).tolist()) - set(place)
