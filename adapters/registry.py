@@ -226,10 +226,13 @@ FORMATS: list[Format] = [
         _hdf5_with("tensormap"),
     ),
     Format("midas", (".mic",), "polyrve.adapters.volumes.midas", True, False, "MIDAS near-field HEDM: a layer, text"),
+    Format(
+        "mfem", (".mesh",), "polyrve.adapters.solvers.mfem", False, True, "MFEM cubes, orientations for ExaConstit",
+    ),
     Format("vpsc", (".tex",), "polyrve.adapters.solvers.vpsc", False, True, "VPSC texture: orientations and weights"),
     Format(
-        "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo"), "polyrve.adapters.solvers.tetrahedra", False, True,
-        "tetrahedra that follow the grain boundaries; polyrve mesh",
+        "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo", ".mesh"), "polyrve.adapters.solvers.tetrahedra", False,
+        True, "tetrahedra that follow the grain boundaries; polyrve mesh",
     ),
 ]  # fmt: skip
 
@@ -627,12 +630,15 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
 
 
 def _of_content(path: Path) -> Format:
-    """The format of a file: the first of its suffix that knows it, polyrve's own before those of other packages."""
+    """The format of a file: the first of its suffix that knows it, polyrve's own before those of other packages.
+
+    The first of all, whose reader says what it can read, where none of them knows a text.
+    """
     rows = [row for row in _of_suffix(path) if row.reads] or _of_suffix(path)
     for row in rows:
         if row.recognises is None or _recognised(row, path):
             return row
-    if len(rows) == 1:
+    if len(rows) == 1 or not set(rows[0].suffixes) & set(_HDF5):
         return rows[0]
     names = ", ".join(row.name for row in rows)
     raise FormatError(path, f"expected a file of {names}; its content is of none of them")

@@ -320,4 +320,4 @@ def test_hexahedra_that_are_no_voxels(volume_files, tmp_path):
 def test_every_volume_format_that_is_written_is_read_or_named_here():
     """The formats that hold no volume of voxels: surfaces, tetrahedra, textures."""
     written = {row.name for row in registry.FORMATS if row.writes and not row.reads}
-    assert written == {"vtp", "damask-mesh", "vpsc", "tetrahedra"}
+    assert written == {"vtp", "damask-mesh", "mfem", "vpsc", "tetrahedra"}
