@@ -109,7 +109,7 @@ def lattice_in_degrees(
         If the unit is not the usual one: DREAM3D-NX 7.0 to 7.4 writes rad where degrees are asked for.
     """
     values = np.asarray(angles, dtype=np.float64)
-    in_rad = bool(((values > 0) & (values < _FULL_TURN)).all())
+    in_rad = is_lattice_in_rad(values)
     degrees = tuple((np.round(np.rad2deg(values), 5) if in_rad else values).tolist())
     if in_rad != (usual == "rad") and (values > 0).all():
         warnings.warn(
@@ -119,3 +119,8 @@ def lattice_in_degrees(
             stacklevel=3,
         )
     return degrees
+
+
+def is_lattice_in_rad(angles: np.ndarray) -> bool:
+    """Return whether the angles alpha, beta, gamma of a lattice are in rad: all above 0 and below 2 pi."""
+    return bool(((angles > 0) & (angles < _FULL_TURN)).all())

@@ -33,7 +33,7 @@ from polyrve.adapters.ebsd.tsl import UNINDEXED_ANGLE
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.volumes import dream3d_grains
 from polyrve.adapters.volumes import dream3d_tree as tree
-from polyrve.adapters.volumes.dream3d_pipeline import turning_filters
+from polyrve.adapters.volumes.dream3d_pipeline import misread_h5oina, turning_filters
 from polyrve.adapters.volumes.dream3d_write import (
     CRYSTAL_STRUCTURES,
     DOUBLE_CELL,
@@ -313,6 +313,7 @@ def _read_field(
             "FileVersion": hdf5.attribute_text(file, "FileVersion"),
         }
         provenance |= _pipeline(file, path)
+        _doubt_h5oina(path, provenance.get("pipeline", ""), matrices, field_phases, phase_ids)
     if scale != 1.0:
         provenance["length scale to um"] = scale
     applied, chosen = Frame(), Frame("none", source="file")
@@ -371,6 +372,24 @@ def _pipeline(file: h5py.File, path: Path) -> dict[str, Any]:
     text = hdf5.strings(path, pipeline)[0]
     turned = turning_filters(text)
     return {"pipeline": text, **({"turned by": turned} if turned else {})}
+
+
+def _doubt_h5oina(
+    path: Path, pipeline: str, matrices: Sequence[h5py.Group], phases: Sequence[Phase], phase_ids: np.ndarray
+) -> None:
+    """Warn of orientations that DREAM3D-NX 7.0 to 7.4, whose files have lattice angles in rad, read from .h5oina."""
+    constants = (hdf5.get(matrix, "LatticeConstants") for matrix in matrices)
+    tables = [
+        hdf5.contents(path, item) for item in constants if isinstance(item, h5py.Dataset) and item.shape[1:] == (6,)
+    ]
+    if not any(angle_units.is_lattice_in_rad(row[3:]) for table in tables for row in table[1:]):
+        return
+    hexagonal = any(phases[number - 1].laue == "6/mmm" for number in np.unique(phase_ids[phase_ids > 0]))
+    for wrong in misread_h5oina(pipeline, hexagonal):
+        warnings.warn(
+            f"{path}: DREAM3D-NX 7.0 to 7.4 read it from an .h5oina file, and {wrong}: read the .h5oina file itself",
+            stacklevel=5,
+        )
 
 
 def _without_marked(path: Path, eulers: h5py.Dataset, phase_ids: np.ndarray, degrees: bool) -> np.ndarray:
