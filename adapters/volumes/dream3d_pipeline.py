@@ -39,8 +39,8 @@ def turning_filters(pipeline: str) -> list[str]:
 def misread_h5oina(pipeline: str, hexagonal: bool) -> list[str]:
     """Return what the reader of .h5oina files in DREAM3D-NX 7.0 to 7.4 did wrong to the orientations of a map.
 
-    It added 30 rad instead of 30 degrees to phi2 of hexagonal phases where their x axis was to be that of EDAX, as is its
-    default, and wrote the angles of the second and further scans of a stack to the place of the first
+    It added 30 rad instead of 30 degrees to phi2 of hexagonal phases where their x axis was to be that of EDAX, as is
+    its default, and wrote the angles of the second and further scans of a stack to the place of the first
     (src/Plugins/OrientationAnalysis/vv/deviations/ReadH5OinaDataFilter.md of simplnx, D1 and D2). The same pipeline is
     right from 7.5 on; files of 7.0 to 7.4 have the lattice angles in rad (D6), by which the caller tells them.
 
