@@ -17,6 +17,7 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.segmentation import segment
+from polyrve.user_line import user_line
 
 if TYPE_CHECKING:
     from polyrve.crystallography.crystal import Crystal
@@ -129,7 +130,7 @@ def write_report(
     }
     failed = [block["text"] for blocks in sections.values() for block in blocks if block["kind"] == "failed"]
     if failed:
-        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=2)
+        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=user_line())
     data = {"report": record, "viewer": shown[0] if shown else None}
     page = _page(data, sections, _facts(volume, grains, against), validation)
     text = json.dumps(record, indent=2, allow_nan=False)

@@ -21,6 +21,7 @@ from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, ana
 from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
+from polyrve.user_line import user_line
 from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
 from polyrve.validation.section_statistics import (
@@ -177,7 +178,7 @@ def compare(
             raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
     remarks = differences(volume, {normal: one.field for normal, one in maps.items()})
     for sentence in remarks:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=user_line())
     settings: dict[str, Any] = {
         "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
         "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),
