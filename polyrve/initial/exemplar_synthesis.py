@@ -36,6 +36,7 @@ from polyrve.microstructure.axes import extended, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import at_voxel_size
+from polyrve.steps import announced
 
 _SMALLEST_GRID = 16
 """Voxels along a side of the coarsest grid, at least: three neighbourhoods, so that they can disagree."""
@@ -220,7 +221,7 @@ def _grow(
 ) -> None:
     """Sweeps of search and update on one grid; in place."""
     sweeps = _SWEEPS_FINE if finest else _SWEEPS_COARSE
-    for sweep in range(sweeps):
+    for sweep in announced(range(sweeps), f"texture synthesis, grid of {' x '.join(map(str, grid))}"):
         between()
         last = sweep == sweeps - 1
         progress = 1.0 if last else min(1.0, sweep / max(1, sweeps - 2))
