@@ -23,6 +23,7 @@ import numpy as np
 from polyrve.initial.exemplar import Exemplar, Plane
 from polyrve.microstructure.axes import extended, in_plane
 from polyrve.microstructure.lags import Lag, half_plane, rings
+from polyrve.steps import announced
 
 _TRIED, _FEWEST_TRIED = 0.05, 128
 """Share of the voxels that are tried at once, and the least number of them.
@@ -137,7 +138,8 @@ def swap_pixels(
     """
     share, tried = 0.2, min(len(pixels), max(_FEWEST_TRIED, int(_TRIED * len(pixels))))
     matching = _Matching(source, pixels, shape)
-    for _ in range(max(_FEWEST_BATCHES, _TRIES_PER_VOXEL * len(pixels) // tried)):
+    batches = max(_FEWEST_BATCHES, _TRIES_PER_VOXEL * len(pixels) // tried)
+    for _ in announced(range(batches), "pixel swap"):
         between()
         voxels, proposed = matching.proposals(tried, rng)
         change = matching.linear_change(voxels, proposed)
