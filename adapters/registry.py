@@ -125,6 +125,9 @@ def _is_table(path: Path) -> bool:
 
 _HDF5 = (".h5", ".hdf5")
 
+SECTIONS = "sections"
+"""The format of a folder that is read."""
+
 FORMATS: list[Format] = [
     Format(
         "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True,
@@ -167,6 +170,10 @@ FORMATS: list[Format] = [
         "Channel 5, OIM and MTEX: points in columns", _is_table, maps_only=True, packed=(".txt.gz", ".csv.gz"),
     ),
     Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.ebsd.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
+    Format(
+        SECTIONS, (), "polyrve.adapters.volumes.sections_folder", True, False,
+        "a folder of maps of parallel sections, with their distance",
+    ),
     Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
     Format("damask", (), "polyrve.adapters.solvers.damask", False, True, "DAMASK_grid 3: all it needs, runs as it is"),
     Format("vti", (".vti",), "polyrve.adapters.volumes.vti", False, True, "VTK image with IPF colours, for ParaView"),
@@ -414,8 +421,10 @@ def reader(path: str | Path, format: str | None = None) -> Format:
         If it is a folder or empty, or the format is not known or cannot be read.
     """
     path = Path(path)
+    if path.is_dir() and format in (None, SECTIONS):
+        return _named(path, SECTIONS)
     if path.is_dir():
-        raise FormatError(path, "expected a file; it is a folder")
+        raise FormatError(path, f"expected a file of format {format!r}; it is a folder")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -573,7 +582,7 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
         raise FormatError(path, f"expected a file that polyrve reads; {_EXPORT[suffix.lower()]}")
     able = _able(writing)
     known = sorted({end for row in able for end in (*row.suffixes, *(() if writing else row.packed))})
-    folders = [row.name for row in able if not row.suffixes]
+    folders = [row.name for row in able if writing and not row.suffixes]
     remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
     got = safe_text.shown(suffix) or "no suffix"
     meant = remedy or did_you_mean(suffix.lower(), known)
