@@ -24,7 +24,7 @@ from polyrve.microstructure.section_measures import SectionMeasures
 from polyrve.microstructure.stereology import kolmogorov_smirnov
 from polyrve.microstructure.synthetic import make_specimen
 
-SIDE, GRAIN, APART = 96, 6.0, 12
+SIDE, GRAIN, APART = 64, 5.0, 8
 NUMBERS = (1, 2, 4, 8)
 CRYSTAL = "Ni"
 NAMES = (
@@ -77,7 +77,7 @@ def main() -> None:
     """Compare errors and forecasts for two textures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--specimens", type=int, default=8)
+    parser.add_argument("--specimens", type=int, default=4)
     given = parser.parse_args()
     found = {}
     for texture in ("weak", "strong"):

@@ -180,19 +180,19 @@ def _elsewhere(
         files = []
         for normal, some in maps.items():
             for number, field in enumerate(some if isinstance(some, list) else [some]):
-                files.append((normal, folder / f"{normal}{number}.dream3d"))
+                files.append((normal, folder / f"{normal}{number or ''}.dream3d"))
                 dream3d.write(field, files[-1][1], xdmf=False)
+        alone = set(maps) == {"z"}
+        if len(files) > len(maps):
+            given = [part for normal, file in files for part in ("--map", f"{'all' if alone else normal}:{file}")]
+        else:
+            given = [*(str(file) for _, file in files), *([] if alone else ["--normals", "".join(maps)])]
         (folder / "run.toml").write_text(settings.to_toml(), encoding="utf-8")
         output = folder / "rve.dream3d"
         command = [
-            str(python), "-c", _START, "reconstruct", "--output", str(output),
-            "--config", str(folder / "run.toml"), "--progress", "json",
+            str(python), "-c", _START, "reconstruct", *given,
+            "--output", str(output), "--config", str(folder / "run.toml"), "--progress", "json",
         ]  # fmt: skip
-        alone = set(maps) == {"z"}
-        if len(files) > len(maps):
-            command += [part for normal, file in files for part in ("--map", f"{'all' if alone else normal}:{file}")]
-        else:
-            command += [str(file) for _, file in files] + ([] if alone else ["--normals", "".join(maps)])
         say(f"starting {python}", 0)
         code, status, failure = _supervise(command, folder, say, cancelled)
         if code not in (0, _INTERRUPTED) or (code == 0 and not output.exists()):

@@ -18,11 +18,11 @@ from polyrve.initial.laguerre_fit import CellFit, cells_of_chords, faces_rounded
 from polyrve.initial.polycrystal import draw_orientations
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.gradients import Windows
+from polyrve.microstructure.gradients import Windows, in_window
 from polyrve.microstructure.laguerre import voxel_centres
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.orientation_scatter import fit_scatter
-from polyrve.microstructure.placed import Given, Placed, distinct, made_for, placed
+from polyrve.microstructure.placed import Given, Placed, distinct, placed
 from polyrve.microstructure.section_measures import SectionMeasures
 from polyrve.microstructure.sized_cells import graded_tessellation
 from polyrve.microstructure.stereology import SPECK
@@ -35,42 +35,6 @@ _CORRECTIONS = 2
 
 _PLANES = 24
 """Sections of a drawing whose chords are measured along each axis."""
-
-
-def crop_along(one: OrientationMap, normal: int, axis: int, bounds: tuple[int, int]) -> OrientationMap:
-    """Cut a window out of a map.
-
-    Parameters
-    ----------
-    one : OrientationMap
-        At the voxels' size.
-    normal : int
-        Array axis that it is normal to.
-    axis : int
-        Array axis that the window is a part of.
-    bounds : tuple of int
-        First point, and the one behind the last.
-
-    Returns
-    -------
-    OrientationMap
-    """
-    part = [slice(None)] * 2
-    part[in_plane(normal).index(axis)] = slice(*bounds)
-    return one[tuple(part)].evolve(periodic=False)
-
-
-def in_window(maps: Given[OrientationMap], axis: int, bounds: tuple[int, int]) -> dict[int, tuple[OrientationMap, ...]]:
-    """Cut a window out of each map; see :func:`crop_along`."""
-    cut: dict[tuple[int, int], OrientationMap] = {}
-
-    def of(normal: int, one: OrientationMap) -> OrientationMap:
-        key = id(one), in_plane(normal).index(axis)
-        if key not in cut:
-            cut[key] = crop_along(one, normal, axis, bounds)
-        return cut[key]
-
-    return made_for(of, placed(maps))
 
 
 def graded_polycrystal(

@@ -20,7 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyrve.crystallography.harmonics import symmetrized_harmonics
+from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.map_analysis import MapAnalysis
+from polyrve.microstructure.placed import Given, made_for, placed
 
 _BLOCK = 3.0
 """Least side of a block in mean chords: neighbouring blocks then share few grains, and differ by chance alone."""
@@ -309,3 +312,39 @@ def windows_along(length: int, chord: float, axis: str, least: int = 8) -> Windo
         )
     edges = np.linspace(0, length, number + 2).round().astype(int)
     return Windows(length, tuple((int(edges[i]), int(edges[i + 2])) for i in range(number)))
+
+
+def crop_along(one: OrientationMap, normal: int, axis: int, bounds: tuple[int, int]) -> OrientationMap:
+    """Cut a window out of a map.
+
+    Parameters
+    ----------
+    one : OrientationMap
+        At the voxels' size.
+    normal : int
+        Array axis that it is normal to.
+    axis : int
+        Array axis that the window is a part of.
+    bounds : tuple of int
+        First point, and the one behind the last.
+
+    Returns
+    -------
+    OrientationMap
+    """
+    part = [slice(None)] * 2
+    part[in_plane(normal).index(axis)] = slice(*bounds)
+    return one[tuple(part)].evolve(periodic=False)
+
+
+def in_window(maps: Given[OrientationMap], axis: int, bounds: tuple[int, int]) -> dict[int, tuple[OrientationMap, ...]]:
+    """Cut a window out of each map; see :func:`crop_along`."""
+    cut: dict[tuple[int, int], OrientationMap] = {}
+
+    def of(normal: int, one: OrientationMap) -> OrientationMap:
+        key = id(one), in_plane(normal).index(axis)
+        if key not in cut:
+            cut[key] = crop_along(one, normal, axis, bounds)
+        return cut[key]
+
+    return made_for(of, placed(maps))

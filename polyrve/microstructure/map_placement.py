@@ -253,6 +253,40 @@ def axisymmetric(field: Any, axis: str) -> dict[str, Any]:
     return {"z": field, "x": turned}
 
 
+def placed_for_gradient(maps: Maps, axis: str) -> Maps:
+    """Let maps without normals stand for the sections normal to both axes across one along which they change.
+
+    Parameters
+    ----------
+    maps : Maps
+        As for :func:`by_normal`; those that name normals are returned as they are.
+    axis : {"x", "y", "z"}
+        Along which the maps change.
+
+    Returns
+    -------
+    Maps
+        For :func:`by_normal`.
+
+    Raises
+    ------
+    ValueError
+        If a map without normal does not show the axis.
+    """
+    alone: Any = maps
+    if isinstance(maps, Mapping) and set(maps) == {"all"}:
+        alone = dict(maps)["all"]  # type: ignore[index]
+    elif isinstance(maps, Sequence) and len(maps) == 1:
+        alone = maps[0]
+    if isinstance(alone, OrientationVolume):
+        return {name: alone for name in "zyx" if name != axis}
+    if isinstance(alone, OrientationMap) or (isinstance(alone, (list, tuple)) and alone is not maps):
+        if axis == "z":
+            raise ValueError("grade: expected x or y, an axis within the map; got 'z': name the maps' normals")
+        return axisymmetric(alone, axis)
+    return maps
+
+
 def _quarter_turn(field: OrientationMap) -> OrientationMap:
     """Turn a map so that its y runs along the rows, in a frame that is turned with it."""
     old_of_new = rotation.from_matrix(np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))

@@ -22,7 +22,7 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
-from polyrve.initial.graded_polycrystal import graded_polycrystal, in_window
+from polyrve.initial.graded_polycrystal import graded_polycrystal
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.plates import parents_of, relations_with_plates
 from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
@@ -30,16 +30,16 @@ from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import NORMALS, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.gradients import Windows, layered, windows_along
+from polyrve.microstructure.gradients import Windows, in_window, layered, windows_along
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
     Maps,
     analyse_maps,
     at_voxel_size,
-    axisymmetric,
     common_phases,
     largest_lag,
+    placed_for_gradient,
     voxel_size,
 )
 from polyrve.microstructure.montage import montage
@@ -117,16 +117,7 @@ def _graded(maps: Maps, settings: ReconstructionSettings) -> tuple[Maps, Reconst
             )
     if min(settings.shape) == 1:
         raise ValueError(f"grade: expected a volume; got a shape of {settings.shape}")
-    alone: Any = maps
-    if isinstance(maps, Mapping) and set(maps) == {"all"}:
-        alone = dict(maps)["all"]  # type: ignore[index]
-    elif isinstance(maps, Sequence) and len(maps) == 1:
-        alone = maps[0]
-    several = isinstance(alone, (list, tuple)) and alone is not maps
-    if isinstance(alone, OrientationMap) or several:
-        if grade == "z":
-            raise ValueError("grade: expected x or y, an axis within the map; got 'z': name the maps' normals")
-        maps = axisymmetric(alone, grade)
+    maps = placed_for_gradient(maps, grade)
     return maps, settings.model_copy(update={"periodic": False, "initial": "polycrystal", "twins": "none"})
 
 

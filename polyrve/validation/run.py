@@ -11,7 +11,7 @@ with the points of all maps together, and windows of all maps give the floor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +82,10 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
     analysis = analyse(volume)
     volume = analysis.field
     title, key = "seam across the faces, relative deviation", "seam"
+    across = volume.provenance.get("repeats_across", "")
+    if across and not volume.periodic:
+        analysis = analyse(volume.evolve(periodic=True, provenance={}), analysis.threshold)
+        volume = analysis.field
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
         return MetricResult(key, title, "boundaries", None, {}, None, None, "not compared", reason, decisive=False)
@@ -89,7 +93,7 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
     inside: list[float] = []
     means = []
     for axis in range(3):
-        if volume.shape[axis] < _FEWEST_PLANES:
+        if volume.shape[axis] < _FEWEST_PLANES or (across and "zyx"[axis] not in across):
             continue
         angles = analysis.angles[axis]
         known = ~np.isnan(angles)
@@ -184,7 +188,10 @@ def validate(
 
 
 def validate_comparison(
-    comparison: Comparison, between: Callable[[], object] = lambda: None, crystals: Sequence[Crystal] = ()
+    comparison: Comparison,
+    between: Callable[[], object] = lambda: None,
+    crystals: Sequence[Crystal] = (),
+    only: Collection[str] | None = None,
 ) -> Validation:
     """Say of each metric of a comparison whether it keeps the limit that windows of the map give.
 
@@ -194,6 +201,8 @@ def validate_comparison(
     between : callable, optional
     crystals : sequence of Crystal
         As for :func:`validate`.
+    only : collection of str, optional
+        Keys of the metrics that are compared; by default all.
 
     Returns
     -------
@@ -209,6 +218,8 @@ def validate_comparison(
     few = _few_grains(comparison, grains)
     rows = []
     for metric in (*metrics(comparison.lag, volumes="volume" in comparison.pairs), *further):
+        if only is not None and metric.key not in only:
+            continue
         between()
         if absent := _absent(metric, comparison):
             rows.append(replace(_not_compared(metric, absent), applies=False))

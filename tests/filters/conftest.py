@@ -38,7 +38,8 @@ def volume():
     from polyrve.settings import ReconstructionSettings
 
     settings = ReconstructionSettings.from_toml(arguments[arguments.index("--config") + 1])
-    layer, *_ = [dream3d.read(name) for name in arguments if name.endswith(".dream3d") and name != str(output)]
+    names = [name.partition(":")[2] if name.startswith("all:") else name for name in arguments]
+    layer, *_ = [dream3d.read(name) for name in names if name.endswith(".dream3d") and name != str(output)]
     nz, ny, nx = settings.shape
     field = OrientationVolume(
         layer.quaternions[None, :ny, :nx].repeat(nz, 0), layer.phase_ids[None, :ny, :nx].repeat(nz, 0),
