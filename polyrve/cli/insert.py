@@ -35,7 +35,7 @@ def insert(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="sphere, needle, plate, ellipsoid (with --aspect), a closed .stl; or a map or volume, with --shapes-of.",
+            help="sphere, needle, plate, ellipsoid (with --aspect), a closed .stl; or a map or volume by --shapes-of.",
         ),
     ] = "sphere",
     shapes_of: Annotated[
