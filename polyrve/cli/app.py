@@ -31,7 +31,7 @@ from polyrve.cli.validate import report, validate
 app = typer.Typer(
     name="polyrve",
     help="EBSD maps in, simulation-ready 3D polycrystal volumes out.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -65,7 +65,7 @@ def generate(
     to: FormatOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Make a periodic polycrystal from numbers for its grains and a texture, without a map.
+    """Make a polycrystal from sizes and a texture, without a map.
 
     A TARGET .tex has as many orientations of one weight, and no volume.
     """

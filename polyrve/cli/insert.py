@@ -71,7 +71,7 @@ def insert(
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Set voids, inclusions or precipitates into the grains of a volume, without overlap."""
+    """Set voids or particles into the grains of a volume."""
     from polyrve.adapters import registry
     from polyrve.crystallography.phase import Phase
     from polyrve.microstructure import particles
@@ -127,7 +127,7 @@ def shape(
     read: ReadOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Fill a closed surface with a volume, which repeats where it is periodic; outside is a phase of its own."""
+    """Fill a closed surface with a volume, another phase outside."""
     from polyrve.adapters import registry, solids
     from polyrve.crystallography.phase import Phase
     from polyrve.microstructure.outer_shape import fill_shape

@@ -1,6 +1,6 @@
 """Tetrahedra that fill every grain and share all nodes of the boundaries between them.
 
-Gmsh [1]_ (``pip install "polyrve[mesh]"``) fills the boundary network of :mod:`polyrve.meshing.network` without
+Gmsh [1]_ (``pip install gmsh``) fills the boundary network of :mod:`polyrve.meshing.network` without
 touching its triangles, exchanges badly shaped tetrahedra, and moves their nodes within the grains.
 
 References
@@ -345,9 +345,7 @@ def gmsh_model() -> Iterator[ModuleType]:
     try:
         import gmsh
     except (ImportError, OSError) as error:
-        raise ImportError(
-            f'tetrahedra: expected Gmsh ({error}): install it by pip install "polyrve[mesh]"', name="gmsh"
-        ) from None
+        raise ImportError(f"tetrahedra: expected Gmsh ({error}): pip install gmsh", name="gmsh") from None
     running = bool(gmsh.isInitialized())
     if not running:
         gmsh.initialize(readConfigFiles=False, interruptible=False)
