@@ -204,6 +204,10 @@ def _write_sets(file: TextIO, whole: MaterialGrid, solid: np.ndarray, used: np.n
     for name, members in _node_sets(whole.shape):
         file.write(f"*Nset, nset={name}\n")
         write_numbers(file, members[used[members - 1]], _PER_LINE, ", ")
+    free = np.unique(hexahedra.inner_faces(~is_element.reshape(whole.shape)))
+    if len(free):
+        file.write("*Nset, nset=FREE-SURFACE\n")
+        write_numbers(file, free + 1, _PER_LINE, ", ")
     if periodic:
         for axis, number in _reference_nodes(whole).items():
             file.write(f"*Nset, nset=REF-{axis}\n{number}\n")

@@ -90,16 +90,8 @@ def _surface(whole: MaterialGrid, void: np.ndarray) -> tuple[np.ndarray, np.ndar
         kept = ~np.take(void, -int(name[1]), axis=axis).ravel()
         squares.append(quads[kept])
         attributes.append(np.full(int(kept.sum()), FACE_ATTRIBUTES[name]))
-    if void.any():
-        for axis in range(3):
-            sides = [np.moveaxis(void, axis, 0)[part] for part in (slice(None, -1), slice(1, None))]
-            edge = np.argwhere(sides[0] != sides[1])
-            place = np.insert(edge[:, 1:], axis, edge[:, 0] + 1, axis=1)
-            steps = np.eye(3, dtype=int)[[a for a in range(3) if a != axis]]
-            corners = np.stack([place, place + steps[0], place + steps[0] + steps[1], place + steps[1]], axis=1)
-            number = np.ravel_multi_index(tuple(np.moveaxis(corners, 2, 0)), tuple(n + 1 for n in whole.shape))
-            squares.append(number)
-            attributes.append(np.full(len(number), FREE_SURFACE))
+    squares.append(hexahedra.inner_faces(void))
+    attributes.append(np.full(len(squares[-1]), FREE_SURFACE))
     return np.concatenate(squares), np.concatenate(attributes)
 
 

@@ -79,7 +79,7 @@ def test_tetrahedra_and_their_surface(tmp_path, rve):
 
 @pytest.mark.parametrize("format", ["mfem", "tetrahedra"])
 def test_reader_of_mfem(tmp_path, rve, format):
-    reader = pytest.importorskip("mfem.ser", reason="PyMFEM is not installed", exc_type=ImportError)
+    reader = pytest.importorskip("mfem._ser.mesh", reason="PyMFEM is not installed", exc_type=ImportError)
     if format == "tetrahedra":
         pytest.importorskip("gmsh", reason="Gmsh is not installed", exc_type=ImportError)
     polyrve.write(
