@@ -27,6 +27,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
     Examples
     --------
+    >>> import numpy as np
     >>> @compiled("f8(f8[::1])")
     ... def total(values):
     ...     return values.sum()
@@ -37,7 +38,9 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(signature, cache=True, nogil=True)(function)
-        except (RuntimeError, OSError, EOFError, ValueError):
+        except (
+            Exception
+        ):  # Whatever a damaged file or a missing folder makes of it; an error of the function comes again.
             return njit(signature, nogil=True)(function)
 
     return decorate

@@ -194,19 +194,19 @@ def measure(shape, values, far, differences, near, classes, class_of_step, per_s
 @compiled(
     "i8(i8[::1], i8[::1], i4[::1], i8[:, ::1], i8[::1], i8[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f8[::1], b1[::1],"
     "i8[:, ::1], i4[:, :, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i4[:, :, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1],"
-    "i4[::1], f4, i4[:, ::1], i1[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8, f4)"
+    "i4[::1], f4, i4[:, ::1], i1[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8, f4, f8)"
 )
 def swap(
     shape, voxels, sides, moves, drawn, pixels, values, channels, texture, lengths, indexed,
     planes, far, differences, wanted_differences, weights_differences, near, classes, wanted_classes, weights_classes,
     class_of_step, per_step, crosses, own, likes, wanted_likes, weights_likes, textures, wanted_texture, weight_texture,
-    alike,
+    alike, hope,
 ):  # fmt: skip
     """Try a swap of each of some voxels, and make those that lower the energy; return how many.
 
     The energy is the sum of weighted squares of what sums over the volume, divided by its size, differ from those
-    wanted by. Its change to first order is no more than the change, so that most swaps are known not to lower it before
-    all of it is computed.
+    wanted by. What a swap changes at the near steps is found first, to first order, which is no more than all of it; the
+    rest is found where it can be hoped to make up for that.
 
     Parameters
     ----------
@@ -225,6 +225,7 @@ def swap(
     own : (A, N), like neighbours of each voxel; likes : (A, 5), counts, wanted shares and weights
     textures : (T,), sums, wanted ones and their weight
     alike : square of the distance below which neighbours are alike
+    hope : share of the largest changes of differences and texture that is hoped for; with 1 no swap is missed
     """
     size, width = len(pixels), values.shape[1]
     slope = 2.0 * weights_differences * (differences / size - wanted_differences) / size
@@ -257,11 +258,21 @@ def swap(
         _classes(values, voxel, around_near, class_of_step, per_step, squares_old, old)
         first = _first_order(new, old, slope_classes)
         first += _turned(
-            squares_new, squares_old, alike, voxel, voxels_near, crosses, own, likes, slope_likes, curvature_likes, False
+            squares_new,
+            squares_old,
+            alike,
+            voxel,
+            voxels_near,
+            crosses,
+            own,
+            likes,
+            slope_likes,
+            curvature_likes,
+            False,
         )
-        least = first - steepest_texture * (lengths[pixel] + lengths[was])
+        least = first - hope * steepest_texture * (lengths[pixel] + lengths[was])
         for c in range(width):
-            least -= steepest[c] * abs(channels[pixel, c] - values[voxel, c])
+            least -= hope * steepest[c] * abs(channels[pixel, c] - values[voxel, c])
         if least >= 0.0:
             continue
         for i in range(len(textures)):
