@@ -14,7 +14,6 @@ under correlation functions; here without a temperature.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,8 +31,8 @@ Time grows with the sweeps. The energy falls ever slower: of a volume of Small I
 _ANY_PIXEL = 0.02
 """Share of the swaps that take any pixel of the maps; the others take one from near a neighbour's place.
 
-With 0 orientations that the volume has lost never come back; a pixel from anywhere seldom fits: of 100 that are tried in
-a rough volume one is taken, of those near a neighbour's 24.
+With 0 orientations that the volume has lost never come back; a pixel from anywhere seldom fits: of 100 that are tried
+in a rough volume one is taken, of those near a neighbour's 24.
 """
 
 _HOPE = 0.05
@@ -188,8 +187,8 @@ class _Matching:
         moves = rng.integers(-_REACH, _REACH + 1, (number, 2))
         drawn = np.where(rng.random(number) < _ANY_PIXEL, rng.choice(self.drawn_from, number), -1)
         return self.kernel.swap(
-            self.shape, voxels, sides, moves, drawn, self.pixels, self.values, self.channels, self.texture, self.lengths,
-            self.indexed, self.planes, self.far, self.differences, self.wanted_differences,
+            self.shape, voxels, sides, moves, drawn, self.pixels, self.values, self.channels, self.texture,
+            self.lengths, self.indexed, self.planes, self.far, self.differences, self.wanted_differences,
             self.difference_weights, self.near, self.classes, self.wanted_classes, self.class_weights,
             self.class_of_step, self.per_step, self.crosses, self.own_likes, self.likes, self.wanted_likes,
             self.like_weights, self.textures, self.wanted_texture, _TEXTURE_WEIGHT, np.float32(_ALIKE**2), _HOPE,

@@ -205,8 +205,8 @@ def swap(
     """Try a swap of each of some voxels, and make those that lower the energy; return how many.
 
     The energy is the sum of weighted squares of what sums over the volume, divided by its size, differ from those
-    wanted by. What a swap changes at the near steps is found first, to first order, which is no more than all of it; the
-    rest is found where it can be hoped to make up for that.
+    wanted by. What a swap changes at the near steps is found first, to first order, which is no more than all of it;
+    the rest is found where it can be hoped to make up for that.
 
     Parameters
     ----------
