@@ -38,9 +38,7 @@ def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return njit(signature, cache=True, nogil=True)(function)
-        except (
-            Exception
-        ):  # Whatever a damaged file or a missing folder makes of it; an error of the function comes again.
+        except Exception:  # As a damaged file or a missing folder causes; an error of the function comes again.
             return njit(signature, nogil=True)(function)
 
     return decorate

@@ -207,11 +207,10 @@ class _Matching:
     def _rows(self, steps: Sequence[Step]) -> np.ndarray:
         """Return the parts of the voxels at some steps from another, across the faces, by axis and its coordinate."""
         rows = np.zeros((3, max(self.shape), len(steps)), dtype=np.int32)
-        for axis, (length, stride) in enumerate(
-            zip(self.shape, (*np.cumprod(self.shape[:0:-1])[::-1], 1), strict=True)
-        ):
+        strides = (self.shape[1] * self.shape[2], self.shape[2], 1)
+        for axis, length in enumerate(self.shape):
             places = np.arange(length)[:, None] + np.array(steps)[:, axis]
-            rows[axis, :length] = places % length * stride
+            rows[axis, :length] = places % length * strides[axis]
         return rows
 
     def _wanted(
