@@ -603,7 +603,9 @@ def _of_folder(path: Path, format: str | None) -> Format:
     if any(row.ends(file) for file in path.iterdir() for row in _able(writing=False)):
         return _named(path, SECTIONS)
     marks = ", ".join(row.mark for row in formats() if row.mark)
-    raise FormatError(path, f"expected a file, maps of serial sections, or a folder with one of {marks}; it is a folder")
+    raise FormatError(
+        path, f"expected a file, maps of serial sections, or a folder with one of {marks}; it is a folder"
+    )
 
 
 def _named(path: Path, name: str, *, writing: bool = False) -> Format:
