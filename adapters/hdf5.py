@@ -519,15 +519,34 @@ def scalars(path: Path, parent: h5py.Group, size: int, exclude: Sequence[str] = 
     UserWarning
         If names are links to other files, which are left out.
     """
-    result = {}
-    for name in names(parent):
-        item = get(parent, name)
-        if name in exclude or not isinstance(item, h5py.Dataset) or item.shape is None:
-            continue
-        if item.dtype.kind in "fiu" and item.size == size and max(item.shape, default=1) == size:
-            result[name.strip()] = array(path, parent, name, (size,))
+    found = _numbers(parent, exclude)
+    kept = [name for name, item in found.items() if item.size == size and max(item.shape, default=1) == size]
     warn_of_links(path, parent, exclude)
-    return result
+    return {name.strip(): array(path, parent, name, (size,)) for name in kept}
+
+
+def of_shape(
+    path: Path, parent: h5py.Group, shape: Sequence[int], exclude: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Return all datasets of numbers and of a shape, by name, each as one axis.
+
+    Warns
+    -----
+    UserWarning
+        If names are links to other files, which are left out.
+    """
+    kept = [name for name, item in _numbers(parent, exclude).items() if item.shape == tuple(shape)]
+    warn_of_links(path, parent, exclude)
+    return {name.strip(): array(path, parent, name).ravel() for name in kept}
+
+
+def _numbers(parent: h5py.Group, exclude: Sequence[str]) -> dict[str, h5py.Dataset]:
+    found = {name: get(parent, name) for name in names(parent) if name not in exclude}
+    return {
+        name: item
+        for name, item in found.items()
+        if isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "fiu"
+    }
 
 
 def warn_of_links(path: Path, parent: h5py.Group, exclude: Sequence[str] = ()) -> None:

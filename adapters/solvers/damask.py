@@ -24,12 +24,14 @@ from polyrve.adapters.material_grid import MaterialGrid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import damask_phases
 from polyrve.adapters.text_rows import decimals
+from polyrve.adapters.volumes import vti
 from polyrve.adapters.volumes.vti import write_image
 from polyrve.adapters.warned import warn
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import conjugate
 from polyrve.microstructure.axes import in_plane
-from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _UM = 1e-6
@@ -208,6 +210,40 @@ def write(
             "usual stack of 8 MB: DAMASK ends in a segmentation fault unless `ulimit -s unlimited` comes before it, in "
             "the same shell or job script"
         )
+
+
+def read(
+    path: str | Path,
+    *,
+    frame: str | Frame | None = None,
+    grid: str = "grid.vti",
+    material: str = "material.yaml",
+) -> OrientationMap | OrientationVolume:
+    """Read the volume of a folder for DAMASK_grid.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    grid, material : str
+        Names of its files.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        The materials as grains, ``properties["FeatureIds"]``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If one of them is not as DAMASK asks for.
+    """
+    folder = Path(path)
+    return vti.read(folder / grid, frame=frame, material=str(folder / material))
 
 
 def load_case(

@@ -404,10 +404,17 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
     elif not isinstance(references, dict):
         references = {} if references is None else {"z": references}
-    for normal, reference in metrics_table.ordered(references).items():
+    listed = [
+        (normal, number, one)
+        for normal, some in metrics_table.ordered(references).items()
+        for number, one in enumerate(some if isinstance(some, (list, tuple)) else [some], start=1)
+    ]
+    for normal, number, reference in listed:
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
-        name = f"{kind} normal to {normal}" if len(references) > 1 else kind
+        several = isinstance(references[normal], (list, tuple)) and len(references[normal]) > 1
+        name = f"{kind} {number}" if several else kind
+        name = f"{name} normal to {normal}" if len(references) > 1 else name
         source = str(
             field.provenance.get("path") or field.provenance.get("file") or field.provenance.get("source") or ""
         )

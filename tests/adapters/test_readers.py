@@ -281,8 +281,10 @@ def test_missing_empty_folder_unknown(tmp_path):
     (tmp_path / "empty.ctf").touch()
     with pytest.raises(FormatError, match=r"empty\.ctf: expected data; the file is empty"):
         polyrve.read(tmp_path / "empty.ctf")
-    with pytest.raises(FormatError, match="expected a file; it is a folder"):
+    with pytest.raises(FormatError, match="expected the distance of the sections of this folder in um; got None"):
         polyrve.read(tmp_path)
+    with pytest.raises(FormatError, match="expected a file of format 'ang'; it is a folder"):
+        polyrve.read(tmp_path, format="ang")
     (tmp_path / "map.xyz").write_text("1")
     with pytest.raises(FormatError, match=r"expected a file name that ends in .*\.ang.*got \.xyz"):
         polyrve.read(tmp_path / "map.xyz")

@@ -31,7 +31,7 @@ REAL = nx.__name__ == "simplnx"
 PIPELINES = Path(__file__).resolve().parents[2] / "examples" / "pipelines"
 VOLUME = "Reconstructed Volume"
 MAP_ALONE = {"use_z_map": True, "use_x_map": False, "use_y_map": False, "z_use_mask": False}
-MAP_ALONE |= {"axis": 0, "drop_phase": ""}
+MAP_ALONE |= {"axis": 0, "drop_phase": "", "further_maps": ""}
 
 
 @pytest.fixture(scope="module", autouse=True)
