@@ -153,7 +153,8 @@ def test_cancel_is_answered_within_the_start_in_this_process(scan, asks):
     heard, asked = Heard(), itertools.count(1)
     with pytest.raises(Cancelled):
         grow({"z": scan}, None, cancelled=lambda: next(asked) >= asks, heard=heard, initial="exemplar")
-    assert [text for _, text in heard] == ["loading TensorFlow", "making the initial field"][:asks]
+    stages = [text for _, text in heard if not text.endswith("%")]
+    assert stages == ["loading TensorFlow", "making the initial field"][:asks]
     assert next(asked) <= asks + 3
 
 
@@ -161,7 +162,7 @@ def test_cancel_while_sharpening_keeps_the_minimum(scan):
     heard, asked = Heard(), itertools.count(1)
 
     def cancelled():
-        return heard[-1][1] == "sharpening" and next(asked) >= 3
+        return (None, "sharpening") in heard and next(asked) >= 3
 
     settings = {"shape": (1, 12, 14), "initial": "random", "iterations": 0, **CHEAP}
     grown = grow({"z": scan}, None, cancelled=cancelled, heard=heard, **settings)
