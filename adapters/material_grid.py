@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import grains, segmentation
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.resolution import majority
 
 AXES = "zyx"
 _SMALLEST = 1e-4
@@ -179,10 +180,9 @@ def _dissolved(ids: np.ndarray, min_grain: int) -> np.ndarray | Literal[False]:
     count = np.bincount(ids.ravel())
     tiny, n = int((count[1:] <= _TINY).sum()), int((count[1:] > 0).sum())
     if min_grain == 1 and n > 2 and 2 * tiny > n:
-        warnings.warn(
+        warn(
             f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their "
-            "voxels to the grains beside them",
-            stacklevel=4,
+            "voxels to the grains beside them"
         )
     if count.max() < min_grain:
         raise ValueError(f"min_grain: expected at most {count.max()}, the voxels of the largest grain; got {min_grain}")
@@ -213,7 +213,7 @@ def _without_gaps(whole: MaterialGrid) -> MaterialGrid:
 
 
 def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
-    """Return the same volume in another number of voxels, each with the material at its centre.
+    """Return the same volume in another number of voxels, each with the material that has the largest part of it.
 
     Parameters
     ----------
@@ -221,11 +221,9 @@ def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
     shape : sequence of int, length 3
         nz, ny, nx.
     """
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"resolution: expected three positive numbers of voxels nz, ny, nx; got {tuple(shape)}")
-    index = [((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(shape, whole.shape, strict=True)]
+    ids = whole.ids.reshape(-1)[majority(whole.ids, shape)]
     spacing = tuple(length / n for length, n in zip(whole.size, shape, strict=True))
-    return _without_gaps(replace(whole, ids=whole.ids[np.ix_(*index)], spacing=spacing))
+    return _without_gaps(replace(whole, ids=ids, spacing=spacing))
 
 
 def columns(whole: MaterialGrid, number: int) -> MaterialGrid:
@@ -308,10 +306,9 @@ def warn_of_seams(whole: MaterialGrid, path: str | Path, remedy: str = "") -> No
         What to do about it, appended to the sentence.
     """
     if whole.seams:
-        warnings.warn(
+        warn(
             f"{path}: expected a periodic volume; its opposite faces do not fit along {', '.join(whole.seams)}, and "
-            f"are grain boundaries to a solver that repeats it{remedy}",
-            stacklevel=3,
+            f"are grain boundaries to a solver that repeats it{remedy}"
         )
 
 

@@ -11,6 +11,7 @@ The shifts are in the provenance.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def read(
             same = np.allclose(mine, its, rtol=1e-4) if what.startswith("a step") else mine == its
             if not same:
                 raise FormatError(file, f"expected {what} {mine}, as of {files[0].name}; got {its}")
-    shifts = [(0, 0), *(_shift(below, above) for below, above in zip(fields, fields[1:], strict=False))]
+    shifts = [(0, 0), *(_shift(below, above) for below, above in pairwise(fields))]
     places = np.cumsum(shifts, axis=0)
     if np.any(places) and not align:
         farthest = int(np.abs(places).max())

@@ -32,7 +32,10 @@ def info(
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Say what is in a file, in which frame, and what looks wrong; of several maps, how far they differ."""
+    """Say what is in a file, in which frame, and what looks wrong.
+
+    Of several maps also how far they differ.
+    """
     from polyrve.crystallography.reference_frames import DefaultFrameWarning
     from polyrve.microstructure.fields import OrientationMap
 

@@ -38,6 +38,7 @@ from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import at_voxel_size
 from polyrve.microstructure.montage import montage
 from polyrve.microstructure.placed import Given, once, placed
+from polyrve.steps import announced
 
 _SMALLEST_GRID = 16
 """Voxels along a side of the coarsest grid, at least: three neighbourhoods, so that they can disagree."""
@@ -235,7 +236,7 @@ def _grow(
 ) -> None:
     """Sweeps of search and update on one grid; in place."""
     sweeps = _SWEEPS_FINE if finest else _SWEEPS_COARSE
-    for sweep in range(sweeps):
+    for sweep in announced(range(sweeps), f"texture synthesis, grid of {' x '.join(map(str, grid))}"):
         between()
         last = sweep == sweeps - 1
         progress = 1.0 if last else min(1.0, sweep / max(1, sweeps - 2))

@@ -14,6 +14,7 @@ from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import steps_along
 from polyrve.microstructure.placed import Given, distinct, each
 from polyrve.microstructure.stereology import SPECK
+from polyrve.user_line import user_line
 
 FEWEST_GRAINS = 50
 """A volume of fewer grains is warned about: its statistics are those of single grains.
@@ -111,7 +112,7 @@ def check_voxel_size(sections: Given[OrientationMap], spacing: Sequence[float]) 
         warnings.warn(
             f"spacing: {spacing[axis]:.6g} um along {'zyx'[axis]} is less than half of the map's step of "
             f"{steps[axis]:.6g} um: points of the map are repeated, and the volume shows no more than they do",
-            stacklevel=5,
+            stacklevel=user_line(),
         )
 
 
@@ -148,7 +149,7 @@ def warn_of_few_grains(
     warnings.warn(
         f"shape: {_times(shape)} voxels have room for about {_grains(number)} of the map's mean size, too "
         f"few for its statistics; {enough} would hold about {FEWEST_GRAINS}",
-        stacklevel=5,
+        stacklevel=user_line(),
     )
 
 
@@ -182,7 +183,7 @@ def warn_of_phases(sections: Given[OrientationMap | MapAnalysis]) -> None:
                 f"map: expected at least {FEWEST_GRAINS_OF_A_PHASE} grains of each phase to tell sizes and places; got "
                 f"{_grains(grains)} of {phase.name}, which take the sizes of the others: map a larger area, or leave "
                 f"the phase out (polyrve clean --drop-phase {phase.name!r})",
-                stacklevel=5,
+                stacklevel=user_line(),
             )
     indexed = float(np.mean([one.field.indexed.mean() for one in analyses]))
     if indexed < _HALF:
@@ -190,7 +191,7 @@ def warn_of_phases(sections: Given[OrientationMap | MapAnalysis]) -> None:
             f"map: expected most points indexed where there are {len(phases)} phases; got {100 * indexed:.2g} %, so "
             "that phases keep the shares of the indexed points alone: index the map again, or leave out "
             "phases that are hardly indexed (polyrve clean --drop-phase)",
-            stacklevel=5,
+            stacklevel=user_line(),
         )
 
 

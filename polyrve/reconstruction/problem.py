@@ -54,6 +54,7 @@ from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, 
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
+from polyrve.user_line import user_line
 
 _SHORT_LAG = 8
 """Largest lag in voxels below which a warning says that a map has room for no more.
@@ -170,7 +171,7 @@ class Problem:
                     f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
                     "which sections of all three normals cannot show; name the axis that the material is axisymmetric "
                     "about (--axis, polyrve.axisymmetric), or give a map for each normal",
-                    stacklevel=4,
+                    stacklevel=user_line(),
                 )
         if settings.grade != "none" and (graded := NORMALS[settings.grade]) in sections:
             raise ValueError(
@@ -366,7 +367,7 @@ class Problem:
             warnings.warn(
                 f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not "
                 "matched",
-                stacklevel=3,
+                stacklevel=user_line(),
             )
         if settings.grade != "none":
             return self._graded_objective(sections, grid)

@@ -29,6 +29,7 @@ from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
+from polyrve.user_line import user_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -430,7 +431,7 @@ def _finished(
     iterations = sum(record.iteration > 0 for record in log.history)
     found = remarks(problem.sections, volume, loss["minimised"], iterations)
     for sentence in found:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=user_line())
     return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"], found)
 
 

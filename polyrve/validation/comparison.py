@@ -25,6 +25,7 @@ from polyrve.microstructure.map_scatter import map_scatter
 from polyrve.microstructure.placed import Placed, distinct, each, made_for, once
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
+from polyrve.user_line import user_line
 from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
 from polyrve.validation.section_statistics import (
@@ -187,7 +188,7 @@ def compare(
             raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
     remarks = differences(volume, once(lambda one: one.field, maps))
     for sentence in remarks:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=user_line())
     settings: dict[str, Any] = {
         "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
         "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),

@@ -99,7 +99,7 @@ class MetricResult:
         """Whether the value is more than twice its limit, and not by rounding or a single grain."""
         if self.value is None or self.limit is None or self.higher_is_better:
             return False
-        return self.value > FAR * self.limit and self.value - self.limit > LEAST_EXCESS
+        return bool(self.value > FAR * self.limit and self.value - self.limit > LEAST_EXCESS)
 
 
 @dataclass(frozen=True, repr=False)

@@ -91,6 +91,18 @@ def test_frame_is_stated_or_warned_about(samples, crystals, tmp_path, name):
     assert field.frame.name == sample.frame
 
 
+@pytest.mark.parametrize("name", [name for name in READERS if name != "mtex-h5"])
+def test_angles_in_another_unit_are_doubted_at_the_line_that_reads_them(samples, crystals, tmp_path, name):
+    _, _, path = made(samples, crystals, name, tmp_path)
+    in_degrees = name in ("ctf", "bruker-h5", "emsoft-h5", "h5ebsd-hkl")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        polyrve.read(path, degrees=not in_degrees)
+    unit = "rad" if in_degrees else "degrees"
+    assert any(f"expected Euler angles in {unit}" in str(item.message) for item in caught)
+    assert {item.filename for item in caught} == {__file__}
+
+
 @pytest.mark.parametrize("frame", list(reference_frames.PRESETS))
 @pytest.mark.parametrize("name", ["ang", "ctf", "cpr", "bruker-h5", "orix-h5", "h5oina", "h5ebsd"])
 def test_frame_asked_for_is_applied(samples, crystals, tmp_path, name, frame):

@@ -9,6 +9,7 @@ import pytest
 
 import polyrve
 from polyrve.adapters import registry
+from polyrve.cli import messages
 from polyrve.crystallography import rotation
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import make_specimen
@@ -188,6 +189,27 @@ def test_export_says_what_is_written_and_how_it_is_run(run, volume, tmp_path):
     for named in ("load.yaml", "grid.vti", "material.yaml", "numerics.yaml", "load_cyclic.yaml"):
         assert (tmp_path / "job" / named).exists()
     assert "DAMASK" not in run("export", volume, tmp_path / "rve.vti")[1]
+
+
+@pytest.mark.parametrize(("asked", "shape"), [("12", (3, 10, 12)), ("3,10,6", (3, 10, 6)), ("48", (12, 40, 48))])
+def test_export_at_another_resolution(run, volume, tmp_path, asked, shape):
+    code, out, err = run("export", volume, tmp_path / "coarse.dream3d", "--resolution", asked)
+    assert code == 0, err
+    assert "voxels of 6 x 20 x 24 in the source" in out
+    whole, written = registry.read(volume), polyrve.read_grains(tmp_path / "coarse.dream3d")
+    assert written.field.shape == shape
+    assert [n * s for n, s in zip(shape, written.field.spacing, strict=True)] == pytest.approx(
+        [n * s for n, s in zip(whole.shape, whole.spacing, strict=True)]
+    )
+    own = {tuple(q) for q in np.round(whole.quaternions.reshape(-1, 4), 5)}
+    assert all(tuple(q) in own for q in np.round(written.field.quaternions.reshape(-1, 4), 5))
+
+
+@pytest.mark.parametrize("asked", ["0", "many", "4,5", "4,5,-6"])
+def test_export_at_a_resolution_that_cannot_be(run, volume, tmp_path, asked):
+    assert "--resolution: expected a number of voxels" in refused(
+        run("export", volume, tmp_path / "rve.vti", "--resolution", asked)
+    )
 
 
 def test_export_gives_small_grains_to_their_neighbours(run, volume, tmp_path):
@@ -454,3 +476,18 @@ def test_info_on_real_files(run, name, shape):
     code, out, _ = run("info", DATA / name)
     assert code == 0
     assert shape in out
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "code"),
+    [
+        (SystemError("error return without exception set"), "not enough memory: choose a smaller shape", 2),
+        (RuntimeError("can't start new thread"), "not enough memory: choose a smaller shape", 2),
+        (RuntimeError("something else"), "this is a fault of polyrve, please report it: RuntimeError: something", 1),
+    ],
+)
+def test_no_memory_is_said_in_whatever_way_python_says_it(error, text, code):
+    told = messages.told_of(error)
+    assert told is not None
+    assert told[0].startswith(text)
+    assert told[1] == code
