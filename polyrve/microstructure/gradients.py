@@ -38,12 +38,15 @@ SIGNIFICANT = 0.003
 """Share of the deals that differ as much, below which a map is not the same everywhere: 0.02 over the two axes and the
 three quantities of a map."""
 
-_LEAST = 0.15
-"""Spread over bands beyond chance, relative to the mean or to all that orientations vary by, below which it is left at
-that: large maps tell differences that no volume could hold."""
+_LEAST = {"boundary share": 0.15, "texture": 0.05, "phase fractions": 0.05}
+"""Spread over bands beyond chance below which it is left at that: large maps tell what no volume could hold.
 
-_LEAST_IN_LAYERS = 0.1
-"""The same for layers, by the median of the bands: between two layers it is seen in part."""
+That of boundaries is relative to the mean, that of textures to a single orientation, of which the strong texture of
+:func:`polyrve.make_specimen` has 0.14.
+"""
+
+_IN_LAYERS = 2.0 / 3.0
+"""Share of this that the median of the bands shows of layers: between two of them they are seen in part."""
 
 WIDTH = 5.0
 """Width of a window in mean chords along the axis: with narrower ones grains lie in several, wider ones smear more."""
@@ -78,7 +81,7 @@ class Trend:
     @property
     def found(self) -> bool:
         """Whether the map changes by more than chance, and by so much that it matters."""
-        return self.chance < SIGNIFICANT and self.spread > _LEAST
+        return self.chance < SIGNIFICANT and self.spread > _LEAST[self.quantity]
 
     def __str__(self) -> str:
         numbers = " ".join(f"{value:.2g}" for value in self.profile)
@@ -162,7 +165,11 @@ def layered(analysis: MapAnalysis, axis: int, width: int, seed: int = 0) -> str:
         told = typical(rest)
         dealt = np.array([typical(rest[rng.permutation(len(rest))]) for _ in range(_DEALS)])
         chance = (1 + (dealt >= told).sum()) / (1 + _DEALS)
-        if chance < SIGNIFICANT and scale > 0 and max(0.0, told - np.median(dealt)) > _LEAST_IN_LAYERS**2 * scale:
+        if (
+            chance < SIGNIFICANT
+            and scale > 0
+            and max(0.0, told - np.median(dealt)) > (_IN_LAYERS * _LEAST[quantity]) ** 2 * scale
+        ):
             return quantity
     return ""
 

@@ -102,6 +102,7 @@ def test_what_cannot_be_graded_is_refused_in_one_sentence(scan, given, settings,
             measure_targets(scan, shape=SHAPE, grade="y")
 
 
+@pytest.mark.slow
 def test_a_graded_run(scan):
     cheap = {"weights": {"disorientation": 0, "variogram": 0}, "texture_degree": 8}
     result = reconstruct(scan, shape=SHAPE, grade="y", iterations=2, **cheap)
