@@ -253,7 +253,7 @@ def _read_exodus(
     try:
         import netCDF4
     except ImportError:
-        raise FormatError(path, "Exodus needs netCDF4: pip install polyrve[exodus]") from None
+        raise FormatError(path, "Exodus needs netCDF4: pip install netCDF4") from None
     try:
         with netCDF4.Dataset(path) as file:
             variables = file.variables
