@@ -387,6 +387,8 @@ def _update(
 
     With `scatter` it is any of the proposals like that one: sections that disagree would else thin the scatter out.
     """
+    from polyrve.initial.update_kernel import disagree
+
     typical = float(np.mean([np.median(distance) for _, distance in matches.values()]))
     mean = source.texture[pixels].sum(axis=0, dtype=np.float64)
     for block in np.array_split(rng.permutation(len(pixels)), max(4, len(pixels) // _UPDATE_BLOCK)):
@@ -399,16 +401,15 @@ def _update(
             votes.append(plane.weights[voters] * (distance[around] + 0.1 * typical + 1e-4) ** -1.2)
         candidates, weights = np.concatenate(proposed, axis=1), np.concatenate(votes, axis=1)
         weights = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-        values = source.channels[candidates]
-        square = (values**2).sum(axis=2)
-        apart = square[:, :, None] + square[:, None, :] - 2.0 * (values @ values.transpose(0, 2, 1))
-        cost = np.einsum("bij,bj->bi", np.clip(apart, _SAME**2, other**2), weights)
+        cost = np.empty_like(weights)
+        disagree(source.channels, candidates, weights, np.float32(_SAME**2), np.float32(other**2), cost)
         surplus = source.excess((mean / len(pixels)).astype(np.float32))
         cost += other**2 * (_BALANCE * surplus[candidates] - 1e-3 * weights / weights.max(axis=1, keepdims=True))
         rows = np.arange(len(block))
         best = np.argmin(cost, axis=1)
         if scatter:
-            alike = apart[rows, best] < _ALIKE**2
+            apart = source.channels[candidates] - source.channels[candidates[rows, best], None]
+            alike = np.einsum("bkc,bkc->bk", apart, apart) < _ALIKE**2
             alike[rows, best] = True
             best = np.argmax(alike * rng.random(alike.shape), axis=1)
         chosen = candidates[rows, best]

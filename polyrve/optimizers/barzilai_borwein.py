@@ -111,11 +111,11 @@ def barzilai_borwein(
         watch.report(from_blocks(position, shape), value, terms.numpy(), math.sqrt(square), export)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _step(position: tf.Tensor, gradient: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
     return position - tf.cast(step, position.dtype) * gradient
 
 
-@tf.function
+@tf.function(autograph=False)
 def _products(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return dot(a, b), dot(b, b)

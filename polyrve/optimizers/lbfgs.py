@@ -162,7 +162,7 @@ def _measured(found: Evaluation, direction: tf.Tensor) -> tuple[tf.Tensor, float
     return gradient, float(value), float(slope), float(square), host[3:]
 
 
-@tf.function
+@tf.function(autograph=False)
 def _measure(
     value: tf.Tensor, gradient: tf.Tensor, terms: tf.Tensor, direction: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

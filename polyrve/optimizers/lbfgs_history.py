@@ -275,7 +275,7 @@ class Pairs:
         return curved
 
 
-@tf.function
+@tf.function(autograph=False)
 def _take_in(
     pairs: tf.Variable, rows: tf.Tensor, s: tf.Tensor, before: tf.Tensor, after: tf.Tensor, strategy: Strategy
 ) -> tf.Tensor:
@@ -291,7 +291,7 @@ def _take_in(
     return tf.concat([tf.stack(sizes), _all_products(pairs, y, strategy)], 0)
 
 
-@tf.function
+@tf.function(autograph=False)
 def _all_products(pairs: tf.Variable, vector: tf.Tensor, strategy: Strategy) -> tf.Tensor:
     """Return products of all s, then of all y, with a vector, shape (2 m,), float64; the halves run side by side."""
     return tf.concat([_products(pairs, vector, differences, strategy) for differences in (False, True)], 0)
@@ -305,13 +305,13 @@ def _products(pairs: tf.Variable, vector: tf.Tensor, differences: bool, strategy
     return tf.reduce_sum(tf.cast(products, tf.float64), axis=0)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _combine(pairs: tf.Variable, gradient: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     blocks = tf.cast(tf.reshape(pairs, [gradient.shape[0], -1, gradient.shape[1]]), gradient.dtype)
     return weights[-1] * gradient + tf.reduce_sum(blocks * weights[:-1, None], axis=1)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _combine_half(pairs: tf.Variable, vector: tf.Tensor, weights: tf.Tensor, differences: bool) -> tf.Tensor:
     """Return either half of the history, and a vector behind it, times their weights."""
     half = tf.cast(_halves(pairs, vector)[:, int(differences)], vector.dtype)

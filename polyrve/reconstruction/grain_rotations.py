@@ -107,6 +107,7 @@ class GrainObjective:
     field: GrainField
     faces: tuple[FaceDisorientations, ...] = ()
 
+    @tf.autograph.experimental.do_not_convert
     def value_and_gradient(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return the loss, its gradient with respect to the rotations, shape (N, 4), and the terms."""
         value, slope, terms = self.voxels.value_and_gradient(self.field.turned(rotations))
@@ -118,7 +119,7 @@ class GrainObjective:
         terms = tf.concat([terms, tf.cast(mismatch, terms.dtype)[None]], 0)
         return value + mismatch, slope + by_faces, terms
 
-    @tf.function
+    @tf.function(autograph=False)
     def _across_faces(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(rotations)
