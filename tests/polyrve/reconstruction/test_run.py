@@ -341,7 +341,7 @@ def test_descriptor_of_a_third_party(scan):
         sections_per_group=1, sharpen=False,
     )  # fmt: skip
     assert set(result.history[0].terms) == {"mean_square", "variation"}
-    assert result.loss < 0.5 * result.history[0].loss
+    assert result.loss < 0.7 * result.history[0].loss
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "scipy-lbfgsb", "barzilai-borwein"])
@@ -481,13 +481,13 @@ def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turn
 
 
 def test_grains_are_turned_by_default_and_what_is_minimised_is_written(scan):
-    options = {"shape": (1, 20, 22), "initial": "polycrystal", "iterations": 8, "seed": 1}
+    options = {"shape": (1, 36, 40), "initial": "polycrystal", "iterations": 8, "seed": 1}
     result = reconstruct(scan, **options)
     base = reconstruct(scan, **{**options, "iterations": 0}).volume
     assert (result.settings.noise, result.settings.unknowns) == ("remove", "grains")
     terms = result.history[-1].terms
     assert list(terms)[-1] == "boundaries"
-    assert result.loss < 0.5 * result.history[0].loss
+    assert result.loss < 0.7 * result.history[0].loss
     assert result.volume_loss <= result.loss
     assert result.volume_loss == pytest.approx(sum(terms.values()) - terms["boundaries"], rel=0.01)
     ids = segment(base).grain_ids
