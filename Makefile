@@ -53,14 +53,15 @@ wheel: $(INSTALLED_DEV)
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps dist/*.whl
 	$(WHEEL_VENV)/bin/python .ci/smoke.py
 
+docs: export POLYRVE_NOTEBOOKS ?= force
 docs: $(INSTALLED_DEV)
-	$(BIN)/python -m sphinx --keep-going -q -b html docs site
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo
+	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo jupyter_execute docs/gallery docs/reference/api
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "polyrve needs Python 3.10 ... 3.13; none found, set PYTHON=/path/to/python" >&2; exit 2; }

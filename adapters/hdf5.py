@@ -17,7 +17,7 @@ import numpy as np
 from polyrve.adapters import text_lines
 from polyrve.adapters.registry import FormatError
 
-_UNPACKED_FLOOR = 1 << 27
+_UNPACKED_FLOOR = 1 << 26
 _UNPACKED_FACTOR = 64
 _MAX_DEPTH = 8
 _MOST_NAMES = 10_000
@@ -276,14 +276,20 @@ def check_size(path: Path, dataset: h5py.Dataset) -> None:
     ------
     FormatError
     """
+    require_proportion(path, dataset)
+    left = _bytes_left.get()
+    if left is not None:
+        _bytes_left.set(left - dataset.nbytes)
+
+
+def require_proportion(path: Path, dataset: h5py.Dataset) -> None:
+    """Refuse a dataset as :func:`check_size` does, where its shape is used before its data is read."""
     left = _bytes_left.get()
     if dataset.shape is None:
         raise FormatError(path, "expected data within the file; got none", dataset.name)
     size = max(dataset.nbytes, int(np.prod(dataset.chunks or (0,), dtype=object)) * dataset.dtype.itemsize)
     if left is not None and size > left:
         raise FormatError(path, f"expected data in proportion to the file; got {size} bytes declared", dataset.name)
-    if left is not None:
-        _bytes_left.set(left - dataset.nbytes)
 
 
 def number(path: Path, parent: h5py.Group, name: str | Sequence[str], default: float | None = None) -> float:

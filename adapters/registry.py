@@ -196,6 +196,10 @@ FORMATS: list[Format] = [
         "DAMASK_mesh: Gmsh mesh, materials, load",
     ),
     Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+    Format(
+        "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo"), "polyrve.adapters.solvers.tetrahedra", False, True,
+        "tetrahedra that follow the grain boundaries; polyrve mesh",
+    ),
 ]  # fmt: skip
 
 

@@ -219,13 +219,14 @@ def without_memory(folder, scan):
     """Take memory away from a run: by a control group a little above what it holds, then by a limit of addresses."""
     group = next(path for path in map(Path, ("/sys/fs/cgroup/memory", "/sys/fs/cgroup")) if path.is_dir())
     group /= "interrupted"
-    group.mkdir()
+    group.mkdir(exist_ok=True)
     limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
     held = next(group / name for name in ("memory.usage_in_bytes", "memory.current") if (group / name).exists())
     rows = {}
     for name in ("control group", "addresses"):
         target = folder / name.replace(" ", "-")
         target.mkdir()
+        limit.write_text("-1" if "bytes" in limit.name else "max")
         run = Run(target, scan, "-o", "rve.dream3d", *ENDLESS, limit=group / "cgroup.procs")
         run.wait_for(lambda target=target: saved(target) >= 0)
         neighbour = None
@@ -236,7 +237,6 @@ def without_memory(folder, scan):
                 preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())),
             )
         else:
-            limit.write_text("-1" if "bytes" in limit.name else "max")
             resource.prlimit(run.process.pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
         ended = run.wait_for(lambda run=run: run.process.poll() is not None, 30.0)
         code = run.end(None if ended else signal.SIGKILL)
@@ -248,7 +248,7 @@ def without_memory(folder, scan):
         again = Run(target, scan, "-o", "rve.dream3d", *ENDLESS, "--resume")
         again.wait_for(lambda target=target, before=before: saved(target) > before >= 0)
         again.end(signal.SIGKILL)
-        went_on = bool(again.iterations) and again.iterations[0] >= before
+        went_on = saved(target) > before >= 0
         said = (run.err.strip().splitlines() or ["nothing"])[-1][:160]
         rows[f"no more memory, by {name}"] = f"{how}; said: {said}; went on from iteration {before}: {went_on}"
     with contextlib.suppress(OSError):

@@ -1,7 +1,14 @@
-"""What each descriptor contributes: sets without one or with one more, on equiaxed, elongated and twinned maps.
+"""Sets without one descriptor
+===========================
 
-python examples/ablation.py --output docs/figures/ablation.png
+Sets without one or with one more, on equiaxed, elongated and twinned maps.
+
+::
+
+    python examples/ablation.py --output docs/figures/ablation.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/ablation.png"
 
 from __future__ import annotations
 

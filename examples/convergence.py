@@ -1,7 +1,14 @@
-"""How a reconstruction converges: the loss and the map at some iterations (paper: figure 9).
+"""How a reconstruction converges
+==============================
 
-python examples/convergence.py --output docs/figures/convergence.png
+The loss and the map at some iterations (paper: figure 9).
+
+::
+
+    python examples/convergence.py --output docs/figures/convergence.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/convergence.png"
 
 from __future__ import annotations
 

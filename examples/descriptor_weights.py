@@ -1,7 +1,14 @@
-"""What each descriptor contributes: alone, two of them in several ratios, and the mean variation (paper: figures 6-8).
+"""Single descriptors and their ratios
+===================================
 
-python examples/descriptor_weights.py --output docs/figures/descriptor_weights.png
+Alone, two of them in several ratios, and the mean variation (paper: figures 6-8).
+
+::
+
+    python examples/descriptor_weights.py --output docs/figures/descriptor_weights.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/descriptor_weights_ratios.png"
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
-"""Prove that the default harmonics of every Laue group separate its orientations, and draw them.
+"""Harmonics of every Laue group
+=============================
+
+Prove that the default harmonics of every Laue group separate its orientations, and draw them.
 
 Usage: ``python examples/harmonics_figures.py [folder of the pictures]``. See ``docs/harmonics.md``.
 """
+
+# sphinx_gallery_thumbnail_path = "figures/harmonics_cubic_n8.png"
 
 from __future__ import annotations
 

@@ -1,8 +1,15 @@
-"""A statistically homogeneous map in 2D and 3D: maps, poles, loss and the error of the madogram (paper: figures 11-13).
+"""A statistically homogeneous map in 2D and 3D
+============================================
 
-python examples/homogeneous.py --output docs/figures/homogeneous_2d.png
-python examples/homogeneous.py --dimensions 3 --size 32 --iterations 300 --output docs/figures/homogeneous_3d.png
+Maps, poles, loss and the error of the madogram (paper: figures 11-13).
+
+::
+
+    python examples/homogeneous.py --output docs/figures/homogeneous_2d.png
+    python examples/homogeneous.py --dimensions 3 --size 32 --iterations 300 --output docs/figures/homogeneous_3d.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/homogeneous_3d.png"
 
 from __future__ import annotations
 

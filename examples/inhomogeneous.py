@@ -1,7 +1,14 @@
-"""A map with two grain sizes and textures, and what statistics of the whole map lose of it (paper: figure 14).
+"""A map with two grain sizes and textures
+=======================================
 
-python examples/inhomogeneous.py --output docs/figures/inhomogeneous.png
+A map with two grain sizes and textures, and what statistics of the whole map lose of it (paper: figure 14).
+
+::
+
+    python examples/inhomogeneous.py --output docs/figures/inhomogeneous.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/inhomogeneous.png"
 
 from __future__ import annotations
 

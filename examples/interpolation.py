@@ -1,7 +1,14 @@
-"""Between two materials: descriptors interpolated from round to flat particles (paper: figures 16 and 17).
+"""Between two materials
+=====================
 
-python examples/interpolation.py --output docs/figures/interpolation.png
+Descriptors interpolated from round to flat particles (paper: figures 16 and 17).
+
+::
+
+    python examples/interpolation.py --output docs/figures/interpolation.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/interpolation.png"
 
 from __future__ import annotations
 

@@ -1,7 +1,14 @@
-"""All optimizers on one problem, from random orientations, over 1000 iterations (paper: figure 18).
+"""All optimizers on one problem
+=============================
 
-python examples/optimizer_comparison.py --output docs/figures/optimizers.png
+All optimizers on one problem, from random orientations, over 1000 iterations (paper: figure 18).
+
+::
+
+    python examples/optimizer_comparison.py --output docs/figures/optimizers.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/optimizers.png"
 
 from __future__ import annotations
 

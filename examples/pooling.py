@@ -1,7 +1,14 @@
-"""Sections matched one by one or pooled: which volume comes closer to a specimen whose 3D truth is known.
+"""Sections matched one by one or pooled
+=====================================
 
-python examples/pooling.py --output docs/figures/pooling.png
+Which volume comes closer to a specimen whose 3D truth is known.
+
+::
+
+    python examples/pooling.py --output docs/figures/pooling.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/pooling.png"
 
 from __future__ import annotations
 

@@ -1,7 +1,14 @@
-"""From one section of a synthetic specimen to a volume: the picture in the README.
+"""From one section of a synthetic specimen to a volume
+====================================================
 
-python examples/section_to_volume.py docs/figures/section_to_volume.png
+The picture in the README.
+
+::
+
+    python examples/section_to_volume.py docs/figures/section_to_volume.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/section_to_volume.png"
 
 from __future__ import annotations
 

@@ -1,7 +1,14 @@
-"""A map as orientation parameters, as harmonics, as their correlations and variograms (paper: figures 1-4).
+"""A map as harmonics, correlations and variograms
+===============================================
 
-python examples/spatial_maps.py --output docs/figures/spatial_maps.png
+A map as orientation parameters, as harmonics, as their correlations and variograms (paper: figures 1-4).
+
+::
+
+    python examples/spatial_maps.py --output docs/figures/spatial_maps.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/spatial_maps_harmonics.png"
 
 from __future__ import annotations
 

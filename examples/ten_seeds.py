@@ -1,7 +1,14 @@
-"""Ten seeds: how far final losses spread, from each kind of initial field and on several grids (paper: figure 19).
+"""Ten seeds
+=========
 
-python examples/ten_seeds.py --output docs/figures/ten_seeds.png
+How far final losses spread, from each kind of initial field and on several grids (paper: figure 19).
+
+::
+
+    python examples/ten_seeds.py --output docs/figures/ten_seeds.png
 """
+
+# sphinx_gallery_thumbnail_path = "figures/ten_seeds.png"
 
 from __future__ import annotations
 

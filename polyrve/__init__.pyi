@@ -13,6 +13,7 @@ from .microstructure.instrument import simulate_scan as simulate_scan
 from .microstructure.map_placement import axisymmetric as axisymmetric
 from .microstructure.segmentation import segment as segment
 from .microstructure.synthetic import make_specimen as make_specimen
+from .microstructure.twinned import make_twinned_specimen as make_twinned_specimen
 from .reconstruction.checkpoint import Checkpoint as Checkpoint
 from .reconstruction.ensemble import Ensemble as Ensemble
 from .reconstruction.ensemble import reconstruct_many as reconstruct_many
@@ -21,6 +22,7 @@ from .reconstruction.run import measure_targets as measure_targets
 from .reconstruction.run import reconstruct as reconstruct
 from .reconstruction.targets import TargetSet as TargetSet
 from .report.html import write_report as write_report
+from .response.bounds import bounds as bounds
 from .settings import ReconstructionSettings as ReconstructionSettings
 from .validation.result import Validation as Validation
 from .validation.run import validate as validate

@@ -38,8 +38,12 @@ def plot_volume(
         from polyrve.report import scene
 
         return scene.plot_volume(data, kind, direction=direction)
+    if backend == "cutaway":
+        from polyrve.report import cutaway
+
+        return cutaway.plot_cutaway(data, kind, direction=direction)
     if backend != "matplotlib":
-        raise ValueError(f"backend: expected 'matplotlib' or 'pyvista'; got {backend!r}")
+        raise ValueError(f"backend: expected 'matplotlib', 'cutaway' or 'pyvista'; got {backend!r}")
     from polyrve.report import maps
 
     return maps.plot_sections(data, kind, direction=direction, at=at, threshold=threshold)

@@ -81,6 +81,12 @@ class ReconstructionSettings(BaseModel):
         "pixels of the map (the polycrystal where maps are too small or do not show every axis), or random "
         "orientations; auto is the polycrystal where its sections are like the map, else the exemplar.",
     )
+    twins: str = Field(
+        "auto",
+        description="Plates set into the grains of a polycrystal, in a special relation to them and on its habit "
+        "plane: auto where the map has such, none, or names of relations with commas between them, such as Sigma 3 or "
+        "{10-12} twin, each with a habit plane of one's own behind it if wanted, as in Sigma 3 (1 1 2).",
+    )
     noise: Literal["remove", "keep"] = Field(
         "remove",
         description="Measuring noise and misindexed points of the maps: removed, so that the volume holds the "

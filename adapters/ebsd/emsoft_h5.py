@@ -65,7 +65,7 @@ def read(
         chosen = hdf5.choose(path, hdf5.find_groups(file, "Data", "Header"), None, "scan")
         header, data = hdf5.group(path, chosen, "Header"), hdf5.group(path, chosen, "Data")
         points = hdf5.whole(path, header, "nRows") * hdf5.whole(path, header, "nColumns")
-        everywhere, usual = np.ones(points, dtype=bool), "rad"
+        usual = "rad"
         if refined:
             angles = hdf5.array(path, data, "RefinedEulerAngles", (points, 3)).astype(np.float64)
         elif all(hdf5.has(data, name) for name in _ANGLES):
@@ -80,6 +80,7 @@ def read(
                     f"{data.name}/TopMatchIndices",
                 )  # fmt: skip
             angles, usual = dictionary[best].astype(np.float64), "degrees"
+        everywhere = np.ones(len(angles), dtype=bool)
         angles = angle_units.euler_in_rad(path, angles, everywhere, degrees=degrees, usual=usual, where=data.name)
         properties = hdf5.scalars(path, data, points, (*_ANGLES, "Phase", "X Position", "Y Position"))
         return edax_h5.assemble(

@@ -15,9 +15,10 @@ import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid, material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.solvers import damask_phases, hexahedra
+from polyrve.adapters.solvers import damask_phases
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
 from polyrve.crystallography.rotation import to_euler, to_matrix
+from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
@@ -85,7 +86,7 @@ def write(
         "nodes": lambda file: _write_nodes(file, whole, periodic),
         "elements": lambda file: _write_elements(file, whole, element),
         "sets": lambda file: _write_sets(file, whole, periodic),
-        "materials": lambda file: _write_materials(file, whole, materials),
+        "materials": lambda file: write_materials(file, whole, materials),
     }
     if periodic:
         warn_of_seams(whole, path)
@@ -103,8 +104,8 @@ def write(
             main.write(f"*Include, input={include}\n")
 
 
-def _phase_names(whole: MaterialGrid) -> list[str]:
-    """Names fit for sets and materials, unlike each other."""
+def phase_names(whole: MaterialGrid) -> list[str]:
+    """Return names of the phases fit for sets and materials, unlike each other."""
     names: list[str] = []
     for phase in whole.phases:
         name = re.sub(r"\W+", "_", phase.name, flags=re.ASCII).strip("_").upper() or "PHASE"
@@ -143,7 +144,7 @@ def _write_sets(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
         file.write(f"*Elset, elset=GRAIN-{i}\n")
         write_numbers(file, members + 1, _PER_LINE, ", ")
     phases = whole.phase_ids[whole.ids.ravel() - 1]
-    for i, name in enumerate(_phase_names(whole), start=1):
+    for i, name in enumerate(phase_names(whole), start=1):
         if (phases == i).any():
             file.write(f"*Elset, elset=PHASE-{name}\n")
             write_numbers(file, np.flatnonzero(phases == i) + 1, _PER_LINE, ", ")
@@ -168,8 +169,17 @@ def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
             yield "-".join(f"{axis}{digit}" for axis, digit in chosen.items()), np.ravel(number[index])
 
 
-def _write_materials(file: TextIO, whole: MaterialGrid, materials: str) -> None:
-    names = _phase_names(whole)
+def write_materials(file: TextIO, whole: MaterialGrid, materials: str) -> None:
+    """Write a section per material, to the set ``GRAIN-<id>``, with what it is made of.
+
+    Parameters
+    ----------
+    file : text file, open for writing
+    whole : MaterialGrid
+    materials : {"orientation", "user"}
+        As in :func:`write`.
+    """
+    names = phase_names(whole)
     numbers = range(1, len(whole.quaternions) + 1)
     if materials == "user":
         for rows in blocks(len(numbers)):
@@ -222,7 +232,20 @@ def _write_equations(file: TextIO, whole: MaterialGrid) -> None:
         image = tuple(slice(0, 1) if up else slice(0, -1) for up in upper)
         shifted = [references[axis] for axis, up in zip("ZYX", upper, strict=True) if up]
         columns = [number[index].ravel(), number[image].ravel()]
-        for dof in (1, 2, 3):
-            terms = [f"%d, {dof}, 1.", f"%d, {dof}, -1.", *(f"{node}, {dof}, -1." for node in shifted)]
-            lines = [", ".join(terms[i : i + 4]) for i in range(0, len(terms), 4)]
-            write_rows(file, f"{len(terms)}\n" + "\n".join(lines), columns)
+        write_ties(file, columns[0], columns[1], shifted)
+
+
+def write_ties(file: TextIO, nodes: np.ndarray, images: np.ndarray, references: Sequence[int]) -> None:
+    """Write the data lines of u(node) - u(image) - u(references) = 0, for each degree of freedom.
+
+    Parameters
+    ----------
+    file : text file, open for writing
+    nodes, images : ndarray, shape (n,), int
+        Numbers of the nodes, from 1.
+    references : sequence of int
+    """
+    for dof in (1, 2, 3):
+        terms = [f"%d, {dof}, 1.", f"%d, {dof}, -1.", *(f"{node}, {dof}, -1." for node in references)]
+        lines = [", ".join(terms[i : i + 4]) for i in range(0, len(terms), 4)]
+        write_rows(file, f"{len(terms)}\n" + "\n".join(lines), [nodes, images])

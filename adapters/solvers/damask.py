@@ -79,6 +79,7 @@ def write(
     rate: float = 1e-3,
     increments: int | None = None,
     f_out: int | None = None,
+    f_restart: int | None = None,
     output: str | Sequence[str] | None = None,
     resolution: Sequence[int] | None = None,
     columns: int = 1,
@@ -120,7 +121,10 @@ def write(
         Number of increments. Where there are ten or more, a tenth of them, or five, are fine: they grow from a strain
         of 1e-4 to the size of the others, so that modulus and yield are seen.
     f_out : int, optional
-        Every how manyth increment is stored; by default all fine ones, and about ten of the others.
+        Every how manyth increment is stored; by default all fine ones, and ten or more of the others with
+        the last.
+    f_restart : int, optional
+        Every how manyth increment a restart file is written; by default never.
     output : str or sequence of str, optional
         Fields that are stored: names of DAMASK such as ``F``, ``P``, ``O``, ``F_p``, ``xi_sl`` or ``gamma_sl``; F and P
         always are. By default those of the definitions. Definitions from a file keep their own.
@@ -162,7 +166,8 @@ def write(
     cases = [load] if isinstance(load, str) else list(load)
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
-    options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out}
+    options = {"axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out,
+               "f_restart": f_restart}  # fmt: skip
     loads = {case: load_case(case, **options) for case in cases}  # type: ignore[arg-type]
     whole = material_grid.material_grid(data, by=by, fill=fill, min_grain=min_grain)
     if resolution is not None:
@@ -170,7 +175,7 @@ def write(
     whole = material_grid.columns(whole, columns)
     if mirror:
         whole = material_grid.mirror(whole, mirror)
-    chosen = _chosen(phase, whole)
+    chosen = _chosen(phase, whole.phases, np.unique(whole.phase_ids))
     if buffer:
         layer = None if buffer_phase is None else Phase(f"buffer {buffer_phase}", _laue_of(buffer_phase))
         if layer is not None:
@@ -207,6 +212,7 @@ def load_case(
     rate: float = 1e-3,
     increments: int | None = None,
     f_out: int | None = None,
+    f_restart: int | None = None,
 ) -> str:
     """Return the text of a load.yaml; parameters as in :func:`write`."""
     if case not in LOAD_CASES:
@@ -221,8 +227,9 @@ def load_case(
         raise ValueError(
             f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
         )
-    if f_out is not None and not (f_out == int(f_out) and f_out >= 1):
-        raise ValueError(f"f_out: expected 1 or more increments; got {f_out}")
+    for name, number in (("f_out", f_out), ("f_restart", f_restart)):
+        if number is not None and not (number == int(number) and number >= 1):
+            raise ValueError(f"{name}: expected 1 or more increments; got {number}")
     n = int(increments)
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
     parts: list[tuple[dict[tuple[int, int], float], tuple[int, ...], int]]
@@ -236,7 +243,7 @@ def load_case(
         signs = {"tension": ((1, 1),), "compression": ((-1, 1),), "cyclic": ((1, 1), (-1, 2), (1, 2))}[case]
         parts = [({(first, first): sign * rate}, in_plane(first), times) for sign, times in signs]
     steps = [
-        _step(prescribed, free, part, rate, f_out)
+        _step(prescribed, free, part, rate, f_out, f_restart)
         for prescribed, free, times in parts
         for part in _increments(times * strain, times * n)
     ]
@@ -261,16 +268,21 @@ class _Increments:
     f_out: int = 1
 
 
+def _every(n: int) -> int:
+    """Every how manyth of `n` increments is stored: the last is one of those, and ten or more are."""
+    return max(k for k in range(1, max(1, n // 10) + 1) if n % k == 0)
+
+
 def _increments(strain: float, n: int) -> list[_Increments]:
     """Fine increments that grow, each stored, and those of equal size after them, or these alone where n is small."""
     usual = strain / n
     few = max(n // 10, 5)
     if n < _FEW or usual <= _FINE:
-        return [_Increments(strain, n, f_out=max(1, n // 10))]
+        return [_Increments(strain, n, f_out=_every(n))]
     ratio = round((usual / _FINE) ** (1.0 / (few - 1)), 6)
     fine = _FINE * few if ratio == 1.0 else _FINE * (ratio**few - 1.0) / (ratio - 1.0)
     rest = n - few
-    return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=max(1, rest // 10))]
+    return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=_every(rest))]
 
 
 def _step(
@@ -279,6 +291,7 @@ def _step(
     part: _Increments,
     rate: float,
     f_out: int | None,
+    f_restart: int | None,
 ) -> str:
     """A load step: rates of F, all others 0, but stress-free on the diagonal where `free`."""
     free = tuple(free)
@@ -293,6 +306,7 @@ def _step(
     r = f", r: {part.ratio!r}" if part.ratio != 1.0 else ""
     lines += [f"    discretization: {{t: {part.strain / rate!r}, N: {part.number}{r}}}"]
     lines += [f"    f_out: {part.f_out if f_out is None else int(f_out)}"]
+    lines += [] if f_restart is None else [f"    f_restart: {int(f_restart)}"]
     return "\n".join(lines)
 
 
@@ -316,9 +330,38 @@ def _laue_of(definition: str) -> str:
     return _LAUE_OF_LATTICE[found.lattice][0]
 
 
-def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: MaterialGrid) -> dict[str, str]:
+def definitions(
+    phases: Sequence[Phase], used: Iterable[int], phase: str | Sequence[str] | Mapping[str, str] | None = None
+) -> dict[int, str]:
+    """Return the definitions of phases as they stand in a material.yaml.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    used : iterable of int
+        Numbers from 1 of those that are wanted.
+    phase : str, sequence of str or mapping, optional
+        As for :func:`write`.
+
+    Returns
+    -------
+    dict of int to str
+        YAML by number.
+
+    Raises
+    ------
+    ValueError
+        If a phase has no definition.
+    """
+    numbers = [int(number) for number in used]
+    chosen = _chosen(phase, phases, numbers)
+    return {n: _definition(phases[n - 1], chosen.get(phases[n - 1].name), None) for n in numbers}
+
+
+def _chosen(
+    phase: str | Sequence[str] | Mapping[str, str] | None, phases: Sequence[Phase], used: Iterable[int]
+) -> dict[str, str]:
     """The definition that was asked for, by phase name; phases without a voxel need none."""
-    phases = whole.phases
     if phase is None:
         return {}
     if isinstance(phase, Mapping):
@@ -326,10 +369,10 @@ def _chosen(phase: str | Sequence[str] | Mapping[str, str] | None, whole: Materi
     else:
         items = [item.strip() for item in phase.split(",")] if isinstance(phase, str) else list(phase)
         if len(items) == 1 and "=" not in items[0]:
-            used = [phases[i - 1].name for i in np.unique(whole.phase_ids)]
-            if len(used) > 1:
-                raise ValueError(f"phase: expected name=definition for each of {', '.join(used)}; got {items[0]!r}")
-            return {used[0]: items[0]}
+            names = [phases[i - 1].name for i in used]
+            if len(names) > 1:
+                raise ValueError(f"phase: expected name=definition for each of {', '.join(names)}; got {items[0]!r}")
+            return {names[0]: items[0]}
         if any("=" not in item for item in items):
             raise ValueError(f"phase: expected name=definition; got {', '.join(items)}")
         pairs = dict(item.split("=", 1) for item in items)
@@ -425,7 +468,7 @@ def write_material(
     path: Path, whole: MaterialGrid, phase: str | Sequence[str] | Mapping[str, str] | None = None
 ) -> None:
     """Write a material.yaml; `phase` as in :func:`write`."""
-    _write_material(path, whole, *_definitions(whole, _chosen(phase, whole)))
+    _write_material(path, whole, *_definitions(whole, _chosen(phase, whole.phases, np.unique(whole.phase_ids))))
 
 
 def _write_material(path: Path, whole: MaterialGrid, names: Sequence[str], definitions: Mapping[str, str]) -> None:

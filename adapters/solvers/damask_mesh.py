@@ -15,9 +15,9 @@ import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing_folder
-from polyrve.adapters.solvers import hexahedra
 from polyrve.adapters.solvers.damask import write_material
 from polyrve.adapters.text_rows import blocks, write_rows
+from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 

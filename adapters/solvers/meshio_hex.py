@@ -13,8 +13,8 @@ import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.solvers import hexahedra
 from polyrve.crystallography.rotation import to_euler
+from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 

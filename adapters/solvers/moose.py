@@ -11,15 +11,16 @@ the angles itself, not by its transpose: to them these are the angles of the inv
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from polyrve.adapters.ebsd.tsl import NUMBER_OF_LAUE
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.solvers import hexahedra
 from polyrve.adapters.text_rows import blocks, write_rows
 from polyrve.crystallography.rotation import to_euler
+from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
@@ -100,17 +101,34 @@ def _write_text(path: Path, whole: MaterialGrid) -> None:
 
 
 def _write_exodus(path: Path, whole: MaterialGrid) -> None:
-    """Write the mesh by meshio, and number blocks and sets from 1: Exodus forbids the 0 that meshio starts at."""
+    import meshio
+
+    hexes = hexahedra.connectivity(whole.shape)
+    blocks = [("hexahedron", hexes[members]) for members in whole.members()]
+    sets = {name: np.unique(quads) for name, quads in hexahedra.faces(whole.shape).items()}
+    points = hexahedra.nodes(whole.shape, whole.spacing, whole.origin)
+    write_exodus(path, meshio.Mesh(points, blocks, point_sets=sets))
+
+
+def write_exodus(path: Path, mesh: Any) -> None:
+    """Write a mesh by meshio, and number blocks and sets from 1: Exodus forbids the 0 that meshio starts at.
+
+    Parameters
+    ----------
+    path : path-like
+    mesh : meshio.Mesh
+
+    Raises
+    ------
+    ValueError
+        If netCDF4 is not installed.
+    """
     try:
         import netCDF4
     except ImportError:
         raise ValueError("Exodus needs netCDF4: pip install polyrve[exodus]") from None
     import meshio
 
-    hexes = hexahedra.connectivity(whole.shape)
-    blocks = [("hexahedron", hexes[members]) for members in whole.members()]
-    sets = {name: np.unique(quads) for name, quads in hexahedra.faces(whole.shape).items()}
-    mesh = meshio.Mesh(hexahedra.nodes(whole.shape, whole.spacing, whole.origin), blocks, point_sets=sets)
     meshio.write(path, mesh, file_format="exodus")
     with netCDF4.Dataset(path, "r+") as file:
         for kind in ("eb", "ns"):

@@ -263,6 +263,8 @@ def _read_field(
                 f"expected shape {(*image.shape, components)}; got {arrays[name].shape}",
                 arrays[name].name,
             )
+        if name is not None:
+            hdf5.require_proportion(path, arrays[name])
 
     ids = None if name_i is None else _scalars(path, arrays[name_i], image.shape, np.int32)
     matrices = _ensembles(file, path, image, ensemble)

@@ -14,12 +14,16 @@ from typing import Annotated
 import typer
 
 from polyrve.cli import messages
+from polyrve.cli.bounds import bounds
 from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
 from polyrve.cli.info import info
+from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
+from polyrve.cli.results import results
 from polyrve.cli.settings import settings
+from polyrve.cli.simulate import simulate
 from polyrve.cli.validate import report, validate
 
 app = typer.Typer(
@@ -57,5 +61,20 @@ def _start(
         typer.echo(context.get_help())
 
 
-for _command in (info, clean, reconstruct, validate, report, export, convert, demo, formats, settings):
+for _command in (
+    info,
+    clean,
+    reconstruct,
+    validate,
+    report,
+    bounds,
+    simulate,
+    results,
+    export,
+    mesh,
+    convert,
+    demo,
+    formats,
+    settings,
+):
     app.command()(_command)

@@ -15,7 +15,8 @@ from polyrve.cli.messages import counted, times
 from polyrve.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+    from polyrve.crystallography.crystal import Crystal
+    from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
     from polyrve.microstructure.grains import GrainMap, GrainVolume
     from polyrve.microstructure.map_placement import Maps
 
@@ -231,6 +232,21 @@ def read_volume(
     if not isinstance(found, GrainVolume):
         raise ValueError(f"{source}: expected a volume; got a map of {times(found.field.shape)} points")
     return found
+
+
+def crystals(field: OrientationField, phase: str | None) -> tuple[Crystal, ...]:
+    """Return elasticity and slip of the phases of a map or volume.
+
+    Raises
+    ------
+    ValueError
+        If a phase has no definition.
+    """
+    import numpy as np
+
+    from polyrve.adapters.solvers import damask_crystals
+
+    return damask_crystals.crystals(field.phases, np.unique(field.phase_ids[field.indexed]), phase)
 
 
 def _axis(axisymmetric: str | None, former: str | None) -> str | None:

@@ -66,6 +66,15 @@ MinGrainOption = Annotated[
     int | None,
     typer.Option("--min-grain", metavar="N", min=1, help="Give grains of fewer than N points to their neighbours."),
 ]
+PhaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--phase",
+        metavar="DEFINITION",
+        help="Elasticity and slip: Al, Cu, Mg, ... of DAMASK's phase definitions or a YAML file; NAME=DEFINITION,... "
+        "where there are several phases; by default from the names.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 WriterOptions = Annotated[
     list[str] | None,

@@ -103,6 +103,8 @@ class Step:
     pace : Pace
     record : Progress or None
         The last iteration of a minimisation.
+    detail : str
+        What else a person should know of the part that is being done.
     """
 
     stage: str
@@ -113,6 +115,7 @@ class Step:
     total: int = 0
     pace: Pace = field(default_factory=Pace)
     record: run.Progress | None = None
+    detail: str = ""
 
     def left(self, now: float) -> float | None:
         """Return the seconds that are left; None where they are not known."""
@@ -183,14 +186,14 @@ class Reporter:
             self.display.begin(self._step)
             self.display.update(self._step, self._step.began)
 
-    def share(self, text: str, done: int, total: int) -> None:
-        """Show how much of a step is done; another text begins another step of the same stage."""
+    def share(self, text: str, done: int, total: int, detail: str = "") -> None:
+        """Show how much of a step is done, and details of it; another text begins another step of the same stage."""
         with self._lock:
             now, step = time.monotonic(), self._step
             if step is None or step.text != text or done < step.done:
                 step = self._step = Step("" if step is None else step.stage, text, now)
                 self.display.begin(step)
-            step.done, step.total = done, total
+            step.done, step.total, step.detail = done, total, detail
             step.pace.add(done, now - step.began)
             self.display.update(step, now)
 
@@ -437,7 +440,8 @@ def _numbers(step: Step, now: float) -> str:
     rest = f", about {clock(left)} left" if left is not None and left >= 1.0 and step.done < step.total else ""
     if step.record is None:
         share = 100 * step.done / max(step.total, 1)
-        return f"{share:.0f} %{rest}" if step.total else f"{clock(now - step.began)} so far"
+        detail = f" ({step.detail})" if step.detail else ""
+        return f"{share:.0f} %{detail}{rest}" if step.total else f"{clock(now - step.began)} so far"
     return f"loss {step.record.loss:.3e}{rest}"
 
 

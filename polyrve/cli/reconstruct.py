@@ -100,7 +100,7 @@ def reconstruct(
     Ctrl-C ends the run; the best state so far is written and the exit code is 130. SIGTERM, which batch systems send
     before a job is ended, does the same with the exit code 143.
     """
-    with progress.reporter(show) as reporter, terminated_as_interrupted() as ended:
+    with progress.reporter(show) as reporter, terminated_as_interrupted() as (ended, finished):
         if not output.suffix:
             raise ValueError(
                 f"{output}: expected the name of a file, usually a .dream3d, from which polyrve export writes folders; "
@@ -124,6 +124,7 @@ def reconstruct(
                 result, interrupted = _run(scans, settings, checkpoint, reporter)
             else:
                 result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
+            finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
             rve = _segmented(result.volume, threshold, min_grain)
             reporter.step("writing", f"writing {output}")
@@ -274,21 +275,30 @@ def _other_names(output: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def terminated_as_interrupted() -> Iterator[threading.Event]:
-    """Let SIGTERM end a run as Ctrl-C does, once; the event tells that it came."""
-    ended = threading.Event()
+def terminated_as_interrupted() -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Let SIGTERM end a run as Ctrl-C does, once, unless the run is over and its volume is being written.
+
+    Yields
+    ------
+    ended : threading.Event
+        Tells that the signal came.
+    finished : threading.Event
+        To be set when the run is over.
+    """
+    ended, finished = threading.Event(), threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         if not ended.is_set():
             ended.set()
-            raise KeyboardInterrupt
+            if not finished.is_set():
+                raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield ended
+        yield ended, finished
         return
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield ended
+        yield ended, finished
     finally:
         signal.signal(signal.SIGTERM, before)
 

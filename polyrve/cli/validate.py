@@ -17,6 +17,7 @@ from polyrve.cli.options import (
     FormerAxisOption,
     FrameOption,
     NormalsOption,
+    PhaseOption,
     ReadOptions,
     ThresholdOption,
 )
@@ -43,11 +44,12 @@ def validate(
     axisymmetric: AxisymmetricOption = None,
     former_axis: FormerAxisOption = None,
     threshold: ThresholdOption = 5.0,
+    phase: PhaseOption = None,
     force: ForceOption = False,
 ) -> None:
     """Compare a volume with the map that it was made from.
 
-    Every metric has a verdict, pass or warn.
+    Every metric has a verdict, pass or warn. With --phase, stiffness and yield stress by bounds are compared too.
     """
     if report is not None:
         outputs.check_report(report, force)
@@ -55,16 +57,17 @@ def validate(
         reporter.step("reading", f"reading {path}")
         rve = inputs.read_volume(path, threshold, read_volume)
         scans = inputs.read_maps(against, frame, read, drop_phase, normals, axisymmetric, former_axis)
+        crystals = () if phase is None else inputs.crystals(rve.field, phase)
         reporter.step("comparing", "comparing the sections of the volume with the maps")
         between = _counted(reporter, report)
         if report is None:
             from polyrve.validation import run
 
-            found = run.validate(scans, rve, threshold=threshold, between=between)
+            found = run.validate(scans, rve, threshold=threshold, between=between, crystals=crystals)
         else:
             from polyrve.report import write_report
 
-            made = write_report(rve, scans, report, threshold=threshold, between=between)
+            made = write_report(rve, scans, report, threshold=threshold, between=between, crystals=crystals)
             if made is None:
                 raise ValueError(f"{report}: expected a validation; got none")
             found = made

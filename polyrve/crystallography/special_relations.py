@@ -367,7 +367,8 @@ def known_relations(phases: Sequence[Phase]) -> tuple[Relation, ...]:
                 indices = "".join(f"-{-i}" if i < 0 else str(i) for i in plane)
                 found.append(twin(phase, plane=plane, name=f"{{{indices}}} twin"))
         elif phase.laue in ("-3m", "-3"):
-            found.append(axis_angle(phase, (0, 0, 1), 60.0, name="Dauphine twin"))
+            about_c = rotation.from_axis_angle(np.array([0.0, 0.0, 1.0]), np.deg2rad(60.0))
+            found.append(Relation("Dauphine twin", phase, phase, about_c))
     cubic = [phase for phase in phases if phase.laue == "m-3m"]
     for i, first in enumerate(cubic):
         for second in cubic[i + 1 :]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.ndimage import distance_transform_edt
 
 from polyrve.crystallography.harmonics import (
     SymmetrizedHarmonics,
@@ -25,7 +26,17 @@ With 3 a neighbourhood hardly tells the direction of a boundary; with 7 time dou
 """
 
 FEWEST = 50
-"""A map with fewer whole and indexed neighbourhoods is no exemplar: it could only be repeated."""
+"""A map with fewer usable neighbourhoods is no exemplar: it could only be repeated."""
+
+_MEASURED = 0.5
+"""Share of a neighbourhood that must be indexed; its other points are those nearest to them.
+
+With 1 phases that are hard to index have no neighbourhoods in a map full of holes, however much of it they fill; with
+less a neighbourhood shows more of what fills holes than of what was measured.
+"""
+
+_RAREST = 1e-6
+"""Stands for a share of 0, so that ratios of shares stay finite."""
 
 _REDUCED = 24
 """Principal components of the neighbourhoods that are compared; time grows with them."""
@@ -74,7 +85,9 @@ class Plane:
     weights : ndarray, shape (K,)
         Of the offsets, a Gaussian.
     centres : ndarray, shape (M,), int
-        Pixels whose neighbourhood is whole and indexed.
+        Pixels whose neighbourhood is whole, at least half of it indexed, the rest filled.
+    due : ndarray, shape (M,)
+        How often each is to be used over the mean, so that phases have the shares of the indexed points.
     row_of : ndarray, shape (P,), int
         Row of a pixel among the centres, or -1.
     basis : ndarray, shape (K * C, R), float32
@@ -89,6 +102,7 @@ class Plane:
     steps: np.ndarray
     weights: np.ndarray
     centres: np.ndarray
+    due: np.ndarray
     row_of: np.ndarray
     basis: np.ndarray
     reduced: np.ndarray
@@ -97,6 +111,8 @@ class Plane:
 @dataclass(frozen=True, eq=False)
 class Exemplar:
     """All pixels, one after the other, and the planes that they form.
+
+    Pixels in small holes hold what the nearest indexed pixel does.
 
     Attributes
     ----------
@@ -107,6 +123,8 @@ class Exemplar:
         See :func:`scaled_channels`.
     texture : ndarray, shape (P, T), float32
         Phase indicators and harmonics up to a high degree, damped by a Gaussian kernel of 7.5 degrees.
+    measured : ndarray, shape (P,), bool
+        Pixels that are indexed in the maps.
     planes : mapping of int to Plane
         By the array axis that they are normal to.
     """
@@ -116,6 +134,7 @@ class Exemplar:
     phases: tuple[Phase, ...]
     channels: np.ndarray
     texture: np.ndarray
+    measured: np.ndarray
     planes: Mapping[int, Plane]
 
     @property
@@ -135,8 +154,8 @@ class Exemplar:
 
     @cached_property
     def texture_target(self) -> np.ndarray:
-        """Mean of ``texture`` over the indexed pixels, shape (T,)."""
-        return self.texture.mean(axis=0, dtype=np.float64, where=self.indexed[:, None]).astype(np.float32)
+        """Mean of ``texture`` over the measured pixels, shape (T,)."""
+        return self.texture.mean(axis=0, dtype=np.float64, where=self.measured[:, None]).astype(np.float32)
 
     @cached_property
     def _density(self) -> np.ndarray:
@@ -160,25 +179,39 @@ def exemplar(maps: Mapping[int, OrientationMap], rng: np.random.Generator) -> Ex
     Raises
     ------
     ValueError
-        If a map has hardly a neighbourhood that is whole and indexed.
+        If a map has hardly a usable neighbourhood.
     """
-    fields = list({id(field): field for field in maps.values()}.values())
+    measured = {id(field): field.indexed for field in maps.values()}
+    filled = {id(field): _filled(field) for field in maps.values()}
+    maps = {axis: filled[id(field)] for axis, field in maps.items()}
+    fields = list(filled.values())
+    known = np.concatenate([one.ravel() for one in measured.values()])
     quaternions = np.concatenate([field.quaternions.reshape(-1, 4) for field in fields])
     phase_ids = np.concatenate([field.phase_ids.ravel() for field in fields])
     phases = fields[0].phases
     values = scaled_channels(quaternions, phase_ids, phases)
     planes, first = {}, 0
     for field in fields:
-        planes[id(field)] = _plane(field, first, values, rng)
+        planes[id(field)] = _plane(field, first, values, known, rng)
         first += field.phase_ids.size
     texture = _texture(quaternions, phase_ids, phases)
     by_axis = {axis: planes[id(field)] for axis, field in maps.items()}
-    return Exemplar(quaternions, phase_ids, phases, values, texture, by_axis)
+    return Exemplar(quaternions, phase_ids, phases, values, texture, known, by_axis)
 
 
-def whole_neighbourhoods(field: OrientationMap) -> int:
-    """Count the neighbourhoods of a map that are whole and indexed."""
-    return int(_whole(field).sum())
+def usable_neighbourhoods(field: OrientationMap) -> int:
+    """Count the neighbourhoods of a map that are whole, at least half of their points indexed, the rest near these."""
+    return int(_usable(_filled(field).indexed, field.indexed).sum())
+
+
+def _filled(field: OrientationMap) -> OrientationMap:
+    """Give unindexed points what the nearest indexed point holds, as far as a neighbourhood reaches from its centre."""
+    if field.indexed.all() or not field.indexed.any():
+        return field
+    distance, nearest = distance_transform_edt(~field.indexed, return_indices=True)
+    near = distance <= NEIGHBOURHOOD // 2
+    rows, columns = (np.where(near, index, own) for index, own in zip(nearest, np.indices(field.shape), strict=True))
+    return field.evolve(quaternions=field.quaternions[rows, columns], phase_ids=field.phase_ids[rows, columns])
 
 
 def scaled_channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
@@ -245,18 +278,25 @@ def _of_texture(phase: Phase) -> SymmetrizedHarmonics:
     return symmetrized_harmonics(phase.laue, tuple(terms))
 
 
-def _whole(field: OrientationMap) -> np.ndarray:
-    if min(field.shape) < NEIGHBOURHOOD:
+def _usable(filled: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """Tell which neighbourhoods of a map are whole, and measured for the larger part, (rows - 4, columns - 4)."""
+    if min(filled.shape) < NEIGHBOURHOOD:
         return np.zeros((0, 0), dtype=bool)
-    return np.asarray(sliding_window_view(field.indexed, (NEIGHBOURHOOD, NEIGHBOURHOOD)).all(axis=(2, 3)))
+    whole, share = (
+        sliding_window_view(one, (NEIGHBOURHOOD, NEIGHBOURHOOD)).mean(axis=(2, 3)) for one in (filled, measured)
+    )
+    return np.asarray((whole == 1.0) & (share >= _MEASURED))
 
 
-def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random.Generator) -> Plane:
-    whole = _whole(field)
+def _plane(
+    field: OrientationMap, first: int, values: np.ndarray, measured: np.ndarray, rng: np.random.Generator
+) -> Plane:
+    known = measured[first : first + field.phase_ids.size].reshape(field.shape)
+    whole = _usable(field.indexed, known)
     if whole.sum() < FEWEST:
         raise ValueError(
-            f"map: expected at least {FEWEST} indexed neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels to "
-            f"build a volume from; got {whole.sum()} in a map of {field.shape}"
+            f"map: expected at least {FEWEST} neighbourhoods of {NEIGHBOURHOOD} x {NEIGHBOURHOOD} pixels, half of them "
+            f"indexed, to build a volume from; got {whole.sum()} in a map of {field.shape}: choose initial=polycrystal"
         )
     radius, columns = NEIGHBOURHOOD // 2, field.shape[1]
     row, column = np.nonzero(whole)
@@ -275,4 +315,7 @@ def _plane(field: OrientationMap, first: int, values: np.ndarray, rng: np.random
     row_of = np.full(len(values), -1)
     row_of[centres] = np.arange(len(centres))
     shape = (field.shape[0], columns)
-    return Plane(first, shape, offsets, steps, weights, centres, row_of, basis, reduced)
+    of_centres = field.phase_ids[row + radius, column + radius]
+    wanted, found = (np.bincount(ids, minlength=len(field.phases) + 1) for ids in (field.phase_ids[known], of_centres))
+    due = wanted / known.sum() / np.maximum(found / len(centres), _RAREST)
+    return Plane(first, shape, offsets, steps, weights, centres, due[of_centres], row_of, basis, reduced)

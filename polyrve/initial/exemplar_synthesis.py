@@ -27,7 +27,7 @@ from polyrve.initial.exemplar import (
     Plane,
     exemplar,
     scaled_channels,
-    whole_neighbourhoods,
+    usable_neighbourhoods,
 )
 from polyrve.initial.laguerre_fit import cells_of_chords
 from polyrve.initial.pixel_swap import swap_pixels
@@ -101,7 +101,7 @@ def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
     bool
     """
     shown = {axis for normal in maps for axis in in_plane(normal)}
-    return set(extended(shape)) <= shown and all(whole_neighbourhoods(field) >= FEWEST for field in maps.values())
+    return set(extended(shape)) <= shown and all(usable_neighbourhoods(field) >= FEWEST for field in maps.values())
 
 
 def synthesize(
@@ -136,7 +136,7 @@ def synthesize(
     Raises
     ------
     ValueError
-        If a map has hardly a neighbourhood that is whole and indexed, or an axis of the volume is shown by no map.
+        If a map has hardly a usable neighbourhood, or an axis of the volume is shown by no map.
     """
     analyses = analyse_all({axis: one for axis, one in maps.items() if axis in planar(shape)})
     fields = {axis: one.field for axis, one in analyses.items()}
@@ -196,7 +196,7 @@ def sharpen(
     Raises
     ------
     ValueError
-        If a map has hardly a neighbourhood that is whole and indexed.
+        If a map has hardly a usable neighbourhood.
     """
     shape = _triple(phase_ids.shape)
     source = exemplar(maps, rng)
@@ -243,7 +243,7 @@ def _coarse(maps: Mapping[int, OrientationMap], spacing: Sequence[float], factor
     if factor == 1:
         return dict(maps)
     coarse = at_voxel_size(maps, [factor * step for step in spacing])
-    usable = all(whole_neighbourhoods(field) >= FEWEST for field in coarse.values())
+    usable = all(usable_neighbourhoods(field) >= FEWEST for field in coarse.values())
     return coarse if usable else dict(maps)
 
 
@@ -320,7 +320,7 @@ def _search(
     for block in np.array_split(rng.permutation(len(pixels)), max(4, len(pixels) // _SEARCH_BLOCK)):
         if done:
             smooth = uniform_filter(used, NEIGHBOURHOOD).ravel()[plane.centres - plane.first]
-            surplus = np.clip(smooth * len(plane.centres) / done - 1.0, -1.0, 2.0)
+            surplus = np.clip(smooth * len(plane.centres) / done / plane.due - 1.0, -1.0, 2.0)
         penalty = (square + _BALANCE * scale * surplus).astype(np.float32)
         around = _around(block, grid, normal, plane.offsets)
         wanted = source.channels[pixels[around]].reshape(len(block), -1) @ plane.basis

@@ -16,10 +16,12 @@ import numpy as np
 
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.laguerre import Tessellation, laguerre_tessellation, voxel_centres
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
+from polyrve.microstructure.grain_growth import round_faces
+from polyrve.microstructure.laguerre import Tessellation, voxel_centres
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
 from polyrve.microstructure.section_measures import DISTANCES, SectionMeasures, distances
-from polyrve.microstructure.stereology import QUANTILE, window_shape
+from polyrve.microstructure.sized_cells import CellSizes, Order, sized_tessellation
+from polyrve.microstructure.stereology import QUANTILE, SHAPED, SPECK, window_shape
 
 _FEWEST_GRAINS = 5
 """A map with fewer whole grains gives no limits, and cells are never taken for its grains.
@@ -27,8 +29,8 @@ _FEWEST_GRAINS = 5
 Windows of such a map hold one or two grains, and any two of them differ; as in :mod:`polyrve.validation.run`.
 """
 
-_CELLS_PER_SIDE = 9
-"""Side of the box of cells that sections are cut from, in lengths of a cell: some 1400 cells.
+_CELLS_PER_SIDE = 8
+"""Side of the box of cells that sections are cut from, in lengths of a cell: some 1000 cells.
 
 With a smaller box the sections are noisier and the search stops at chance minima; time grows with its cube.
 """
@@ -45,11 +47,20 @@ _FEWEST_PLANES, _MOST_PLANES = 2, 16
 _WINDOWS = 30
 """Windows of a map that give a limit; of 30 the quantile of 95 % is between the two that differ most."""
 
-_FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.15, -0.15, 0.05, -0.05), 0.9
+_FIRST_SPREAD, _SPREAD_STEPS, _LARGEST_SPREAD = 0.3, (0.1, -0.1, 0.05, -0.05), 0.6
 """Spread of sizes that the search begins with, its steps, and its end.
 
 Lognormal fits to grain diameters have spreads about the first. The fit is exact to the smallest step, 0.05; beyond the
-last few large cells fill the box, and the sections of one box no longer tell the tessellation.
+last cells of a tenth of the mean diameter vanish between large ones.
+"""
+
+_SWEEPS, _OF_VOXELS, _FEWEST_VOXELS, _MOST_SWEEPS = 3, 8.0, 6.0, 6
+"""Sweeps that curve the faces of cells of so many voxels across; the least voxels for any, and the most sweeps.
+
+Flat faces leave a sphericity 1 to 2 % below that of grain growth, of which one sweep takes 0.7 %, three take 1.5 %,
+where cells are 8 voxels across; the same curvature takes sweeps in proportion to the square. Cells 4 voxels across
+vanish instead: 6 % of them in one sweep, 20 % in three. One section of some hundred grains does not tell flat faces
+from curved ones.
 """
 
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
@@ -58,30 +69,21 @@ _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
 _CHORD_TOLERANCE = 0.02
 """Relative error of the chords to which lengths are corrected before a trial is compared: the smallest scale step."""
 
-_MARGIN = 1.5
-"""Distances may be so many times those of 95 of 100 windows.
+_NEAR = 0.075
+"""Distances that are near on any map: those of large maps are significant however small they are.
 
-Fits to maps of Laguerre specimens, 128 x 128 points, come to 0.6 to 0.9 times the limit of the worst distance, to maps
-with 30, 60 and 100 % of the grains twinned to 0.8, 2.5 and 3.4 times. With a margin of 3 many twins pass for convex
-cells.
-"""
-
-_SMALLEST_LIMIT = 0.05
-"""Limits below it count as this: large maps, whose windows hardly differ, would else ask for more than cells can give.
-
-Limits of chords and boundaries are 0.04 for a map of some 250 grains and shrink with its size. With the margin 0.075 is
-allowed on any map; a smaller number turns large equiaxed maps over to the exemplar.
+Fits to Laguerre specimens come to 0.05 with 1800 grains; maps with 30 and 60 % of the grains twinned to 0.19 and 0.31.
 """
 
 _SAMPLES, _CONFIDENCE = 40, 0.95
 """Maps cut from the fitted cells, and the share of them that are to pass for such maps."""
 
-_CHORD_PER_LENGTH = 0.62
-"""Mean chord of regular cells over their length, to begin with.
+_CHORD_PER_LENGTH = 0.64
+"""Mean chord of cells over their length, to begin with.
 
-Measured: 0.58, 0.60 and 0.63 for spreads of 0, 0.3 and 0.6, and 0.02 less for independent centres. For those and a
-spread of 0 the surface of Poisson-Voronoi cells, 5.821 V^(2/3), gives 4 V / S = 0.554. :func:`fit_cells` corrects it;
-:func:`cells_of_chords` does not, and makes cells longer in proportion where it is smaller.
+Measured: 0.59, 0.64 and 0.75 for spreads of 0, 0.3 and 0.5, 0.01 more for packed centres and 0.02 less for random
+ones. :func:`fit_cells` corrects it; :func:`cells_of_chords` does not, and makes cells longer in proportion where it is
+smaller.
 """
 
 _DRAWS = 3
@@ -102,10 +104,10 @@ class CellFit:
     ----------
     lengths : tuple of float, um
         Of the cells along z, y, x.
-    size_spread : float
-        Of the logarithm of the radii that weigh the cells.
-    regular : bool
-        Whether the centres keep away from each other.
+    sizes : CellSizes
+        Distribution of their diameters; of several phases, a kind of cells for each.
+    order : {"packed", "relaxed", "placed", "random"}
+        How regularly their centres lie.
     misindexed : float
         Share of single points that differ from their surroundings.
     distances, limits : tuple of float
@@ -113,12 +115,12 @@ class CellFit:
         :data:`polyrve.microstructure.section_measures.DISTANCES`; and what 95 of 100 windows of the maps keep.
     by_chance : tuple of float
         Distances that 95 of 100 maps of as many grains keep, all six, if they are sections of these cells. Empty where
-        there are no limits.
+        that cannot be told, as of maps with a handful of grains.
     """
 
     lengths: tuple[float, float, float]
-    size_spread: float
-    regular: bool
+    sizes: CellSizes
+    order: Order
     misindexed: float
     distances: tuple[float, ...]
     limits: tuple[float, ...]
@@ -126,18 +128,15 @@ class CellFit:
 
     @property
     def alike(self) -> bool:
-        """Whether sections of the cells are about as like the maps as windows of them are, and as chance has them."""
-        found = zip(self.distances, self.limits, self.by_chance, strict=True)
-        return any(self.limits) and all(
-            distance <= min(_MARGIN * max(limit, _SMALLEST_LIMIT), max(chance, _MARGIN * _SMALLEST_LIMIT))
-            for distance, limit, chance in found
-        )
+        """Whether the maps lie as near to sections of the cells as chance lets maps of so many grains lie."""
+        found = zip(self.distances, self.by_chance, strict=True) if self.by_chance else ()
+        return bool(self.by_chance) and all(distance <= max(chance, _NEAR) for distance, chance in found)
 
 
 def cells_of_chords(
     maps: Mapping[int, OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
 ) -> CellFit:
-    """Choose regular cells of moderate spread whose chords are about the maps', without comparing them.
+    """Choose cells of moderate spread whose chords are about the maps', without comparing them.
 
     Parameters
     ----------
@@ -149,8 +148,10 @@ def cells_of_chords(
     CellFit
         Without distances and limits.
     """
-    chord = _mean_chords(_sections_of(analyse_all(maps)), float(np.max(np.array(shape) * np.array(spacing))))
-    return CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), ())
+    analyses = analyse_all(maps)
+    chord = _mean_chords(_sections_of(analyses), float(np.max(np.array(shape) * np.array(spacing))))
+    sizes = CellSizes(_FIRST_SPREAD, kinds=kinds_of_phases(analyses))
+    return CellFit(_triple(chord / _CHORD_PER_LENGTH), sizes, "relaxed", 0.0, (), ())
 
 
 def fit_cells(
@@ -159,10 +160,12 @@ def fit_cells(
     spacing: Sequence[float],
     rng: np.random.Generator,
 ) -> CellFit:
-    """Fit lengths, spread of sizes and regularity of Laguerre cells to maps.
+    """Fit lengths, sizes in three dimensions and regularity of Laguerre cells to maps.
 
-    Mean chords give the lengths: cells are stretched until theirs are the maps' times a scale. The spread of the sizes
-    and the scale, near 1, are searched for in steps, regular centres before independent ones.
+    Mean chords give the lengths: cells are stretched until theirs are the maps' times a scale. The spread of the
+    diameters and the scale, near 1, are searched for in steps; lognormal diameters are tried before normal ones, and
+    rounder or less round cells where those of the maps are. Sections tell the spread in three dimensions because each
+    trial has it: no section is unfolded.
 
     Parameters
     ----------
@@ -186,48 +189,91 @@ def fit_cells(
     seed = int(rng.integers(2**32))
 
     @cache
-    def unit(size_spread: float, regular: bool) -> Tessellation:
+    def unit(sizes: CellSizes, order: Order) -> Tessellation:
         """Draw cells of length 1 in a box of :data:`_CELLS_PER_SIDE`."""
         rng = np.random.default_rng(seed)
-        return laguerre_tessellation((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), size_spread, rng, regular=regular)
+        return sized_tessellation((_CELLS_PER_SIDE,) * 3, (1.0, 1.0, 1.0), sizes, rng, order=order)
 
-    def tried(cells: CellFit, scale: float) -> CellFit:
+    def tried(cells: CellFit, scale: float) -> tuple[CellFit, float]:
         """Stretch cells until their chords are the maps' times a scale, and compare their sections."""
         for _ in range(2):
-            lengths, sections = _cut(cells, unit(cells.size_spread, cells.regular), wanted, spacing, seed)
+            lengths, sections = _cut(cells, unit(cells.sizes, cells.order), wanted, spacing, seed)
             ratio = scale * chord / _mean_chords(sections, np.inf)
             cells = replace(cells, lengths=_triple(lengths * ratio))
             if np.all(np.abs(ratio - 1.0) < _CHORD_TOLERANCE):
                 break
-        return replace(cells, distances=_distances(wanted, sections))
+        return replace(cells, distances=_distances(wanted, sections)), _mean_aspect_ratio(sections)
 
-    first = CellFit(_triple(chord / _CHORD_PER_LENGTH), _FIRST_SPREAD, True, 0.0, (), tuple(limits.tolist()))
-    sections = _cut(first, unit(first.size_spread, first.regular), wanted, spacing, seed)[1]
+    sizes = CellSizes(_FIRST_SPREAD, kinds=kinds_of_phases(analyses))
+    first = CellFit(_triple(chord / _CHORD_PER_LENGTH), sizes, "relaxed", 0.0, (), tuple(limits.tolist()))
+    sections = _cut(first, unit(first.sizes, first.order), wanted, spacing, seed)[1]
     slivers = float(np.mean([one.speck_share for one in sections.values()]))
-    best, scale = tried(replace(first, misindexed=max(0.0, specks - slivers)), 1.0), 1.0
-    for regular in (True, False):
-        found = best if regular else tried(replace(best, regular=False), scale)
-        if _score(found) > _score(best):
-            continue
+    best, aspect = tried(replace(first, misindexed=max(0.0, specks - slivers)), 1.0)
+    scale = 1.0
+
+    def better(trial: CellFit, scale: float) -> bool:
+        nonlocal best
+        found = tried(trial, scale)[0]
+        if _score(found) >= _score(best):
+            return False
         best = found
-        for step in _SPREAD_STEPS:
-            while 0.0 <= (spread := round(best.size_spread + step, 6)) <= _LARGEST_SPREAD:
-                found = tried(replace(best, size_spread=spread), scale)
-                if _score(found) >= _score(best):
-                    break
-                best = found
-        for step in _SCALE_STEPS:
-            while True:
-                found = tried(replace(best, lengths=_triple(step * np.array(best.lengths))), scale * step)
-                if _score(found) >= _score(best):
-                    break
-                best, scale = found, scale * step
+        return True
+
+    orders: tuple[Order, ...] = ("packed",) if _mean_aspect_ratio(wanted) < aspect else ("placed", "random")
+    for order in orders if np.argmax(best.distances) == _ASPECT_RATIO else ():
+        found = tried(replace(best, order=order), scale)[0]
+        if found.distances[_ASPECT_RATIO] >= best.distances[_ASPECT_RATIO]:
+            break
+        best = found
+    for step in _SPREAD_STEPS:
+        while 0.0 <= (spread := round(best.sizes.spread + step, 6)) <= _LARGEST_SPREAD:
+            if not better(replace(best, sizes=replace(best.sizes, spread=spread)), scale):
+                break
+    better(replace(best, sizes=replace(best.sizes, lognormal=False)), scale)
+    for step in _SCALE_STEPS:
+        while better(replace(best, lengths=_triple(step * np.array(best.lengths))), scale * step):
+            scale *= step
     if not any(best.limits):
         return best
-    tessellation = unit(best.size_spread, best.regular)
+    tessellation = unit(best.sizes, best.order)
     sections = _cut(best, tessellation, wanted, spacing, int(rng.integers(2**32)), _FINAL_POINTS)[1]
     chance = _by_chance(sections, analyses, rng)
     return replace(best, distances=_distances(wanted, sections), by_chance=chance)
+
+
+def kinds_of_phases(maps: Mapping[int, MapAnalysis]) -> tuple[tuple[float, float], ...]:
+    """Tell how many cells each phase of some maps has, and how large they are, from its share and its mean chord.
+
+    Parameters
+    ----------
+    maps : mapping of int to MapAnalysis
+        By the array axis that they are normal to.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Share by number and relative diameter of each phase that the maps show. A phase of fewer than five grains counts
+        with the chord of all.
+    """
+    sides, ends, grains = np.zeros((3, len(next(iter(maps.values())).field.phases) + 1))
+    for one in distinct(maps):
+        points = np.bincount(one.grain_ids.ravel())
+        large = (points > SPECK)[one.grain_ids] & (one.grain_ids > 0)
+        phase_ids = np.where(large, one.field.phase_ids, 0)
+        grains += np.bincount(one.grains.phase_ids[points[1:] > SPECK], minlength=len(grains))
+        for axis, angles in one.angles.items():
+            known = large & np.roll(large, -1, axis=axis) & ~np.isnan(angles)
+            crossed = known & (angles > np.deg2rad(one.threshold))
+            for side in (phase_ids, np.roll(phase_ids, -1, axis=axis)):
+                sides += np.bincount(side[known], minlength=len(sides))
+                ends += np.bincount(side[crossed], minlength=len(sides))
+    shown = np.flatnonzero((sides > 0) & (np.arange(len(sides)) > 0))
+    if len(shown) < 2 or not ends.sum():
+        return ((1.0, 1.0),)
+    told = (grains[shown] >= _FEWEST_GRAINS) & (ends[shown] > 0)
+    chord = np.where(told, sides[shown] / np.maximum(ends[shown], 1), sides.sum() / ends.sum())
+    number = sides[shown] / chord**3
+    return tuple((float(share), float(size)) for share, size in zip(number / number.sum(), chord, strict=True))
 
 
 def draw_cells(
@@ -260,10 +306,10 @@ def draw_cells(
     wanted = _sections_of(analyse_all(maps)) if cells.limits else {}
     drawn: list[tuple[float, np.ndarray]] = []
     for _ in range(_DRAWS):
-        tessellation = laguerre_tessellation(
-            extent.tolist(), cells.lengths, cells.size_spread, rng, regular=cells.regular
-        )
+        tessellation = sized_tessellation(extent.tolist(), cells.lengths, cells.sizes, rng, order=cells.order)
         labels = tessellation.cells(voxel_centres(shape, spacing))
+        if min(shape) > 1:
+            labels = round_faces(labels, _sweeps(cells, spacing), rng)
         if not wanted:
             drawn.append((0.0, labels))
             break
@@ -278,6 +324,13 @@ def draw_cells(
             break
     labels = min(drawn, key=lambda one: one[0])[1]
     return np.unique(labels, return_inverse=True)[1].reshape(shape)
+
+
+def _sweeps(cells: CellFit, spacing: Sequence[float]) -> int:
+    """Return the sweeps that curve the faces of cells, by the voxels across the smallest kind."""
+    share, size = np.array(cells.sizes.kinds).T
+    across = min(np.array(cells.lengths) / spacing) * min(size) / np.cbrt(np.average(size**3, weights=share))
+    return min(_MOST_SWEEPS, int(_SWEEPS * (across / _OF_VOXELS) ** 2)) if across >= _FEWEST_VOXELS else 0
 
 
 def _sections_of(analyses: Mapping[int, MapAnalysis]) -> dict[int, SectionMeasures]:
@@ -296,6 +349,20 @@ def _score(cells: CellFit) -> float:
     The fourth power makes the worst distance decide; with the square three good ones outweigh it.
     """
     return float(np.sum((np.array(cells.distances) / np.maximum(cells.limits, _SMALLEST_IN_SCORE)) ** 4))
+
+
+_ASPECT_RATIO = DISTANCES.index("aspect ratio")
+"""The distance that tells how regularly centres lie, whatever the sizes."""
+
+
+def _mean_aspect_ratio(sections: Mapping[int, SectionMeasures]) -> float:
+    """Average the aspect ratios of the grains that have a shape, over all sections; NaN where there is none."""
+    shapes = [one.shapes for one in sections.values()]
+    ratio, weight = (
+        np.concatenate([getattr(one, name)[one.points >= SHAPED] for one in shapes])
+        for name in ("aspect_ratio", "weight")
+    )
+    return float(np.average(ratio, weights=weight)) if weight.sum() else np.nan
 
 
 def _triple(values: np.ndarray) -> tuple[float, float, float]:
@@ -356,25 +423,19 @@ def _by_chance(
 
     A map that reaches beyond the box of cells has distances in proportion to the inverse root of its area.
     """
-    normals_of: dict[int, list[int]] = {}
-    for normal, one in analyses.items():
-        normals_of.setdefault(id(one), []).append(normal)
     found = []
     for _ in range(_SAMPLES):
         worst = np.zeros(len(DISTANCES))
-        for normals in normals_of.values():
-            planes, shape = sections[normals[0]], analyses[normals[0]].field.shape
-            size = np.minimum(shape, planes.indexed.shape[1:])
-            corner = [
-                int(rng.integers(n - length + 1)) for n, length in zip(planes.indexed.shape[1:], size, strict=True)
-            ]
+        for normal, planes in sections.items():
+            shape, whole = analyses[normal].field.shape, planes.indexed.shape[1:]
+            size = np.minimum(shape, whole)
+            corner = [int(rng.integers(n - length + 1)) for n, length in zip(whole, size, strict=True)]
             window = planes.window(corner, size.tolist(), int(rng.integers(len(planes.indexed))))
-            apart = [distances(window, sections[normal]) for normal in normals]
-            worst = np.maximum(worst, np.max(apart, axis=0) * np.sqrt(np.prod(size) / np.prod(shape)))
+            worst = np.maximum(worst, distances(window, planes) * np.sqrt(np.prod(size) / np.prod(shape)))
         if np.isfinite(worst).all():
             found.append(worst)
     if not found:
-        return (np.inf,) * len(DISTANCES)
+        return ()
     each = np.quantile(found, _CONFIDENCE, axis=0)
     together = np.quantile(np.max(found / np.maximum(each, _SMALLEST_IN_SCORE), axis=1), _CONFIDENCE)
     return tuple((each * together).tolist())

@@ -377,7 +377,7 @@ class _Matching:
         return np.searchsorted(np.unique(np.ceil(edges / self.step)), np.arange(_STEPS + 1), side="right")
 
     def _pairs(self, plane: Plane, lag: Lag) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indexed pixels of a map that are a lag apart."""
+        """Return the measured pixels of a map that are a lag apart."""
         pixels = plane.first + np.arange(plane.shape[0] * plane.shape[1]).reshape(plane.shape)
         first, second = pixels, pixels
         for axis, length in enumerate(lag):
@@ -385,7 +385,7 @@ class _Matching:
             low, high = np.arange(max(stop, 0)), np.arange(max(stop, 0)) + abs(length)
             low, high = (low, high) if length >= 0 else (high, low)
             first, second = np.take(first, low, axis), np.take(second, high, axis)
-        both = self.source.indexed[first] & self.source.indexed[second]
+        both = self.source.measured[first] & self.source.measured[second]
         return first[both], second[both]
 
     def _likes_of(self, plane: Plane) -> np.ndarray:

@@ -9,19 +9,22 @@ Laguerre cell throughout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import degrees_up_to, number_of_invariants, symmetrized_harmonics
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import Relation
 from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
+from polyrve.initial.plates import set_plates
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
-from polyrve.microstructure.grains import GrainMap, mean_orientations
+from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
 from polyrve.microstructure.orientation_scatter import fit_scatter
+from polyrve.microstructure.parents import Parents, families
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -41,12 +44,27 @@ _TRIED = 12
 """Pixels, the best by the linear change of the mismatch, whose exact mismatch is formed; more take longer."""
 
 _BIN = np.deg2rad(2.5)
-_BINS = 74
-"""Classes of disorientation of 2.5 degrees to 182.5, the last for different phases.
+_BINS = 73
+"""Classes of disorientation of 2.5 degrees to 182.5 for each phase, beside one for each pair of phases.
 
 The width is that of the histogram that :mod:`polyrve.validation.metrics` compares; wider classes mix twins with what is
 near them.
 """
+
+_SIZE_SHARES = (0.05, 0.1, 0.2, 0.3, 0.35)
+"""Shares by area of the classes of section size in which phases and texture are matched, small grains first.
+
+Small grains have the narrow classes, since they are often of a phase of their own that is a small part of the area.
+"""
+
+_SIZE_WEIGHT = 0.25
+"""Weight of the mismatch in a class of sizes, in units of its share, beside that of the whole.
+
+A class holds a part of the map's grains, so that its own mean is less certain than that of all.
+"""
+
+_RAREST = 1e-3
+"""Shares of a phase below it weigh as this one; else a single grain would weigh without bound."""
 
 _ROUNDING = 0.003
 """Shares of boundaries below it weigh as this one; else a class that the map lacks would weigh without bound."""
@@ -70,6 +88,7 @@ def polycrystal(
     cells: CellFit | None = None,
     *,
     noise: bool = True,
+    parents: Sequence[Parents] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a polycrystal of Laguerre cells with the statistics of some maps.
 
@@ -88,6 +107,8 @@ def polycrystal(
     noise : bool
         Whether measuring noise and misindexed points of the maps are drawn too; without them the volume is the
         material.
+    parents : sequence of Parents
+        Whose plates are set into the cells; `maps` are then the maps of the parents.
 
     Returns
     -------
@@ -104,6 +125,8 @@ def polycrystal(
     analyses = distinct(maps)
     grains = [one.grains for one in analyses]
     quaternions, phase_ids = _draw(labels, analyses, cells, rng)
+    if parents:
+        labels, quaternions, phase_ids = set_plates(labels, quaternions, phase_ids, parents, spacing, periodic, rng)
     away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng, noise=noise))
     quaternions, phase_ids = rotation.multiply(quaternions[labels], away), phase_ids[labels].astype(np.int32)
     if noise:
@@ -111,15 +134,27 @@ def polycrystal(
     return quaternions, phase_ids
 
 
-def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> OrientationVolume:
+TOGETHER = 3.0
+"""Degrees by which grains of a volume may deviate from a special relation that they keep when they are turned.
+
+Plates are set in it exactly, and the scatter within grains moves their means by some tenths of a degree. A larger
+number ties grains that stand in it by chance.
+"""
+
+
+def turn_grains(
+    initial: OrientationVolume, optimised: OrientationVolume, relations: Sequence[Relation] = ()
+) -> OrientationVolume:
     """Turn each grain of an initial field by the mean rotation that an optimisation gave to its points.
 
-    Boundaries and orientation scatter are those of the initial field.
+    Boundaries and orientation scatter are those of the initial field. Grains that stand in special relations are turned
+    by one rotation, so that they stay in them.
 
     Parameters
     ----------
     initial, optimised : OrientationVolume
         Of one shape.
+    relations : sequence of Relation
 
     Returns
     -------
@@ -129,6 +164,8 @@ def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> Ori
     ids = grains.grain_ids.ravel()
     before, after = initial.quaternions.reshape(-1, 4), optimised.quaternions.reshape(-1, 4)
     means = mean_orientations(after, ids, grains.phase_ids, initial.phases)
+    if relations:
+        means = _turned_together(grains, means, families(grains, relations, TOGETHER))
     turned = before.copy()
     for phase_id, phase in enumerate(initial.phases, start=1):
         points = grains.phase_ids[ids - 1] == phase_id
@@ -139,27 +176,46 @@ def turn_grains(initial: OrientationVolume, optimised: OrientationVolume) -> Ori
     return optimised.evolve(quaternions=turned.reshape(initial.quaternions.shape), phase_ids=initial.phase_ids)
 
 
+def _turned_together(grains: GrainVolume, means: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """Return the mean orientations of grains that families turn by the mean rotation of their members."""
+    points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[1:]
+    turn = np.empty_like(means)
+    for phase_id, phase in enumerate(grains.field.phases, start=1):
+        of_phase = grains.phase_ids == phase_id
+        before = grains.quaternions[of_phase]
+        nearest = rotation.nearest_equivalent(means[of_phase], before, phase.symmetry)
+        turn[of_phase] = rotation.multiply(rotation.conjugate(before), nearest)
+    products = np.zeros((int(family.max()) + 1, 4, 4))
+    np.add.at(products, family, points[:, None, None] * turn[:, :, None] * turn[:, None])
+    return rotation.multiply(grains.quaternions, np.linalg.eigh(products)[1][..., -1][family])
+
+
 def _draw(
     labels: np.ndarray, analyses: Sequence[MapAnalysis], cells: CellFit, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose orientation and phase of each cell: pixels that together give the texture and boundaries of the maps.
 
+    Texture and phases are matched as a whole and for the small, middle and large grains of the sections apart, so that
+    sizes belong to phases and orientations as in the maps. A cell counts in the classes that its own sections are in.
     Where cells stand for the grains of the maps, no two that meet may be alike; where they were not compared with the
     maps, texture alone counts.
     Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
     """
     grains = [one.grains for one in analyses]
     phases = grains[0].field.phases
-    quaternions, phase_ids = _pixels(grains, specks=False)
+    quaternions, phase_ids, sizes = _pixels(grains, specks=False)
     if len(quaternions) == 0:
-        quaternions, phase_ids = _pixels(grains, specks=True)
+        quaternions, phase_ids, sizes = _pixels(grains, specks=True)
+    shares = np.maximum(np.bincount(phase_ids, minlength=len(phases) + 1)[1:] / len(phase_ids), _RAREST)
     sampled = rng.choice(len(quaternions), min(_TARGET, len(quaternions)), replace=False)
-    target = _texture_channels(quaternions[sampled], phase_ids[sampled], phases).mean(axis=0)
-    pool = rng.choice(len(quaternions), min(_POOL, len(quaternions)), replace=False)
+    target = (
+        sizes[sampled].T @ _texture_channels(quaternions[sampled], phase_ids[sampled], phases, shares) / len(sampled)
+    )
+    pool, odds = _pool(phase_ids, rng)
     quaternions, phase_ids = quaternions[pool], phase_ids[pool]
-    channels = _texture_channels(quaternions, phase_ids, phases)
-    bins = _disorientation_bins(quaternions, phase_ids, phases)
-    wanted = _boundary_shares(analyses, bins, cells.alike)
+    channels = _texture_channels(quaternions, phase_ids, phases, shares)
+    bins = _boundary_classes(quaternions, phase_ids, phases)
+    wanted = _boundary_shares(analyses, bins, odds, cells.alike)
     scale = float(bool(cells.limits)) / (wanted + _ROUNDING)
     square = (channels**2).sum(axis=1)
 
@@ -171,39 +227,80 @@ def _draw(
     areas = np.concatenate([area, area])[order]
     begin = np.searchsorted(np.concatenate([first, second])[order], np.arange(number + 1))
 
-    chosen, tried = rng.integers(len(pool), size=number), min(_TRIED, len(pool) - 1)
-    mean = volumes @ channels[chosen]
-    shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=_BINS)
+    chosen, tried = rng.choice(len(pool), size=number, p=odds), min(_TRIED, len(pool) - 1)
+    in_class = _size_classes(labels, [normal for normal, n in enumerate(labels.shape) if n == 1] or range(3))
+    metric = 1.0 + np.diag(_SIZE_WEIGHT / np.array(_SIZE_SHARES))
+    mean = (volumes[:, None] * in_class).T @ channels[chosen]
+    shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=len(wanted))
     towards = np.ascontiguousarray(bins.T)
     for _ in range(int(np.clip(_VISITS // number, 1, _MOST_SWEEPS))):
         for cell in np.argsort(-volumes, kind="stable"):
-            around, weight = slice(begin[cell], begin[cell + 1]), volumes[cell]
+            around, weight = slice(begin[cell], begin[cell + 1]), volumes[cell] * in_class[cell]
             old, across = chosen[cell], towards[chosen[neighbours[around]]]
-            others = shares - np.bincount(across[:, old], areas[around], minlength=_BINS)
-            rest = mean - weight * channels[old] - target
-            by_texture = 2.0 * weight * (channels @ rest) + weight**2 * square
+            others = shares - np.bincount(across[:, old], areas[around], minlength=len(wanted))
+            rest = mean - weight[:, None] * channels[old] - target
+            by_texture = channels @ (2.0 * (weight @ metric) @ rest) + (weight @ metric @ weight) * square
             slope = 2.0 * (others - wanted) * scale
             by_face = areas[around] @ slope[across]
             likely = np.append(np.argpartition(by_texture + by_face, tried)[:tried], old)
-            added = np.zeros((len(likely), _BINS))
+            added = np.zeros((len(likely), len(wanted)))
             np.add.at(added, (np.arange(len(likely))[:, None], across[:, likely].T), areas[around])
             mismatch = by_texture[likely] + ((others + added - wanted) ** 2 * scale).sum(axis=1)
             best = int(np.argmin(mismatch))
             chosen[cell] = likely[best]
-            mean = mean + weight * (channels[chosen[cell]] - channels[old])
+            mean = mean + weight[:, None] * (channels[chosen[cell]] - channels[old])
             shares = others + added[best]
     return quaternions[chosen], phase_ids[chosen]
 
 
-def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return orientations and phases of the pixels in specks, or of those in grains."""
+def _pool(phase_ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the pixels that cells choose from, rare phases more often, and the odds that make up for it."""
+    number = np.bincount(phase_ids)
+    weight = np.sqrt(1.0 / number[phase_ids])
+    pool = rng.choice(len(phase_ids), min(_POOL, len(phase_ids)), replace=False, p=weight / weight.sum())
+    drawn = np.bincount(phase_ids[pool], minlength=len(number))
+    odds = (number / np.maximum(drawn, 1))[phase_ids[pool]]
+    return pool, odds / odds.sum()
+
+
+def _size_classes(labels: np.ndarray, normals: Iterable[int]) -> np.ndarray:
+    """Return the share of each cell that lies in sections of each class of area, shape (N, classes)."""
+    number = int(labels.max()) + 1
+    found = np.zeros((number, len(_SIZE_SHARES)))
+    for normal in normals:
+        planes = np.moveaxis(labels, normal, 0).reshape(labels.shape[normal], -1)
+        area = np.bincount((planes + number * np.arange(len(planes))[:, None]).ravel(), minlength=number * len(planes))
+        cut = np.flatnonzero(area)
+        for k, members in enumerate(_by_rank(area[cut]).T):
+            found[:, k] += np.bincount(cut % number, area[cut] * members, minlength=number)
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def _by_rank(area: np.ndarray) -> np.ndarray:
+    """Return the share of each of some grains in each class of area, shape (n, classes); areas that tie share alike."""
+    which = np.unique(area, return_inverse=True)[1].ravel()
+    end = np.cumsum(np.bincount(which, area)) / area.sum()
+    begin = np.append(0.0, end[:-1])
+    edges = np.append(0.0, np.cumsum(_SIZE_SHARES))
+    overlap = np.minimum(end[:, None], edges[1:]) - np.maximum(begin[:, None], edges[:-1])
+    overlap = np.maximum(overlap, 0.0)
+    return np.asarray((overlap / overlap.sum(axis=1, keepdims=True))[which])
+
+
+def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return orientations, phases and classes of grain area of the pixels in specks, or of those in grains."""
     found = []
     for one in grains:
-        inside = one.grain_ids > 0
-        points = np.bincount(one.grain_ids.ravel())[one.grain_ids]
-        inside &= (points <= SPECK) == specks
-        found.append((one.field.quaternions[inside], one.field.phase_ids[inside]))
-    return np.concatenate([q for q, _ in found]), np.concatenate([ids for _, ids in found])
+        points = np.bincount(one.grain_ids.ravel(), minlength=1)
+        points[0] = 0
+        kept = (points > 0) & ((points <= SPECK) == specks)
+        classes = np.zeros((len(points), len(_SIZE_SHARES)))
+        if kept.any():
+            classes[kept] = _by_rank(points[kept])
+        inside = kept[one.grain_ids]
+        found.append((one.field.quaternions[inside], one.field.phase_ids[inside], classes[one.grain_ids[inside]]))
+    quaternions, phase_ids, sizes = (np.concatenate(values) for values in zip(*found, strict=True))
+    return quaternions, phase_ids, sizes
 
 
 def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -217,9 +314,9 @@ def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.
     return pair // number, pair % number, count / max(count.sum(), 1)
 
 
-def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
-    """Return the class of the disorientation of each two pixels, shape (P, P); the last for different phases."""
-    bins = np.full((len(quaternions),) * 2, _BINS - 1, dtype=np.uint8)
+def _boundary_classes(quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
+    """Return the class of the boundary between each two pixels, shape (P, P)."""
+    bins = _between(phase_ids[:, None], phase_ids, len(phases))
     for phase_id, phase in enumerate(phases, start=1):
         of_phase = np.flatnonzero(phase_ids == phase_id)
         q = quaternions[of_phase]
@@ -228,38 +325,53 @@ def _disorientation_bins(quaternions: np.ndarray, phase_ids: np.ndarray, phases:
             turned = rotation.multiply(operation, q).astype(np.float32)
             np.maximum(cosine, np.abs(turned @ q.T.astype(np.float32)), out=cosine)
         angle = 2.0 * np.arccos(np.minimum(cosine, 1.0))
-        bins[np.ix_(of_phase, of_phase)] = np.minimum(angle / _BIN, _BINS - 2).astype(np.uint8)
+        bins[np.ix_(of_phase, of_phase)] += np.minimum(angle / _BIN, _BINS - 1).astype(bins.dtype)
     return bins
 
 
-def _boundary_shares(analyses: Sequence[MapAnalysis], bins: np.ndarray, apart: bool) -> np.ndarray:
-    """Return the shares of the classes of disorientation wanted across the faces of cells.
+def _between(first: np.ndarray, second: np.ndarray, number: int) -> np.ndarray:
+    """Return the class of a boundary between phases, the first one of a phase with itself."""
+    low, high = np.minimum(first, second) - 1, np.maximum(first, second) - 1
+    pair = high * (high - 1) // 2 + low
+    return np.where(low == high, low * _BINS, number * _BINS + pair).astype(np.uint16)
+
+
+def _boundary_shares(analyses: Sequence[MapAnalysis], bins: np.ndarray, odds: np.ndarray, apart: bool) -> np.ndarray:
+    """Return the shares of the classes of boundaries wanted among the faces of cells.
 
     Above the threshold they are those of the maps' neighbours. Faces below it join two cells to one grain: none where
     cells are to be `apart`, else as many as pairs of pixels drawn at random.
     """
-    shares = np.zeros(_BINS)
+    phases = len(analyses[0].field.phases)
+    shares = np.zeros(phases * _BINS + phases * (phases - 1) // 2)
     for one in analyses:
         large = (np.bincount(one.grain_ids.ravel()) > SPECK)[one.grain_ids] & (one.grain_ids > 0)
         for axis, angles in one.angles.items():
-            both = large & np.roll(large, -1, axis=axis)
-            angles = angles[both & (angles > np.deg2rad(DEFAULT_THRESHOLD))]
-            classes = np.where(np.isinf(angles), _BINS - 1, np.minimum(angles / _BIN, _BINS - 2)).astype(int)
-            shares += np.bincount(classes, minlength=_BINS)
-    pairs = bins[np.triu_indices(len(bins), 1)]
-    at_random = np.bincount(pairs, minlength=_BINS) / max(len(pairs), 1)
+            both = large & np.roll(large, -1, axis=axis) & (angles > np.deg2rad(DEFAULT_THRESHOLD))
+            classes = _between(one.field.phase_ids[both], np.roll(one.field.phase_ids, -1, axis=axis)[both], phases)
+            of_phase = np.isfinite(angles[both])
+            classes[of_phase] += np.minimum(angles[both][of_phase] / _BIN, _BINS - 1).astype(classes.dtype)
+            shares += np.bincount(classes, minlength=len(shares))
+    pairs = np.triu_indices(len(bins), 1)
+    counts = np.bincount(bins[pairs], odds[pairs[0]] * odds[pairs[1]], minlength=len(shares))
+    at_random = counts / max(float(counts.sum()), np.finfo(float).tiny)
     if not shares.sum():
         return at_random
     shares /= shares.sum()
     if apart:
         return shares
-    low = round(np.deg2rad(DEFAULT_THRESHOLD) / _BIN)
-    shares *= 1.0 - at_random[:low].sum()
-    shares[:low] = at_random[:low]
+    low = np.zeros(len(shares), dtype=bool)
+    low[: phases * _BINS].reshape(phases, _BINS)[:, : round(np.deg2rad(DEFAULT_THRESHOLD) / _BIN)] = True
+    shares *= 1.0 - at_random[low].sum()
+    shares[low] = at_random[low]
     return shares
 
 
-def _texture_channels(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:
+def _texture_channels(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase], shares: np.ndarray) -> np.ndarray:
+    """Evaluate indicator and harmonics of each phase, over the root of its share.
+
+    The error of a mean over grains of a phase grows as this root, so that a rare phase counts by what is known of it.
+    """
     parts = []
     for i, phase in enumerate(phases, start=1):
         of_phase = (phase_ids == i).astype(np.float64)
@@ -270,7 +382,8 @@ def _texture_channels(q: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Pha
             for k in range(number_of_invariants(phase.laue, n))
         )
         values = symmetrized_harmonics(phase.laue, terms).evaluate(q)
-        parts.append(np.concatenate([_PHASE_WEIGHT * of_phase[None], values * of_phase]))
+        scaled = of_phase / np.sqrt(shares[i - 1])
+        parts.append(np.concatenate([_PHASE_WEIGHT * scaled[None], values * scaled]))
     return np.concatenate(parts).T
 
 
@@ -282,7 +395,7 @@ def _strew(
     rng: np.random.Generator,
 ) -> None:
     """Give a share of the voxels orientations and phases of the maps' specks; in place."""
-    specks, their_phases = _pixels(grains, specks=True)
+    specks, their_phases, _ = _pixels(grains, specks=True)
     voxels = np.flatnonzero(rng.random(phase_ids.size) < share)
     if len(specks) and len(voxels):
         drawn = rng.integers(len(specks), size=len(voxels))

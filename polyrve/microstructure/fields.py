@@ -598,13 +598,14 @@ class OrientationVolume(OrientationField):
             Where the sections lie along z, y and x; by default in the middle.
         threshold : float, degrees
             Smallest disorientation of a boundary.
-        backend : {"matplotlib", "pyvista"}
-            pyvista draws in three dimensions; it is installed by ``pip install pyvista``.
+        backend : {"matplotlib", "cutaway", "pyvista"}
+            Three sections; a picture in three dimensions whose near corner is cut away; or a window in which it can be
+            turned, for which pyvista is needed: ``pip install pyvista``.
 
         Returns
         -------
-        ndarray of matplotlib.axes.Axes, or pyvista.Plotter
-            Axes of the sections normal to z, y and x; a plotter's ``show()`` opens a window.
+        ndarray of matplotlib.axes.Axes, matplotlib.axes.Axes or pyvista.Plotter
+            Axes of the sections normal to z, y and x, or of the picture; a plotter's ``show()`` opens a window.
 
         Raises
         ------

@@ -57,12 +57,15 @@ class Tessellation:
         Lengths of the shrunk box.
     stretch : ndarray, shape (3,)
         From the shrunk box to the real one; product 1.
+    kinds : ndarray, shape (N,), int, or None
+        Kind of each cell where they are of several, as in :class:`polyrve.microstructure.sized_cells.CellSizes`.
     """
 
     centres: np.ndarray
     radii: np.ndarray
     box: np.ndarray
     stretch: np.ndarray
+    kinds: np.ndarray | None = None
 
     def cells(self, coordinates: Sequence[np.ndarray]) -> np.ndarray:
         """Find the cell of each point of a rectangular grid.

@@ -16,8 +16,10 @@ from scipy import ndimage
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.grain_growth import grow
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.laguerre import laguerre_tessellation, voxel_centres
+from polyrve.microstructure.laguerre import Tessellation, laguerre_tessellation, voxel_centres
+from polyrve.microstructure.sized_cells import CellSizes, sized_tessellation
 
 ALUMINIUM = Phase("Aluminium", "m-3m", (4.05, 4.05, 4.05, 90.0, 90.0, 90.0), 225)
 MAGNESIUM = Phase("Magnesium", "6/mmm", (3.209, 3.209, 5.211, 90.0, 90.0, 120.0), 194)
@@ -77,7 +79,7 @@ def make_specimen(
     shape: tuple[int, int, int] = (64, 64, 64),
     *,
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    grain_size: float = 8.0,
+    grain_size: float | Sequence[float] = 8.0,
     size_spread: float = 0.35,
     elongation: tuple[float, float, float] = (1.0, 1.0, 1.0),
     phases: Sequence[Phase] = (ALUMINIUM,),
@@ -87,9 +89,10 @@ def make_specimen(
     scatter_length: float | None = None,
     twins: float = 0.0,
     twin_normal: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    growth: bool = False,
     seed: int = 0,
 ) -> GrainVolume:
-    """Make a specimen whose truth is known: a periodic polycrystal of Laguerre cells.
+    """Make a specimen whose truth is known: a periodic polycrystal of Laguerre cells, or of grains that have grown.
 
     Parameters
     ----------
@@ -97,15 +100,16 @@ def make_specimen(
         Voxels (nz, ny, nx).
     spacing : tuple of float, um
         Voxel size (dz, dy, dx).
-    grain_size : float, um
-        Diameter of the sphere of the mean cell volume, before twins divide cells.
+    grain_size : float or sequence of float, um
+        Diameter of the sphere of the mean cell volume, before twins divide cells; for all phases or one for each.
     size_spread : float
-        Standard deviation of the logarithm of the radii that weigh the cells; 0 for a Voronoi tessellation.
+        Standard deviation of the logarithm of the radii that weigh the cells; 0 for a Voronoi tessellation. With a size
+        for each phase, or growth, of the logarithm of the diameters of the cells of a phase, before they grow.
     elongation : tuple of float
         Lengths of the grains along (z, y, x) relative to each other, e.g. ``(1, 1, 3)``.
     phases : sequence of Phase
     phase_fractions : sequence of float
-        Share of the cells of each phase, adding up to 1.
+        Share of the volume that each phase has in the mean, adding up to 1.
     texture : str or sequence of Component
         Of the first phase: a key of :data:`TEXTURES` or components. Further phases are oriented at random.
     scatter : float, degrees
@@ -118,12 +122,17 @@ def make_specimen(
     twin_normal : tuple of float
         Normal of the twin plane in the crystal frame, one variant of it; the twin is rotated by 180 degrees
         about it.
+    growth : bool
+        Whether the grains of the first phase come from Monte Carlo grain growth
+        (:func:`polyrve.microstructure.grain_growth.grow`): they begin at half their size and grow around the cells of
+        the other phases, which then lie at boundaries and triple lines. Where these pin the growth, grains stay smaller
+        than asked for.
     seed : int
 
     Returns
     -------
     GrainVolume
-        The truth; each grain is one convex cell or part of a cell divided by a lamella.
+        The truth; each grain is one convex cell or part of a cell divided by a lamella, or a grain that has grown.
 
     Raises
     ------
@@ -141,19 +150,27 @@ def make_specimen(
     (8, 10, 12)
     """
     components = _components(texture)
-    _check(shape, spacing, grain_size, size_spread, elongation, phases, phase_fractions, scatter, twins)
-    length = grain_size / 4.0 if scatter_length is None else scatter_length
+    diameters = (float(grain_size),) if isinstance(grain_size, (int, float)) else tuple(grain_size)
+    _check(shape, spacing, diameters, size_spread, elongation, phases, phase_fractions, scatter, twins, growth)
+    length = diameters[0] / 4.0 if scatter_length is None else scatter_length
     if not length > 0:
         raise ValueError(f"scatter_length: expected a positive length in um; got {scatter_length}")
     rng = np.random.default_rng(seed)
-    lengths = grain_size * np.array(elongation) / np.cbrt(np.prod(elongation))
-    tessellation = laguerre_tessellation(np.array(shape) * np.array(spacing), lengths, size_spread, rng)
-    occupied, cells = np.unique(tessellation.cells(voxel_centres(shape, spacing)), return_inverse=True)
+    shares = np.array(phase_fractions) / np.sum(phase_fractions)
+    if len(diameters) == 1 and not growth:
+        lengths = diameters[0] * np.array(elongation) / np.cbrt(np.prod(elongation))
+        tessellation = laguerre_tessellation(np.array(shape) * np.array(spacing), lengths, size_spread, rng)
+        cells = tessellation.cells(voxel_centres(shape, spacing))
+    else:
+        tessellation, cells = _by_phase(shape, spacing, diameters, size_spread, elongation, shares, growth, rng)
+    occupied, cells = np.unique(cells, return_inverse=True)
     cells = cells.reshape(shape)
     centres = tessellation.centres[occupied] * tessellation.stretch
     number = len(centres)
-    shares = np.array(phase_fractions) / np.sum(phase_fractions)
-    phase_ids = 1 + rng.choice(len(phases), size=number, p=shares)
+    if tessellation.kinds is None:
+        phase_ids = 1 + rng.choice(len(phases), size=number, p=shares)
+    else:
+        phase_ids = 1 + tessellation.kinds[occupied]
     quaternions = rotation.random_orientations(number, rng)
     quaternions[phase_ids == 1] = _draw(components, int((phase_ids == 1).sum()), rng)
     if twins > 0:
@@ -168,7 +185,7 @@ def make_specimen(
             np.array(twin_normal),
             rng,
         )
-    away = rotation.from_rotation_vector(_scatter(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
+    away = rotation.from_rotation_vector(scatter_field(cells, np.array(spacing), np.deg2rad(scatter), length, rng))
     field = OrientationVolume(
         quaternions=rotation.multiply(away, quaternions[cells]),
         phase_ids=phase_ids[cells],
@@ -177,7 +194,8 @@ def make_specimen(
         periodic=True,
         provenance={
             "source": "polyrve.microstructure.synthetic.make_specimen",
-            "grain_size": grain_size,
+            "grain_size": list(diameters) if len(diameters) > 1 else diameters[0],
+            "growth": growth,
             "size_spread": size_spread,
             "elongation": list(elongation),
             "phase_fractions": list(phase_fractions),
@@ -207,30 +225,66 @@ def _components(texture: str | Sequence[Component]) -> tuple[Component, ...]:
 def _check(
     shape: tuple[int, ...],
     spacing: tuple[float, ...],
-    grain_size: float,
+    diameters: tuple[float, ...],
     size_spread: float,
     elongation: tuple[float, ...],
     phases: Sequence[Phase],
     phase_fractions: Sequence[float],
     scatter: float,
     twins: float,
+    growth: bool,
 ) -> None:
     if len(shape) != 3 or min(shape) < 1:
         raise ValueError(f"shape: expected three positive numbers of voxels (nz, ny, nx); got {shape}")
-    positive = {"spacing": spacing, "elongation": elongation, "grain_size": (grain_size,) * 3}
-    for name, lengths in positive.items():
-        if len(lengths) != 3 or not all(np.isfinite(length) and length > 0 for length in lengths):
+    if len(diameters) not in (1, len(phases)):
+        raise ValueError(f"grain_size: expected one diameter, or one for each of {len(phases)} phases; got {diameters}")
+    positive = {"spacing": (3, spacing), "elongation": (3, elongation), "grain_size": (len(diameters), diameters)}
+    for name, (number, lengths) in positive.items():
+        if len(lengths) != number or not all(np.isfinite(length) and length > 0 for length in lengths):
             raise ValueError(f"{name}: expected positive finite lengths; got {lengths}")
     if not (size_spread >= 0 and scatter >= 0 and 0 <= twins <= 1):
         raise ValueError(
             "size_spread, scatter, twins: expected values not negative, and twins at most 1; "
             f"got {size_spread}, {scatter}, {twins}"
         )
+    if growth and (len(set(spacing)) > 1 or len(set(elongation)) > 1):
+        raise ValueError(
+            f"growth: expected cubic voxels and elongation 1, since grains grow alike along all axes of the grid; got "
+            f"spacing {spacing} and elongation {elongation}"
+        )
     if not phases or len(phases) != len(phase_fractions) or abs(sum(phase_fractions) - 1) > 1e-9:
         raise ValueError(
             f"phase_fractions: expected one share for each of {len(phases)} phases, adding up to 1; "
             f"got {tuple(phase_fractions)}"
         )
+
+
+def _by_phase(
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    diameters: tuple[float, ...],
+    size_spread: float,
+    elongation: tuple[float, float, float],
+    shares: np.ndarray,
+    growth: bool,
+    rng: np.random.Generator,
+) -> tuple[Tessellation, np.ndarray]:
+    """Draw cells whose size is that of their phase, the kind of a cell, and the cell of each voxel after growth."""
+    extent = np.array(shape) * np.array(spacing)
+    sizes = np.array(diameters if len(diameters) == len(shares) else diameters * len(shares))
+    first = sizes * np.where((np.arange(len(sizes)) == 0) & growth, 0.5, 1.0)
+    numbers = shares / first**3
+    mean = np.cbrt(1.0 / numbers.sum())
+    lengths = mean * np.array(elongation) / np.cbrt(np.prod(elongation))
+    kinds = tuple(zip((numbers / numbers.sum()).tolist(), first.tolist(), strict=True))
+    tessellation = sized_tessellation(
+        extent.tolist(), lengths.tolist(), CellSizes(size_spread, kinds=kinds), rng, order="packed"
+    )
+    cells = tessellation.cells(voxel_centres(shape, spacing))
+    if growth and tessellation.kinds is not None:
+        wanted = max(1, round(float(shares[0] * np.prod(extent) / (np.pi / 6.0 * sizes[0] ** 3))))
+        cells = grow(cells, tessellation.kinds[cells] > 0, wanted, rng)
+    return tessellation, cells
 
 
 def _draw(components: Sequence[Component], number: int, rng: np.random.Generator) -> np.ndarray:
@@ -291,7 +345,7 @@ def _insert_twins(
     )
 
 
-def _scatter(
+def scatter_field(
     cells: np.ndarray, spacing: np.ndarray, level: float, length: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw rotation vectors from the grain's orientation, shape (*shape, 3), rad, of mean zero in each grain."""

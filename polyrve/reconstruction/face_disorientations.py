@@ -45,6 +45,8 @@ class FaceDisorientations:
     ----------
     means : ndarray, shape (N, 4)
         Mean orientations of all grains before they are turned.
+    families : ndarray, shape (N,), int
+        Rotation, 0 ... M - 1, that turns each grain.
     pairs : ndarray, shape (F, 2), int
         Grains on both sides of each face, 0 ... N - 1.
     area : ndarray, shape (F,)
@@ -56,15 +58,16 @@ class FaceDisorientations:
     """
 
     means: np.ndarray
+    families: np.ndarray
     pairs: np.ndarray
     area: np.ndarray
     wanted: np.ndarray
     symmetry: np.ndarray
 
     def mismatch(self, rotations: tf.Tensor) -> tf.Tensor:
-        """Return the sum in the module's text, for unit quaternions that turn the grains, shape (N, 4)."""
+        """Return the sum in the module's text, for unit quaternions that turn the grains, shape (M, 4)."""
         means, symmetry, area, wanted = (tf.cast(constant, rotations.dtype) for constant in self._constants)
-        turned = product(means, rotations)
+        turned = product(means, tf.gather(rotations, self.families))
         first, second = (tf.gather(turned, self.pairs[:, side]) for side in (0, 1))
         between = product(second, first * tf.constant([1.0, -1.0, -1.0, -1.0], first.dtype))
         cosine = tf.reduce_max(tf.abs(tf.matmul(between, symmetry, transpose_b=True)), axis=1)
@@ -82,13 +85,18 @@ _LARGEST_COSINE = float(np.cos(np.deg2rad(0.5)))
 """Of half of 1 degree, below which two grains are one: the slope of the angle has no bound at 0."""
 
 
-def face_disorientations(volume: GrainVolume, maps: Sequence[GrainMap]) -> tuple[FaceDisorientations, ...]:
+def face_disorientations(
+    volume: GrainVolume, maps: Sequence[GrainMap], families: np.ndarray | None = None
+) -> tuple[FaceDisorientations, ...]:
     """Take the faces of a volume and the boundaries of maps, phase by phase.
 
     Parameters
     ----------
     volume : GrainVolume
     maps : sequence of GrainMap
+    families : ndarray, shape (N,), int, optional
+        Rotation, from 0, that turns each grain of the volume, by default its own; faces within a family keep their
+        disorientation.
 
     Returns
     -------
@@ -97,6 +105,7 @@ def face_disorientations(volume: GrainVolume, maps: Sequence[GrainMap]) -> tuple
     """
     boundaries = [_pairs(one, SPECK + 1) for one in maps]
     pairs, area = _pairs(volume, 1)
+    turned_by = np.arange(volume.number_of_grains) if families is None else families
     found = []
     for number, phase in enumerate(volume.field.phases, start=1):
         angles, lengths = [], []
@@ -111,7 +120,7 @@ def face_disorientations(volume: GrainVolume, maps: Sequence[GrainMap]) -> tuple
         weight = np.concatenate(lengths)
         wanted = _in_classes(tf.constant(np.concatenate(angles))).numpy().T @ (weight / weight.sum())
         share = area[inside] / area[inside].sum()
-        found.append(FaceDisorientations(volume.quaternions, pairs[inside], share, wanted, phase.symmetry))
+        found.append(FaceDisorientations(volume.quaternions, turned_by, pairs[inside], share, wanted, phase.symmetry))
     return tuple(found)
 
 

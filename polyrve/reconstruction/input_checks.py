@@ -10,8 +10,9 @@ import numpy as np
 
 from polyrve.microstructure.axes import extended
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
 from polyrve.microstructure.map_placement import steps_along
+from polyrve.microstructure.stereology import SPECK
 
 FEWEST_GRAINS = 50
 """A volume of fewer grains is warned about: its statistics are those of single grains.
@@ -43,6 +44,13 @@ _FEWEST_LINKS = 0.01
 Of a map with one point in ten indexed at random as many are: its grains are single points, and cells that are fitted to
 them have no size. A larger number refuses maps with large holes between sound parts.
 """
+
+
+FEWEST_GRAINS_OF_A_PHASE = 5
+"""A phase of fewer grains is warned about: its mean size is uncertain by half of it and more."""
+
+_HALF = 0.5
+"""Share of indexed points below which shares of phases are those of what is easy to index."""
 
 
 def check_grains(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
@@ -141,6 +149,48 @@ def warn_of_few_grains(
         f"few for its statistics; {enough} would hold about {FEWEST_GRAINS}",
         stacklevel=5,
     )
+
+
+def warn_of_phases(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
+    """Warn of phases that a volume cannot hold as they are, before it is made.
+
+    Parameters
+    ----------
+    sections : mapping of int to OrientationMap or MapAnalysis
+        By the array axis that they are normal to.
+
+    Warns
+    -----
+    UserWarning
+        If a phase has too few grains for statistics of its own, or a map of several phases is unindexed for the larger
+        part.
+    """
+    analyses = distinct(analyse_all(sections))
+    phases = analyses[0].field.phases
+    if len(phases) < 2:
+        return
+    number = np.zeros(len(phases) + 1, dtype=int)
+    for one in analyses:
+        points = np.bincount(one.grain_ids.ravel(), minlength=1)
+        of_grain = np.zeros(len(points), dtype=int)
+        of_grain[one.grain_ids.ravel()] = one.field.phase_ids.ravel()
+        number += np.bincount(of_grain[1:][points[1:] > SPECK], minlength=len(number))
+    for phase, grains in zip(phases, number[1:], strict=True):
+        if 0 < grains < FEWEST_GRAINS_OF_A_PHASE:
+            warnings.warn(
+                f"map: expected at least {FEWEST_GRAINS_OF_A_PHASE} grains of each phase to tell sizes and places; got "
+                f"{_grains(grains)} of {phase.name}, which take the sizes of the others: map a larger area, or leave "
+                f"the phase out (polyrve clean --drop-phase {phase.name!r})",
+                stacklevel=5,
+            )
+    indexed = float(np.mean([one.field.indexed.mean() for one in analyses]))
+    if indexed < _HALF:
+        warnings.warn(
+            f"map: expected most points indexed where there are {len(phases)} phases; got {100 * indexed:.2g} %, so "
+            "that phases keep the shares of the indexed points alone: index the map again, or leave out "
+            "phases that are hardly indexed (polyrve clean --drop-phase)",
+            stacklevel=5,
+        )
 
 
 def number_of_grains(

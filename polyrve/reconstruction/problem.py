@@ -18,11 +18,13 @@ from polyrve.backend.device import require
 from polyrve.backend.memory import Forecast, forecast, give_back
 from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.reference_frames import Frame
+from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.laguerre_fit import fit_cells
-from polyrve.initial.polycrystal import polycrystal, turn_grains
+from polyrve.initial.plates import parents_of, relations_with_plates
+from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
 from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import in_plane, planar
@@ -37,11 +39,12 @@ from polyrve.microstructure.map_placement import (
     largest_lag,
     voxel_size,
 )
+from polyrve.microstructure.parents import families
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
 from polyrve.reconstruction.grain_rotations import GrainField
-from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains
+from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -153,6 +156,7 @@ class Problem:
         if settings.orientations:
             check_grains(analyses)
             warn_of_few_grains(analyses, shape, spacing)
+            warn_of_phases(analyses)
         state = LocalState.of(phases, orientations=settings.orientations)
         return cls._checked(analyses, settings, state, spacing, descriptors, None)
 
@@ -196,6 +200,13 @@ class Problem:
         sections = {axis: one.field for axis, one in analyses.items()}
         given = None if descriptors is None else tuple(descriptors)
         problem = cls(sections, settings, state, spacing, given, known, analyses)
+        if settings.twins not in ("auto", "none"):
+            if settings.initial not in ("auto", "polycrystal"):
+                raise ValueError(
+                    f"twins: expected initial auto or polycrystal with {settings.twins!r}; got {settings.initial!r}, "
+                    "into which no plates are set"
+                )
+            _ = problem.relations
         require(problem.memory(settings.initial), settings.shape)
         return problem
 
@@ -299,6 +310,13 @@ class Problem:
         targets = {axis: described[id(field)] for axis, field in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """Special relations whose plates are set into a polycrystal, and which grains keep when they are turned."""
+        if not any(self.state.harmonics) or self.known is not None:
+            return ()
+        return relations_with_plates(self.analysed(self.settings.shape), self.settings.twins)
+
     def initial_field(
         self,
         sections: Mapping[int, OrientationMap | MapAnalysis],
@@ -327,10 +345,13 @@ class Problem:
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.initial, self._step(grid)
         exemplar = possible(fields, grid) and any(self.state.harmonics)
-        cells = None
+        cells, parents, whole = None, {}, analyses
+        if name in ("auto", "polycrystal") and self.relations:
+            parents = parents_of(analyses, self.relations)
+            whole = analyse_all({axis: one.field for axis, one in parents.items()})
         if name == "auto":
-            cells = fit_cells(analyses, grid, step, rng)
-            name = "exemplar" if exemplar and not cells.alike else "polycrystal"
+            cells = fit_cells(whole, grid, step, rng)
+            name = "exemplar" if exemplar and not (cells.alike or parents) else "polycrystal"
             require(self.memory(name), grid)
         if name == "random":
             quaternions, phase_ids = random_field(grid, len(self.state.phases), rng)
@@ -340,13 +361,16 @@ class Problem:
         else:
             name = "polycrystal"
             quaternions, phase_ids = polycrystal(
-                analyses, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep"
-            )
+                whole, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep",
+                parents=list({id(one): one for one in parents.values()}.values()),
+            )  # fmt: skip
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
-        return GrainField(np.asarray(position, dtype=np.float32), self._grains(position).grain_ids - 1)
+        grains = self._grains(position)
+        labels = self._families(grains)[grains.grain_ids - 1].astype(np.int32)
+        return GrainField(np.asarray(position, dtype=np.float32), labels)
 
     def has_grains(self, position: np.ndarray) -> bool:
         """Tell whether the field of unknowns has grains that can be turned, of more than two voxels on average."""
@@ -357,7 +381,8 @@ class Problem:
         """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
         maps = {id(one): one for one in self.material(self.settings.shape).values()}
         found = [one.grains for one in map(analyse, maps.values()) if isinstance(one, MapAnalysis)]
-        return face_disorientations(self._grains(position), found)
+        grains = self._grains(position)
+        return face_disorientations(grains, found, self._families(grains))
 
     def _grains(self, position: np.ndarray) -> GrainVolume:
         field = OrientationVolume(
@@ -365,6 +390,12 @@ class Problem:
             periodic=self.settings.periodic,
         )  # fmt: skip
         return segment(field)
+
+    def _families(self, grains: GrainVolume) -> np.ndarray:
+        """The rotation, from 0, that turns each grain: grains in a special relation to each other turn as one."""
+        if not self.relations:
+            return np.arange(grains.number_of_grains)
+        return families(grains, self.relations, TOGETHER)
 
     def given_field(self, initial: OrientationVolume) -> np.ndarray:
         """Return the unknowns of a volume given as the initial field."""
@@ -418,7 +449,7 @@ class Problem:
             As for :func:`polyrve.reconstruction.run.reconstruct`.
         """
         if initial is not None:
-            return turn_grains(self.volume(initial), volume)
+            return turn_grains(self.volume(initial), volume, self.relations)
         grid, sections = self.settings.shape, self.pixels(self.settings.shape)
         if not volume.periodic or not possible(sections, grid):
             return volume

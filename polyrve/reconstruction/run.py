@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -23,6 +24,7 @@ from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
 from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
 from polyrve.reconstruction.objective import SectionObjective
+from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
@@ -77,6 +79,8 @@ class Reconstruction:
     settings : ReconstructionSettings
     volume_loss : float
         Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
+    remarks : tuple of str
+        What is wrong with the volume, see :func:`polyrve.reconstruction.outcome.remarks`; also warned of.
 
     See Also
     --------
@@ -107,6 +111,7 @@ class Reconstruction:
     status: Status
     settings: ReconstructionSettings
     volume_loss: float
+    remarks: tuple[str, ...] = ()
 
     @property
     def loss(self) -> float:
@@ -127,6 +132,9 @@ class Reconstruction:
             grids = f"{last.levels} grid{'s' * (last.levels != 1)}"
             lines.append(f"Loss: {self.loss:.3e} after {len(self.history) - last.level} iterations, {grids}; {written}")
         lines.append(f"Status: {self.status!s}")
+        if plates := self.volume.provenance.get("plates"):
+            lines.append(f"Plates: {', '.join(map(str, plates))}, set into the grains")
+        lines += [f"Remark: {remark}." for remark in self.remarks]
         chosen = self.settings.model_dump(exclude_defaults=True)
         lines.append(f"Settings: {', '.join(f'{name}={value}' for name, value in chosen.items()) or 'defaults'}")
         source = summary.origin(self.volume.provenance)
@@ -219,6 +227,11 @@ def reconstruct(
         If maps, settings or the initial volume do not fit each other.
     MemoryError
         If the working set will not fit into memory, or does not fit into a GPU's.
+
+    Warns
+    -----
+    UserWarning
+        If the loss stayed high, or the phase fractions are not those of the maps.
 
     See Also
     --------
@@ -344,7 +357,8 @@ def _put_together(
     """Make the initial state, on the coarsest grid."""
     say("making the initial field")
     name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
-    say(f"initial field: {name}")
+    plates = ", ".join(relation.name for relation in problem.relations) if name == "polycrystal" else ""
+    say(f"initial field: {name}{f' with plates of {plates}' if plates else ''}")
     turned = name == "polycrystal" or (problem.settings.unknowns == "grains" and name != "random")
     return _State(1, position, name, position if turned and len(grids) == 1 and any(problem.state.harmonics) else None)
 
@@ -412,12 +426,17 @@ def _finished(
         volume = problem.sharpened(volume, state.base, between)
     loss = {"minimised": _lowest(log.history), "volume": problem.loss(volume, objective)}
     volume = volume.evolve(provenance={**volume.provenance, "loss": loss})
-    return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"])
+    iterations = sum(record.iteration > 0 for record in log.history)
+    found = remarks(problem.sections, volume, loss["minimised"], iterations)
+    for sentence in found:
+        warnings.warn(sentence, stacklevel=3)
+    return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"], found)
 
 
 def _volume(problem: Problem, state: _State, log: _Log) -> OrientationVolume:
     run = {
         "initial": state.initial,
+        "plates": [one.name for one in problem.relations] if state.initial == "polycrystal" else [],
         "status": str(state.status),
         "history": [[record.level, record.iteration, record.loss] for record in log.history],
     }

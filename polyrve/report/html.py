@@ -19,6 +19,7 @@ from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.segmentation import segment
 
 if TYPE_CHECKING:
+    from polyrve.crystallography.crystal import Crystal
     from polyrve.microstructure.map_placement import Maps
     from polyrve.report.plots import Panel
     from polyrve.validation.comparison import Comparison
@@ -50,6 +51,7 @@ def write_report(
     seed: int = 0,
     title: str = "Report of a reconstructed volume",
     between: Callable[[], object] = lambda: None,
+    crystals: Sequence[Crystal] = (),
 ) -> Validation | None:
     """Validate a volume and write the comparison as a page, with its numbers as .json beside it.
 
@@ -68,6 +70,7 @@ def write_report(
         Of the acceptance floor.
     title : str
     between : callable, optional
+    crystals : sequence of Crystal
         As for :func:`polyrve.validate`.
 
     Returns
@@ -107,7 +110,7 @@ def write_report(
     comparison = validation = None
     if against is not None:
         comparison = compare(against, volume, threshold=threshold, windows=windows, seed=seed)
-        validation = validate_comparison(comparison, between)
+        validation = validate_comparison(comparison, between, crystals)
     history = volume.provenance.get("history") if history is None else history
     record = {
         "title": title,
@@ -188,6 +191,7 @@ def _sections(
             ),
             _tried("IPF colour keys", lambda: _keys(volume)),
             _picture("IPF maps", lambda: plots.ipf_maps(_panels(volume, comparison), threshold)),
+            *_cutaway(grains),
         ],
     )
 
@@ -241,6 +245,14 @@ def _sections(
             )  # fmt: skip
     if history:
         yield "Loss", [_picture("loss history", lambda: plots.loss_history(history))]
+
+
+def _cutaway(grains: GrainVolume) -> Iterator[Block]:
+    from polyrve.report import cutaway
+
+    if min(grains.field.shape) > 1:
+        yield _text("The volume in IPF-Z colours, the eighth nearest to the viewer cut away; z points down.")
+        yield _picture("volume in three dimensions", lambda: cutaway.png(grains))
 
 
 def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Block]:

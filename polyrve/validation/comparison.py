@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.instrument import Instrument, measured
 from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
+from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse, distinct
 from polyrve.microstructure.map_placement import Maps, analyse_maps
+from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
@@ -186,7 +189,7 @@ def compare(
             reason = f"the {name} has no indexed points"
             return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
     if isinstance(reference, OrientationVolume):
-        pairs = {"volume": _whole(reference, analysis)}
+        pairs = {"volume": _whole(analyse(reference, threshold), analysis)}
     else:
         seen = analysis
         if _holds_material(volume):
@@ -202,12 +205,22 @@ def compare(
     return _with_windows(pairs, analysis, settings, together, remarks)
 
 
-def _whole(reference: OrientationVolume, analysis: VolumeAnalysis) -> tuple[SectionStack, SectionStack]:
+def _whole(reference: VolumeAnalysis, analysis: VolumeAnalysis) -> tuple[SectionStack, SectionStack]:
     """Take a reference volume and the volume as one section each."""
-    volume = analysis.field
-    if not np.allclose(reference.spacing, volume.spacing, rtol=1e-3):
-        raise ValueError(f"spacing of the volume: expected the reference's {reference.spacing}; got {volume.spacing}")
-    return stack_of(reference, analysis.threshold), stack_of(analysis, analysis.threshold)
+    field, volume = reference.field, analysis.field
+    if not np.allclose(field.spacing, volume.spacing, rtol=1e-3):
+        raise ValueError(f"spacing of the volume: expected the reference's {field.spacing}; got {volume.spacing}")
+    relations = find_relations(reference.grains)
+    return (
+        stack_of(reference, analysis.threshold, relations),
+        stack_of(analysis, analysis.threshold, _between(relations, field.phases, volume.phases)),
+    )
+
+
+def _between(relations: Sequence[Relation], known: Sequence[Phase], phases: Sequence[Phase]) -> tuple[Relation, ...]:
+    """Relations between phases as those between the same phases of another field, which may be named otherwise."""
+    of = dict(zip(known, phases, strict=True))
+    return tuple(replace(relation, first=of[relation.first], second=of[relation.second]) for relation in relations)
 
 
 def _holds_material(volume: OrientationVolume) -> bool:
@@ -244,17 +257,25 @@ def _by_normal(
     maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis
 ) -> dict[str, tuple[SectionStack, SectionStack]]:
     """Pair maps, at the volume's spacing, with the sections of their normals; each map is measured once."""
-    by_axis = section_stacks(analysis, analysis.threshold)
-    known: dict[int, SectionStack] = {}
-    pairs = {}
-    for axis, one in maps.items():
-        if axis not in by_axis:
-            continue
-        at_voxels = at_spacing(one, by_axis[axis].spacing)
-        if id(at_voxels) not in known:
-            known[id(at_voxels)] = stack_of(at_voxels, analysis.threshold)
-        pairs["zyx"[axis]] = known[id(at_voxels)], by_axis[axis]
-    return pairs
+    volume = analysis.field
+    seen = {
+        axis: at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis)))
+        for axis, one in maps.items()
+        if axis in planar(volume.shape)
+    }
+    if not seen:
+        return {}
+    relations: tuple[Relation, ...] = ()
+    phases = next(iter(seen.values())).field.phases
+    for one in distinct(seen):
+        relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
+        phases = one.field.phases
+    by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))
+    stacks = {
+        id(one): stack_of(one, analysis.threshold, _between(relations, phases, one.field.phases))
+        for one in distinct(seen)
+    }
+    return {"zyx"[axis]: (stacks[id(one)], by_axis[axis]) for axis, one in seen.items()}
 
 
 def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:

@@ -19,12 +19,25 @@ FEWEST_TO_STAND = 20
 DECISIVE_SHARE = 2.0 / 3.0
 """So many of all metrics must be judged by limits that tell volumes apart; else the validation is inconclusive."""
 
+FAR = 2.0
+"""A metric beyond so many times its limit is far beyond it: chance does not explain it.
+
+Chosen on blocks of synthetic specimens against sections of others of the same material (examples/wrong_volumes.py).
+"""
+
+LEAST_EXCESS = 0.02
+"""A metric is far beyond its limit only where it is also beyond it by so much: limits of 0 are kept by no noise."""
+
 GROUPS = {
     "texture": "Texture",
     "boundaries": "Boundaries",
     "grains": "Grains",
+    "phases": "Phases",
+    "place": "Place",
+    "volume": "Grains in three dimensions",
     "correlation": "Spatial correlation",
     "in-grain": "Orientation scatter within grains",
+    "response": "Response by bounds",
 }
 """Titles of the groups of metrics, in the order of tables."""
 
@@ -40,7 +53,7 @@ class MetricResult:
     Attributes
     ----------
     key, title, group : str
-        As in :class:`polyrve.validation.metrics.Metric`.
+        As in :class:`polyrve.validation.metrics.metric.Metric`.
     value : float or None
         The worst over the axes of section; None where it cannot be told.
     per_axis : dict of str to float
@@ -61,6 +74,8 @@ class MetricResult:
     decisive : bool
         Whether the verdict tells something: False where it is not compared, and for a pass within a limit that hardly
         any volume fails (:meth:`Metric.decides`).
+    applies : bool
+        False where the reference lacks what is compared, such as a second phase: then nothing is missing.
     """
 
     key: str
@@ -77,6 +92,14 @@ class MetricResult:
     unit: str = ""
     higher_is_better: bool = False
     decisive: bool = True
+    applies: bool = True
+
+    @property
+    def far(self) -> bool:
+        """Whether the value is more than twice its limit, and not by rounding or a single grain."""
+        if self.value is None or self.limit is None or self.higher_is_better:
+            return False
+        return self.value > FAR * self.limit and self.value - self.limit > LEAST_EXCESS
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,23 +163,31 @@ class Validation:
     @property
     def conclusive(self) -> bool:
         """Whether two thirds of all metrics are judged decisively, of a volume of at least 20 grains."""
-        decisive = sum(row.decisive for row in self.results)
+        asked = [row for row in self.results if row.applies]
+        decisive = sum(row.decisive for row in asked)
         few = self.grains is not None and self.grains < FEWEST_TO_STAND
-        return decisive >= DECISIVE_SHARE * len(self.results) and not few
+        return decisive >= DECISIVE_SHARE * len(asked) and not few
+
+    @property
+    def far_off(self) -> tuple[MetricResult, ...]:
+        """Metrics of which the volume is far beyond the limit; one of them is enough to refuse it."""
+        return tuple(row for row in self.results if row.far)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the volume is unlike the map: more than one metric of ten warns, or one is far beyond its limit."""
+        return self.passed < _PASSING * self.compared or bool(self.far_off)
 
     @property
     def convincing(self) -> bool:
-        """Whether nine metrics of ten pass and the validation is conclusive."""
-        return self.conclusive and self._passes
-
-    @property
-    def _passes(self) -> bool:
-        return self.passed >= _PASSING * self.compared
+        """Whether the volume is not refused and the validation is conclusive."""
+        return self.conclusive and not self.refused
 
     @property
     def conclusion(self) -> str:
         """How many metrics pass, and what makes that worth less, in one line."""
-        hardly, missing = self.hardly_failed, len(self.results) - self.compared
+        hardly = self.hardly_failed
+        missing = sum(row.applies and row.verdict == "not compared" for row in self.results)
         parts = [f"{self.passed - hardly} of {self.compared} metrics pass{' decisively' * bool(hardly)}"]
         if hardly:
             shapes = self.settings.get("reference_shapes", {}).values()
@@ -164,6 +195,8 @@ class Validation:
             parts.append(f"{hardly} can hardly fail with a {what} this small")
         if missing:
             parts.append(f"{missing} not compared")
+        if self.far_off:
+            parts.append(f"{len(self.far_off)} far beyond the limit")
         if self.grains is not None and self.grains < FEWEST_TO_STAND:
             parts.append(f"the volume holds {counted(self.grains)}")
         return f"{'Inconclusive: ' * (not self.conclusive)}{', '.join(parts)}"
@@ -171,8 +204,7 @@ class Validation:
     @property
     def headline(self) -> str:
         """The conclusion, and the names of the metrics that warn."""
-        named = [row.title.split(",")[0] for row in self.warned]
-        named = list(dict.fromkeys(named))
+        named = list(dict.fromkeys(row.title.split(",")[0] for row in self.warned))
         more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED + 1 else ""
         shown = named[:_MOST_NAMED] if more else named
         return f"{self.conclusion}{'; warn: ' * bool(named)}{', '.join(shown)}{more}"
@@ -297,7 +329,7 @@ class Validation:
         lines = [f"{'metric':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
         for row in self.results:
             numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
-            doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive)
+            doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive) + ", far" * row.far
             reason = f"{': ' * bool(row.reason)}{row.reason}"
             lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
         return "\n".join([*lines, *self.notes, self.headline])

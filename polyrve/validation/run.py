@@ -12,9 +12,11 @@ with the points of all maps together, and windows of all maps give the floor.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from polyrve.crystallography.crystal import Crystal
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
@@ -24,6 +26,7 @@ from polyrve.microstructure.map_placement import Maps
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
+from polyrve.validation.response_metrics import response_metrics
 from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted
 
 __all__ = [
@@ -119,6 +122,7 @@ def validate(
     windows: int = WINDOWS,
     seed: int = 0,
     between: Callable[[], object] = lambda: None,
+    crystals: Sequence[Crystal] = (),
 ) -> Validation:
     """Compare the sections of a volume with the map that it was made from, and say what passes.
 
@@ -142,6 +146,8 @@ def validate(
         Of the windows.
     between : callable, optional
         Called before each metric; what it raises ends the validation.
+    crystals : sequence of Crystal
+        Elasticity and slip of each phase, for the metrics of the response, which are left out without.
 
     Returns
     -------
@@ -172,35 +178,41 @@ def validate(
     >>> validation["grain_size_area"].verdict, validation["seam"].verdict
     ('pass', 'pass')
     """
-    return validate_comparison(compare(reference, rve, threshold=threshold, windows=windows, seed=seed), between)
+    comparison = compare(reference, rve, threshold=threshold, windows=windows, seed=seed)
+    return validate_comparison(comparison, between, crystals)
 
 
-def validate_comparison(comparison: Comparison, between: Callable[[], object] = lambda: None) -> Validation:
+def validate_comparison(
+    comparison: Comparison, between: Callable[[], object] = lambda: None, crystals: Sequence[Crystal] = ()
+) -> Validation:
     """Say of each metric of a comparison whether it keeps the limit that windows of the map give.
 
     Parameters
     ----------
     comparison : Comparison
     between : callable, optional
+    crystals : sequence of Crystal
         As for :func:`validate`.
 
     Returns
     -------
     Validation
     """
+    further = response_metrics(crystals) if crystals else ()
     if comparison.reason:
-        rows = [_not_compared(metric, comparison.reason) for metric in metrics()]
+        rows = [_not_compared(metric, comparison.reason) for metric in (*metrics(), *further)]
         note = f"Nothing can be compared: {comparison.reason}."
         notes = (*map(_sentence, comparison.remarks), note)
         return Validation((*rows, seam(comparison.analysis)), notes, comparison.settings)
     grains = count_grains(comparison.analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
-    for metric in metrics(comparison.lag):
-        if metric.group == "correlation" and "volume" in comparison.pairs:
-            continue
+    for metric in (*metrics(comparison.lag, volumes="volume" in comparison.pairs), *further):
         between()
-        rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
+        if absent := _absent(metric, comparison):
+            rows.append(replace(_not_compared(metric, absent), applies=False))
+        else:
+            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
     rows.append(seam(comparison.analysis))
     return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
 
@@ -213,6 +225,18 @@ def _few_grains(comparison: Comparison, grains: int) -> str:
         if number < FEWEST_GRAINS:
             return f"{side} has {counted(number)}; at least {FEWEST_GRAINS} are needed"
     return ""
+
+
+def _absent(metric: Metric, comparison: Comparison) -> str:
+    """Say what the reference lacks that a material need not have."""
+    if not metric.optional:
+        return ""
+    missing = {
+        name: f"{comparison.reference_name(name, metric)} has {lacks}"
+        for name, (reference, _, _) in comparison.sides(metric).items()
+        if (lacks := metric.lacks(reference))
+    }
+    return next(iter(missing.values())) if len(missing) == len(comparison.pairs) else ""
 
 
 def _not_compared(metric: Metric, reason: str) -> MetricResult:

@@ -9,7 +9,7 @@ Grains and chords are those of :class:`polyrve.microstructure.section_measures.S
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,19 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.odf import OdfBins, odf_bins
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
+from polyrve.microstructure.boundary_geometry import (
+    Surfaces,
+    TriplePoints,
+    elongation,
+    spurs,
+    straight_runs,
+    surfaces,
+    triple_points,
+)
+from polyrve.microstructure.boundary_relations import BoundaryRelations, relate
+from polyrve.microstructure.copies import repeated_triples
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grain_properties import mean_of_links
 from polyrve.microstructure.grains import mean_orientations
@@ -45,6 +57,9 @@ More points take longer in proportion, and neighbours within a grain add little.
 _RANDOM_PAIRS = 20_000
 """Pairs of points drawn at random; the share of a bin of the histogram is then known to 0.35 % at worst."""
 
+_BANDS = 4
+"""Bands of a section that are told from each other; of more, each holds few grains, of two only a slope is seen."""
+
 
 @dataclass(frozen=True, eq=False)
 class GrainTable(GrainShapes):
@@ -56,9 +71,20 @@ class GrainTable(GrainShapes):
         As in :class:`polyrve.microstructure.stereology.GrainShapes`.
     spread : ndarray, shape (N,), degrees
         GOS: mean disorientation of the points from the grain's mean orientation.
+    phase : ndarray, shape (N,), int
+        Number of the phase, from 1.
+    number : ndarray, shape (N,), int
+        Number of the grain in :attr:`SectionStack.grain_ids`.
     """
 
     spread: np.ndarray
+    phase: np.ndarray
+    number: np.ndarray
+
+    def of_phase(self, phase: int) -> GrainTable:
+        """Return the grains of a phase, numbered from 1."""
+        kept = self.phase == phase
+        return GrainTable(**{each.name: getattr(self, each.name)[kept] for each in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +125,12 @@ class PooledOrientations:
             pairs = (ids[first] == phase_id) & (ids[second] == phase_id)
             angles[pairs] = rotation.disorientation_angle(q[first[pairs]], q[second[pairs]], phase.symmetry)
         return np.rad2deg(angles)
+
+    @cached_property
+    def phase_shares(self) -> np.ndarray:
+        """Share of each phase of the indexed points, shape (number of phases,)."""
+        counts = np.bincount(self.phase_ids.ravel(), minlength=len(self.phases) + 1)[1:]
+        return counts / max(counts.sum(), 1)
 
     def _bin_weights(self) -> Iterator[tuple[OdfBins, np.ndarray]]:
         total = max(int((self.bin_ids >= 0).sum()), 1)
@@ -157,6 +189,8 @@ class SectionStack(PooledOrientations):
         Symmetrized harmonics of each phase in turn; 0 in other phases.
     analysis : FieldAnalysis or None
         Of the map or volume, where the stack is the whole of it.
+    related : BoundaryRelations or None
+        Special relations of the boundaries; None where none are asked for.
     """
 
     spacing: tuple[float, ...]
@@ -164,6 +198,7 @@ class SectionStack(PooledOrientations):
     angles: dict[int, np.ndarray]
     channels: np.ndarray
     analysis: FieldAnalysis | None = None
+    related: BoundaryRelations | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,11 +225,12 @@ class SectionStack(PooledOrientations):
             Not periodic.
         """
         cut: tuple[slice, ...] = (slice(None), *(slice(a, a + n) for a, n in zip(corner, shape, strict=True)))
-        angles = {}
-        for axis, values in self.angles.items():
+
+        def ended(values: np.ndarray, axis: int) -> np.ndarray:
             values = values[cut].copy()
-            values[(slice(None),) * axis + (-1,)] = np.nan
-            angles[axis] = values
+            values[(slice(None),) * axis + (-1,)] = np.nan if values.dtype.kind == "f" else 0
+            return values
+
         return SectionStack(
             quaternions=self.quaternions[cut],
             phase_ids=self.phase_ids[cut],
@@ -204,8 +240,9 @@ class SectionStack(PooledOrientations):
             bin_ids=self.bin_ids[cut],
             spacing=self.spacing,
             periodic=False,
-            angles=angles,
+            angles={axis: ended(values, axis) for axis, values in self.angles.items()},
             channels=np.stack([channel[cut] for channel in self.channels]),
+            related=None if self.related is None else self.related.cut(ended),
         )
 
     @cached_property
@@ -286,11 +323,8 @@ class SectionStack(PooledOrientations):
         """Grains that the border does not cut."""
         ids, shapes = self.grain_ids, self.measures.shapes
         inside = ids > 0
-        number = len(shapes.points)
-        grain_phases = np.zeros(number, dtype=np.int64)
-        grain_phases[ids[inside] - 1] = self.phase_ids[inside]
-        q = self.quaternions[inside]
-        mean = mean_orientations(q, ids[inside], grain_phases, self.phases)
+        grain_phases, mean = self.grain_orientations
+        number, q = len(grain_phases), self.quaternions[inside]
         total = np.zeros(number)
         for phase_id, phase in enumerate(self.phases, start=1):
             of_phase = self.phase_ids[inside] == phase_id
@@ -302,9 +336,127 @@ class SectionStack(PooledOrientations):
             points=shapes.points[kept],
             size=shapes.size[kept],
             aspect_ratio=shapes.aspect_ratio[kept],
-            spread=np.rad2deg(total[kept] / shapes.points[kept]),
             weight=shapes.weight[kept],
+            spread=np.rad2deg(total[kept] / shapes.points[kept]),
+            phase=grain_phases[kept],
+            number=np.flatnonzero(kept) + 1,
         )
+
+    @cached_property
+    def grain_orientations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Phase and mean orientation of each grain, shape (N,) and (N, 4); also of grains that the border cuts."""
+        inside = self.grain_ids > 0
+        ids = self.grain_ids[inside]
+        grain_phases = np.zeros(len(self.measures.shapes.points), dtype=np.int64)
+        grain_phases[ids - 1] = self.phase_ids[inside]
+        return grain_phases, mean_orientations(self.quaternions[inside], ids, grain_phases, self.phases)
+
+    @cached_property
+    def boundary(self) -> dict[int, np.ndarray]:
+        """Whether a boundary lies between a point and the next along each axis, small holes bridged."""
+        return {axis: self.measures.known[axis] & ~joined for axis, joined in self.measures.joined.items()}
+
+    @cached_property
+    def straight_runs(self) -> Chords:
+        """Numbers of steps and weights of the straight runs of boundaries."""
+        return straight_runs(self.boundary, self.periodic)
+
+    @cached_property
+    def spurs(self) -> float:
+        """Points that stick out of boundaries, per step of these; NaN without boundaries."""
+        return spurs(self.boundary)
+
+    @cached_property
+    def triple_points(self) -> TriplePoints:
+        """Places where three grains meet in a plane of two axes."""
+        return triple_points(self.grain_ids, self.periodic)
+
+    @cached_property
+    def triples_per_size(self) -> float:
+        """Triple points per area, 1/um^2; or length of triple lines per volume, of lines without preferred direction.
+
+        Steps along the axes are 3/2 as long as a line of any direction on average.
+        """
+        size = int((self.phase_ids > 0).sum()) * float(np.prod(self.spacing))
+        if len(self.shape) == 2:
+            return len(self.triple_points.grains) / size if size else np.nan
+        normal = 6 - self.triple_points.plane.sum(axis=1)
+        length = float(np.array(self.spacing)[normal - 1].sum())
+        return float(2.0 / 3.0 * length / size) if size else np.nan
+
+    @cached_property
+    def elongation(self) -> np.ndarray:
+        """See :func:`polyrve.microstructure.boundary_geometry.elongation`."""
+        return elongation(self.grain_ids, self.periodic)
+
+    @cached_property
+    def surfaces(self) -> Surfaces:
+        """Surfaces and neighbours of the grains."""
+        return surfaces(self.grain_ids, self.spacing, self.periodic)
+
+    @cached_property
+    def contacts(self) -> np.ndarray:
+        """Steps of boundaries by the phases that meet, shape (p, p), int64; the lower phase first."""
+        number = len(self.phases)
+        counts = np.zeros((number + 1) ** 2, dtype=np.int64)
+        for axis, values in self.angles.items():
+            boundary = values > np.deg2rad(self.threshold)
+            here, there = self.phase_ids[boundary], np.roll(self.phase_ids, -1, axis=axis)[boundary]
+            low, high = np.minimum(here, there), np.maximum(here, there)
+            counts += np.bincount(low * (number + 1) + high, minlength=len(counts))
+        return counts.reshape(number + 1, number + 1)[1:, 1:]
+
+    def boundary_angles_within(self, phase: int) -> np.ndarray:
+        """Return the disorientations of the boundaries within a phase, from 1, shape (n,), degrees."""
+        parts = []
+        for values in self.angles.values():
+            inside = (values > np.deg2rad(self.threshold)) & np.isfinite(values) & (self.phase_ids == phase)
+            parts.append(np.rad2deg(values[inside]))
+        return np.concatenate(parts)
+
+    @cached_property
+    def boundary_spread_of_bands(self) -> float:
+        """Standard deviation over the mean of the share of boundaries in four bands, along the worse axis."""
+        worst = 0.0
+        for along in range(1, len(self.shape) + 1):
+            crossed, known = (
+                sum(_of_bands(values, along) for values in links.values())
+                for links in (self.boundary, self.measures.known)
+            )
+            shares = crossed / np.maximum(known, 1)
+            worst = max(worst, float(shares.std() / shares.mean())) if shares.any() else np.nan
+        return worst
+
+    @cached_property
+    def channel_spread_of_bands(self) -> float:
+        """Root mean square deviation of the mean harmonics and phases of four bands, along the worse axis.
+
+        Relative to the root mean square of the harmonics.
+        """
+        indexed = self.phase_ids > 0
+        if not indexed.any():
+            return np.nan
+        of_phases = [(self.phase_ids == number + 1).astype(np.float32) for number in range(len(self.phases))]
+        channels = np.concatenate([self.channels, np.stack(of_phases)])
+        scale = (channels[:, indexed].astype(np.float64) ** 2).mean(axis=1).sum()
+        worst = 0.0
+        for along in range(1, len(self.shape) + 1):
+            number = np.maximum(_of_bands(indexed, along), 1)
+            means = np.stack([_of_bands(channel, along) for channel in channels]) / number
+            worst = max(worst, float(np.sqrt(means.var(axis=1).sum() / scale)))
+        return worst
+
+    @cached_property
+    def repeated_share(self) -> float:
+        """Share of the triples of grains that meet again in their section; NaN where no three grains meet."""
+        triples = np.unique(self.triple_points.grains, axis=0) - 1
+        if not len(triples):
+            return np.nan
+        phases, quaternions = self.grain_orientations
+        section = np.zeros(len(phases), dtype=np.int64)
+        inside = self.grain_ids > 0
+        section[self.grain_ids[inside] - 1] = np.nonzero(inside)[0]
+        return float(repeated_triples(triples, section, quaternions, phases, self.phases).mean())
 
     @cached_property
     def grains_per_size(self) -> float:
@@ -406,6 +558,12 @@ class SectionStack(PooledOrientations):
         return correlation / np.maximum(number, 0.5)[:, None, None]
 
 
+def _of_bands(values: np.ndarray, along: int) -> np.ndarray:
+    """Sums over the bands across an axis, shape (4,), float64."""
+    profile = values.sum(axis=tuple(axis for axis in range(values.ndim) if axis != along), dtype=np.float64)
+    return np.array([band.sum() for band in np.array_split(profile, _BANDS)])
+
+
 def _channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phase, ...]) -> np.ndarray:
     parts = []
     for phase_id, phase in enumerate(phases, start=1):
@@ -435,7 +593,9 @@ def _sorted_into_bins(
     return tuple(bins), bin_ids.reshape(phase_ids.shape)
 
 
-def stack_of(field: OrientationField | FieldAnalysis, threshold: float) -> SectionStack:
+def stack_of(
+    field: OrientationField | FieldAnalysis, threshold: float, relations: Sequence[Relation] = ()
+) -> SectionStack:
     """Take a map, or a whole volume, as a stack of one section.
 
     Parameters
@@ -443,6 +603,8 @@ def stack_of(field: OrientationField | FieldAnalysis, threshold: float) -> Secti
     field : OrientationMap, OrientationVolume or the analysis of one
     threshold : float, degrees
         Smallest disorientation of a boundary.
+    relations : sequence of Relation
+        Special relations that its boundaries are tested for.
 
     Returns
     -------
@@ -455,6 +617,8 @@ def stack_of(field: OrientationField | FieldAnalysis, threshold: float) -> Secti
     analysis = analyse(field, threshold)
     field = analysis.field
     bins, bin_ids = _sorted_into_bins(field.quaternions, field.phase_ids, field.phases)
+    angles = {axis + 1: values[None] for axis, values in analysis.angles.items()}
+    q, ids = field.quaternions[None], field.phase_ids[None]
     return SectionStack(
         quaternions=field.quaternions[None],
         phase_ids=field.phase_ids[None],
@@ -462,11 +626,12 @@ def stack_of(field: OrientationField | FieldAnalysis, threshold: float) -> Secti
         spacing=field.spacing,
         periodic=field.periodic,
         threshold=threshold,
-        angles={axis + 1: values[None] for axis, values in analysis.angles.items()},
+        angles=angles,
         channels=_channels(field.quaternions, field.phase_ids, field.phases)[:, None],
         bins=bins,
         bin_ids=bin_ids[None],
         analysis=analysis,
+        related=relate(q, ids, field.phases, angles, threshold, relations) if relations else None,
     )
 
 
@@ -490,7 +655,7 @@ def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:
 
 
 def section_stacks(
-    volume: OrientationVolume | VolumeAnalysis, threshold: float, most: int = 32
+    volume: OrientationVolume | VolumeAnalysis, threshold: float, most: int = 32, relations: Sequence[Relation] = ()
 ) -> dict[int, SectionStack]:
     """Cut a volume into the sections normal to each array axis that has sections.
 
@@ -501,6 +666,8 @@ def section_stacks(
         Smallest disorientation of a boundary.
     most : int
         Number of sections for each axis, evenly spaced.
+    relations : sequence of Relation
+        Special relations that boundaries are tested for.
 
     Returns
     -------
@@ -515,6 +682,7 @@ def section_stacks(
     field, angles = analysis.field, analysis.angles
     channels = _channels(field.quaternions, field.phase_ids, field.phases)
     bins, bin_ids = _sorted_into_bins(field.quaternions, field.phase_ids, field.phases)
+    related = relate(field.quaternions, field.phase_ids, field.phases, angles, threshold, relations)
     stacks = {}
     for axis in planar(field.shape):
         plane = in_plane(axis)
@@ -535,6 +703,7 @@ def section_stacks(
             channels=np.moveaxis(channels, axis + 1, 1)[:, chosen],
             bins=bins,
             bin_ids=stack(bin_ids),
+            related=related.along(plane, stack) if relations else None,
         )
     return stacks
 

@@ -34,6 +34,8 @@ def test_example_runs(job, example):
     if ".vt" in example or '"rve.f3grid"' in example:
         for name in ("meshio", "vtk"):
             pytest.importorskip(name)
+    if 'format="tetrahedra"' in example:
+        pytest.importorskip("gmsh", reason="Gmsh is not installed", exc_type=ImportError)
     if '"rve.e"' in example:
         pytest.importorskip("netCDF4")
     rve_moved = example.replace('"rve.dream3d"', '"other.dream3d"')

@@ -1,11 +1,15 @@
 """Texts of variable length that point to nowhere: HDF5 itself ends the process on them, or does not end."""
 
+import tracemalloc
+
 import h5py
 import numpy as np
 import pytest
 
 from polyrve.adapters import hdf5
+from polyrve.adapters.ebsd import emsoft_h5
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.volumes import dream3d
 
 
 @pytest.fixture
@@ -96,3 +100,37 @@ def test_heaps_whose_objects_do_not_fill_them_are_refused(attributes, size):
     attributes.write_bytes(content[: free + 8] + size.to_bytes(8, "little") + content[free + 16 :])
     with pytest.raises(FormatError, match="objects that fill their heap"), hdf5.opened(attributes) as file:
         hdf5.attribute(file, "kind")
+
+
+def test_shapes_are_not_believed_before_data_is_in_proportion(tmp_path):
+    path = tmp_path / "sparse.dream3d"
+    with h5py.File(path, "w") as file:
+        file.attrs["FileVersion"] = np.bytes_("8.0")
+        image = file.create_group("DataStructure/Image")
+        shape = (40_000, 40_000, 1)
+        image.attrs.update(
+            {"ObjectType": np.bytes_("ImageGeom"), "_DIMENSIONS": shape, "_SPACING": (1.0,) * 3, "_ORIGIN": (0.0,) * 3}
+        )
+        cells = image.create_group("Cell Data")
+        cells.create_dataset("EulerAngles", (*shape[::-1], 3), np.float32, chunks=(1, 10, 10, 3))
+        ensemble = image.create_group("Cell Ensemble Data")
+        ensemble["CrystalStructures"] = np.array([[999], [1]], dtype=np.uint32)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="data in proportion to the file"):
+        dream3d.read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_points_of_a_header_take_no_memory(samples, crystals, tmp_path):
+    path = samples["emsoft-h5"].write(crystals((4, 5), several=False, all_indexed=True), tmp_path)
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda name, item: found.append(name) if name.endswith("nRows") else None)
+        file[found[0]][...] = 100_000_000
+    tracemalloc.start()
+    with pytest.raises(FormatError, match="expected 500000000 entries"):
+        emsoft_h5.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

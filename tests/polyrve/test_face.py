@@ -342,6 +342,7 @@ def test_quantities_of_grains_are_drawn_in_their_points():
         ({"direction": (0, 0, 0)}, r"got \(0, 0, 0\)"),
         ({"at": (0, 4, 0)}, r"at: .* within shape \(3, 4, 5\); got \(0, 4, 0\)"),
         ({"backend": "mayavi"}, "got 'mayavi'"),
+        ({"backend": "cutaway", "kind": "boundaries"}, "got 'boundaries'"),
         ({"backend": "pyvista", "kind": "boundaries"}, "pyvista|got 'boundaries'"),
     ],
 )

@@ -16,7 +16,8 @@ from polyrve.settings import ReconstructionSettings
 
 CHANNELS = {"cubic": (9, 4), "hexagonal": (18, 4), "both": (29, 6)}
 NOISE = {"initial": "random", "sharpen": False}
-POLYCRYSTAL = {"initial": "polycrystal", "sharpen": True}
+VOXELS = {"noise": "keep", "unknowns": "voxels"}
+POLYCRYSTAL = {**VOXELS, "initial": "polycrystal", "sharpen": True}
 ALONE = {"descriptors": "paper", "sections_per_group": 1}
 
 
@@ -43,11 +44,11 @@ def test_maps_count_while_they_are_described_and_as_pixels_to_build_from():
     assert one == two
     assert 350 <= one.targets / 250_000 <= 750
     assert one.total > forecast_of(32, **NOISE).total
-    built = forecast_of(32, pixels=[250_000, 250_000], initial="exemplar")
+    built = forecast_of(32, pixels=[250_000, 250_000], initial="exemplar", **VOXELS)
     assert 900 < (built.start - one.start) / 500_000 < 1100
     assert built.end == built.start
     assert forecast_of(32, pixels=[250_000], initial="random", sharpen=True).end > one.end + 200_000_000
-    drawn = forecast_of(32, pixels=[250_000, 250_000])
+    drawn = forecast_of(32, pixels=[250_000, 250_000], **VOXELS)
     assert one.start < drawn.start < built.start
     assert one.end < drawn.end < built.end
     in_strips = forecast_of(32, "both", [4_000_000], descriptors="paper")

@@ -77,9 +77,16 @@ def test_a_volume_whose_file_cannot_be_written_is_written_beside(tmp_path):
 
 def test_sigterm_ends_a_run_as_the_keyboard_does_once():
     before = signal.getsignal(signal.SIGTERM)
-    with reconstruct.terminated_as_interrupted() as ended:
+    with reconstruct.terminated_as_interrupted() as (ended, _):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         assert ended.is_set()
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_lets_a_finished_volume_be_written():
+    with reconstruct.terminated_as_interrupted() as (ended, finished):
+        finished.set()
+        signal.raise_signal(signal.SIGTERM)
+        assert ended.is_set()

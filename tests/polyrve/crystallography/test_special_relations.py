@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from polyrve.crystallography import rotation
-from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.crystallography.special_relations import (
     Relation,
     axis_angle,
@@ -140,3 +140,9 @@ def test_directions_and_planes_of_an_oblique_lattice():
 def test_relations_that_are_none_are_refused(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("laue", LAUE_GROUPS)
+def test_relations_are_known_without_a_lattice(laue):
+    for relation in known_relations((Phase("x", laue),)):
+        assert relation.angle_and_axis[0] > 15.0

@@ -59,23 +59,22 @@ def test_a_map_of_few_grains_is_not_alike_but_has_cells():
 
 
 @pytest.mark.parametrize(
-    ("distance", "limit", "chance", "alike"),
-    [
-        (0.30, 0.50, 0.32, True),
-        (0.30, 0.50, 0.15, False),
-        (0.30, 0.15, 0.32, False),
-        (0.07, 0.02, 0.01, True),
-        (0.08, 0.02, 0.01, False),
-    ],
+    ("distance", "chance", "alike"),
+    [(0.30, 0.32, True), (0.30, 0.15, False), (0.07, 0.01, True), (0.08, 0.01, False)],
 )
-def test_distances_count_where_chance_and_windows_do_not_explain_them(distance, limit, chance, alike):
+def test_distances_count_where_chance_does_not_explain_them(distance, chance, alike):
     cells = CellFit((1.0, 1.0, 1.0), 0.3, True, 0.0, (0.01,) * 6, (0.3,) * 6, (0.3,) * 6)
-    worst = replace(
-        cells, distances=(0.01, distance, *(0.01,) * 4), limits=(0.3, limit, *(0.3,) * 4),
-        by_chance=(0.3, chance, *(0.3,) * 4),
-    )  # fmt: skip
     assert cells.alike
+    worst = replace(cells, distances=(0.01, distance, *(0.01,) * 4), by_chance=(0.3, chance, *(0.3,) * 4))
     assert worst.alike == alike
+    assert not replace(worst, by_chance=()).alike
+
+
+def test_one_map_along_all_axes_does_not_hide_that_it_fits_none_of_them():
+    truth = make_specimen((48, 64, 80), grain_size=9.0, elongation=(0.5, 1.0, 2.0), seed=1).field
+    field = truth.section(0, 0).evolve(periodic=False)
+    cells = fit_cells(dict.fromkeys(range(3), field), (32,) * 3, SPACING, np.random.default_rng(0))
+    assert not cells.alike
 
 
 def test_chance_explains_less_of_a_larger_map():

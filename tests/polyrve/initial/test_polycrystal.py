@@ -160,3 +160,61 @@ def test_grains_turn_as_a_whole():
     assert np.rad2deg(np.median(angle)) < 0.1
     within = [np.sort(neighbour_disorientation(one, 2)[initial.grain_ids == 1]) for one in (initial.field, found)]
     np.testing.assert_allclose(within[0][0], within[1][0], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def two_phases():
+    volume = make_specimen(
+        (24, 88, 92),
+        grain_size=(9.0, 5.0),
+        phases=(ALUMINIUM, MAGNESIUM),
+        phase_fractions=(0.8, 0.2),
+        scatter=0.0,
+        seed=3,
+    )
+    return volume.field
+
+
+def sizes_by_phase(sections):
+    """Mean area of the grains of each phase."""
+    found = []
+    for section in sections:
+        grains = segment(section)
+        points = np.bincount(grains.grain_ids.ravel())[1:]
+        found.append([points[(points > 2) & (grains.phase_ids == phase)].mean() for phase in (1, 2)])
+    return np.mean(found, axis=0)
+
+
+def test_phases_have_their_sizes_and_meet_as_often_as_in_the_map(two_phases):
+    field = two_phases.section(0, 0).evolve(periodic=False)
+    maps = dict.fromkeys(range(3), field)
+    q, ids = polycrystal(maps, (40, 42, 44), SPACING, True, np.random.default_rng(0), noise=False)
+    volume = OrientationVolume(q, ids, field.phases, SPACING, periodic=True)
+    found = sizes_by_phase([volume.section(0, i) for i in range(0, 40, 4)])
+    wanted = sizes_by_phase([two_phases.section(0, i) for i in range(0, 24, 4)])
+    assert wanted[0] / wanted[1] > 2.0
+    np.testing.assert_allclose(found, wanted, rtol=0.25)
+    assert np.mean(ids == 2) == pytest.approx(np.mean(field.phase_ids == 2), abs=0.02)
+    shares = []
+    for one in (field, volume):
+        angles = neighbour_disorientation(one, 0)
+        shares.append(np.isinf(angles).sum() / (angles > np.deg2rad(5.0)).sum())
+    assert shares[1] == pytest.approx(shares[0], abs=0.05)
+
+
+def test_sizes_belong_to_orientations(scan):
+    """Large grains of the map are made cube-oriented; those of the polycrystal are so, too."""
+    grains = segment(scan)
+    points = np.bincount(grains.grain_ids.ravel())[grains.grain_ids]
+    large = points > np.quantile(points, 0.6)
+    q = np.where(large[..., None], [1.0, 0.0, 0.0, 0.0], scan.quaternions)
+    turned = rotation.multiply(rotation.from_axis_angle(np.array([1.0, 0, 0]), 0.6), q)
+    keep = rotation.disorientation_angle(scan.quaternions, np.array([1.0, 0, 0, 0]), ALUMINIUM.symmetry) > 0.3
+    small = ~large & keep
+    field = scan.evolve(quaternions=np.where(small[..., None], scan.quaternions, np.where(large[..., None], q, turned)))
+    made, _ = polycrystal({0: field}, (1, 60, 64), SPACING, True, np.random.default_rng(0), noise=False)
+    volume = OrientationVolume(made, np.ones(made.shape[:3], np.int32), scan.phases, SPACING, periodic=True)
+    found = segment(volume.section(0, 0))
+    area = np.bincount(found.grain_ids.ravel())[1:]
+    cube = rotation.disorientation_angle(found.quaternions, np.array([1.0, 0, 0, 0]), ALUMINIUM.symmetry) < 0.1
+    assert area[cube].mean() > 1.3 * area[~cube].mean()

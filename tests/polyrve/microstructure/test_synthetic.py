@@ -310,3 +310,42 @@ def test_bad_sections_are_refused(specimen, arguments):
 def test_one_grain_and_one_voxel():
     assert make_specimen((3, 4, 5), grain_size=50.0).number_of_grains == 1
     assert make_specimen((1, 1, 1), grain_size=1.0).field.shape == (1, 1, 1)
+
+
+def test_phases_have_their_shares_and_sizes():
+    truth = make_specimen(
+        (40, 44, 48), grain_size=(10.0, 5.0), phases=(ALUMINIUM, MAGNESIUM), phase_fractions=(0.7, 0.3), seed=1
+    )
+    volumes = np.bincount(truth.grain_ids.ravel())[1:]
+    sizes = [np.cbrt(6 / np.pi * volumes[truth.phase_ids == phase].mean()) for phase in (1, 2)]
+    assert np.mean(truth.field.phase_ids == 2) == pytest.approx(0.3, abs=0.03)
+    assert sizes[0] / sizes[1] == pytest.approx(2.0, rel=0.1)
+
+
+def test_grains_grow_around_the_second_phase():
+    truth = make_specimen(
+        (24, 26, 28),
+        grain_size=(8.0, 4.0),
+        phases=(ALUMINIUM, MAGNESIUM),
+        phase_fractions=(0.9, 0.1),
+        growth=True,
+        scatter=0.0,
+        seed=1,
+    )
+    wanted = 0.9 * 24 * 26 * 28 / (np.pi / 6 * 8.0**3)
+    assert (truth.phase_ids == 1).sum() == pytest.approx(wanted, rel=0.15)
+    assert np.mean(truth.field.phase_ids == 2) == pytest.approx(0.1, abs=0.03)
+    np.testing.assert_array_equal(truth.phase_ids[truth.grain_ids - 1], truth.field.phase_ids)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"grain_size": (8.0, 4.0)}, "grain_size: .* one for each of 1 phases"),
+        ({"growth": True, "elongation": (1, 1, 2)}, "growth: .* elongation"),
+        ({"growth": True, "spacing": (1, 1, 2)}, "growth: .* spacing"),
+    ],
+)
+def test_sizes_and_growth_that_do_not_fit_are_refused(given, match):
+    with pytest.raises(ValueError, match=match):
+        make_specimen((8, 9, 10), **given)

@@ -37,7 +37,7 @@ def test_shares_are_those_of_the_disorientations_across_faces(volume, section):
     assert at(faces, turns) == pytest.approx(expected, rel=1e-9)
     assert faces.wanted.sum() == pytest.approx(1.0)
     own = face_disorientations(volume, [section])[0]
-    same = FaceDisorientations(own.means, own.pairs, own.area, shares, own.symmetry)
+    same = FaceDisorientations(own.means, own.families, own.pairs, own.area, shares, own.symmetry)
     assert at(same, turns) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -47,11 +47,24 @@ def test_equivalent_orientations_and_common_turns_change_nothing(volume, section
     start = np.tile([1.0, 0.0, 0.0, 0.0], (volume.number_of_grains, 1))
     operations = ALUMINIUM.symmetry[rng.integers(24, size=volume.number_of_grains)]
     other = FaceDisorientations(
-        rotation.multiply(operations, faces.means), faces.pairs, faces.area, faces.wanted, faces.symmetry
+        rotation.multiply(operations, faces.means),
+        faces.families,
+        faces.pairs,
+        faces.area,
+        faces.wanted,
+        faces.symmetry,
     )
     assert at(other, start) == pytest.approx(at(faces, start), rel=1e-9)
     common = np.tile(rotation.random_orientations(1, rng), (volume.number_of_grains, 1))
     assert at(faces, common) == pytest.approx(at(faces, start), rel=1e-9)
+
+
+def test_families_turn_as_one(volume, section):
+    families = np.arange(volume.number_of_grains) // 3
+    turns = rotation.random_orientations(int(families.max()) + 1, np.random.default_rng(2))
+    (alone,) = face_disorientations(volume, [section])
+    (together,) = face_disorientations(volume, [section], families)
+    assert at(together, turns) == pytest.approx(at(alone, turns[families]), rel=1e-12)
 
 
 def test_slope_is_that_of_finite_differences(volume, section):

@@ -4,12 +4,13 @@ import pytest
 from polyrve.crystallography.rotation import from_euler
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.instrument import simulate_scan
-from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
+from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.reconstruction.input_checks import (
     FEWEST_GRAINS,
     check_voxel_size,
     number_of_grains,
     warn_of_few_grains,
+    warn_of_phases,
 )
 from polyrve.reconstruction.problem import prepare
 
@@ -78,3 +79,27 @@ def test_maps_without_grains_are_refused_before_memory_is_taken():
         prepare(sparse, shape=(1, 24, 24))
     half = whole.evolve(phase_ids=np.where(rng.random(whole.shape) < 0.5, whole.phase_ids, 0))
     prepare(half, shape=(1, 24, 24))
+
+
+def of_two_phases(share, indexed):
+    """Square grains, the first few of magnesium, and a share of the points indexed."""
+    field = squares((30, 36), 6)
+    phase_ids = np.array(field.phase_ids)
+    for column in range(share):
+        phase_ids[:6, 6 * column : 6 * column + 6] = 2
+    phase_ids[:, round(36 * indexed) :] = 0
+    return field.evolve(phase_ids=phase_ids, phases=(ALUMINIUM, MAGNESIUM))
+
+
+@pytest.mark.parametrize(
+    ("grains", "indexed", "match"),
+    [(3, 1.0, r"at least 5 grains of each phase .* got 3 grains of Magnesium"), (5, 0.4, "got 39 %, so that phases")],
+)
+def test_phases_that_cannot_be_told_are_named(grains, indexed, match):
+    with pytest.warns(UserWarning, match=match):
+        warn_of_phases({0: of_two_phases(grains, indexed)})
+
+
+def test_phases_that_can_be_told_are_not_named(recwarn):
+    warn_of_phases({0: of_two_phases(6, 1.0)})
+    assert not recwarn

@@ -341,7 +341,7 @@ def test_descriptor_of_a_third_party(scan):
         sections_per_group=1, sharpen=False,
     )  # fmt: skip
     assert set(result.history[0].terms) == {"mean_square", "variation"}
-    assert result.loss < 0.7 * result.history[0].loss
+    assert result.loss < 0.5 * result.history[0].loss
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "scipy-lbfgsb", "barzilai-borwein"])
@@ -462,8 +462,21 @@ def test_the_initial_field_is_chosen_by_the_map_and_recorded():
     options = {"shape": (1, 40, 40), "iterations": 0, "sharpen": False}
     cells = make_specimen((8, 90, 90), grain_size=6.0, seed=4).field.section(0, 0).evolve(periodic=False)
     lamellae = make_specimen((8, 96, 96), grain_size=14.0, twins=1.0, seed=2).field.section(0, 0).evolve(periodic=False)
-    names = [reconstruct(scan, **options).volume.provenance["initial"] for scan in (cells, lamellae)]
-    assert names == ["polycrystal", "exemplar"]
+    runs = [
+        reconstruct(scan, **options, twins=twins)
+        for scan, twins in ((cells, "auto"), (lamellae, "none"), (lamellae, "auto"))
+    ]
+    records = [(run.volume.provenance["initial"], run.volume.provenance["plates"]) for run in runs]
+    assert records == [("polycrystal", []), ("exemplar", []), ("polycrystal", ["Sigma 3"])]
+    assert "Plates: Sigma 3" in repr(runs[-1])
+    assert "Plates" not in repr(runs[0])
+
+
+def test_plates_that_no_initial_field_takes_are_refused(scan):
+    with pytest.raises(ValueError, match=r"twins: expected initial auto or polycrystal.*'random'"):
+        prepare(scan, **{**PLANE, "initial": "random"}, twins="Sigma 3")
+    with pytest.raises(ValueError, match=r"twins: expected .*'Sigma 33'"):
+        prepare(scan, **{**PLANE, "initial": "auto"}, twins="Sigma 33")
 
 
 def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turned):
@@ -481,7 +494,7 @@ def test_grains_are_turned_as_wholes_and_what_is_minimised_is_written(scan, turn
 
 
 def test_grains_are_turned_by_default_and_what_is_minimised_is_written(scan):
-    options = {"shape": (1, 36, 40), "initial": "polycrystal", "iterations": 8, "seed": 1}
+    options = {"shape": (1, 40, 44), "initial": "polycrystal", "iterations": 8, "seed": 1}
     result = reconstruct(scan, **options)
     base = reconstruct(scan, **{**options, "iterations": 0}).volume
     assert (result.settings.noise, result.settings.unknowns) == ("remove", "grains")

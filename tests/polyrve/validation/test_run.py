@@ -7,6 +7,7 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.odf import odf_bins, pole_density, pole_directions, to_fundamental_zone
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
+from polyrve.crystallography.special_relations import known_relations
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
@@ -14,12 +15,11 @@ from polyrve.microstructure.lags import half_space
 from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.map_placement import analyse_maps
 from polyrve.microstructure.segmentation import segment
-from polyrve.microstructure.stereology import count_grains
-from polyrve.microstructure.synthetic import Component, make_specimen
+from polyrve.microstructure.stereology import count_grains, kolmogorov_smirnov
+from polyrve.microstructure.synthetic import ALUMINIUM, Component, make_specimen
 from polyrve.validation.metrics import (
     boundary_histogram,
     half_l1,
-    kolmogorov_smirnov,
     madogram_error,
     metrics,
     two_point_error,
@@ -285,15 +285,24 @@ def test_a_map_at_another_spacing_keeps_measured_orientations():
     assert at_spacing(analysis, (2.0, 2.0)) is at_spacing(analysis, (2.0, 2.0))
 
 
-def test_a_map_against_itself_has_no_difference(large_map):
-    stack = stack_of(large_map, 5.0)
-    for metric in metrics(6):
-        assert metric.compare(stack, stack) == pytest.approx(1.0 if metric.higher else 0.0, abs=1e-12), metric.key
+def test_a_map_against_itself_has_no_difference():
+    phases = (ALUMINIUM, Phase("Iron", "m-3m", (2.87, 2.87, 2.87, 90.0, 90.0, 90.0)))
+    two = make_specimen(
+        (12, 50, 60), grain_size=6.0, phases=phases, phase_fractions=(0.6, 0.4), twins=0.8, texture="random", seed=6
+    )
+    relations = tuple(relation for relation in known_relations(phases) if relation.name in ("Sigma 3", "Sigma 9"))
+    for field, volumes in ((two.field.section(0, 4), False), (two.field, True)):
+        stack = stack_of(field, 5.0, relations)
+        for metric in metrics(4, volumes=volumes):
+            if metric.key != "special_between_phases":
+                assert metric.lacks(stack) == "", metric.key
+                expected = 1.0 if metric.higher else 0.0
+                assert metric.compare(stack, stack) == pytest.approx(expected, abs=1e-12), metric.key
 
 
 def test_the_truth_passes_and_a_wrong_volume_does_not(specimen, large_map):
     validation = validate(large_map, specimen, windows=20)
-    assert validation.compared == len(validation.results)
+    assert validation.compared == sum(row.applies for row in validation.results)
     assert validation.passed >= 0.9 * validation.compared, str(validation)
     assert set(validation["odf_5"].per_axis) == {"z", "y", "x"}
     assert validation["number_of_grains"].reference == pytest.approx(validation["number_of_grains"].measured, rel=0.2)
@@ -379,7 +388,9 @@ def test_one_grain_against_a_narrow_map_tells_little():
     validation = validate(narrow, volume, windows=12)
     assert validation.grains == 1
     assert not validation.conclusive
-    assert validation.conclusion.endswith("13 not compared, the volume holds 1 grain")
+    missing = sum(row.applies and row.verdict == "not compared" for row in validation.results)
+    assert f", {missing} not compared, " in validation.conclusion
+    assert validation.conclusion.endswith("far beyond the limit, the volume holds 1 grain")
     assert validation.hardly_failed == 5
     assert not validation["texture_index"].decisive
     assert not validation["aspect_ratio"].decisive
@@ -441,7 +452,9 @@ def test_orientations_are_compared_with_all_maps_together(layered):
     wrong = validate(maps, other, windows=5)
     assert {wrong[key].verdict for key in ("odf_5", "odf_7", "pole_figures")} == {"warn"}
     others = [
-        row.key for row in validation.results if row.group in ("boundaries", "grains", "in-grain") and row.key != "seam"
+        row.key
+        for row in validation.results
+        if row.group in ("boundaries", "grains", "in-grain") and row.applies and row.key != "seam"
     ]
     for name, one in zip(maps, alone, strict=True):
         assert {key: validation[key].per_axis[name] for key in others} == {
@@ -540,9 +553,16 @@ def test_what_cannot_be_compared_is_told_with_its_reason(specimen, large_map):
     reasons = {
         row.key: row.reason
         for row in validation.results
-        if row.verdict == "not compared" and "grain;" not in row.reason
+        if row.verdict == "not compared" and "grain;" not in row.reason and row.applies
     }
+    absent = {row.key.partition("_")[0]: row.reason for row in validation.results if not row.applies}
+    assert absent.pop("special").startswith("the map has no special boundaries")
+    assert absent == {"phase": "the map has one phase alone"}
     assert reasons == {
+        **dict.fromkeys(
+            ("boundary_angle", "raggedness", "straight_steps", "place_boundaries"), "the map has no boundaries"
+        ),
+        "elongation": "the map has no boundaries along an axis or diagonal",
         "random_disorientation": "the map has no random pairs beyond the threshold",
         "boundary_disorientation": "the map has no boundaries",
         "correlated_uncorrelated": "the map has no boundaries",
@@ -586,7 +606,7 @@ def test_a_volume_of_one_grain_has_no_metrics_of_grains(large_map):
         (1.0, 1.0, 1.0), periodic=True,
     )  # fmt: skip
     validation = validate(large_map, volume, windows=8)
-    of_grains = {metric.key for metric in metrics() if metric.of_grains}
+    of_grains = {metric.key for metric in metrics() if metric.of_grains and not metric.optional}
     assert {(validation[key].verdict, validation[key].reason) for key in of_grains} == {
         ("not compared", "the volume has 1 grain; at least 5 are needed")
     }

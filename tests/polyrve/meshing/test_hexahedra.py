@@ -1,6 +1,6 @@
 import numpy as np
 
-from polyrve.adapters.solvers import hexahedra
+from polyrve.meshing import hexahedra
 
 SHAPE, SPACING, ORIGIN = (3, 4, 5), (0.7, 0.35, 1.1), (1.0, -2.0, 3.1)
 

@@ -1,0 +1,319 @@
+"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), an STL for each grain.
+
+Formats: Abaqus Keywords Reference Guide; https://gmsh.info/doc/texinfo/gmsh.html#MSH-file-format, written by Gmsh; VTK
+and Exodus II through meshio. Lengths are in um.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyrve.adapters.material_grid import MaterialGrid, material_grid
+from polyrve.adapters.replacing import replacing, replacing_folder
+from polyrve.adapters.solvers import abaqus, moose
+from polyrve.adapters.text_rows import write_numbers, write_rows
+from polyrve.crystallography.rotation import to_euler
+from polyrve.meshing.tetrahedra import FACES, TetrahedralMesh, gmsh_model, mesh_grains
+from polyrve.microstructure.fields import OrientationField, OrientationVolume
+from polyrve.microstructure.grains import GrainMap, GrainVolume
+
+SUFFIXES = (".inp", ".msh", ".vtu", ".e", ".exo")
+_PER_LINE = 16
+_GMSH = {3: 2, 6: 9, 4: 4, 10: 11}
+"""Gmsh's element types by the number of nodes."""
+_GMSH_ORDER = [0, 1, 2, 3, 4, 5, 6, 7, 9, 8]
+"""Gmsh's order of the ten nodes of a tetrahedron, in that of Abaqus."""
+
+
+def write(
+    data: OrientationField | GrainMap | GrainVolume,
+    path: str | Path,
+    *,
+    force: bool = False,
+    size: float | None = None,
+    quadratic: bool = False,
+    periodic: bool | None = None,
+    improve: bool = True,
+    materials: str = "orientation",
+    fill: bool = False,
+    min_grain: int = 1,
+) -> None:
+    """Write the grains as smooth bodies of tetrahedra.
+
+    Parameters
+    ----------
+    data : OrientationVolume or GrainVolume
+    path : path-like
+        .inp for Abaqus and CalculiX, .msh for Gmsh 4.1, .vtu for VTK, .e or .exo for Exodus.
+    force : bool
+        Whether an existing file may be replaced.
+    size : float, um, optional
+        Of the elements; by default a sixth of the diameter of the mean grain, at least a voxel.
+    quadratic : bool
+        Whether elements have nodes in the middles of their edges.
+    periodic : bool, optional
+        Whether opposite faces have the same nodes, and are tied in .inp as in :func:`polyrve.adapters.solvers.abaqus
+        .write`; by default as the volume is.
+    improve : bool
+        Whether badly shaped tetrahedra are improved, which takes most of the time.
+    materials : {"orientation", "user"}
+        Of an .inp, as in :func:`polyrve.adapters.solvers.abaqus.write`.
+    fill : bool
+        Whether voxels without grain are given to the nearest grain; they are refused otherwise.
+    min_grain : int
+        Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
+
+    Raises
+    ------
+    FileExistsError
+        If the file exists and `force` is not given.
+    ImportError
+        If Gmsh is not installed.
+    ValueError
+        If voxels have no grain, elements are larger than the grains, or the suffix is none of these.
+    OSError
+        If the disk is full.
+    """
+    check(path, materials)
+    whole = material_grid(data, fill=fill, min_grain=min_grain)
+    mesh = mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=improve)
+    write_mesh(mesh, whole, path, force=force, materials=materials)
+
+
+def check(path: str | Path, materials: str = "orientation") -> None:
+    """Refuse a file name or an option before anything is worked out.
+
+    Raises
+    ------
+    ValueError
+    """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"{Path(path).name}: expected a file name that ends in {', '.join(SUFFIXES)}; got "
+            f"{Path(path).suffix or 'no suffix'}"
+        )
+    if materials not in ("orientation", "user"):
+        raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
+
+
+def mesh_of(
+    data: OrientationField | GrainMap | GrainVolume,
+    whole: MaterialGrid,
+    *,
+    size: float | None = None,
+    quadratic: bool = False,
+    periodic: bool | None = None,
+    improve: bool = True,
+) -> TetrahedralMesh:
+    """Mesh the materials of a volume; options as in :func:`write`.
+
+    Parameters
+    ----------
+    data : OrientationVolume or GrainVolume
+    whole : MaterialGrid
+        Made of it.
+    size, quadratic, periodic, improve
+        As in :func:`write`.
+
+    Returns
+    -------
+    TetrahedralMesh
+
+    Raises
+    ------
+    ValueError
+        If it is a map, or asked to be periodic and is not.
+    """
+    field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
+    if not isinstance(field, OrientationVolume):
+        raise ValueError(f"tetrahedra: expected a volume; got a map of {' x '.join(map(str, field.shape))} points")
+    if periodic and not field.periodic:
+        raise ValueError("periodic: expected a periodic volume; the opposite faces of this one do not fit")
+    return mesh_grains(
+        whole.ids,
+        whole.spacing,
+        origin=whole.origin,
+        size=size,
+        quadratic=quadratic,
+        periodic=field.periodic if periodic is None else periodic,
+        improve=improve,
+    )
+
+
+def write_mesh(
+    mesh: TetrahedralMesh, whole: MaterialGrid, path: str | Path, *, force: bool = False, materials: str = "orientation"
+) -> None:
+    """Write a mesh.
+
+    Parameters
+    ----------
+    mesh : TetrahedralMesh
+    whole : MaterialGrid
+        What its grains are.
+    path : path-like
+    force : bool
+        Whether an existing file may be replaced.
+    materials : {"orientation", "user"}
+        As in :func:`write`.
+    """
+    check(path, materials)
+    with replacing(path, force=force) as partial:
+        suffix = partial.suffix.lower()
+        if suffix == ".inp":
+            _write_abaqus(partial, mesh, whole, materials)
+        elif suffix == ".msh":
+            _write_gmsh(partial, mesh, whole)
+        elif suffix == ".vtu":
+            _write_vtu(partial, mesh, whole)
+        else:
+            moose.write_exodus(partial, _by_grain(mesh))
+
+
+def write_stl(mesh: TetrahedralMesh, folder: str | Path, *, force: bool = False) -> None:
+    """Write the closed surface of each grain as a binary STL file, ``grain_<id>.stl``.
+
+    Parameters
+    ----------
+    mesh : TetrahedralMesh
+    folder : path-like
+    force : bool
+        Whether its files may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder holds files and `force` is not given.
+    """
+    number = len(str(len(mesh.target)))
+    with replacing_folder(folder, force=force) as partial:
+        for grain in range(1, len(mesh.target) + 1):
+            outwards = mesh.triangles[mesh.sides[:, 0] == grain, :3]
+            inwards = mesh.triangles[mesh.sides[:, 1] == grain, :3]
+            corners = mesh.points[np.concatenate([outwards, inwards[:, ::-1]])]
+            normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+            rows = np.zeros(len(corners), dtype=[("values", "<f4", (4, 3)), ("attribute", "<u2")])
+            rows["values"][:, 0] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+            rows["values"][:, 1:] = corners
+            head = f"polyrve grain {grain}, um".ljust(80).encode("ascii")
+            size = np.uint32(len(rows)).astype("<u4").tobytes()
+            (partial / f"grain_{grain:0{number}d}.stl").write_bytes(head + size + rows.tobytes())
+
+
+def _members(mesh: TetrahedralMesh) -> list[np.ndarray]:
+    """Tetrahedra of grain 1, 2, ..., N."""
+    order = np.argsort(mesh.grains, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(mesh.grains, minlength=len(mesh.target) + 1)[1:-1]))
+
+
+def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materials: str) -> None:
+    count = len(mesh.points)
+    references = {axis: count + i for i, axis in enumerate("XYZ", start=1)} if mesh.periodic else {}
+    with open(path, "w", encoding="ascii", errors="replace") as file:
+        file.write(
+            f"*Heading\n polyrve: {len(mesh.tetrahedra)} tetrahedra, {len(mesh.target)} grains; um, MPa\n*Node\n"
+        )
+        write_rows(file, "%d, %.12g, %.12g, %.12g", [np.arange(1, count + 1), *mesh.points.T])
+        for i, number in enumerate(references.values()):
+            at = mesh.box[0] + 1.1 * (mesh.box[1] - mesh.box[0]) * np.eye(3)[i]
+            file.write(f"{number}, {', '.join(f'{value:.9g}' for value in at)}\n")
+        nodes = mesh.tetrahedra.shape[1]
+        file.write(f"*Element, type=C3D{nodes}, elset=ALL\n")
+        columns = [np.arange(1, len(mesh.tetrahedra) + 1), *(mesh.tetrahedra + 1).T]
+        write_rows(file, ", ".join(["%d"] * (nodes + 1)), columns)
+        for grain, members in enumerate(_members(mesh), start=1):
+            file.write(f"*Elset, elset=GRAIN-{grain}\n")
+            write_numbers(file, members + 1, _PER_LINE, ", ")
+        phases = whole.phase_ids[mesh.grains - 1]
+        for i, name in enumerate(abaqus.phase_names(whole), start=1):
+            if (phases == i).any():
+                file.write(f"*Elset, elset=PHASE-{name}\n")
+                write_numbers(file, np.flatnonzero(phases == i) + 1, _PER_LINE, ", ")
+        for name, members in _node_sets(mesh):
+            file.write(f"*Nset, nset={name}\n")
+            write_numbers(file, members + 1, _PER_LINE, ", ")
+        file.write("*Nset, nset=BOUNDARIES\n")
+        write_numbers(file, np.unique(mesh.triangles[mesh.faces == 0]) + 1, _PER_LINE, ", ")
+        for axis, number in references.items():
+            file.write(f"*Nset, nset=REF-{axis}\n{number}\n")
+        abaqus.write_materials(file, whole, materials)
+        if mesh.periodic:
+            file.write("*Equation\n")
+            for shifts, upper, images in mesh.images():
+                shifted = [references[axis] for axis, shift in zip("XYZ", shifts, strict=True) if shift]
+                abaqus.write_ties(file, upper + 1, images + 1, shifted)
+
+
+def _node_sets(mesh: TetrahedralMesh) -> Iterator[tuple[str, np.ndarray]]:
+    """Faces ``X0``, edges ``X0-Y0`` and corners ``X0-Y0-Z0``, each with all its nodes."""
+    on = {face: mesh.nodes_on(face) for face in FACES}
+    for number in (1, 2, 3):
+        for faces in itertools.combinations(FACES, number):
+            if len({face[0] for face in faces}) == number:
+                yield "-".join(faces), reduce(np.intersect1d, [on[face] for face in faces])
+
+
+def _write_gmsh(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
+    """One entity per grain, per pair of grains, and per grain on a face of the box; physical groups of all kinds."""
+    key = np.concatenate([np.sort(mesh.sides, axis=1), mesh.faces[:, None]], axis=1)
+    kinds, of = np.unique(key, axis=0, return_inverse=True)
+    order = np.argsort(of.ravel(), kind="stable")
+    patches = np.split(order, np.cumsum(np.bincount(of.ravel()))[:-1])
+    grains = len(mesh.target)
+    with gmsh_model() as gmsh:
+        model = gmsh.model
+        for tag in range(1, len(kinds) + 1):
+            model.addDiscreteEntity(2, tag)
+        for grain in range(1, grains + 1):
+            shell = np.flatnonzero((kinds[:, :2] == grain).any(axis=1)) + 1
+            model.addDiscreteEntity(3, grain, shell.tolist())
+        model.mesh.addNodes(3, 1, np.arange(1, len(mesh.points) + 1), mesh.points.ravel())
+        for tag, patch in enumerate(patches, start=1):
+            model.mesh.addElementsByType(tag, _GMSH[mesh.triangles.shape[1]], [], (mesh.triangles[patch] + 1).ravel())
+        nodes = mesh.tetrahedra.shape[1]
+        for grain, members in enumerate(_members(mesh), start=1):
+            elements = mesh.tetrahedra[members][:, _GMSH_ORDER[:nodes]] + 1
+            model.mesh.addElementsByType(grain, _GMSH[nodes], [], elements.ravel())
+        model.mesh.reclassifyNodes()
+        for grain in range(1, grains + 1):
+            model.addPhysicalGroup(3, [grain], grain, f"GRAIN-{grain}")
+        for i, name in enumerate(abaqus.phase_names(whole), start=1):
+            members = np.flatnonzero(whole.phase_ids == i) + 1
+            if len(members):
+                model.addPhysicalGroup(3, members.tolist(), grains + i, f"PHASE-{name}")
+        for i, face in enumerate(FACES, start=1):
+            model.addPhysicalGroup(2, (np.flatnonzero(kinds[:, 2] == i) + 1).tolist(), i, face)
+        inside = (np.flatnonzero(kinds[:, 2] == 0) + 1).tolist()
+        if inside:
+            model.addPhysicalGroup(2, inside, len(FACES) + 1, "BOUNDARIES")
+        gmsh.option.setNumber("Mesh.MshFileVersion", 4.1)
+        gmsh.option.setNumber("Mesh.Binary", 0)
+        gmsh.write(str(path))
+
+
+def _write_vtu(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
+    import meshio
+
+    angles = np.rad2deg(to_euler(whole.quaternions)).astype(np.float32)
+    data = {"grain": mesh.grains, "phase": whole.phase_ids[mesh.grains - 1], "euler_angles": angles[mesh.grains - 1]}
+    cells = [(_kind(mesh), mesh.tetrahedra)]
+    made = meshio.Mesh(mesh.points, cells, cell_data={name: [values] for name, values in data.items()})
+    meshio.write(path, made, file_format="vtu")
+
+
+def _by_grain(mesh: TetrahedralMesh) -> Any:
+    """A mesh with a block per grain, and node sets of the faces."""
+    import meshio
+
+    blocks = [(_kind(mesh), mesh.tetrahedra[members]) for members in _members(mesh)]
+    return meshio.Mesh(mesh.points, blocks, point_sets={face.lower(): mesh.nodes_on(face) for face in FACES})
+
+
+def _kind(mesh: TetrahedralMesh) -> str:
+    """Meshio's name of the elements."""
+    return "tetra" if mesh.tetrahedra.shape[1] == 4 else "tetra10"

@@ -1,0 +1,1 @@
+"""Finite elements of a volume: voxels, and tetrahedra that follow the grain boundaries."""
