@@ -262,12 +262,15 @@ class Problem:
         return self._materials[key]
 
     def pixels(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
-        """Return the maps whose pixels voxels take: as from :meth:`material`, without small holes."""
-        sections = self.material(grid)
-        if self.settings.noise == "keep":
-            return sections
-        whole = {id(one): denoising.without_small_holes(one) for one in sections.values()}
-        return {axis: whole[id(one)] for axis, one in sections.items()}
+        """Return the maps whose pixels voxels take: without noise, spikes that one grain encloses, and small holes."""
+        if self.settings.noise == "keep" or not any(self.state.harmonics):
+            return self.on_grid(grid)
+        found = self.analysed(grid)
+        clean = {
+            id(one): denoising.without_small_holes(denoising.material(one.grains, specks=True))
+            for one in found.values()
+        }
+        return {axis: clean[id(one)] for axis, one in found.items()}
 
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
