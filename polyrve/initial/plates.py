@@ -24,7 +24,6 @@ from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.parents import ALIGNED, Parents, find_parents
 from polyrve.microstructure.plates import least_thickness, plate
-from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.spelling import did_you_mean
 
 _BY_CHANCE = ALIGNED / 90.0
@@ -91,7 +90,7 @@ def relations_with_plates(maps: Mapping[int, MapAnalysis], twins: str) -> tuple[
         return ()
     first = {id(one): normal for normal, one in sorted(maps.items(), reverse=True)}
     grains = {normal: maps[normal].grains for normal in sorted(first.values())}
-    present = {relation.name: relation for one in grains.values() for relation in find_relations(one)}
+    present = {relation.name: relation for normal in grains for relation in maps[normal].relations}
     if twins == "auto":
         able = [relation for relation in present.values() if relation.plane is not None]
         return tuple(relation for relation in able if _habit(grains, relation).found)

@@ -265,9 +265,9 @@ def _by_normal(
     }
     if not seen:
         return {}
-    relations: tuple[Relation, ...] = ()
-    phases = next(iter(seen.values())).field.phases
-    for one in distinct(seen):
+    first, *others = distinct(seen)
+    relations, phases = first.relations, first.field.phases
+    for one in others:
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
     by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))
