@@ -101,8 +101,8 @@ class ReconstructionSettings(BaseModel):
     )
     unknowns: Literal["grains", "voxels"] = Field(
         "grains",
-        description="What is optimised: a rotation for each grain of the initial field, whose boundaries and scatter "
-        "stay; or every voxel, as always where that field has no grains or there are several grids.",
+        description="What is optimised: a rotation for each grain of a polycrystal or a given volume, whose boundaries "
+        "and scatter stay; or every voxel, as always from an exemplar or random orientations and over several grids.",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]

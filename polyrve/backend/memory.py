@@ -170,7 +170,7 @@ def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels:
 
 def _turns(settings: ReconstructionSettings) -> bool:
     """Tell whether grains are turned as wholes: the history of a method is then of some thousand numbers."""
-    return settings.unknowns == "grains" and settings.levels == 1 and settings.initial != "random"
+    return settings.unknowns == "grains" and settings.levels == 1 and settings.initial in ("auto", "polycrystal")
 
 
 def _end(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:

@@ -25,7 +25,6 @@ from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.parents import ALIGNED, Parents, find_parents
 from polyrve.microstructure.placed import Given, distinct, each, once, placed
 from polyrve.microstructure.plates import least_thickness, plate
-from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.spelling import did_you_mean
 
 _BY_CHANCE = ALIGNED / 90.0
@@ -98,8 +97,9 @@ def relations_with_plates(maps: Given[MapAnalysis], twins: str) -> tuple[Relatio
     if twins == "none":
         return ()
     first = _first_normals(maps)
-    grains = [(first[id(one)], one.grains) for one in distinct(dict(sorted(placed(maps).items())))]
-    present = {relation.name: relation for _, one in grains for relation in find_relations(one)}
+    ones = distinct(dict(sorted(placed(maps).items())))
+    grains = [(first[id(one)], one.grains) for one in ones]
+    present = {relation.name: relation for one in ones for relation in one.relations}
     if twins == "auto":
         able = [relation for relation in present.values() if relation.plane is not None]
         return tuple(relation for relation in able if _habit(grains, relation).found)

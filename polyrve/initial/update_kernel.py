@@ -1,4 +1,4 @@
-"""How far what is proposed for a voxel differs from the other proposals; compiled by Numba, which takes long to load."""
+"""How far what is proposed for a voxel differs from the other proposals, compiled by Numba, which is slow to load."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ from scipy.sparse.linalg import cg
 
 from polyrve.crystallography import rotation
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grain_properties import neighbours
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.segmentation import labelled
@@ -205,7 +206,7 @@ def _minimised(
     return smooth
 
 
-def material(grains: GrainMap, noise: float | None = None) -> OrientationMap:
+def material(grains: GrainMap, noise: float | None = None, *, specks: bool = False) -> OrientationMap:
     """Return a map without what the instrument added to the material.
 
     Parameters
@@ -215,27 +216,32 @@ def material(grains: GrainMap, noise: float | None = None) -> OrientationMap:
     noise : float, degrees, optional
         As for :func:`denoise`; by default estimated, see
         :func:`polyrve.microstructure.orientation_scatter.fit_scatter`.
+    specks : bool
+        Whether grains of one or two points stay where they touch several grains. A spike and the tip of a grain cannot
+        be told apart there, and without them boundaries are missing.
 
     Returns
     -------
     OrientationMap
     """
     sizes = np.bincount(grains.grain_ids.ravel(), minlength=1)
-    kept = (sizes > SPECK)[grains.grain_ids] & (grains.grain_ids > 0)
-    if not kept.any():
+    large = (sizes > SPECK) & (np.arange(len(sizes)) > 0)
+    if not large.any():
         return grains.field
-    field = grains.field.evolve(phase_ids=np.where(kept, grains.field.phase_ids, 0))
+    if specks:
+        touched = np.bincount(neighbours(grains)[0].ravel(), minlength=len(sizes))
+        large |= (sizes > 0) & (touched > 1) & (np.arange(len(sizes)) > 0)
+    field = grains.field.evolve(phase_ids=np.where(large[grains.grain_ids], grains.field.phase_ids, 0))
     if noise is None:
         noise = fit_scatter([grains], SPECK + 1).noise_degrees
-    number = np.concatenate([[0], np.cumsum(sizes[1:] > SPECK)])
-    return denoise(labelled(field, np.where(kept, number[grains.grain_ids], 0)), noise)
+    return denoise(labelled(field, (np.cumsum(large) * large)[grains.grain_ids]), noise)
 
 
 def without_small_holes(field: OrientationMap) -> OrientationMap:
     """Return a map whose unindexed points beside indexed ones, faces and diagonals, have the nearest orientation.
 
-    Small holes and removed spikes lie at boundaries more often than elsewhere; left open, a boundary would be missing
-    among the neighbourhoods without holes that an exemplar is made of.
+    Small holes lie at boundaries more often than elsewhere; left open, boundaries would be missing among the
+    neighbourhoods without holes that an exemplar is made of.
 
     Parameters
     ----------

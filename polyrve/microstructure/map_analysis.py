@@ -16,6 +16,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.cleaning import crop
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume
@@ -24,6 +25,7 @@ from polyrve.microstructure.placed import Given, once, placed
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.section_measures import SectionMeasures
 from polyrve.microstructure.segmentation import labelled
+from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import SPECK
 
 _CENTRAL = 500
@@ -118,6 +120,11 @@ class MapAnalysis(FieldAnalysis):
     def grains(self) -> GrainMap:
         """The grains with their phases and mean orientations."""
         return labelled(self.field, self.grain_ids)
+
+    @cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """Special relations that neighbouring grains stand in more often than by chance."""
+        return find_relations(self.grains)
 
     def at(self, spacing: Sequence[float]) -> MapAnalysis:
         """Return the analysis of the map at another point distance; see :mod:`polyrve.microstructure.resampling`.

@@ -65,8 +65,7 @@ def make_specimen(
         Of the first phase: a key of :data:`polyrve.crystallography.texture.TEXTURES` or components. Further phases
         are oriented at random.
     scatter : float, degrees
-        Root mean square angle between the orientation of a voxel and that of its grain. Nearly all of it is
-        smooth over `scatter_length`; a hundredth of the variance is white noise.
+        Root mean square angle between the orientation of a voxel and that of its grain, smooth over `scatter_length`.
     scatter_length : float, um, optional
         Standard deviation of the Gaussian that smooths the scatter; a quarter of the grain size by default.
     twins : float
@@ -267,17 +266,12 @@ def _insert_twins(
 def scatter_field(
     cells: np.ndarray, spacing: np.ndarray, level: float, length: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw rotation vectors from the grain's orientation, shape (*shape, 3), rad, of mean zero in each grain."""
+    """Draw smooth rotation vectors from the grain's orientation, shape (*shape, 3), rad, of mean zero in each grain."""
     white = rng.standard_normal((3, *cells.shape))
-    smooth = np.stack([ndimage.gaussian_filter(w, length / spacing, mode="wrap") for w in white])
+    smooth = np.stack([ndimage.gaussian_filter(part, length / spacing, mode="wrap") for part in white])
     smooth = _without_mean(smooth, cells)
-    rough = _without_mean(rng.standard_normal((3, *cells.shape)), cells)
-    size = [np.sqrt(np.mean(np.sum(part**2, axis=0))) for part in (smooth, rough)]
-    if 0.0 in size or level == 0.0:
-        return np.zeros((*cells.shape, 3))
-    vectors = np.sqrt(0.99) * smooth / size[0] + 0.1 * rough / size[1]
-    vectors *= level / np.sqrt(np.mean(np.sum(vectors**2, axis=0)))
-    return np.moveaxis(vectors, 0, -1)
+    size = np.sqrt(np.mean(np.sum(smooth**2, axis=0)))
+    return np.moveaxis(smooth * (level / size if size > 0.0 else 0.0), 0, -1)
 
 
 def _without_mean(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -321,11 +321,14 @@ class Problem:
         return self._materials[key]
 
     def pixels(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
-        """Return the maps whose pixels voxels take: as from :meth:`material`, without small holes."""
-        sections = self.material(grid)
-        if self.settings.noise == "keep":
-            return sections
-        return once(denoising.without_small_holes, sections)
+        """Return the maps whose pixels voxels take: without noise, spikes that one grain encloses, and small holes."""
+        if self.settings.noise == "keep" or not any(self.state.harmonics):
+            return self.on_grid(grid)
+
+        def clean(one: MapAnalysis) -> OrientationMap:
+            return denoising.without_small_holes(denoising.material(one.grains, specks=True))
+
+        return once(clean, self.analysed(grid))
 
     @cached_property
     def _materials(self) -> dict[tuple[int, ...], dict[int, tuple[OrientationMap, ...]]]:

@@ -361,8 +361,8 @@ def _put_together(
     name, position = problem.initial_field(problem.analysed(grids[0]), grids[0], between)
     plates = ", ".join(relation.name for relation in problem.relations) if name == "polycrystal" else ""
     say(f"initial field: {name}{f' with plates of {plates}' if plates else ''}")
-    turned = name == "polycrystal" or (problem.settings.unknowns == "grains" and name != "random")
-    return _State(1, position, name, position if turned and len(grids) == 1 and any(problem.state.harmonics) else None)
+    turned = name == "polycrystal" and len(grids) == 1 and any(problem.state.harmonics)
+    return _State(1, position, name, position if turned else None)
 
 
 def _minimised(

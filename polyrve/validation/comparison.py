@@ -285,9 +285,9 @@ def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str,
     if not shown:
         return {}
     seen = made_for(lambda axis, one: at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis))), shown)
-    relations: tuple[Relation, ...] = ()
-    phases = distinct(seen)[0].field.phases
-    for one in distinct(seen):
+    first, *others = distinct(seen)
+    relations, phases = first.relations, first.field.phases
+    for one in others:
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
     by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))

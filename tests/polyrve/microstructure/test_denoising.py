@@ -4,7 +4,7 @@ from scipy import ndimage
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
-from polyrve.microstructure.denoising import denoise, without_small_holes
+from polyrve.microstructure.denoising import denoise, material, without_small_holes
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.segmentation import segment
 
@@ -107,3 +107,14 @@ def test_small_holes_take_the_nearest_orientation():
     np.testing.assert_array_equal(np.argwhere(~filled.indexed), [[7, 10], [7, 11], [8, 10], [8, 11]])
     np.testing.assert_array_equal(filled.quaternions[4], scan.quaternions[4])
     assert without_small_holes(scan) is scan
+
+
+def test_spikes_in_a_grain_go_and_those_between_grains_stay_where_asked():
+    vectors = np.zeros((9, 12, 3))
+    vectors[:, 6:, 2] = 40.0
+    vectors[2, 2] = vectors[5, 5:7] = [0.0, 25.0, 10.0]
+    grains = segment(crystal(vectors))
+    assert np.argwhere(~material(grains, 0.0).indexed).tolist() == [[2, 2], [5, 5], [5, 6]]
+    kept = material(grains, 0.0, specks=True)
+    assert np.argwhere(~kept.indexed).tolist() == [[2, 2]]
+    np.testing.assert_array_equal(kept.quaternions[5], grains.field.quaternions[5])

@@ -468,6 +468,7 @@ def test_the_initial_field_is_chosen_by_the_map_and_recorded():
     ]
     records = [(run.volume.provenance["initial"], run.volume.provenance["plates"]) for run in runs]
     assert records == [("polycrystal", []), ("exemplar", []), ("polycrystal", ["Sigma 3"])]
+    assert ["boundaries" in run.history[0].terms for run in runs] == [True, False, True], "an exemplar turns no grains"
     assert "Plates: Sigma 3" in repr(runs[-1])
     assert "Plates" not in repr(runs[0])
 
