@@ -251,6 +251,27 @@ def test_downstream_filters(grown, tmp_path):
     assert np.isfinite(values).sum() > 5
 
 
+def test_response_bounds_are_those_of_the_command_line(grown):
+    import polyrve
+    from polyrve.filters import structure as of_filters
+
+    args = volume_args() | {"definitions": "Al"}
+    errors, _ = execute("ComputeResponseBoundsFilter", grown, **args)
+    assert errors == []
+    table = f"{VOLUME}/ResponseBounds"
+    assert list(grown[f"{table}/Axis"]) == ["x", "y", "z"]
+    expected = polyrve.bounds(
+        of_filters.read_grains(grown, args | {"use_feature_ids": True, "drop_phase": "", "threshold": 5.0}), "Al"
+    )
+    for name, values in (("Voigt", expected.voigt), ("Hill", expected.hill), ("TaylorFactor", expected.taylor)):
+        np.testing.assert_allclose(grown[f"{table}/{name}"].npview().ravel(), values, rtol=1e-6)
+    errors, _ = execute(
+        "ComputeResponseBoundsFilter", grown, **volume_args(), definitions="Unobtainium", output_matrix="B"
+    )
+    assert errors
+    assert errors[0][0] == -86601
+
+
 def test_a_folder_is_written_again(grown, tmp_path):
     args = volume_args() | {"format": "damask", "options": "fill=true"}
     for force in (False, True):
