@@ -26,7 +26,8 @@ from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.placed import Given, made_for, placed
 
 _BLOCK = 3.0
-"""Least side of a block in mean chords: neighbouring blocks then share few grains, and differ by chance alone."""
+"""Least side of a block in chords, the mean weighted by their length: neighbouring blocks then share few grains, and
+differ by chance alone, also where large grains lie beside many small ones."""
 
 _MOST_BANDS, _FEWEST_BLOCKS = 8, 3
 """Bands of a map, and blocks of each that tell what chance does."""
@@ -144,10 +145,8 @@ def layered(analysis: MapAnalysis, axis: int, width: int, seed: int = 0) -> str:
     if chords is None:
         return ""
     thin = max(2, round(chords[axis]))
-    bands, blocks = (
-        analysis.field.shape[axis] // thin,
-        int(analysis.field.shape[1 - axis] // (_BLOCK * chords[1 - axis])),
-    )
+    bands = analysis.field.shape[axis] // thin
+    blocks = int(analysis.field.shape[1 - axis] // (_BLOCK * _long_chords(analysis)[1 - axis]))
     if bands < 2 * width // thin or blocks < _FEWEST_BLOCKS:
         return ""
     rng = np.random.default_rng(seed)
@@ -191,11 +190,17 @@ def _chords(analysis: MapAnalysis) -> tuple[float, float] | None:
     return (steps[0], steps[1]) if np.isfinite(steps).all() else None
 
 
+def _long_chords(analysis: MapAnalysis) -> list[float]:
+    """Mean chords weighted by length, in points along y and x."""
+    found = zip(analysis.sections.chords, analysis.field.spacing, strict=True)
+    return [float((weight * length**2).sum() / (weight * length).sum() / step) for (length, weight), step in found]
+
+
 def _blocks(analysis: MapAnalysis, axis: int) -> tuple[int, int] | None:
     """Numbers of bands, and of blocks in each."""
-    chords = _chords(analysis)
-    if chords is None:
+    if _chords(analysis) is None:
         return None
+    chords = _long_chords(analysis)
     along, across = (int(analysis.field.shape[i] // (_BLOCK * chords[i])) for i in (axis, 1 - axis))
     return (min(along, _MOST_BANDS), across) if along >= FEWEST and across >= _FEWEST_BLOCKS else None
 

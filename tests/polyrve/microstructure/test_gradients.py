@@ -20,8 +20,8 @@ def below_each_other(parts):
     return OrientationMap(q, ids, fields[0].phases, fields[0].spacing)
 
 
-def specimen(rows, size, seed, **options):
-    return make_specimen((4, rows, COLUMNS), grain_size=size, seed=seed, **options)
+def specimen(rows, size, seed, columns=COLUMNS, **options):
+    return make_specimen((4, rows, columns), grain_size=size, seed=seed, **options)
 
 
 @pytest.mark.parametrize(("seed", "texture"), [(1, "weak"), (2, "strong"), (3, "weak"), (4, "strong")])
@@ -35,7 +35,7 @@ def test_a_map_that_is_the_same_everywhere_is_taken_for_one(seed, texture):
 
 
 def test_two_halves_of_other_grains_are_told_along_their_axis_alone():
-    field = below_each_other([specimen(48, 4.0, 1), specimen(48, 12.0, 2)])
+    field = below_each_other([specimen(48, 4.0, 1, columns=144), specimen(48, 12.0, 2, columns=144)])
     found = [trend for trend in trends(analyse(field)) if trend.found]
     assert [(trend.quantity, trend.axis) for trend in found] == [("boundary share", "y")]
     bands = np.array(found[0].profile)
