@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ import numpy as np
 
 from polyrve.adapters import text_lines
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
 
 _UNPACKED_FLOOR = 1 << 26
 _UNPACKED_FACTOR = 64
@@ -555,7 +555,7 @@ def warn_of_links(path: Path, parent: h5py.Group, exclude: Sequence[str] = ()) -
     left_out = {name: place for name, place in left_out.items() if place}
     if left_out:
         shown = ", ".join(f"{name} ({place})" for name, place in list(left_out.items())[:10])
-        warnings.warn(f"{path}, {parent.name}: other files are not opened; left out: {shown}", stacklevel=3)
+        warn(f"{path}, {parent.name}: other files are not opened; left out: {shown}")
 
 
 def names(parent: h5py.Group) -> list[str]:

@@ -134,6 +134,9 @@ def _is_los_alamos(path: Path) -> bool:
 
 _HDF5 = (".h5", ".hdf5")
 
+SECTIONS = "sections"
+"""The format of a folder that is read."""
+
 FORMATS: list[Format] = [
     Format(
         "ang", (".ang",), "polyrve.adapters.ebsd.ang", True, True,
@@ -176,6 +179,10 @@ FORMATS: list[Format] = [
         "Channel 5, OIM and MTEX: points in columns", _is_table, maps_only=True, packed=(".txt.gz", ".csv.gz"),
     ),
     Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.ebsd.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
+    Format(
+        SECTIONS, (), "polyrve.adapters.volumes.sections_folder", True, False,
+        "a folder of maps of parallel sections, with their distance",
+    ),
     Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
     Format(
         "damask", (), "polyrve.adapters.solvers.damask", True, True, "DAMASK_grid 3: all it needs, runs as it is",
@@ -585,12 +592,20 @@ def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> d
 
 
 def _of_folder(path: Path, format: str | None) -> Format:
-    rows = [_named(path, format)] if format else [row for row in formats() if row.mark and (path / row.mark).is_file()]
-    row = next((row for row in rows if row.reads and row.mark), None)
-    if row is None:
-        marks = ", ".join(row.mark for row in formats() if row.mark)
-        raise FormatError(path, f"expected a file, or a folder with one of {marks}; it is a folder")
-    return row
+    if format is not None:
+        row = _named(path, format)
+        if row.reads and (row.mark or row.name == SECTIONS):
+            return row
+        raise FormatError(path, f"expected a file of format {format!r}; it is a folder")
+    rows = [row for row in formats() if row.reads and row.mark and (path / row.mark).is_file()]
+    if rows:
+        return rows[0]
+    if any(row.ends(file) for file in path.iterdir() for row in _able(writing=False)):
+        return _named(path, SECTIONS)
+    marks = ", ".join(row.mark for row in formats() if row.mark)
+    raise FormatError(
+        path, f"expected a file, maps of serial sections, or a folder with one of {marks}; it is a folder"
+    )
 
 
 def _named(path: Path, name: str, *, writing: bool = False) -> Format:
@@ -615,7 +630,7 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
         raise FormatError(path, f"expected a file that polyrve reads; {_EXPORT[suffix.lower()]}")
     able = _able(writing)
     known = sorted({end for row in able for end in (*row.suffixes, *(() if writing else row.packed))})
-    folders = [row.name for row in able if not row.suffixes]
+    folders = [row.name for row in able if writing and not row.suffixes]
     remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
     got = safe_text.shown(suffix) or "no suffix"
     meant = remedy or did_you_mean(suffix.lower(), known)

@@ -11,7 +11,6 @@ same in all versions (seen with 4.9.0 and 4.10.2). What both write by default, "
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import write_numbers, write_rows
 from polyrve.adapters.volumes import grain_table
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import to_euler
@@ -111,10 +111,9 @@ def _symmetry(whole: MaterialGrid, path: str | Path) -> str:
     symmetries = {i: _SYMMETRIES.get(whole.phases[i - 1].laue, "triclinic") for i in (first, *others)}
     if others:
         names = {i: f"{whole.phases[i - 1].name} ({symmetry})" for i, symmetry in symmetries.items()}
-        warnings.warn(
+        warn(
             f"{path}: the format has no phases and one crystal symmetry: that of {names.pop(first)} is written, also "
-            f"for the grains of {', '.join(names.values())}",
-            stacklevel=3,
+            f"for the grains of {', '.join(names.values())}"
         )
     return symmetries[first]
 
