@@ -16,6 +16,12 @@ def test_every_definition_is_a_crystal_that_yields(name):
     assert found.absolute == (name != "Ni")
 
 
+def test_empty_space_has_no_slip_systems():
+    found = crystal("Void")
+    assert found.vertices.shape == (0, 6)
+    assert found.stiffness.max() < 1e-2 * crystal("Al").stiffness.max()
+
+
 def test_families_have_their_resistances():
     magnesium = crystal("Mg")
     values, counts = np.unique(magnesium.resistance / 1e6, return_counts=True)
