@@ -1,4 +1,4 @@
-"""How far what is proposed for a voxel differs from the other proposals; compiled by Numba, which takes long to load."""
+"""How far what is proposed for a voxel differs from the other proposals; compiled by Numba, which loads slowly."""
 
 from __future__ import annotations
 
