@@ -100,9 +100,7 @@ class Tessellation:
         farthest = np.hypot(self.radii[0], _FAR * np.cbrt(np.prod(self.box) / len(self.radii)))
         for reach in (farthest, 1.5 * farthest, np.inf):
             kept = np.flatnonzero(((images >= low - reach) & (images <= high + reach)).all(axis=0))
-            distance, nearest = cKDTree(images[:, kept].T, balanced_tree=False, compact_nodes=False).query(
-                points, workers=-1
-            )
+            distance, nearest = cKDTree(images[:, kept].T, balanced_tree=False, compact_nodes=False).query(points)
             if distance.max() <= reach:
                 break
         return kept[nearest] % len(third)
