@@ -175,9 +175,9 @@ def fit_cells(
     """Fit lengths, sizes in three dimensions and regularity of Laguerre cells to maps.
 
     Mean chords give the lengths: cells are stretched until theirs are the maps' times a scale. The spread of the
-    diameters and the scale, near 1, are searched for in steps; lognormal diameters are tried before normal ones and
-    inverses of normal ones, and rounder or less round cells where those of the maps are. Sections tell the spread in
-    three dimensions because each trial has it: no section is unfolded.
+    diameters and the scale, near 1, are searched for in steps; lognormal diameters are tried before normal ones, and
+    rounder or less round cells where those of the maps are. Sections tell the spread in three dimensions because each
+    trial has it: no section is unfolded.
 
     Parameters
     ----------
@@ -249,8 +249,7 @@ def fit_cells(
             if not better(replace(best, sizes=replace(best.sizes, spread=spread)), scale):
                 break
     tell()
-    for power in (1, -1):
-        better(replace(best, sizes=replace(best.sizes, power=power)), scale)
+    better(replace(best, sizes=replace(best.sizes, lognormal=False)), scale)
     for step in _SCALE_STEPS:
         tell()
         while better(replace(best, lengths=_triple(step * np.array(best.lengths))), scale * step):

@@ -70,11 +70,10 @@ class CellSizes:
     Attributes
     ----------
     spread : float
-        Standard deviation of what is distributed normally, relative to its mean, or of the logarithms.
-    power : {1, 0, -1}
-        What is distributed normally: the diameters, with more small and fewer large ones, as in normal grain growth;
-        their logarithms, as after recrystallisation; or their inverses, with fewer small and more large ones, as of
-        cells of random radii.
+        Standard deviation of the diameters of a kind over their mean, or of their logarithm.
+    lognormal : bool
+        Whether the logarithms of the diameters are distributed normally, as after recrystallisation; else the diameters
+        are, with more small and fewer large ones, as in normal grain growth.
     kinds : tuple of (float, float)
         Share by number and relative mean diameter of each kind of cells, such as those of a phase.
 
@@ -85,7 +84,7 @@ class CellSizes:
     """
 
     spread: float
-    power: int = 0
+    lognormal: bool = True
     kinds: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
     def diameters(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +113,8 @@ class CellSizes:
         parts = []
         for count, of_kind in zip(counts, volume, strict=True):
             standard = ndtri((np.arange(count) + 0.5) / max(count, 1))
-            normal = np.maximum(1.0 + (self.power or 1) * self.spread * standard, _SMALLEST)
-            relative = normal**self.power if self.power else np.exp(self.spread * standard)
+            relative = np.exp(self.spread * standard) if self.lognormal else 1.0 + self.spread * standard
+            relative = np.maximum(relative, _SMALLEST)
             parts.append(relative * np.cbrt(of_kind / max(float(np.sum(relative**3)), _SMALLEST)))
         found, kinds = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         order = np.argsort(-found, kind="stable")
