@@ -22,15 +22,10 @@ from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.validation.metrics import Metric, reach
+from polyrve.validation.pooled_orientations import PooledOrientations
 from polyrve.validation.provenance import differences
-from polyrve.validation.section_statistics import (
-    PooledOrientations,
-    SectionStack,
-    at_spacing,
-    pool,
-    section_stacks,
-    stack_of,
-)
+from polyrve.validation.section_stack import SectionStack
+from polyrve.validation.stacks import at_spacing, pool, section_stacks, stack_of
 
 WINDOWS = 40
 """Windows of a map that give a floor, if not told otherwise.

@@ -33,7 +33,7 @@ from polyrve.validation.run import (
     validate,
     validate_comparison,
 )
-from polyrve.validation.section_statistics import at_spacing, pool, section_stacks, stack_of
+from polyrve.validation.stacks import at_spacing, pool, section_stacks, stack_of
 
 
 def about_z(degrees):
