@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -84,7 +85,7 @@ class Plates:
     through : ndarray, shape (K,), bool
         Whether the host lies on both sides.
     free_ends : ndarray, shape (K,), int
-        Ends of the trace that lie within the parent, 0 to 2.
+        Ends of the trace that lie within the parent, 0 to 2; where the border of the map cuts a plate, it does not end.
     """
 
     grain: np.ndarray
@@ -106,29 +107,59 @@ class Parents:
 
     Attributes
     ----------
-    field : OrientationMap
-        The map with each plate filled with its parent, whose orientation scatter is the plate's.
+    grains : GrainMap
     relations : tuple of Relation
+    parent : ndarray, shape (N,), int
+        Row of the parent of each grain of the map.
     quaternions : ndarray, shape (P, 4)
         Of the parents.
     phase_ids : ndarray, shape (P,), int
     area : ndarray, shape (P,), um^2
         With the plates.
     plates : Plates
-    coherence : tuple of float
-        For each relation, the share of its boundaries along the traces of the habit planes; NaN without boundaries.
-    pieces : tuple of int
-        For each relation, the independent pieces of boundary that tell so.
+    aligned, faces : tuple of int
+        For each relation, the point faces between plates and hosts along the traces of the habit planes, and all whose
+        direction is told.
     """
 
-    field: OrientationMap
+    grains: GrainMap
     relations: tuple[Relation, ...]
+    parent: np.ndarray
     quaternions: np.ndarray
     phase_ids: np.ndarray
     area: np.ndarray
     plates: Plates
-    coherence: tuple[float, ...]
-    pieces: tuple[int, ...]
+    aligned: tuple[int, ...]
+    faces: tuple[int, ...]
+
+    @property
+    def coherence(self) -> tuple[float, ...]:
+        """For each relation, the share of its boundaries along the traces; NaN without boundaries."""
+        return tuple(along / of if of else np.nan for along, of in zip(self.aligned, self.faces, strict=True))
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """For each relation, the independent pieces of boundary that tell its coherence."""
+        return tuple(int(of / (2.0 * _REACH)) for of in self.faces)
+
+    @cached_property
+    def field(self) -> OrientationMap:
+        """The map with each plate filled with its parent, whose orientation scatter is the plate's."""
+        field, grains = self.grains.field, self.grains
+        quaternions, phase_ids = field.quaternions.copy(), field.phase_ids.copy()
+        in_plate = np.zeros(grains.number_of_grains + 1, dtype=bool)
+        in_plate[self.plates.grain] = True
+        inside = in_plate[grains.grain_ids]
+        rows = grains.grain_ids[inside] - 1
+        for phase_id, phase in enumerate(field.phases, start=1):
+            of_phase = grains.phase_ids[rows] == phase_id
+            points = tuple(index[of_phase] for index in np.nonzero(inside))
+            mean = grains.quaternions[rows[of_phase]]
+            nearest = rotation.nearest_equivalent(field.quaternions[points], mean, phase.symmetry)
+            away = rotation.multiply(rotation.conjugate(mean), nearest)
+            quaternions[points] = rotation.multiply(self.quaternions[self.parent[rows[of_phase]]], away)
+        phase_ids[inside] = self.phase_ids[self.parent[rows]]
+        return field.evolve(quaternions=quaternions, phase_ids=phase_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,11 +285,12 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
     first = np.zeros(parent.max(initial=-1) + 1, dtype=np.int64)
     order = np.argsort(points * root, kind="stable")
     first[parent[order]] = order
-    aligned = [faces.aligned(members[by[members] == i], host, sample, plate_of, normal) for i in range(len(relations))]
+    told = [faces.aligned(members[by[members] == i], host, sample, plate_of, normal) for i in range(len(relations))]
     size = float(np.prod(grains.field.spacing))
     return Parents(
-        field=_filled(grains, host, root, first[parent]),
+        grains=grains,
         relations=relations,
+        parent=parent,
         quaternions=grains.quaternions[first],
         phase_ids=grains.phase_ids[first],
         area=_sum_by(parent, points.astype(float)) * size,
@@ -275,8 +307,8 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
             through=through.astype(bool),
             free_ends=free_ends.astype(int),
         ),
-        coherence=tuple(share for share, _ in aligned),
-        pieces=tuple(count for _, count in aligned),
+        aligned=tuple(along for along, _ in told),
+        faces=tuple(of for _, of in told),
     )
 
 
@@ -346,26 +378,12 @@ def _depths(host: np.ndarray) -> np.ndarray:
     return depth
 
 
-def _filled(grains: GrainMap, host: np.ndarray, root: np.ndarray, parent: np.ndarray) -> OrientationMap:
-    """The map whose plates have the orientations of their parents, with their own scatter."""
-    field = grains.field
-    quaternions, phase_ids = field.quaternions.copy(), field.phase_ids.copy()
-    inside = (grains.grain_ids > 0) & ~np.append(True, root)[grains.grain_ids]
-    rows = grains.grain_ids[inside] - 1
-    for phase_id, phase in enumerate(field.phases, start=1):
-        of_phase = grains.phase_ids[rows] == phase_id
-        points = tuple(index[of_phase] for index in np.nonzero(inside))
-        mean = grains.quaternions[rows[of_phase]]
-        nearest = rotation.nearest_equivalent(field.quaternions[points], mean, phase.symmetry)
-        away = rotation.multiply(rotation.conjugate(mean), nearest)
-        quaternions[points] = rotation.multiply(grains.quaternions[parent[rows[of_phase]]], away)
-    phase_ids[inside] = grains.phase_ids[parent[rows]]
-    return field.evolve(quaternions=quaternions, phase_ids=phase_ids)
-
-
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Point faces between the grains of a map, each seen from both sides, in the order of the grains seen from."""
+    """Point faces of the grains of a map, in the order of the grains that they are seen from.
+
+    Each between two grains is seen from both; beyond the border of the map lies grain 0.
+    """
 
     begin: np.ndarray
     other: np.ndarray
@@ -385,9 +403,9 @@ class _Faces:
         for axis in range(2):
             for step in (1, -1):
                 there = np.roll(ids, -step, axis=axis)
-                differ = (ids != there) & inside
                 if not field.periodic:
-                    differ[(slice(None),) * axis + (-1 if step == 1 else 0,)] = False
+                    there[(slice(None),) * axis + (-1 if step == 1 else 0,)] = 0
+                differ = (ids != there) & inside
                 shift = np.zeros(2)
                 shift[axis] = step / 2.0
                 own.append(ids[differ])
@@ -441,8 +459,8 @@ class _Faces:
 
     def aligned(
         self, members: np.ndarray, host: np.ndarray, sample: np.ndarray, plate_of: np.ndarray, normal: int
-    ) -> tuple[float, int]:
-        """Share of the boundary between plates and hosts along the traces of the habit planes, and pieces of it."""
+    ) -> tuple[int, int]:
+        """Point faces between plates and hosts along the traces of the habit planes, and all with a direction."""
         along = total = 0
         for row in members:
             faces = slice(self.begin[row + 1], self.begin[row + 2])
@@ -455,7 +473,7 @@ class _Faces:
             known = np.isfinite(direction[:, 0])
             along += int((np.abs(direction[known] @ seen) >= np.cos(np.deg2rad(ALIGNED))).sum())
             total += int(known.sum())
-        return (along / total if total else np.nan), int(total / (2.0 * _REACH))
+        return along, total
 
 
 def pieces_of_boundary(where: np.ndarray, reach: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.habit_planes import AlongTraces, told_along
 from polyrve.microstructure.instrument import Instrument, measured
 from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -265,12 +266,37 @@ def _by_normal(
     for one in distinct(seen):
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
-    by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))
-    stacks = {
-        id(one): stack_of(one, analysis.threshold, _between(relations, phases, one.field.phases))
-        for one in distinct(seen)
-    }
+    plated = _plated(seen, relations, phases)
+    by_axis = section_stacks(
+        analysis,
+        analysis.threshold,
+        relations=_between(relations, phases, volume.phases),
+        plated=_between(plated, phases, volume.phases),
+    )
+    stacks = {}
+    for axis, one in seen.items():
+        if id(one) not in stacks:
+            of_map, with_plates = (_between(some, phases, one.field.phases) for some in (relations, plated))
+            stacks[id(one)] = stack_of(one, analysis.threshold, of_map, with_plates, axis)
     return {"zyx"[axis]: (stacks[id(one)], by_axis[axis]) for axis, one in seen.items()}
+
+
+def _plated(
+    maps: Mapping[int, MapAnalysis], relations: Sequence[Relation], phases: Sequence[Phase]
+) -> tuple[Relation, ...]:
+    """The relations whose boundaries in the maps lie along the traces of their habit planes."""
+    first = {id(one): axis for axis, one in sorted(maps.items(), reverse=True)}
+    found = []
+    for relation in relations:
+        if relation.plane is None:
+            continue
+        told = [
+            told_along({axis: maps[axis].grains}, _between((relation,), phases, maps[axis].field.phases)[0])
+            for axis in first.values()
+        ]
+        if AlongTraces.together(told).found:
+            found.append(relation)
+    return tuple(found)
 
 
 def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:

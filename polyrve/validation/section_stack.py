@@ -15,6 +15,7 @@ import numpy as np
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.harmonics import symmetrized_harmonics
+from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.boundary_geometry import (
     Surfaces,
     TriplePoints,
@@ -28,13 +29,14 @@ from polyrve.microstructure.boundary_relations import BoundaryRelations
 from polyrve.microstructure.copies import repeated_triples
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grain_properties import mean_of_links
-from polyrve.microstructure.grains import mean_orientations
+from polyrve.microstructure.grains import GrainMap, mean_orientations
 from polyrve.microstructure.links import bridge_holes
 from polyrve.microstructure.map_analysis import FieldAnalysis
 from polyrve.microstructure.section_measures import SectionMeasures
 from polyrve.microstructure.stereology import SPECK, Chords, GrainShapes
 from polyrve.validation.bands import boundary_spread, channel_spread
 from polyrve.validation.correlations import madogram, two_point
+from polyrve.validation.plate_statistics import SectionPlates, section_plates
 from polyrve.validation.pooled_orientations import PooledOrientations
 
 RARE = 0.02
@@ -43,6 +45,9 @@ RARE = 0.02
 In a section of 64 x 64 points it has 80, in a few grains. A larger share leaves phases of a tenth out, a smaller one
 lets errors of single grains decide.
 """
+
+_PLATE_SECTIONS = 8
+"""Sections of a stack on which plates are measured, evenly spaced: neighbouring sections show the same plates."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +99,10 @@ class SectionStack(PooledOrientations):
         Of the map or volume, where the stack is the whole of it.
     related : BoundaryRelations or None
         Special relations of the boundaries; None where none are asked for.
+    plated : tuple of Relation
+        Those of the relations whose boundaries lie along the traces of their habit planes.
+    normal : int
+        Array axis of the volume that the sections are normal to.
     """
 
     spacing: tuple[float, ...]
@@ -102,6 +111,8 @@ class SectionStack(PooledOrientations):
     channels: np.ndarray
     analysis: FieldAnalysis | None = None
     related: BoundaryRelations | None = None
+    plated: tuple[Relation, ...] = ()
+    normal: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -146,6 +157,8 @@ class SectionStack(PooledOrientations):
             angles={axis: ended(values, axis) for axis, values in self.angles.items()},
             channels=np.stack([channel[cut] for channel in self.channels]),
             related=None if self.related is None else self.related.cut(ended),
+            plated=self.plated,
+            normal=self.normal,
         )
 
     @cached_property
@@ -253,6 +266,24 @@ class SectionStack(PooledOrientations):
         grain_phases = np.zeros(len(self.measures.shapes.points), dtype=np.int64)
         grain_phases[ids - 1] = self.phase_ids[inside]
         return grain_phases, mean_orientations(self.quaternions[inside], ids, grain_phases, self.phases)
+
+    @cached_property
+    def plates(self) -> SectionPlates:
+        """Plates and parents on some of the sections, which have two axes."""
+        number = len(self.phase_ids)
+        chosen = np.unique(np.linspace(0, number, min(number, _PLATE_SECTIONS), endpoint=False).astype(int))
+        grain_phases, mean = self.grain_orientations
+        sections, weights = [], []
+        for i in chosen:
+            used, ids = np.unique(self.grain_ids[i], return_inverse=True)
+            rows = used[used > 0] - 1
+            field = OrientationMap(
+                self.quaternions[i], self.phase_ids[i], self.phases, self.spacing, periodic=self.periodic
+            )
+            ids = ids.reshape(self.shape) + (used[0] > 0)
+            sections.append(GrainMap(field, ids.astype(np.int32), mean[rows], grain_phases[rows]))
+            weights.append(self.measures.shapes.weight[rows])
+        return section_plates(sections, weights, self.plated, self.normal)
 
     @cached_property
     def boundary(self) -> dict[int, np.ndarray]:

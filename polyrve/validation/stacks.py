@@ -30,7 +30,11 @@ def _channels(quaternions: np.ndarray, phase_ids: np.ndarray, phases: tuple[Phas
 
 
 def stack_of(
-    field: OrientationField | FieldAnalysis, threshold: float, relations: Sequence[Relation] = ()
+    field: OrientationField | FieldAnalysis,
+    threshold: float,
+    relations: Sequence[Relation] = (),
+    plated: Sequence[Relation] = (),
+    normal: int = 0,
 ) -> SectionStack:
     """Take a map, or a whole volume, as a stack of one section.
 
@@ -41,6 +45,10 @@ def stack_of(
         Smallest disorientation of a boundary.
     relations : sequence of Relation
         Special relations that its boundaries are tested for.
+    plated : sequence of Relation
+        Those that have plates.
+    normal : int
+        Array axis of a volume that a map is normal to.
 
     Returns
     -------
@@ -68,6 +76,8 @@ def stack_of(
         bin_ids=bin_ids[None],
         analysis=analysis,
         related=relate(q, ids, field.phases, angles, threshold, relations) if relations else None,
+        plated=tuple(plated),
+        normal=normal,
     )
 
 
@@ -91,7 +101,11 @@ def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:
 
 
 def section_stacks(
-    volume: OrientationVolume | VolumeAnalysis, threshold: float, most: int = 32, relations: Sequence[Relation] = ()
+    volume: OrientationVolume | VolumeAnalysis,
+    threshold: float,
+    most: int = 32,
+    relations: Sequence[Relation] = (),
+    plated: Sequence[Relation] = (),
 ) -> dict[int, SectionStack]:
     """Cut a volume into the sections normal to each array axis that has sections.
 
@@ -104,6 +118,8 @@ def section_stacks(
         Number of sections for each axis, evenly spaced.
     relations : sequence of Relation
         Special relations that boundaries are tested for.
+    plated : sequence of Relation
+        Those that have plates.
 
     Returns
     -------
@@ -140,6 +156,8 @@ def section_stacks(
             bins=bins,
             bin_ids=stack(bin_ids),
             related=related.along(plane, stack) if relations else None,
+            plated=tuple(plated),
+            normal=axis,
         )
     return stacks
 
