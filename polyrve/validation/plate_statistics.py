@@ -20,7 +20,7 @@ from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.parents import find_parents
 from polyrve.microstructure.special_boundaries import boundary_pairs
-from polyrve.microstructure.stereology import SHAPED, SPECK, GrainShapes, grain_shapes, window_shape
+from polyrve.microstructure.stereology import SPECK, GrainShapes, grain_shapes, window_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +29,20 @@ class SectionPlates:
 
     Attributes
     ----------
-    coherence : float
-        Share of the boundary between plates and hosts along the traces of the habit planes; NaN without one.
+    deviations : ndarray, shape (F,), degrees
+        Angle between the boundary of a plate with its host and the trace of its habit plane, at each point face.
     per_size : float, 1/um^2
         Plates of three points or more, per indexed area.
     thickness : ndarray, shape (K,), um
-        Of plates of ten points or more that have their host on both sides.
-    weight : ndarray, shape (K,)
-        Inverse chance to lie inside the border; 0 where it cuts the plate.
+        Of plates of which the sections tell it (:class:`polyrve.microstructure.parents.Plates`).
+    weight : ndarray, shape (K,), um
+        Length of its trace times the inverse chance to lie inside the border; 0 where that cuts the plate. Short pieces
+        of plates, which others cut to wedges, come out too thin and count little.
     parents : GrainShapes
         Of grains merged with their plates.
     """
 
-    coherence: float
+    deviations: np.ndarray
     per_size: float
     thickness: np.ndarray
     weight: np.ndarray
@@ -68,24 +69,23 @@ def section_plates(
     -------
     SectionPlates
     """
-    aligned = faces = indexed = first = 0
-    number = 0.0
+    indexed, first, number = 0, 0, 0.0
+    deviations: list[np.ndarray] = []
     labels, thickness, weight = [], [], []
     for grains, of_grain in zip(sections, weights, strict=True):
         found = find_parents(grains, relations, normal)
         plates = found.plates
-        aligned, faces = aligned + sum(found.aligned), faces + sum(found.faces)
+        deviations += found.deviations
         indexed += int((grains.grain_ids > 0).sum())
         points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[plates.grain]
         number += float(of_grain[plates.grain - 1][points > SPECK].sum())
-        told = plates.through & (points >= SHAPED)
-        thickness.append(plates.thickness[told])
-        weight.append(of_grain[plates.grain - 1][told])
+        thickness.append(plates.thickness[plates.told])
+        weight.append((of_grain[plates.grain - 1] * plates.trace)[plates.told])
         labels.append(np.append(0, found.parent + first + 1)[grains.grain_ids])
         first += len(found.area)
     field = sections[0].field
     return SectionPlates(
-        coherence=aligned / faces if faces else np.nan,
+        deviations=np.concatenate(deviations),
         per_size=number / (indexed * float(np.prod(field.spacing))) if indexed else np.nan,
         thickness=np.concatenate(thickness),
         weight=np.concatenate(weight),
@@ -108,9 +108,9 @@ class PlateStatistics:
     plates_per_grain : float
         Number of plates over that of grains, both of three points or more.
     thickness : float, um
-        Mean of plates of ten points or more that have their host on both sides.
+        Mean of plates of which the section tells it, by the length of their traces.
     free_ends : float
-        Mean number of ends of a plate that lie within its parent.
+        Mean number of ends of a plate that lie within its host.
     planes_per_parent : float
         Mean number of habit planes in a parent that has plates.
     parent_chord : float, um
@@ -159,7 +159,6 @@ def plate_statistics(section: OrientationMap, relation: Relation, normal: int = 
     shapes = grain_shapes(grains.grain_ids[None], field.spacing, periodic=False)
     points, weight = shapes.points, shapes.weight[plates.grain - 1]
     large = points[plates.grain - 1] > SPECK
-    through = plates.through & (points[plates.grain - 1] >= SHAPED)
     planes: dict[int, list[np.ndarray]] = {}
     for parent, plane in zip(plates.parent[large], plates.normal[large], strict=True):
         known = planes.setdefault(int(parent), [])
@@ -171,7 +170,7 @@ def plate_statistics(section: OrientationMap, relation: Relation, normal: int = 
         coherence=parents.coherence[0],
         plate_share=float(points[plates.grain - 1].sum() / max(points.sum(), 1)),
         plates_per_grain=_ratio(weight[large], shapes.weight[points > SPECK]),
-        thickness=_ratio((weight * plates.thickness)[through], weight[through]),
+        thickness=_ratio((weight * plates.trace * plates.thickness)[plates.told], (weight * plates.trace)[plates.told]),
         free_ends=_ratio((weight * plates.free_ends)[large], weight[large]),
         planes_per_parent=float(np.mean([len(one) for one in planes.values()])) if planes else np.nan,
         parent_chord=float(np.mean(chords)),

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyrve.microstructure.parents import ALIGNED
 from polyrve.microstructure.section_measures import aspect_ratio_distance, grain_size_distance
-from polyrve.microstructure.stereology import SHAPED, SPECK
+from polyrve.microstructure.stereology import SHAPED, SPECK, kolmogorov_smirnov
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, relative_error
 from polyrve.validation.section_stack import SectionStack
 
 
 def _coherence(sections: SectionStack) -> float:
-    return sections.plates.coherence if sections.plated else np.nan
+    """Share of the boundaries of plates along the traces of their habit planes."""
+    deviations = sections.plates.deviations if sections.plated else np.zeros(0)
+    return float((deviations <= ALIGNED).mean()) if len(deviations) else np.nan
+
+
+def _deviation_distance(reference: SectionStack, sections: SectionStack) -> float:
+    if not (reference.plated and sections.plated):
+        return np.nan
+    a, b = reference.plates.deviations, sections.plates.deviations
+    return kolmogorov_smirnov(a, b, np.ones(len(a)), np.ones(len(b)))
 
 
 def _per_area(sections: SectionStack) -> float:
@@ -23,7 +33,7 @@ def _per_area(sections: SectionStack) -> float:
 
 
 def _thickness(sections: SectionStack) -> float:
-    """Mean thickness, um; of plates, not of their area."""
+    """Mean thickness, um, by the length of the traces."""
     plates = sections.plates
     total = plates.weight.sum()
     return float((plates.thickness * plates.weight).sum() / total) if total else np.nan
@@ -34,7 +44,7 @@ def _none_along(sections: SectionStack) -> str:
 
 
 def _no_boundary(sections: SectionStack) -> str:
-    return _none_along(sections) or ("" if np.isfinite(sections.plates.coherence) else "no boundary of a plate")
+    return _none_along(sections) or ("" if len(sections.plates.deviations) else "no boundary of a plate")
 
 
 def _no_plates(sections: SectionStack) -> str:
@@ -77,9 +87,9 @@ def _shape_distance(reference: SectionStack, sections: SectionStack) -> float:
 METRICS = (
     Metric(
         "plate_coherence",
-        "boundaries of plates along their habit planes, difference",
+        "boundaries of plates against traces of habit planes, KS",
         "boundaries",
-        lambda a, b: abs(_coherence(b) - _coherence(a)),
+        _deviation_distance,
         _no_boundary,
         _coherence,
         optional=True,

@@ -292,7 +292,7 @@ def test_a_map_against_itself_has_no_difference():
     )
     relations = tuple(relation for relation in known_relations(phases) if relation.name in ("Sigma 3", "Sigma 9"))
     for field, volumes in ((two.field.section(0, 4), False), (two.field, True)):
-        stack = stack_of(field, 5.0, relations)
+        stack = stack_of(field, 5.0, relations, () if volumes else relations[:1])
         for metric in metrics(4, volumes=volumes):
             if metric.key != "special_between_phases":
                 assert metric.lacks(stack) == "", metric.key
@@ -557,7 +557,10 @@ def test_what_cannot_be_compared_is_told_with_its_reason(specimen, large_map):
     }
     absent = {row.key.partition("_")[0]: row.reason for row in validation.results if not row.applies}
     assert absent.pop("special").startswith("the map has no special boundaries")
-    assert absent == {"phase": "the map has one phase alone"}
+    assert absent.pop("phase") == "the map has one phase alone"
+    assert absent == dict.fromkeys(
+        ("plate", "parent"), "the map has no special boundaries along the traces of a habit plane"
+    )
     assert reasons == {
         **dict.fromkeys(
             ("boundary_angle", "raggedness", "straight_steps", "place_boundaries"), "the map has no boundaries"
