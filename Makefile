@@ -3,6 +3,8 @@
 #   make test    the test suite; JOBS=2 uses two processes, ARGS="-k specimen" selects,
 #                ARGS="-m slow" runs the slow tests alone, ARGS="-m 'not integration'" leaves out other programs
 #   make lint types wheel docs    the other parts of bash .ci/run
+#   make studies    the commands of the documentation again, and which numbers moved
+#   make dist    the sdist and the wheel built from it
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -17,17 +19,18 @@ JOBS ?= 1
 PARALLEL = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist worksteal)
 ARGS ?=
 
-.PHONY: demo test lint format types wheel docs bench clean
+.PHONY: demo test lint format types dist wheel docs bench studies clean
 
 demo: $(INSTALLED)
 	$(BIN)/polyrve demo --output demo --force $(ARGS)
 
-# In two parts, since a process keeps every program that TensorFlow compiles in it; ARGS may leave one part empty (5).
+# In parts, since a process keeps every program that TensorFlow compiles in it; ARGS may leave parts empty (5), not all.
 test: $(INSTALLED_DEV)
-	@first=0; second=0; \
-	$(BIN)/python -m pytest $(PARALLEL) --rooms compiling $(ARGS) || first=$$?; \
-	$(BIN)/python -m pytest $(PARALLEL) --rooms other $(ARGS) || second=$$?; \
-	case $$first$$second in 00|05|50) ;; *) exit 1;; esac
+	@failed=0; ran=0; \
+	for room in descriptors reconstruction other; do \
+	  code=0; $(BIN)/python -m pytest $(PARALLEL) --room $$room $(ARGS) || code=$$?; \
+	  case $$code in 0) ran=1;; 5) ;; *) failed=1;; esac; \
+	done; [ $$ran = 1 ] && [ $$failed = 0 ]
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
@@ -45,20 +48,27 @@ types: $(INSTALLED_DEV)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The wheel is installed beside the dependencies of $(VENV), of which it sees all but the polyrve of this checkout.
-wheel: $(INSTALLED_DEV)
-	rm -rf build dist $(WHEEL_VENV)
-	$(BIN)/python -m build --wheel --outdir dist .
+wheel: dist
+	rm -rf $(WHEEL_VENV)
 	$(BIN)/python -m venv --without-pip $(WHEEL_VENV)
 	$(BIN)/python $(SITE_PACKAGES) > "$$($(WHEEL_VENV)/bin/python $(SITE_PACKAGES) | head -n 1)/dependencies.pth"
 	$(BIN)/python -m pip --python $(WHEEL_VENV)/bin/python install --disable-pip-version-check --quiet --no-deps dist/*.whl
 	$(WHEEL_VENV)/bin/python .ci/smoke.py
 
+dist: $(INSTALLED_DEV)
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python .ci/sdist.py
+
 docs: export POLYRVE_NOTEBOOKS ?= force
 docs: $(INSTALLED_DEV)
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
+	$(BIN)/python -m sphinx -W --keep-going -q -j $(JOBS) -b html docs site
 
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+studies: $(INSTALLED_DEV)
+	$(BIN)/python benchmarks/studies.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(WHEEL_VENV) build dist site demo jupyter_execute docs/gallery docs/reference/api

@@ -14,8 +14,8 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 THREADS = 1 if WORKER else min(2, os.cpu_count() or 1)
 CRASHES: list[str] = []
 PROGRAMS = "--tf_xla_persistent_cache_directory="
-COMPILING = ("tests/polyrve/descriptors/", "tests/polyrve/reconstruction/")
-"""Rooms whose tests compile half of all programs of the suite."""
+COMPILING = ("descriptors", "reconstruction")
+"""Rooms whose tests compile most programs of the suite."""
 
 for name in (
     "OMP_NUM_THREADS",
@@ -48,23 +48,25 @@ else:
 
 
 def pytest_addoption(parser):
-    """Add what ``make test`` halves the suite with."""
+    """Add what ``make test`` parts the suite with."""
     parser.addoption(
-        "--rooms",
-        choices=("compiling", "other"),
+        "--room",
+        choices=(*COMPILING, "other"),
         help="run this part of the suite alone: a process keeps every program that TensorFlow compiles in it",
     )
 
 
 def pytest_collection_modifyitems(config, items):
     """Leave out the tests of the other rooms."""
-    rooms = config.getoption("rooms")
-    if rooms:
-        parts = {"compiling": [], "other": []}
-        for item in items:
-            parts["compiling" if item.nodeid.startswith(COMPILING) else "other"].append(item)
-        items[:] = parts.pop(rooms)
-        config.hook.pytest_deselected(items=[*parts.popitem()[1]])
+    room = config.getoption("room")
+    if room:
+        kept = [item for item in items if _room(item) == room]
+        config.hook.pytest_deselected(items=[item for item in items if _room(item) != room])
+        items[:] = kept
+
+
+def _room(item):
+    return next((room for room in COMPILING if item.nodeid.startswith(f"tests/polyrve/{room}/")), "other")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,6 +15,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import grains, segmentation
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.resolution import majority
 
 AXES = "zyx"
 _SMALLEST = 1e-4
@@ -213,7 +214,7 @@ def _without_gaps(whole: MaterialGrid) -> MaterialGrid:
 
 
 def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
-    """Return the same volume in another number of voxels, each with the material at its centre.
+    """Return the same volume in another number of voxels, each with the material that has the largest part of it.
 
     Parameters
     ----------
@@ -221,11 +222,9 @@ def resample(whole: MaterialGrid, shape: Sequence[int]) -> MaterialGrid:
     shape : sequence of int, length 3
         nz, ny, nx.
     """
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"resolution: expected three positive numbers of voxels nz, ny, nx; got {tuple(shape)}")
-    index = [((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(shape, whole.shape, strict=True)]
+    ids = whole.ids.reshape(-1)[majority(whole.ids, shape)]
     spacing = tuple(length / n for length, n in zip(whole.size, shape, strict=True))
-    return _without_gaps(replace(whole, ids=whole.ids[np.ix_(*index)], spacing=spacing))
+    return _without_gaps(replace(whole, ids=ids, spacing=spacing))
 
 
 def columns(whole: MaterialGrid, number: int) -> MaterialGrid:

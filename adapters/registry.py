@@ -10,11 +10,10 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from polyrve.backend import safe_text
+from polyrve.backend import offered, safe_text
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume
@@ -196,6 +195,7 @@ FORMATS: list[Format] = [
         "DAMASK_mesh: Gmsh mesh, materials, load",
     ),
     Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+    Format("vpsc", (".tex",), "polyrve.adapters.solvers.vpsc", False, True, "VPSC texture: orientations and weights"),
     Format(
         "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo"), "polyrve.adapters.solvers.tetrahedra", False, True,
         "tetrahedra that follow the grain boundaries; polyrve mesh",
@@ -238,26 +238,20 @@ def formats() -> tuple[Format, ...]:
         If it has the suffix of another format.
     """
     rows = list(FORMATS)
-    for entry in entry_points(group="polyrve.formats"):
-        try:
-            row = entry.load()
-            if not isinstance(row, Format):
-                raise TypeError(f"expected a polyrve.adapters.registry.Format; got {type(row).__name__}")
-            if any(row.name == other.name for other in rows):
-                raise ValueError(f"expected a name of its own; got {row.name!r}, which another format has")
-            alike = {suffix for other in rows if _same_work(row, other) for suffix in other.suffixes}
-        except Exception as error:
-            text = safe_text.message(f"format {entry.name!r} of an installed package is left out: {error}")
-            warnings.warn(text, stacklevel=2)
-            continue
-        rows.append(row)
+
+    def accept(row: Format) -> None:
+        offered.check(row, Format, "name", [other.name for other in rows])
+        alike = {suffix for other in rows if _same_work(row, other) for suffix in other.suffixes}
         shared = [suffix for suffix in row.suffixes if suffix in alike and row.recognises is None]
+        rows.append(row)
         if shared:
             warnings.warn(
                 f"format {row.name!r} of an installed package has the suffix {', '.join(shared)} of another format, "
                 f"which is taken unless --format (format=) says {row.name}",
-                stacklevel=2,
+                stacklevel=4,
             )
+
+    offered.take("polyrve.formats", "format", accept)
     return tuple(rows)
 
 

@@ -55,7 +55,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "plot_gallery": False,
-    "ignore_pattern": r"study\.py|pipelines",
+    "ignore_pattern": r"study\.py|pipelines|extension",
     "show_memory": False,
     "write_computation_times": False,
     "download_all_examples": False,
@@ -86,5 +86,6 @@ html_theme_options = {
 
 def setup(app: Sphinx) -> None:
     """Write the pages of the command line, the settings and the formats before sources are read."""
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("builder-inited", generated_pages.write)
     app.connect("missing-reference", generated_pages.public_name)

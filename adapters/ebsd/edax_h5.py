@@ -30,6 +30,7 @@ from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 _INVALID = -1e6
+"""EDAX marks coordinates of points that were not measured by huge negative numbers; no map is a metre wide."""
 _ALIASES = {"SEM Signal": "SEM", "Confidence Index": "CI", "Image Quality": "IQ"}
 _PRESET_OF_ID = {1: "edax-1", 2: "edax-2", 3: "edax-4", 4: "edax-3"}
 _COORDINATES = ("X Position", "Y Position")

@@ -34,6 +34,7 @@ def write(
     materials: str = "orientation",
     periodic: bool = False,
     split: bool = False,
+    empty: str | None = "Void",
     by: str = "grain",
     fill: bool = False,
     min_grain: int = 1,
@@ -61,6 +62,8 @@ def write(
         lengths.
     split : bool
         Whether nodes, elements, sets, materials and equations are files of their own, taken in by ``*Include``.
+    empty : str, optional
+        Name of a phase that is no matter: its voxels are no elements, and nodes of no element are left out.
     by : {"grain", "voxel"}
         What has a section of its own.
     fill : bool
@@ -82,15 +85,17 @@ def write(
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
     whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
+    solid = _solid(whole, empty)
+    used = _used_nodes(whole, solid)
     parts = {
-        "nodes": lambda file: _write_nodes(file, whole, periodic),
-        "elements": lambda file: _write_elements(file, whole, element),
-        "sets": lambda file: _write_sets(file, whole, periodic),
-        "materials": lambda file: write_materials(file, whole, materials),
+        "nodes": lambda file: _write_nodes(file, whole, used, periodic),
+        "elements": lambda file: _write_elements(file, whole, solid, element),
+        "sets": lambda file: _write_sets(file, whole, solid, used, periodic),
+        "materials": lambda file: write_materials(file, whole, materials, empty),
     }
     if periodic:
         warn_of_seams(whole, path)
-        parts["equations"] = lambda file: _write_equations(file, whole)
+        parts["equations"] = lambda file: _write_equations(file, whole, used)
     nz, ny, nx = whole.shape
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:
         main.write(f"*Heading\n polyrve: {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} {whole.by}s; um, MPa\n")
@@ -102,6 +107,42 @@ def write(
             with open(partial.with_name(include), "w", encoding="ascii", errors="replace") as file:
                 write_part(file)
             main.write(f"*Include, input={include}\n")
+
+
+def empty_materials(whole: MaterialGrid, empty: str | None) -> np.ndarray:
+    """Return whether each material is of the phase that is no matter, shape (N,).
+
+    Parameters
+    ----------
+    whole : MaterialGrid
+    empty : str or None
+        Name of the phase.
+
+    Raises
+    ------
+    ValueError
+        If all of them are.
+    """
+    void = np.array([phase.name == empty for phase in whole.phases], dtype=bool)[whole.phase_ids - 1]
+    if void.all():
+        raise ValueError(f"empty: expected a phase that some of the volume does not have; all of it is {empty}")
+    return np.asarray(void)
+
+
+def _solid(whole: MaterialGrid, empty: str | None) -> np.ndarray:
+    """Numbers of the voxels that are elements."""
+    return np.flatnonzero(~empty_materials(whole, empty)[whole.ids.ravel() - 1])
+
+
+def _used_nodes(whole: MaterialGrid, solid: np.ndarray) -> np.ndarray:
+    """Whether each node belongs to an element."""
+    used = np.zeros(int(np.prod([n + 1 for n in whole.shape])), dtype=bool)
+    if len(solid) == whole.ids.size:
+        used[:] = True
+        return used
+    for rows in blocks(len(solid)):
+        used[hexahedra.connectivity(whole.shape, solid[rows])] = True
+    return used
 
 
 def phase_names(whole: MaterialGrid) -> list[str]:
@@ -118,12 +159,13 @@ def _reference_nodes(whole: MaterialGrid) -> dict[str, int]:
     return {axis: count + i for i, axis in enumerate("XYZ", start=1)}
 
 
-def _write_nodes(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
+def _write_nodes(file: TextIO, whole: MaterialGrid, used: np.ndarray, periodic: bool) -> None:
     file.write("*Node\n")
     end = 0
     for points in hexahedra.node_layers(whole.shape, whole.spacing, whole.origin):
         start, end = end, end + len(points)
-        write_rows(file, "%d, %.9g, %.9g, %.9g", [np.arange(start, end) + 1, *points.T])
+        kept = used[start:end]
+        write_rows(file, "%d, %.9g, %.9g, %.9g", [np.flatnonzero(kept) + start + 1, *points[kept].T])
     if periodic:
         low, size = np.array(whole.origin[::-1]), np.array(whole.size[::-1])
         for i, number in enumerate(_reference_nodes(whole).values()):
@@ -131,26 +173,30 @@ def _write_nodes(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
             file.write(f"{number}, {x:.9g}, {y:.9g}, {z:.9g}\n")
 
 
-def _write_elements(file: TextIO, whole: MaterialGrid, element: str) -> None:
+def _write_elements(file: TextIO, whole: MaterialGrid, solid: np.ndarray, element: str) -> None:
     file.write(f"*Element, type={element}, elset=ALL\n")
-    for rows in blocks(whole.ids.size):
-        voxels = np.arange(rows.start, rows.stop)
+    for rows in blocks(len(solid)):
+        voxels = solid[rows]
         hexes = hexahedra.connectivity(whole.shape, voxels)
         write_rows(file, ", ".join(["%d"] * 9), [voxels + 1, *(hexes + 1).T])
 
 
-def _write_sets(file: TextIO, whole: MaterialGrid, periodic: bool) -> None:
+def _write_sets(file: TextIO, whole: MaterialGrid, solid: np.ndarray, used: np.ndarray, periodic: bool) -> None:
+    is_element = np.zeros(whole.ids.size, dtype=bool)
+    is_element[solid] = True
     for i, members in enumerate(whole.members(), start=1):
+        if not is_element[members[0]]:
+            continue
         file.write(f"*Elset, elset=GRAIN-{i}\n")
         write_numbers(file, members + 1, _PER_LINE, ", ")
-    phases = whole.phase_ids[whole.ids.ravel() - 1]
+    phases = np.where(is_element, whole.phase_ids[whole.ids.ravel() - 1], 0)
     for i, name in enumerate(phase_names(whole), start=1):
         if (phases == i).any():
             file.write(f"*Elset, elset=PHASE-{name}\n")
             write_numbers(file, np.flatnonzero(phases == i) + 1, _PER_LINE, ", ")
     for name, members in _node_sets(whole.shape):
         file.write(f"*Nset, nset={name}\n")
-        write_numbers(file, members, _PER_LINE, ", ")
+        write_numbers(file, members[used[members - 1]], _PER_LINE, ", ")
     if periodic:
         for axis, number in _reference_nodes(whole).items():
             file.write(f"*Nset, nset=REF-{axis}\n{number}\n")
@@ -169,7 +215,7 @@ def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
             yield "-".join(f"{axis}{digit}" for axis, digit in chosen.items()), np.ravel(number[index])
 
 
-def write_materials(file: TextIO, whole: MaterialGrid, materials: str) -> None:
+def write_materials(file: TextIO, whole: MaterialGrid, materials: str, empty: str | None = None) -> None:
     """Write a section per material, to the set ``GRAIN-<id>``, with what it is made of.
 
     Parameters
@@ -178,26 +224,30 @@ def write_materials(file: TextIO, whole: MaterialGrid, materials: str) -> None:
     whole : MaterialGrid
     materials : {"orientation", "user"}
         As in :func:`write`.
+    empty : str, optional
+        As in :func:`write`; its materials have no section.
     """
     names = phase_names(whole)
-    numbers = range(1, len(whole.quaternions) + 1)
+    numbers = np.flatnonzero(~empty_materials(whole, empty)) + 1
     if materials == "user":
         for rows in blocks(len(numbers)):
-            angles = np.rad2deg(to_euler(whole.quaternions[rows]))
-            for i, phase, (phi1, Phi, phi2) in zip(numbers[rows], whole.phase_ids[rows], angles, strict=True):
+            chosen = numbers[rows]
+            angles = np.rad2deg(to_euler(whole.quaternions[chosen - 1]))
+            for i, phase, (phi1, Phi, phi2) in zip(chosen, whole.phase_ids[chosen - 1], angles, strict=True):
                 file.write(
                     f"*Solid Section, elset=GRAIN-{i}, material=GRAIN-{i}\n,\n*Material, name=GRAIN-{i}\n*Depvar\n 1\n"
                     f"*User Material, constants=5\n {i}., {phase}., {phi1:.9g}, {Phi:.9g}, {phi2:.9g}\n"
                 )
         return
     for rows in blocks(len(numbers)):
-        axes = to_matrix(whole.quaternions[rows])[:, :2].reshape(-1, 6).tolist()
-        for i, phase, values in zip(numbers[rows], whole.phase_ids[rows], axes, strict=True):
+        chosen = numbers[rows]
+        axes = to_matrix(whole.quaternions[chosen - 1])[:, :2].reshape(-1, 6).tolist()
+        for i, phase, values in zip(chosen, whole.phase_ids[chosen - 1], axes, strict=True):
             file.write(
                 f"*Orientation, name=ORI-{i}\n {', '.join(f'{value:.12f}' for value in values)}\n 3, 0.\n"
                 f"*Solid Section, elset=GRAIN-{i}, material={names[phase - 1]}, orientation=ORI-{i}\n,\n"
             )
-    for i in np.unique(whole.phase_ids):
+    for i in np.unique(whole.phase_ids[numbers - 1]):
         file.write(f"*Material, name={names[i - 1]}\n")
         definition = damask_phases.find(whole.phases[i - 1].name)
         if definition is None:
@@ -216,7 +266,7 @@ def _orthotropic(c: Mapping[str, float]) -> list[float]:
     return [c["C_11"], c["C_12"], c["C_11"], c13, c13, c33, c66, c["C_44"], c["C_44"]]
 
 
-def _write_equations(file: TextIO, whole: MaterialGrid) -> None:
+def _write_equations(file: TextIO, whole: MaterialGrid, used: np.ndarray) -> None:
     """One equation per degree of freedom of every node on an upper face: u(node) - u(image) - u(references) = 0.
 
     The image lies on the lower faces, where no node is eliminated, so that no constraint is doubled.
@@ -232,7 +282,8 @@ def _write_equations(file: TextIO, whole: MaterialGrid) -> None:
         image = tuple(slice(0, 1) if up else slice(0, -1) for up in upper)
         shifted = [references[axis] for axis, up in zip("ZYX", upper, strict=True) if up]
         columns = [number[index].ravel(), number[image].ravel()]
-        write_ties(file, columns[0], columns[1], shifted)
+        both = used[columns[0] - 1] & used[columns[1] - 1]
+        write_ties(file, columns[0][both], columns[1][both], shifted)
 
 
 def write_ties(file: TextIO, nodes: np.ndarray, images: np.ndarray, references: Sequence[int]) -> None:

@@ -66,6 +66,11 @@ LOAD_CASES: dict[str, tuple[str, float, int, str]] = {
 """Load cases: usual directions, strain, increments (for cyclic, of each quarter), and what they are."""
 
 
+_SOLVER = "solver: {mechanical: spectral_basic}"
+_SOLVER_OF_VOIDS = "solver: {mechanical: spectral_polarization}  # the basic scheme does not converge with voids"
+"""Solvers of DAMASK: with 5 % of voids in 12^3 voxels of aluminium, the first stopped at a strain of 0.7 %."""
+
+
 def write(
     data: OrientationField | GrainMap | GrainVolume,
     path: str | Path,
@@ -191,7 +196,9 @@ def write(
         metres = tuple(d * _UM for d in whole.spacing), tuple(o * _UM for o in whole.origin)
         write_image(folder / "grid.vti", whole.shape, *metres, [("material", whole.ids - 1)], compress=compress)
         _write_material(folder / "material.yaml", whole, names, definitions)
+        soft = any("dilatation: true" in text for text in definitions.values())
         for i, (case, text) in enumerate(loads.items()):
+            text = text.replace(_SOLVER, _SOLVER_OF_VOIDS) if soft else text
             (folder / ("load.yaml" if i == 0 else f"load_{case}.yaml")).write_text(text, encoding="ascii")
         (folder / "numerics.yaml").write_text(_NUMERICS, encoding="ascii")
         size = (folder / "material.yaml").stat().st_size
@@ -252,7 +259,7 @@ def load_case(
         "# damask_grid --geom grid.vti --load load.yaml --material material.yaml --numerics numerics.yaml",
         "# (DAMASK 3.0 has it under the name DAMASK_grid; MPI ranks: no more than there are voxels along z)",
         "# a segmentation fault while it reads material.yaml: ulimit -s unlimited gives it a larger stack",
-        "solver: {mechanical: spectral_basic}",
+        _SOLVER,
         "loadstep:",
     ]
     return "\n".join([*head, *steps]) + "\n"

@@ -20,6 +20,7 @@ FIELDS = ("F", "P", "F_e", "F_p", "F_i", "L_p", "L_i", "S", "O")
 
 LAW_FIELDS: dict[str, tuple[str, ...]] = {
     "phenopowerlaw": ("xi_sl", "gamma_sl", "xi_tw", "gamma_tw"),
+    "isotropic": ("xi",),
     "kinehardening": ("xi", "chi", "chi_flip", "gamma_flip", "gamma", "sgn(gamma)"),
     "nonlocal": (
         "rho_u_ed_pos", "rho_b_ed_pos", "rho_u_ed_neg", "rho_b_ed_neg", "rho_d_ed", "rho_u_sc_pos", "rho_b_sc_pos",
@@ -55,7 +56,7 @@ class Definition:
     aliases : tuple of str
         Further names of the phase, lower case.
     law : str
-        ``"phenopowerlaw"``, ``"kinehardening"`` or ``"nonlocal"``.
+        ``"phenopowerlaw"``, ``"kinehardening"``, ``"nonlocal"`` or ``"isotropic"``.
     """
 
     name: str
@@ -100,7 +101,9 @@ class Definition:
     def _stored(self, output: str | Sequence[str] | None) -> tuple[list[str], list[str]]:
         """Fields of mechanics and of the law that DAMASK stores."""
         if output is None:
-            usual = {"kinehardening": ("xi", "chi", "gamma"), "nonlocal": _NONLOCAL_USUAL}.get(self.law)
+            usual = {"isotropic": ("xi",), "kinehardening": ("xi", "chi", "gamma"), "nonlocal": _NONLOCAL_USUAL}.get(
+                self.law
+            )
             twins = ("xi_tw", "gamma_tw") if "N_tw" in self.plastic else ()
             return list(_MECHANICAL_USUAL), list(usual or ("xi_sl", "gamma_sl", *twins))
         asked = [name.strip() for name in output.split(",")] if isinstance(output, str) else list(output)
@@ -360,6 +363,29 @@ _ALL = (
         "nanoindentation (strong): basal, prismatic, first-order pyramidal <c+a> slip; interactions all 1;\n"
         f"{_EXAMPLE}/plastic/phenopowerlaw_Ti.yaml",
         aliases=("titanium", "alpha-ti", "ti-alpha", "titanium-alpha", "ti (alpha)"),
+    ),
+    Definition(
+        name="Void",
+        title="Empty space: soft, and of any volume",
+        lattice="cF",
+        elastic={"C_11": 1.0e8, "C_12": 1.0e6, "C_44": 4.95e7},
+        elastic_source="T. Maiti, P. Eisenlohr, Scripta Mater. 145 (2018) 37, doi:10.1016/j.scriptamat.2017.09.047;\n"
+        f"{_EXAMPLE}/elastic/Hooke_vanishing-Poisson-ratio.yaml",
+        plastic={
+            "dot_gamma_0": 0.001,
+            "n": 20.0,
+            "xi_0": 0.3e6,
+            "xi_inf": 0.6e6,
+            "a": 2.0,
+            "h_0": 1.0e6,
+            "M": 1.0,
+            "h": 1.0,
+            "dilatation": True,
+        },
+        plastic_source="the same paper: a dilatant isotropic law that flows under pressure;\n"
+        f"{_EXAMPLE}/plastic/isotropic_free-surface.yaml",
+        aliases=("pore", "outside"),
+        law="isotropic",
     ),
 )
 

@@ -126,7 +126,7 @@ def write_exodus(path: Path, mesh: Any) -> None:
     try:
         import netCDF4
     except ImportError:
-        raise ValueError("Exodus needs netCDF4: pip install polyrve[exodus]") from None
+        raise ValueError("Exodus needs netCDF4: pip install netCDF4") from None
     import meshio
 
     meshio.write(path, mesh, file_format="exodus")

@@ -41,6 +41,7 @@ def write(
     periodic: bool | None = None,
     improve: bool = True,
     materials: str = "orientation",
+    empty: str | None = "Void",
     fill: bool = False,
     min_grain: int = 1,
 ) -> None:
@@ -64,6 +65,8 @@ def write(
         Whether badly shaped tetrahedra are improved, which takes most of the time.
     materials : {"orientation", "user"}
         Of an .inp, as in :func:`polyrve.adapters.solvers.abaqus.write`.
+    empty : str, optional
+        Name of a phase that is no matter: it has no elements.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
     min_grain : int
@@ -83,7 +86,7 @@ def write(
     check(path, materials)
     whole = material_grid(data, fill=fill, min_grain=min_grain)
     mesh = mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=improve)
-    write_mesh(mesh, whole, path, force=force, materials=materials)
+    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty)
 
 
 def check(path: str | Path, materials: str = "orientation") -> None:
@@ -147,7 +150,13 @@ def mesh_of(
 
 
 def write_mesh(
-    mesh: TetrahedralMesh, whole: MaterialGrid, path: str | Path, *, force: bool = False, materials: str = "orientation"
+    mesh: TetrahedralMesh,
+    whole: MaterialGrid,
+    path: str | Path,
+    *,
+    force: bool = False,
+    materials: str = "orientation",
+    empty: str | None = "Void",
 ) -> None:
     """Write a mesh.
 
@@ -161,12 +170,16 @@ def write_mesh(
         Whether an existing file may be replaced.
     materials : {"orientation", "user"}
         As in :func:`write`.
+    empty : str, optional
+        As in :func:`write`.
     """
     check(path, materials)
+    void = abaqus.empty_materials(whole, empty)
+    mesh = mesh.without(np.flatnonzero(void) + 1) if void.any() else mesh
     with replacing(path, force=force) as partial:
         suffix = partial.suffix.lower()
         if suffix == ".inp":
-            _write_abaqus(partial, mesh, whole, materials)
+            _write_abaqus(partial, mesh, whole, materials, empty)
         elif suffix == ".msh":
             _write_gmsh(partial, mesh, whole)
         elif suffix == ".vtu":
@@ -205,13 +218,14 @@ def write_stl(mesh: TetrahedralMesh, folder: str | Path, *, force: bool = False)
             (partial / f"grain_{grain:0{number}d}.stl").write_bytes(head + size + rows.tobytes())
 
 
-def _members(mesh: TetrahedralMesh) -> list[np.ndarray]:
-    """Tetrahedra of grain 1, 2, ..., N."""
+def _members(mesh: TetrahedralMesh) -> Iterator[tuple[int, np.ndarray]]:
+    """Each grain that has tetrahedra, with their numbers."""
     order = np.argsort(mesh.grains, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(mesh.grains, minlength=len(mesh.target) + 1)[1:-1]))
+    used, starts = np.unique(mesh.grains[order], return_index=True)
+    yield from zip(used.tolist(), np.split(order, starts[1:]), strict=True)
 
 
-def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materials: str) -> None:
+def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materials: str, empty: str | None) -> None:
     count = len(mesh.points)
     references = {axis: count + i for i, axis in enumerate("XYZ", start=1)} if mesh.periodic else {}
     with open(path, "w", encoding="ascii", errors="replace") as file:
@@ -226,7 +240,7 @@ def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materi
         file.write(f"*Element, type=C3D{nodes}, elset=ALL\n")
         columns = [np.arange(1, len(mesh.tetrahedra) + 1), *(mesh.tetrahedra + 1).T]
         write_rows(file, ", ".join(["%d"] * (nodes + 1)), columns)
-        for grain, members in enumerate(_members(mesh), start=1):
+        for grain, members in _members(mesh):
             file.write(f"*Elset, elset=GRAIN-{grain}\n")
             write_numbers(file, members + 1, _PER_LINE, ", ")
         phases = whole.phase_ids[mesh.grains - 1]
@@ -239,9 +253,13 @@ def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materi
             write_numbers(file, members + 1, _PER_LINE, ", ")
         file.write("*Nset, nset=BOUNDARIES\n")
         write_numbers(file, np.unique(mesh.triangles[mesh.faces == 0]) + 1, _PER_LINE, ", ")
+        free = (mesh.faces == 0) & (mesh.sides == 0).any(axis=1)
+        if free.any():
+            file.write("*Nset, nset=FREE-SURFACE\n")
+            write_numbers(file, np.unique(mesh.triangles[free]) + 1, _PER_LINE, ", ")
         for axis, number in references.items():
             file.write(f"*Nset, nset=REF-{axis}\n{number}\n")
-        abaqus.write_materials(file, whole, materials)
+        abaqus.write_materials(file, whole, materials, empty)
         if mesh.periodic:
             file.write("*Equation\n")
             for shifts, upper, images in mesh.images():
@@ -264,33 +282,34 @@ def _write_gmsh(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
     kinds, of = np.unique(key, axis=0, return_inverse=True)
     order = np.argsort(of.ravel(), kind="stable")
     patches = np.split(order, np.cumsum(np.bincount(of.ravel()))[:-1])
-    grains = len(mesh.target)
+    grains, used = len(mesh.target), np.unique(mesh.grains)
     with gmsh_model() as gmsh:
         model = gmsh.model
         for tag in range(1, len(kinds) + 1):
             model.addDiscreteEntity(2, tag)
-        for grain in range(1, grains + 1):
+        for grain in used.tolist():
             shell = np.flatnonzero((kinds[:, :2] == grain).any(axis=1)) + 1
             model.addDiscreteEntity(3, grain, shell.tolist())
         model.mesh.addNodes(3, 1, np.arange(1, len(mesh.points) + 1), mesh.points.ravel())
         for tag, patch in enumerate(patches, start=1):
             model.mesh.addElementsByType(tag, _GMSH[mesh.triangles.shape[1]], [], (mesh.triangles[patch] + 1).ravel())
         nodes = mesh.tetrahedra.shape[1]
-        for grain, members in enumerate(_members(mesh), start=1):
+        for grain, members in _members(mesh):
             elements = mesh.tetrahedra[members][:, _GMSH_ORDER[:nodes]] + 1
             model.mesh.addElementsByType(grain, _GMSH[nodes], [], elements.ravel())
         model.mesh.reclassifyNodes()
-        for grain in range(1, grains + 1):
+        for grain in used.tolist():
             model.addPhysicalGroup(3, [grain], grain, f"GRAIN-{grain}")
         for i, name in enumerate(abaqus.phase_names(whole), start=1):
-            members = np.flatnonzero(whole.phase_ids == i) + 1
+            members = used[whole.phase_ids[used - 1] == i]
             if len(members):
                 model.addPhysicalGroup(3, members.tolist(), grains + i, f"PHASE-{name}")
         for i, face in enumerate(FACES, start=1):
             model.addPhysicalGroup(2, (np.flatnonzero(kinds[:, 2] == i) + 1).tolist(), i, face)
-        inside = (np.flatnonzero(kinds[:, 2] == 0) + 1).tolist()
-        if inside:
-            model.addPhysicalGroup(2, inside, len(FACES) + 1, "BOUNDARIES")
+        within, free = kinds[:, 2] == 0, (kinds[:, 2] == 0) & (kinds[:, 0] == 0)
+        for i, (name, chosen) in enumerate((("BOUNDARIES", within & ~free), ("FREE-SURFACE", free)), len(FACES) + 1):
+            if chosen.any():
+                model.addPhysicalGroup(2, (np.flatnonzero(chosen) + 1).tolist(), i, name)
         gmsh.option.setNumber("Mesh.MshFileVersion", 4.1)
         gmsh.option.setNumber("Mesh.Binary", 0)
         gmsh.write(str(path))
@@ -310,7 +329,7 @@ def _by_grain(mesh: TetrahedralMesh) -> Any:
     """A mesh with a block per grain, and node sets of the faces."""
     import meshio
 
-    blocks = [(_kind(mesh), mesh.tetrahedra[members]) for members in _members(mesh)]
+    blocks = [(_kind(mesh), mesh.tetrahedra[members]) for _, members in _members(mesh)]
     return meshio.Mesh(mesh.points, blocks, point_sets={face.lower(): mesh.nodes_on(face) for face in FACES})
 
 

@@ -1,6 +1,6 @@
 """Memory of the GPU that TensorFlow works on: taken as needed, and how much of it is free.
 
-What the card has left is told by NVIDIA's management library through ``pynvml`` (``pip install polyrve[gpu]``); without
+What the card has left is told by NVIDIA's management library through ``pynvml`` (``pip install nvidia-ml-py``); without
 it nothing is known, and nothing refused.
 """
 

@@ -2,7 +2,15 @@
 
 from polyrve.backend.quiet_import import quiet
 
-with quiet():
-    import tensorflow as tf
+try:
+    with quiet():
+        import tensorflow as tf
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":
+        raise
+    raise ModuleNotFoundError(
+        "TensorFlow: expected an installed package, which reconstructions need; got none: pip install tensorflow",
+        name="tensorflow",
+    ) from None
 
 __all__ = ["tf"]

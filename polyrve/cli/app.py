@@ -18,7 +18,9 @@ from polyrve.cli.bounds import bounds
 from polyrve.cli.clean import clean
 from polyrve.cli.demo import demo
 from polyrve.cli.formats import convert, export, formats
+from polyrve.cli.generate import generate
 from polyrve.cli.info import info
+from polyrve.cli.insert import insert, shape
 from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
 from polyrve.cli.results import results
@@ -29,7 +31,7 @@ from polyrve.cli.validate import report, validate
 app = typer.Typer(
     name="polyrve",
     help="EBSD maps in, simulation-ready 3D polycrystal volumes out.",
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -72,6 +74,9 @@ for _command in (
     results,
     export,
     mesh,
+    generate,
+    insert,
+    shape,
     convert,
     demo,
     formats,

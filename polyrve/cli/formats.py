@@ -18,6 +18,7 @@ from polyrve.cli.options import (
     GivenThresholdOption,
     MinGrainOption,
     ReadOptions,
+    ResolutionOption,
     WriterOptions,
 )
 
@@ -86,6 +87,7 @@ def export(
     ] = None,
     threshold: GivenThresholdOption = None,
     min_grain: MinGrainOption = None,
+    resolution: ResolutionOption = None,
     frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
@@ -105,11 +107,13 @@ def export(
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")
         data = inputs.read_grains(source, threshold, read, frame, min_grain=min_grain, tell=True)
+        before = tuple(data.field.shape)
+        data = inputs.at_resolution(data, resolution)
         outputs.check_section(row, target, data.field, chosen)
         reporter.step("writing", f"writing {target}")
         registry.write(data, target, format=row.name, force=force, **chosen)
     shape = outputs.shape_written(target, data.field.shape)
-    source_shape = "" if shape == tuple(data.field.shape) else f" of {times(data.field.shape)} in the source"
+    source_shape = "" if shape == before else f" of {times(before)} in the source"
     typer.echo(f"{target}: {row.name}, {times(shape)} voxels{source_shape}, {grains_of(data)}")
     if row.name == "damask":
         typer.echo(outputs.how_to_run(target, shape[0]))

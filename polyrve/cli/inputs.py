@@ -155,6 +155,36 @@ def read_map(path: Path, frame: str | None, options: list[str] | None, drop_phas
     return field
 
 
+def at_resolution(grains: GrainMap | GrainVolume, text: str | None) -> GrainMap | GrainVolume:
+    """Bring grains to the number of points that an option says.
+
+    Parameters
+    ----------
+    grains : GrainMap or GrainVolume
+    text : str or None
+        One number, of the longest edge, or one for each axis, with commas; None for those of the grains.
+
+    Raises
+    ------
+    ValueError
+        If the text is something else.
+    """
+    if text is None:
+        return grains
+    from polyrve.microstructure import resolution
+
+    shape = grains.field.shape
+    words = text.split(",")
+    if len(words) not in (1, len(shape)) or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        axes = "NZ,NY,NX" if len(shape) == 3 else "NY,NX"
+        raise ValueError(f"--resolution: expected a number of voxels along the longest edge, or {axes}; got {text!r}")
+    numbers = [int(word) for word in words]
+    if len(words) == 1:
+        lengths = [n * step for n, step in zip(shape, grains.field.spacing, strict=True)]
+        numbers = [max(1, round(length / max(lengths) * numbers[0])) for length in lengths]
+    return resolution.at_resolution(grains, numbers)
+
+
 def read_grains(
     source: Path,
     threshold: float | None = None,

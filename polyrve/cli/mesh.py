@@ -45,7 +45,7 @@ def mesh(
 ) -> None:
     """Fill the grains of a volume with tetrahedra.
 
-    Needs Gmsh: pip install "polyrve[mesh]".
+    Needs Gmsh: pip install gmsh.
     """
     from polyrve.adapters.material_grid import material_grid
     from polyrve.adapters.solvers import tetrahedra

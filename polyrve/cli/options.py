@@ -66,6 +66,15 @@ MinGrainOption = Annotated[
     int | None,
     typer.Option("--min-grain", metavar="N", min=1, help="Give grains of fewer than N points to their neighbours."),
 ]
+ResolutionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--resolution",
+        metavar="N|NZ,NY,NX",
+        help="Voxels of what is written, if not those of the source: along the longest edge, or along each. Each new "
+        "voxel belongs to the grain that has the largest part of it.",
+    ),
+]
 PhaseOption = Annotated[
     str | None,
     typer.Option(

@@ -73,9 +73,7 @@ def reconstruct(
     former_axis: FormerAxisOption = None,
     threshold: ThresholdOption = 5.0,
     min_grain: MinGrainOption = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs polyrve[ensemble]).")
-    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs Dask).")] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Dask scheduler for --seeds, or slurm; by default processes here."),

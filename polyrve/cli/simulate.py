@@ -12,7 +12,15 @@ import typer
 from polyrve.cli import inputs, outputs, progress
 from polyrve.cli.lock import locked
 from polyrve.cli.messages import Interrupted
-from polyrve.cli.options import ForceOption, FrameOption, GivenThresholdOption, MinGrainOption, PhaseOption, ReadOptions
+from polyrve.cli.options import (
+    ForceOption,
+    FrameOption,
+    GivenThresholdOption,
+    MinGrainOption,
+    PhaseOption,
+    ReadOptions,
+    ResolutionOption,
+)
 from polyrve.cli.reconstruct import terminated_as_interrupted
 
 if TYPE_CHECKING:
@@ -39,10 +47,7 @@ def simulate(
     ] = None,
     rate: Annotated[float, typer.Option(help="Strain rate, 1/s.")] = 1e-3,
     increments: Annotated[int | None, typer.Option(min=1, help="Number of increments.")] = None,
-    resolution: Annotated[
-        tuple[int, int, int] | None,
-        typer.Option(metavar="NZ NY NX", help="Voxels of the run, by nearest label, if not those of the volume."),
-    ] = None,
+    resolution: ResolutionOption = None,
     store: Annotated[
         str, typer.Option(metavar="WHAT", help="curve: F and P alone; or fields: all that results can show.")
     ] = "curve",
@@ -84,10 +89,10 @@ def simulate(
         if source is None:
             raise ValueError("VOLUME: expected a volume to be loaded, or --resume; got neither")
         outputs.check_folder(output, force)
-        given = {"axes": axis, "strain": strain, "increments": increments, "resolution": resolution}
+        given = {"axes": axis, "strain": strain, "increments": increments}
         chosen = {name: value for name, value in given.items() if value is not None}
         _write(source, output, {**chosen, "phase": phase, "load": load, "rate": rate}, store, options,
-               (threshold, min_grain, frame, read), force)  # fmt: skip
+               (threshold, min_grain, frame, read, resolution), force)  # fmt: skip
     typer.echo(f"{output}: {runs.forecast(output)}")
     try:
         words = runs.find_solver(solver)
@@ -117,18 +122,19 @@ def _write(
     given: dict[str, Any],
     store: str,
     options: list[str] | None,
-    reading: tuple[float | None, int | None, str | None, list[str] | None],
+    reading: tuple[float | None, int | None, str | None, list[str] | None, str | None],
     force: bool,
 ) -> None:
     from polyrve.adapters.solvers import damask
 
-    threshold, min_grain, frame, read = reading
+    threshold, min_grain, frame, read, resolution = reading
     chosen = {**given, **inputs.checked(damask.write, options)}
     number = chosen.get("increments") or damask.LOAD_CASES.get(chosen["load"], ("", 0.0, 100, ""))[2]
     stored = {} if store == "fields" or "output" in chosen else {"output": "F,P"}
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")
         data = inputs.read_grains(source, threshold, read, frame, min_grain=min_grain, tell=True)
+        data = inputs.at_resolution(data, resolution)
         reporter.step("writing", f"writing {output}")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*outgrows the usual stack")

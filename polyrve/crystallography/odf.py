@@ -345,6 +345,10 @@ def pole_density(
     masses = np.bincount(tree.query(directions)[1] % _POLE_NODES, minlength=_POLE_NODES) / len(directions)
     if symmetry is not None:
         masses = np.mean([masses[tree.query(rotation.rotate(s, nodes))[1] % _POLE_NODES] for s in symmetry], axis=0)
-    concentration = np.log(2.0) / (1.0 - np.cos(np.deg2rad(halfwidth)))
-    kernel = np.exp(concentration * (np.abs(positions.astype(np.float32) @ nodes.T.astype(np.float32)) - 1.0))
-    return np.asarray((kernel @ masses) / kernel.mean(axis=1))
+    kernel = positions.astype(np.float32) @ nodes.T.astype(np.float32)
+    np.abs(kernel, out=kernel)
+    kernel -= 1.0
+    kernel *= np.float32(np.log(2.0) / (1.0 - np.cos(np.deg2rad(halfwidth))))
+    np.exp(kernel, out=kernel)
+    found, expected = kernel @ masses.astype(np.float32), kernel.mean(axis=1)
+    return np.asarray(found / expected, dtype=np.float64)

@@ -28,11 +28,11 @@ _FEWEST_KNOWN, _FEWEST_UNKNOWN = 8, 20
 """Pairs of grains that make a relation; a place that no known relation describes must hold more."""
 
 _SIGNIFICANT = 5.0
-"""Standard deviations of a count of pairs beyond chance: among a thousand places one in a thousand maps reaches them.
-
-"""
+"""Standard deviations of a count of pairs beyond chance; one in a thousand maps has such a place among a thousand."""
 
 _CANDIDATES, _RANDOM_PAIRS, _AVERAGED = 60, 4000, 200
+"""Places that are tried as centres of a relation, pairs of grains that tell what chance gives, and turns whose mean is
+the relation. They take about a second; with twice as many, maps of nickel and magnesium keep their relations."""
 
 
 @dataclass(frozen=True, eq=False)

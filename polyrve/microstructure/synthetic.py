@@ -8,13 +8,14 @@ saw the section alone is compared with the volume.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 from scipy import ndimage
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.texture import Component, components_of, draw
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grain_growth import grow
 from polyrve.microstructure.grains import GrainVolume
@@ -23,56 +24,6 @@ from polyrve.microstructure.sized_cells import CellSizes, sized_tessellation
 
 ALUMINIUM = Phase("Aluminium", "m-3m", (4.05, 4.05, 4.05, 90.0, 90.0, 90.0), 225)
 MAGNESIUM = Phase("Magnesium", "6/mmm", (3.209, 3.209, 5.211, 90.0, 90.0, 120.0), 194)
-
-
-@dataclass(frozen=True)
-class Component:
-    """A texture component: orientations scattered about a preferred one.
-
-    Attributes
-    ----------
-    bunge : tuple of float, length 3
-        phi1, Phi, phi2 of the preferred orientation in degrees.
-    fraction : float
-        Share of the grains, 0 ... 1.
-    spread : float
-        Standard deviation of each component of the rotation vector from the preferred orientation, degrees.
-    fibre : tuple of float, length 3, or None
-        Sample direction (x, y, z) about which the component is rotated freely; None for a point component.
-    orthorhombic : bool
-        Whether its four variants under orthorhombic sample symmetry (two-fold axes x, y, z) occur alike.
-    """
-
-    bunge: tuple[float, float, float]
-    fraction: float
-    spread: float = 8.0
-    fibre: tuple[float, float, float] | None = None
-    orthorhombic: bool = False
-
-
-def _rolled(share: float, spread: float) -> tuple[Component, ...]:
-    parts = (
-        ((0.0, 0.0, 0.0), 0.3),
-        ((0.0, 45.0, 0.0), 0.1),
-        ((90.0, 35.26, 45.0), 0.2),
-        ((35.26, 45.0, 0.0), 0.2),
-        ((58.98, 36.70, 63.43), 0.2),
-    )
-    return tuple(Component(bunge, share * part, spread, orthorhombic=True) for bunge, part in parts)
-
-
-TEXTURES: dict[str, tuple[Component, ...]] = {
-    "random": (),
-    "weak": _rolled(0.6, 8.0),
-    "strong": _rolled(0.95, 5.0),
-    "fibre": (Component((0.0, 54.74, 45.0), 0.8, 8.0, fibre=(0.0, 0.0, 1.0)),),
-    "basal": (Component((0.0, 0.0, 0.0), 0.8, 12.0, fibre=(0.0, 0.0, 1.0)),),
-}
-"""Named textures; what the components leave of the grains is oriented at random.
-
-``weak`` and ``strong`` are cube, Goss, copper, brass and S of a rolled fcc sheet (x rolling, z normal
-direction); ``fibre`` is <111> along z in a cubic crystal, ``basal`` is the c axis along z.
-"""
 
 
 def make_specimen(
@@ -111,7 +62,8 @@ def make_specimen(
     phase_fractions : sequence of float
         Share of the volume that each phase has in the mean, adding up to 1.
     texture : str or sequence of Component
-        Of the first phase: a key of :data:`TEXTURES` or components. Further phases are oriented at random.
+        Of the first phase: a key of :data:`polyrve.crystallography.texture.TEXTURES` or components. Further phases
+        are oriented at random.
     scatter : float, degrees
         Root mean square angle between the orientation of a voxel and that of its grain. Nearly all of it is
         smooth over `scatter_length`; a hundredth of the variance is white noise.
@@ -149,7 +101,7 @@ def make_specimen(
     >>> make_specimen((8, 10, 12), grain_size=5.0, seed=1).field.shape
     (8, 10, 12)
     """
-    components = _components(texture)
+    components = components_of(texture)
     diameters = (float(grain_size),) if isinstance(grain_size, (int, float)) else tuple(grain_size)
     _check(shape, spacing, diameters, size_spread, elongation, phases, phase_fractions, scatter, twins, growth)
     length = diameters[0] / 4.0 if scatter_length is None else scatter_length
@@ -172,7 +124,7 @@ def make_specimen(
     else:
         phase_ids = 1 + tessellation.kinds[occupied]
     quaternions = rotation.random_orientations(number, rng)
-    quaternions[phase_ids == 1] = _draw(components, int((phase_ids == 1).sum()), rng)
+    quaternions[phase_ids == 1] = draw(components, int((phase_ids == 1).sum()), rng)
     if twins > 0:
         cells, quaternions, phase_ids = _insert_twins(
             cells,
@@ -207,19 +159,6 @@ def make_specimen(
         },
     )
     return GrainVolume(field=field, grain_ids=cells + 1, quaternions=quaternions, phase_ids=phase_ids)
-
-
-def _components(texture: str | Sequence[Component]) -> tuple[Component, ...]:
-    if isinstance(texture, str):
-        if texture not in TEXTURES:
-            raise ValueError(f"texture: expected one of {', '.join(TEXTURES)} or components; got {texture!r}")
-        return TEXTURES[texture]
-    total = sum(component.fraction for component in texture)
-    if any(component.fraction < 0 or component.spread < 0 for component in texture) or total > 1 + 1e-12:
-        raise ValueError(
-            f"texture: expected fractions and spreads not negative, and fractions of at most 1 in all; got {texture}"
-        )
-    return tuple(texture)
 
 
 def _check(
@@ -285,26 +224,6 @@ def _by_phase(
         wanted = max(1, round(float(shares[0] * np.prod(extent) / (np.pi / 6.0 * sizes[0] ** 3))))
         cells = grow(cells, tessellation.kinds[cells] > 0, wanted, rng)
     return tessellation, cells
-
-
-def _draw(components: Sequence[Component], number: int, rng: np.random.Generator) -> np.ndarray:
-    quaternions = rotation.random_orientations(number, rng)
-    chosen = rng.random(number)
-    start = 0.0
-    two_fold = np.eye(4)
-    for component in components:
-        here = (chosen >= start) & (chosen < start + component.fraction)
-        start += component.fraction
-        drawn = np.broadcast_to(rotation.from_euler(np.deg2rad(component.bunge)), (int(here.sum()), 4))
-        if component.fibre is not None:
-            drawn = rotation.multiply(
-                drawn, rotation.from_axis_angle(np.array(component.fibre), rng.random(len(drawn)) * 2 * np.pi)
-            )
-        if component.orthorhombic:
-            drawn = rotation.multiply(drawn, two_fold[rng.integers(4, size=len(drawn))])
-        away = rng.standard_normal((len(drawn), 3)) * np.deg2rad(component.spread)
-        quaternions[here] = rotation.multiply(rotation.from_rotation_vector(away), drawn)
-    return quaternions
 
 
 def _insert_twins(

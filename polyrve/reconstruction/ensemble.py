@@ -1,7 +1,7 @@
 """Many realisations of one reconstruction, on the processes of this machine or on a cluster; the best is kept.
 
-Single runs differ in their final loss (arXiv 2605.14898, appendix D). Needs Dask: ``pip install polyrve[ensemble]``,
-and ``polyrve[slurm]`` for a SLURM cluster.
+Single runs differ in their final loss (arXiv 2605.14898, appendix D). Needs Dask: ``pip install dask distributed``,
+and ``pip install dask-jobqueue`` for a SLURM cluster.
 """
 
 from __future__ import annotations
@@ -338,7 +338,7 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
         from distributed import Client, LocalCluster
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"ensemble: expected Dask; got no module {error.name!r}: pip install polyrve[ensemble]"
+            f"ensemble: expected Dask; got no module {error.name!r}: pip install dask distributed"
         ) from None
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1; got {workers}")
@@ -356,7 +356,7 @@ def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, 
             from dask_jobqueue import SLURMCluster
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                f"ensemble on SLURM: expected dask-jobqueue; got no module {error.name!r}: pip install polyrve[slurm]"
+                f"ensemble on SLURM: expected dask-jobqueue; got no module {error.name!r}: pip install dask-jobqueue"
             ) from None
         cluster = SLURMCluster(**{"processes": 1, **slurm})
         cluster.scale(jobs=workers or runs)

@@ -28,7 +28,7 @@ _SIX_SIDED = ("-3", "-3m", "6/m", "6/mmm")
 
 
 def draw_check(field: OrientationMap | OrientationVolume, path: str | Path, *, force: bool = False) -> None:
-    """Draw a map so that its frame can be judged.
+    """Draw a map so that its frame can be checked.
 
     IPF-X, IPF-Y and IPF-Z maps, crystal shapes on the largest grains, and pole figures (:mod:`.directions`) and the key
     of the colours of the one or two phases with most points, all seen with row 0 on top: x to the right, y down, z away

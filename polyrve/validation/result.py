@@ -17,7 +17,7 @@ FEWEST_TO_STAND = 20
 """A volume with fewer grains, specks left out, stands for no map, whatever its metrics are."""
 
 DECISIVE_SHARE = 2.0 / 3.0
-"""So many of all metrics must be judged by limits that tell volumes apart; else the validation is inconclusive."""
+"""So many of all metrics must be decided by limits that tell volumes apart; else the validation is inconclusive."""
 
 FAR = 2.0
 """A metric beyond so many times its limit is far beyond it: chance does not explain it.
@@ -49,7 +49,7 @@ _MOST_NAMED = 8
 
 @dataclass(frozen=True)
 class MetricResult:
-    """A metric of a volume, judged.
+    """A metric of a volume with its verdict.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ class Validation:
 
     @property
     def compared(self) -> int:
-        """Number of metrics that were judged."""
+        """Number of metrics that have a verdict."""
         return sum(row.verdict != "not compared" for row in self.results)
 
     @property
@@ -167,7 +167,7 @@ class Validation:
 
     @property
     def conclusive(self) -> bool:
-        """Whether two thirds of all metrics are judged decisively, of a volume of at least 20 grains."""
+        """Whether two thirds of all metrics are decisive, of a volume of at least 20 grains."""
         asked = [row for row in self.results if row.applies]
         decisive = sum(row.decisive for row in asked)
         few = self.grains is not None and self.grains < FEWEST_TO_STAND

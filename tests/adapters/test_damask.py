@@ -377,6 +377,10 @@ def test_definitions_are_complete(name):
     assert bulk > 0
     assert elastic["C_11"] > abs(elastic["C_12"]), "elastic stability"
     plastic = document["mechanical"]["plastic"]
+    if definition.law == "isotropic":
+        assert plastic["dilatation"] is True
+        assert {"dot_gamma_0", "n", "xi_0", "xi_inf", "h_0", "M", "a", "h"} <= set(plastic)
+        return
     families = len(plastic["N_sl"])
     one_for_all = ("p_sl", "q_sl")
     per_family = [

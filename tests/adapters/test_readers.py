@@ -11,6 +11,7 @@ import polyrve
 from polyrve.adapters import registry
 from polyrve.adapters.ebsd.orix_bridge import from_orix, to_orix
 from polyrve.adapters.registry import FormatError
+from polyrve.backend import offered
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -316,7 +317,7 @@ def test_plugins_by_entry_point(monkeypatch, tmp_path):
         raise ImportError("no module named nothing")
 
     entries = [_Entry("mine", lambda: row), _Entry("broken", broken), _Entry("wrong", lambda: 42)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries if group == "polyrve.formats" else [])
+    monkeypatch.setattr(offered, "entry_points", lambda group: entries if group == "polyrve.formats" else [])
     registry.formats.cache_clear()
     try:
         with pytest.warns(UserWarning, match="left out") as caught:

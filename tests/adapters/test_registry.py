@@ -9,6 +9,7 @@ import pytest
 import polyrve
 from polyrve.adapters import registry
 from polyrve.adapters.registry import FormatError
+from polyrve.backend import offered
 
 
 def functions():
@@ -81,7 +82,7 @@ def installed(monkeypatch):
             Entry(registry.Format(name, suffixes, "another_package", reads, writes, "theirs", recognises))
             for name, suffixes, reads, writes, recognises in rows
         ]
-        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        monkeypatch.setattr(offered, "entry_points", lambda group: found)
         registry.formats.cache_clear()
         return module
 

@@ -65,7 +65,7 @@ def test_entry_point_is_declared():
 
 def test_conda_environment_is_complete():
     text = (FOLDER / "environment.yml").read_text(encoding="utf-8")
-    for words in ("bluequartzsoftware", "dream3dnx", "pip:", "- polyrve"):
+    for words in ("bluequartzsoftware", "dream3dnx", "- pip", "pip install"):
         assert words in text
     assert not re.search(r"^ *- simplnx\b", text, re.MULTILINE)
 

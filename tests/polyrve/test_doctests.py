@@ -19,7 +19,7 @@ def test_examples_in_docstrings(name):
 
 
 def test_examples_of_the_page_on_runs(tmp_path, monkeypatch):
-    pytest.importorskip("distributed", reason="needs Dask: pip install polyrve[ensemble]")
+    pytest.importorskip("distributed", reason="needs Dask: pip install dask distributed")
     page = Path(__file__).resolve().parents[2] / "docs" / "runs.md"
     monkeypatch.chdir(tmp_path)
     result = doctest.testfile(str(page), module_relative=False, encoding="utf-8")

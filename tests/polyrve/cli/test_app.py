@@ -83,7 +83,7 @@ def test_help_says_what_is_there(run):
     for command in ("info", "convert", "reconstruct", "validate"):
         shown = re.sub(r"-\n +", "-", run(command, "--help")[1])
         assert all(name in shown for name in PRESETS), command
-    assert "polyrve[ensemble]" in run("reconstruct", "--help")[1]
+    assert "Dask" in run("reconstruct", "--help")[1]
     assert "..." not in run("--help")[1].split("Commands")[1]
 
 
@@ -188,6 +188,27 @@ def test_export_says_what_is_written_and_how_it_is_run(run, volume, tmp_path):
     for named in ("load.yaml", "grid.vti", "material.yaml", "numerics.yaml", "load_cyclic.yaml"):
         assert (tmp_path / "job" / named).exists()
     assert "DAMASK" not in run("export", volume, tmp_path / "rve.vti")[1]
+
+
+@pytest.mark.parametrize(("asked", "shape"), [("12", (3, 10, 12)), ("3,10,6", (3, 10, 6)), ("48", (12, 40, 48))])
+def test_export_at_another_resolution(run, volume, tmp_path, asked, shape):
+    code, out, err = run("export", volume, tmp_path / "coarse.dream3d", "--resolution", asked)
+    assert code == 0, err
+    assert "voxels of 6 x 20 x 24 in the source" in out
+    whole, written = registry.read(volume), polyrve.read_grains(tmp_path / "coarse.dream3d")
+    assert written.field.shape == shape
+    assert [n * s for n, s in zip(shape, written.field.spacing, strict=True)] == pytest.approx(
+        [n * s for n, s in zip(whole.shape, whole.spacing, strict=True)]
+    )
+    own = {tuple(q) for q in np.round(whole.quaternions.reshape(-1, 4), 5)}
+    assert all(tuple(q) in own for q in np.round(written.field.quaternions.reshape(-1, 4), 5))
+
+
+@pytest.mark.parametrize("asked", ["0", "many", "4,5", "4,5,-6"])
+def test_export_at_a_resolution_that_cannot_be(run, volume, tmp_path, asked):
+    assert "--resolution: expected a number of voxels" in refused(
+        run("export", volume, tmp_path / "rve.vti", "--resolution", asked)
+    )
 
 
 def test_export_gives_small_grains_to_their_neighbours(run, volume, tmp_path):
@@ -426,7 +447,7 @@ def test_a_fault_of_polyrve_is_one_sentence_too(run, scan, monkeypatch):
     monkeypatch.setattr(registry, "read", broken)
     code, _, err = run("info", scan)
     assert code == 1
-    assert len(err.splitlines()) == 1
+    assert sum(line.startswith("polyrve: ") for line in err.splitlines()) == 1
     assert "please report" in err
 
 

@@ -351,9 +351,10 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
 def test_bad_settings_are_refused_in_one_sentence(run, scan, tmp_path, arguments, message):
     code, _, err = run("reconstruct", scan, "-o", tmp_path / "rve.dream3d", *arguments)
     assert code == 2
-    sentences = [line for line in err.splitlines() if not line.startswith("polyrve: warning:")]
-    assert len(sentences) == 1, err
-    assert message in sentences[0]
+    said = [line for line in err.splitlines() if line.startswith("polyrve: ")]
+    (sentence,) = [line for line in said if not line.startswith("polyrve: warning:")]
+    assert message in sentence
+    assert "Traceback" not in err
     assert not (tmp_path / "rve.dream3d").exists()
 
 
@@ -396,7 +397,7 @@ def test_phase_without_points_is_dropped_on_request(run, truth, tmp_path):
     listed = listed.evolve(phases=(*listed.phases, Phase("Nothing", "6/mmm")))
     registry.write(listed, tmp_path / "listed.ang")
     code, _, err = run("reconstruct", tmp_path / "listed.ang", "--shape", 9, 10, 12, "-o", tmp_path / "rve.dream3d")
-    assert (code, err.count("\n")) == (2, 1)
+    assert (code, sum(line.startswith("polyrve: ") for line in err.splitlines())) == (2, 1)
     assert "phase 'Nothing': expected indexed points; got none: --drop-phase" in err
     kept = inputs.read_map(tmp_path / "listed.ang", None, None, ["Nothing"])
     assert [phase.name for phase in kept.phases] == [phase.name for phase in truth.field.phases]

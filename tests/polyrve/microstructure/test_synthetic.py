@@ -6,10 +6,11 @@ from scipy import ndimage
 
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase, symmetry_operations
+from polyrve.crystallography.texture import TEXTURES, Component
 from polyrve.microstructure import map_placement
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.laguerre import laguerre_tessellation, pack, voxel_centres
-from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, TEXTURES, Component, _insert_twins, make_specimen
+from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, _insert_twins, make_specimen
 
 
 def laguerre_slow(shape, spacing, centres, radii):

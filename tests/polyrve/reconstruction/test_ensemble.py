@@ -18,7 +18,7 @@ from polyrve.reconstruction import ensemble
 from polyrve.reconstruction.ensemble import reconstruct_many
 from polyrve.reconstruction.run import reconstruct
 
-distributed = pytest.importorskip("distributed", reason="needs Dask: pip install polyrve[ensemble]")
+distributed = pytest.importorskip("distributed", reason="needs Dask: pip install dask distributed")
 
 SETTINGS = {
     "shape": (1, 9, 10),
@@ -234,8 +234,8 @@ def test_workers_that_fit_are_left_as_they_are(asked, seeds, most, number):
 @pytest.mark.parametrize(
     ("module", "scheduler", "sentence"),
     [
-        ("distributed", None, r"ensemble: expected Dask; .*pip install polyrve\[ensemble\]"),
-        ("dask_jobqueue", "slurm", r"ensemble on SLURM: expected dask-jobqueue; .*pip install polyrve\[slurm\]"),
+        ("distributed", None, r"ensemble: expected Dask; .*pip install dask distributed"),
+        ("dask_jobqueue", "slurm", r"ensemble on SLURM: expected dask-jobqueue; .*pip install dask-jobqueue"),
     ],
 )
 def test_missing_packages_name_the_extra(scan, monkeypatch, module, scheduler, sentence):
@@ -317,7 +317,7 @@ def test_ctrl_c_writes_the_best_of_what_is_done(scan, tmp_path):
 
 def test_slurm_jobs(scan, tmp_path, monkeypatch):
     """A stand-in for sbatch that runs the job script here; everything else is as on a cluster."""
-    pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue: pip install polyrve[slurm]")
+    pytest.importorskip("dask_jobqueue", reason="needs dask-jobqueue: pip install dask-jobqueue")
     for name, text in (
         ("sbatch", f'sh "$1" > {tmp_path}/job.out 2>&1 & echo $! > {tmp_path}/pid; echo "Submitted batch job 42"'),
         ("scancel", f"kill $(cat {tmp_path}/pid) 2>/dev/null; exit 0"),

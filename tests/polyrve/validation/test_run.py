@@ -8,6 +8,7 @@ from polyrve.crystallography.harmonics import symmetrized_harmonics
 from polyrve.crystallography.odf import odf_bins, pole_density, pole_directions, to_fundamental_zone
 from polyrve.crystallography.phase import LAUE_GROUPS, Phase
 from polyrve.crystallography.special_relations import known_relations
+from polyrve.crystallography.texture import Component
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
@@ -16,7 +17,7 @@ from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.map_placement import analyse_maps
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import count_grains, kolmogorov_smirnov
-from polyrve.microstructure.synthetic import ALUMINIUM, Component, make_specimen
+from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.validation.metrics import (
     boundary_histogram,
     half_l1,

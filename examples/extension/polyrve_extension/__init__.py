@@ -1,0 +1,1 @@
+"""A format, a descriptor and a metric for polyrve, each in one module."""
