@@ -254,7 +254,7 @@ def _not_compared(metric: Metric, reason: str) -> MetricResult:
 
 
 def _row(metric: Metric, comparison: Comparison, missed: Counter[int] | None = None) -> MetricResult:
-    """Judge a metric, and count the windows that miss its limit, by their ids."""
+    """Compare by a metric, and count the windows that miss its limit, by their ids."""
     sides = comparison.sides(metric)
     sign = -1.0 if metric.higher else 1.0
     values = {name: metric.compare(reference, sections) for name, (reference, sections, _) in sides.items()}
