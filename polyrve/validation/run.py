@@ -11,7 +11,7 @@ with the points of all maps together, and windows of all maps give the floor.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
 from polyrve.validation.response_metrics import response_metrics
-from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted
+from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted, log_excess
 
 __all__ = [
     "DECISIVE_SHARE",
@@ -211,17 +211,17 @@ def validate_comparison(
     grains = count_grains(comparison.analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
-    missed: Counter[int] = Counter()
+    excess: defaultdict[int, float] = defaultdict(float)
     for metric in (*metrics(comparison.lag, volumes="volume" in comparison.pairs), *further):
         between()
         if absent := _absent(metric, comparison):
             rows.append(replace(_not_compared(metric, absent), applies=False))
         else:
-            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison, missed))
+            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison, excess))
     rows.append(seam(comparison.analysis))
     windows = {id(window) for of_map in comparison.windows.values() for window in of_map}
-    most = float(np.quantile([missed[window] for window in windows], QUANTILE)) if windows else None
-    return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains, most)
+    usual = float(np.quantile([excess[window] for window in windows], QUANTILE)) if windows else None
+    return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains, usual)
 
 
 def _few_grains(comparison: Comparison, grains: int) -> str:
@@ -253,14 +253,14 @@ def _not_compared(metric: Metric, reason: str) -> MetricResult:
     )  # fmt: skip
 
 
-def _row(metric: Metric, comparison: Comparison, missed: Counter[int] | None = None) -> MetricResult:
-    """Compare by a metric, and count the windows that miss its limit, by their ids."""
+def _row(metric: Metric, comparison: Comparison, excess: defaultdict[int, float] | None = None) -> MetricResult:
+    """Compare by a metric, and add how far windows are beyond its limit, by their ids."""
     sides = comparison.sides(metric)
     sign = -1.0 if metric.higher else 1.0
     values = {name: metric.compare(reference, sections) for name, (reference, sections, _) in sides.items()}
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     kept: dict[tuple[int, int], np.ndarray] = {}
-    counted_windows: set[tuple[int, int]] = set()
+    added: set[tuple[int, int]] = set()
     limits, medians, reasons = {}, {}, {}
     for name, (reference, sections, windows) in sides.items():
         what = comparison.reference_name(name, metric)
@@ -285,10 +285,10 @@ def _row(metric: Metric, comparison: Comparison, missed: Counter[int] | None = N
                 reasons[name] = f"windows of {what} reach a share of 0: there is no floor, every volume would pass"
                 continue
             limits[name], medians[name] = limit, float(np.median(floor))
-            if missed is not None and key not in counted_windows:
-                counted_windows.add(key)
-                beyond = sign * (kept[key] - limit) > _ROUNDING
-                missed.update(id(window) for window, far in zip(windows, beyond, strict=True) if far)
+            if excess is not None and not metric.higher and key not in added:
+                added.add(key)
+                for window, value in zip(windows, kept[key], strict=True):
+                    excess[id(window)] += log_excess(value, limit)
     worst = max(limits or known, key=lambda name: sign * (known[name] - limits.get(name, 0.0)), default="")
     expected = measured = None
     if metric.measure is not None:
