@@ -11,7 +11,7 @@ S. I. Wright, R. J. Larsen, J. Microsc. 205 (2002) 245, doi:10.1046/j.1365-2818.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +84,13 @@ class AlongTraces:
         return self.share < LEAST_COHERENCE and self._beyond_chance < LEAST_COHERENCE
 
 
-def told_along(grains: Mapping[int, GrainMap], relation: Relation) -> AlongTraces:
+def told_along(grains: Sequence[tuple[int, GrainMap]], relation: Relation) -> AlongTraces:
     """Compare the boundaries of a relation with the traces of its habit plane.
 
     Parameters
     ----------
-    grains : mapping of int to GrainMap
-        Maps in one frame, by the array axis of a volume that they are normal to.
+    grains : sequence of (int, GrainMap)
+        Maps in one frame, each with the array axis of a volume that it is normal to.
     relation : Relation
         With a habit plane.
 
@@ -106,10 +106,10 @@ def told_along(grains: Mapping[int, GrainMap], relation: Relation) -> AlongTrace
     --------
     >>> from polyrve import make_twinned_specimen, segment
     >>> specimen = make_twinned_specimen((4, 64, 64), grain_size=20.0, seed=1)
-    >>> told_along({0: segment(specimen.grains.field.section(0, 0))}, specimen.relation).found
+    >>> told_along([(0, segment(specimen.grains.field.section(0, 0)))], specimen.relation).found
     True
     """
-    told = [find_parents(one, (relation,), normal) for normal, one in grains.items()]
+    told = [find_parents(one, (relation,), normal) for normal, one in grains]
     away = [one.deviations[0] for one in told]
     aligned, faces = (sum(int((angles <= limit).sum()) for angles in away) for limit in (ALIGNED, np.inf))
     return AlongTraces(aligned, faces, sum(one.pieces[0] for one in told))

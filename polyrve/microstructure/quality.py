@@ -13,6 +13,7 @@ from scipy import ndimage
 from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.habit_planes import BY_CHANCE, LEAST_COHERENCE, TURNS, told_along, turned
 from polyrve.microstructure.instrument_estimate import estimate_instrument, noise_interval, pseudo_symmetries
@@ -42,6 +43,12 @@ _FEW_ACROSS = 5
 
 Of a square grain 5 points wide 16 of 25 do. With a larger number maps are named whose grains are resolved.
 """
+
+NOT_STATIONARY = (
+    "the map is not the same everywhere, and a volume made from it has one mean of all; --set grade=AXIS keeps a "
+    "gradient along an axis"
+)
+"""What a map that changes along an axis means."""
 
 _HEXAGONAL, _TETRAGONAL, _CUBIC = ("-3", "-3m", "6/m", "6/mmm"), ("4/m", "4/mmm"), ("m-3", "m-3m")
 _CONFIDENCE = ("CI", "Confidence Index")
@@ -134,6 +141,7 @@ def inspect(
             along, odd = _twin_traces(analysis.grains)
             facts |= along
             suspicions += odd
+            suspicions += [f"{trend}: {NOT_STATIONARY}" for trend in trends(analysis) if trend.found]
         if single > _MANY_SINGLE:
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"
@@ -175,13 +183,13 @@ def _twin_traces(grains: GrainMap) -> tuple[dict[str, str], list[str]]:
     for relation in find_relations(grains):
         if not relation.twin or relation.plane is None:
             continue
-        told = told_along({0: grains}, relation)
+        told = told_along([(0, grains)], relation)
         if not (told.found or told.missing):
             continue
         said = f"{told.share:.0%} along the traces of the twin plane, {BY_CHANCE:.0%} by chance"
         facts[f"{shown(relation.name)} boundaries"] = said
         if told.missing:
-            tried = {name: told_along({0: turned(grains, turn)}, relation).share for name, turn in TURNS.items()}
+            tried = {name: told_along([(0, turned(grains, turn))], relation).share for name, turn in TURNS.items()}
             best = max(tried, key=lambda name: tried[name])
             better = f"; after {best} {tried[best]:.0%} do" if tried[best] > LEAST_COHERENCE else ""
             odd.append(

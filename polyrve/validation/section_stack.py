@@ -32,7 +32,7 @@ from polyrve.microstructure.grain_properties import mean_of_links
 from polyrve.microstructure.grains import GrainMap, mean_orientations
 from polyrve.microstructure.links import bridge_holes
 from polyrve.microstructure.map_analysis import FieldAnalysis
-from polyrve.microstructure.section_measures import SectionMeasures
+from polyrve.microstructure.section_measures import SectionMeasures, in_one_stack
 from polyrve.microstructure.stereology import SPECK, Chords, GrainShapes
 from polyrve.validation.bands import boundary_spread, channel_spread
 from polyrve.validation.correlations import madogram, two_point
@@ -97,6 +97,9 @@ class SectionStack(PooledOrientations):
         Symmetrized harmonics of each phase in turn; 0 in other phases.
     analysis : FieldAnalysis or None
         Of the map or volume, where the stack is the whole of it.
+    parts : tuple of SectionStack
+        The maps that the stack was put together from by :func:`polyrve.validation.stacks.together`, of any size; empty
+        for one map.
     related : BoundaryRelations or None
         Special relations of the boundaries; None where none are asked for.
     plated : tuple of Relation
@@ -113,11 +116,22 @@ class SectionStack(PooledOrientations):
     related: BoundaryRelations | None = None
     plated: tuple[Relation, ...] = ()
     normal: int = 0
+    parts: tuple[SectionStack, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Points along the axes of one section."""
         return self.phase_ids.shape[1:]
+
+    @property
+    def maps(self) -> tuple[SectionStack, ...]:
+        """The maps that the stack was put together from; itself where it is one."""
+        return self.parts or (self,)
+
+    @cached_property
+    def points(self) -> int:
+        """Number of points, of maps of several sizes those within each."""
+        return sum(part.points for part in self.parts) or self.phase_ids.size
 
     def as_map(self) -> OrientationMap:
         """Return the first section as a map."""
@@ -164,7 +178,7 @@ class SectionStack(PooledOrientations):
     @cached_property
     def main_channels(self) -> np.ndarray:
         """Channels of the phases that are not rare, shape (C,), bool."""
-        share = np.bincount(self.phase_ids.ravel(), minlength=len(self.phases) + 1)[1:] / self.phase_ids.size
+        share = np.bincount(self.phase_ids.ravel(), minlength=len(self.phases) + 1)[1:] / self.points
         counts = [symmetrized_harmonics(phase.laue).count for phase in self.phases]
         return np.repeat(share >= RARE, counts)
 
@@ -185,6 +199,8 @@ class SectionStack(PooledOrientations):
         """The angles along lines that go on across small holes (:func:`polyrve.microstructure.links.bridge_holes`)."""
         if self.analysis is not None:
             return self.analysis.steps
+        if self.parts:
+            return {axis: in_one_stack([part.steps[axis] for part in self.parts], np.nan) for axis in self.angles}
         return bridge_holes(self.angles, self.quaternions, self.phase_ids, self.phases, self.periodic, self.threshold)
 
     def boundary_share(self, threshold: float) -> float:
@@ -217,6 +233,8 @@ class SectionStack(PooledOrientations):
         """Grains, chords and boundaries, small holes bridged."""
         if self.analysis is not None:
             return self.analysis.sections
+        if self.parts:
+            return SectionMeasures.together([part.measures for part in self.parts])
         return SectionMeasures.of_steps(self.steps, self.phase_ids > 0, self.spacing, self.periodic, self.threshold)
 
     @property
@@ -293,6 +311,9 @@ class SectionStack(PooledOrientations):
     @cached_property
     def straight_runs(self) -> Chords:
         """Numbers of steps and weights of the straight runs of boundaries."""
+        if self.parts:
+            lengths, weights = zip(*(part.straight_runs for part in self.parts), strict=True)
+            return np.concatenate(lengths), np.concatenate(weights)
         return straight_runs(self.boundary, self.periodic)
 
     @cached_property
@@ -351,12 +372,12 @@ class SectionStack(PooledOrientations):
     @cached_property
     def boundary_spread_of_bands(self) -> float:
         """See :func:`polyrve.validation.bands.boundary_spread`."""
-        return boundary_spread(self.boundary, self.measures.known)
+        return boundary_spread([(part.boundary, part.measures.known) for part in self.maps])
 
     @cached_property
     def channel_spread_of_bands(self) -> float:
         """See :func:`polyrve.validation.bands.channel_spread`."""
-        return channel_spread(self.channels, self.phase_ids, len(self.phases))
+        return channel_spread([(part.channels, part.phase_ids) for part in self.maps], len(self.phases))
 
     @cached_property
     def repeated_share(self) -> float:

@@ -13,6 +13,7 @@ from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.boundary_relations import relate
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.map_analysis import FieldAnalysis, MapAnalysis, VolumeAnalysis, analyse
+from polyrve.microstructure.section_measures import in_one_stack
 from polyrve.validation.pooled_orientations import PooledOrientations, sorted_into_bins
 from polyrve.validation.section_stack import SectionStack
 
@@ -79,6 +80,66 @@ def stack_of(
         plated=tuple(plated),
         normal=normal,
     )
+
+
+def together(stacks: Sequence[SectionStack]) -> SectionStack:
+    """Put maps of any size into one stack, so that each statistic is pooled over the pairs and grains of all.
+
+    Parameters
+    ----------
+    stacks : sequence of SectionStack
+        Of one spacing, threshold and list of phases, without special relations or with the same ones.
+
+    Returns
+    -------
+    SectionStack
+        A single one as it is; smaller maps are filled up with points that are not indexed.
+
+    See Also
+    --------
+    pool : Points of maps of several normals.
+    """
+    first, *others = stacks
+    if not others:
+        return first
+    phase_ids = in_one_stack([stack.phase_ids for stack in stacks])
+    quaternions = in_one_stack([stack.quaternions.reshape(*stack.phase_ids.shape, 4) for stack in stacks])
+    quaternions[phase_ids == 0] = (1.0, 0.0, 0.0, 0.0)
+    bins, bin_ids = sorted_into_bins(quaternions, phase_ids, first.phases)
+    channels = [in_one_stack([stack.channels[i] for stack in stacks]) for i in range(len(first.channels))]
+    angles = {
+        axis: in_one_stack([_ended(stack.angles[axis], axis, stack.periodic) for stack in stacks], np.nan)
+        for axis in first.angles
+    }
+    relations = () if first.related is None else first.related.relations
+    related = relate(quaternions, phase_ids, first.phases, angles, first.threshold, relations) if relations else None
+    return SectionStack(
+        quaternions=quaternions,
+        phase_ids=phase_ids,
+        phases=first.phases,
+        threshold=first.threshold,
+        bins=bins,
+        bin_ids=bin_ids,
+        spacing=first.spacing,
+        periodic=False,
+        angles=angles,
+        channels=np.stack(channels),
+        related=related,
+        plated=first.plated,
+        normal=first.normal,
+        parts=tuple(
+            stack if not stack.periodic else stack.window((0,) * len(stack.shape), stack.shape) for stack in stacks
+        ),
+    )
+
+
+def _ended(angles: np.ndarray, axis: int, periodic: bool) -> np.ndarray:
+    """Return the angles between neighbours of a map that is not taken to go on across its faces."""
+    if not periodic:
+        return angles
+    angles = angles.copy()
+    angles[(slice(None),) * axis + (-1,)] = np.nan
+    return angles
 
 
 def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:

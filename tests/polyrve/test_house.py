@@ -89,11 +89,12 @@ def test_version_is_stated_once():
         "import polyrve.cli.app",
         "import polyrve.adapters.registry",
         "import polyrve.filters",
+        "import polyrve.initial.exemplar_synthesis",
         "from polyrve.cli.app import app; app(['--help'], standalone_mode=False)",
     ],
 )
 def test_start_imports_nothing_heavy(statement):
-    heavy = ("tensorflow", "vtk", "vtkmodules", "orix", "damask", "matplotlib", "keras", "pandas")
+    heavy = ("tensorflow", "vtk", "vtkmodules", "orix", "numba", "damask", "matplotlib", "keras", "pandas")
     check = f"import sys; print('heavy:', *[name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", f"{statement}\n{check}"],
