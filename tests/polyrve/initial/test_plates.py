@@ -114,7 +114,7 @@ def burgers():
 def test_plates_of_a_second_phase_keep_relation_and_phase(burgers):
     relations = relations_with_plates(burgers, "auto")
     assert [relation.name for relation in relations] == ["Burgers"]
-    parents = list(parents_of(burgers, relations).values())
+    parents = [one for some in parents_of(burgers, relations).values() for one in some]
     assert set(parents[0].phase_ids) == {1}
     rng = np.random.default_rng(0)
     cells = np.indices((20, 22, 24))[2] // 12
