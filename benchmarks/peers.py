@@ -18,7 +18,7 @@ import numpy as np
 import polyrve
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.validation.run import Validation, validate
-from polyrve.validation.section_statistics import at_spacing, stack_of
+from polyrve.validation.stacks import at_spacing, stack_of
 
 POISSON_VORONOI_CHORD = 0.6872
 """Mean chord of a Poisson-Voronoi tessellation with one cell per volume (Moller, Adv. Appl. Prob. 21 (1989) 37)."""

@@ -1,6 +1,7 @@
-"""Twins in volumes from one map: plates set as objects against pixels and convex cells, with a picture (docs/results).
+"""Plates in volumes from one map: set as objects, against pixels and convex cells, with a picture (docs/results).
 
 python benchmarks/twins.py specimen --size 48 --output docs/results/twins
+python benchmarks/twins.py Burgers --size 48 --output docs/results/twins
 python benchmarks/twins.py path/to/map.h5 --size 48 --initial auto --twins auto none --output docs/results/twins
 """
 
@@ -16,7 +17,8 @@ import matplotlib as mpl
 import numpy as np
 
 import polyrve
-from polyrve.crystallography.special_relations import Relation
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import Relation, known_relations
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.special_boundaries import find_relations
@@ -24,11 +26,22 @@ from polyrve.validation.plate_statistics import PlateStatistics, mean_statistics
 
 mpl.use("Agg")
 
+STEEL = (
+    Phase("Austenite", "m-3m", (3.6, 3.6, 3.6, 90.0, 90.0, 90.0), 225),
+    Phase("Ferrite", "m-3m", (2.87, 2.87, 2.87, 90.0, 90.0, 90.0), 229),
+)
+TITANIUM = (
+    Phase("Titanium beta", "m-3m", (3.31, 3.31, 3.31, 90.0, 90.0, 90.0), 229),
+    Phase("Titanium alpha", "6/mmm", (2.95, 2.95, 4.68, 90.0, 90.0, 120.0), 194),
+)
+TWO_PHASES = {"Burgers": TITANIUM, "Kurdjumov-Sachs": STEEL, "Nishiyama-Wassermann": STEEL}
+"""Relations of plates of a second phase to their parents."""
+
 
 def main() -> None:
     """Reconstruct, print the table, and draw sections beside windows of the map."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("map", help="a file, or specimen for the twinned specimen")
+    parser.add_argument("map", help="a file; specimen for the twinned specimen, or a relation for one of two phases")
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--initial", default="auto")
     parser.add_argument("--twins", nargs="+", default=["auto", "none"])
@@ -66,11 +79,17 @@ def main() -> None:
 
 def _read(name: str) -> tuple[OrientationMap, Relation, OrientationVolume | None]:
     """The map, its relation with a habit plane, and the truth where it is known."""
-    if name != "specimen":
+    if name != "specimen" and name not in TWO_PHASES:
         scan = polyrve.read_map(name)
         found = [relation for relation in find_relations(analyse(scan).grains) if relation.plane is not None]
         return scan, found[0], None
-    specimen = polyrve.make_twinned_specimen((64, 144, 144), grain_size=20.0, seed=1)
+    if name == "specimen":
+        specimen = polyrve.make_twinned_specimen((64, 144, 144), grain_size=20.0, seed=1)
+    else:
+        relation = next(one for one in known_relations(TWO_PHASES[name]) if one.name == name)
+        specimen = polyrve.make_twinned_specimen(
+            (64, 144, 144), relation=relation, grain_size=20.0, plates_per_grain=2.5, seed=1
+        )
     return polyrve.simulate_scan(specimen.grains), specimen.relation, specimen.grains.field
 
 

@@ -30,7 +30,7 @@ from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.synthetic import make_specimen
 from polyrve.validation.metrics import metrics
 from polyrve.validation.run import Validation, validate
-from polyrve.validation.section_statistics import pool, section_stacks, stack_of
+from polyrve.validation.stacks import pool, section_stacks, stack_of
 
 mpl.use("Agg")
 

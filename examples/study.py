@@ -22,7 +22,7 @@ from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.synthetic import make_specimen
 from polyrve.validation.run import Validation, validate
-from polyrve.validation.section_statistics import section_stacks, stack_of
+from polyrve.validation.stacks import section_stacks, stack_of
 
 VALIDATED: dict[str, str] = {
     "odf_7": "ODF 7.5°",

@@ -21,23 +21,12 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation, known_relations, plane_normal
 from polyrve.microstructure.grain_properties import unwrapped_points
 from polyrve.microstructure.grains import GrainMap
+from polyrve.microstructure.habit_planes import BY_CHANCE, told_along
 from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.parents import ALIGNED, Parents, find_parents
 from polyrve.microstructure.placed import Given, distinct, each, once, placed
 from polyrve.microstructure.plates import least_thickness, plate
 from polyrve.spelling import did_you_mean
-
-_BY_CHANCE = ALIGNED / 90.0
-"""Share of boundaries without a habit plane that lie along its traces."""
-
-_SIGNIFICANT = 3.0
-"""Standard deviations of the share of aligned pieces of boundary beyond chance that make a habit plane."""
-
-_LEAST_COHERENCE = 0.4
-"""Share of aligned boundaries from which plates stand for the twins of a map.
-
-Measured: 0.86 and 0.63 on maps of nickel and magnesium, 0.1 to 0.4 where the frame of a map is wrong by a turn.
-"""
 
 _TRIALS = 20
 """Positions that are tried for the plates of one kind in one cell, some of which others occupy."""
@@ -102,7 +91,7 @@ def relations_with_plates(maps: Given[MapAnalysis], twins: str) -> tuple[Relatio
     present = {relation.name: relation for one in ones for relation in one.relations}
     if twins == "auto":
         able = [relation for relation in present.values() if relation.plane is not None]
-        return tuple(relation for relation in able if _habit(grains, relation).found)
+        return tuple(relation for relation in able if told_along(grains, relation).found)
     return tuple(_named(name.strip(), grains, present) for name in twins.split(","))
 
 
@@ -133,34 +122,14 @@ def _named(name: str, grains: Sequence[tuple[int, GrainMap]], present: Mapping[s
             f"twins: expected a relation that boundaries have more often than by chance; got {relation.name!r}, but "
             f"the map has {', '.join(map(repr, present)) or 'none'}: name another, or none"
         )
-    habit = _habit(grains, relation)
+    habit = told_along(grains, relation)
     if not habit.found:
         raise ValueError(
             f"twins: expected boundaries along the traces of the habit plane of {name!r}; got {habit.share:.0%} of "
-            f"them within {ALIGNED:g} degrees, with {_BY_CHANCE:.0%} by chance: check the map's frame (`polyrve "
+            f"them within {ALIGNED:g} degrees, with {BY_CHANCE:.0%} by chance: check the map's frame (`polyrve "
             "info`), or name another plane behind the relation"
         )
     return relation
-
-
-@dataclass(frozen=True)
-class _Habit:
-    """Share of a relation's boundaries along the traces of its habit plane, and pieces of boundary that tell so."""
-
-    share: float
-    pieces: int
-
-    @property
-    def found(self) -> bool:
-        error = np.sqrt(_BY_CHANCE * (1.0 - _BY_CHANCE) / max(self.pieces, 1))
-        return self.share >= max(_LEAST_COHERENCE, _BY_CHANCE + _SIGNIFICANT * error)
-
-
-def _habit(grains: Sequence[tuple[int, GrainMap]], relation: Relation) -> _Habit:
-    told = [find_parents(one, (relation,), normal) for normal, one in grains]
-    pieces = sum(one.pieces[0] for one in told)
-    aligned = sum(one.coherence[0] * one.pieces[0] for one in told if one.pieces[0])
-    return _Habit(aligned / pieces if pieces else 0.0, pieces)
 
 
 def set_plates(

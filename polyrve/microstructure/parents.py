@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -48,12 +49,16 @@ _BOTH_SIDES = 0.25
 """A plate has its host on both sides where the shorter boundary is so long as compared with the longer."""
 
 
+_LONG = 1.5
+"""A trace tells the thickness of its plate where it is so many times as long as it is wide: on a specimen whose truth
+is known shorter ones come out 27 % too thin, all others within 2 %."""
+
 _MIDDLE = 0.5
 """Part of the trace of a plate in which its thickness is measured: its ends are cut off aslant."""
 
 _WITHIN = 0.8
-"""A plate ends within its parent where more than this share of the boundary at the end is the parent's: all of it but
-for a point, while half of it is where a boundary of the parent cuts the plate off aslant."""
+"""A plate ends within its host where more than this share of the boundary at the end is the host's: all of it but
+for a point, while half of it is where a boundary of the host cuts the plate off aslant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +82,20 @@ class Plates:
     share : ndarray, shape (K,)
         Of the area of its host, each with the plates within it.
     thickness : ndarray, shape (K,), um
-        Of the plate, along its normal. Of fewer than ten points at a boundary of the parent the section shows the edge
-        of a plate, which takes the median of the others.
+        Of the plate, along its normal; the median of the others where the section does not tell it and the plate does
+        not end on both sides.
+    told : ndarray, shape (K,), bool
+        Whether the section tells its thickness: it has ten points, its host on both sides, and a trace longer than it
+        is thick. Else it shows the edge of a plate, or a piece that others cut out of one.
+    trace : ndarray, shape (K,), um
+        Length of its trace.
     length : ndarray, shape (K,)
-        Of its trace, as a share of the length of the host along it.
+        The same as a share of the length of the host along it.
     through : ndarray, shape (K,), bool
         Whether the host lies on both sides.
     free_ends : ndarray, shape (K,), int
-        Ends of the trace that lie within the parent, 0 to 2.
+        Ends of the trace that lie within the host, 0 to 2: neither at a boundary of the parent nor at another plate,
+        nor where the border of the map cuts the plate.
     """
 
     grain: np.ndarray
@@ -95,6 +106,8 @@ class Plates:
     normal: np.ndarray
     share: np.ndarray
     thickness: np.ndarray
+    told: np.ndarray
+    trace: np.ndarray
     length: np.ndarray
     through: np.ndarray
     free_ends: np.ndarray
@@ -106,29 +119,58 @@ class Parents:
 
     Attributes
     ----------
-    field : OrientationMap
-        The map with each plate filled with its parent, whose orientation scatter is the plate's.
+    grains : GrainMap
     relations : tuple of Relation
+    parent : ndarray, shape (N,), int
+        Row of the parent of each grain of the map.
     quaternions : ndarray, shape (P, 4)
         Of the parents.
     phase_ids : ndarray, shape (P,), int
     area : ndarray, shape (P,), um^2
         With the plates.
     plates : Plates
-    coherence : tuple of float
-        For each relation, the share of its boundaries along the traces of the habit planes; NaN without boundaries.
-    pieces : tuple of int
-        For each relation, the independent pieces of boundary that tell so.
+    deviations : tuple of ndarray, shape (F,), degrees
+        For each relation, the angle between the boundary and the trace of the habit plane at each point face between a
+        plate and its host whose direction is told.
     """
 
-    field: OrientationMap
+    grains: GrainMap
     relations: tuple[Relation, ...]
+    parent: np.ndarray
     quaternions: np.ndarray
     phase_ids: np.ndarray
     area: np.ndarray
     plates: Plates
-    coherence: tuple[float, ...]
-    pieces: tuple[int, ...]
+    deviations: tuple[np.ndarray, ...]
+
+    @property
+    def coherence(self) -> tuple[float, ...]:
+        """For each relation, the share of its boundaries along the traces; NaN without boundaries."""
+        return tuple(float((away <= ALIGNED).mean()) if len(away) else np.nan for away in self.deviations)
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """For each relation, the independent pieces of boundary that tell its coherence."""
+        return tuple(int(len(away) / (2.0 * _REACH)) for away in self.deviations)
+
+    @cached_property
+    def field(self) -> OrientationMap:
+        """The map with each plate filled with its parent, whose orientation scatter is the plate's."""
+        field, grains = self.grains.field, self.grains
+        quaternions, phase_ids = field.quaternions.copy(), field.phase_ids.copy()
+        in_plate = np.zeros(grains.number_of_grains + 1, dtype=bool)
+        in_plate[self.plates.grain] = True
+        inside = in_plate[grains.grain_ids]
+        rows = grains.grain_ids[inside] - 1
+        for phase_id, phase in enumerate(field.phases, start=1):
+            of_phase = grains.phase_ids[rows] == phase_id
+            points = tuple(index[of_phase] for index in np.nonzero(inside))
+            mean = grains.quaternions[rows[of_phase]]
+            nearest = rotation.nearest_equivalent(field.quaternions[points], mean, phase.symmetry)
+            away = rotation.multiply(rotation.conjugate(mean), nearest)
+            quaternions[points] = rotation.multiply(self.quaternions[self.parent[rows[of_phase]]], away)
+        phase_ids[inside] = self.phase_ids[self.parent[rows]]
+        return field.evolve(quaternions=quaternions, phase_ids=phase_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,26 +281,26 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
     seen = sample[:, list(in_plane(normal))]
     sine = np.linalg.norm(seen, axis=1)
     across = seen / np.maximum(sine, 1e-9)[:, None]
-    shapes = [faces.shape(row + 1, family, u) for row, u in zip(members, across, strict=True)]
-    apparent, length, through, free_ends = (
+    hosts = [(family == family[row]) & root if root[host[row]] else np.arange(number) == host[row] for row in members]
+    shapes = [faces.shape(int(row) + 1, at, family, u) for row, at, u in zip(members, hosts, across, strict=True)]
+    apparent, trace, length, through, free_ends = (
         np.array(column) if len(members) else np.zeros(0) for column in zip(*shapes, strict=True)
-    ) if shapes else (np.zeros(0),) * 4  # fmt: skip
+    ) if shapes else (np.zeros(0),) * 5  # fmt: skip
     thickness = apparent * sine
-    wedges = (points[members] < SHAPED) & (free_ends < 2)
-    whole = (through > 0) & ~wedges
-    if whole.any():
-        thickness[wedges] = np.median(thickness[whole])
+    told = (through > 0) & (points[members] >= SHAPED) & (trace >= _LONG * apparent)
+    if told.any():
+        thickness[~told & (free_ends < 2)] = np.median(thickness[told])
     at_root = root[host[members]]
     host_area = np.where(at_root, _sum_by(family, with_plates * root)[family[members]], with_plates[host[members]])
     parent = np.unique(family, return_inverse=True)[1]
     first = np.zeros(parent.max(initial=-1) + 1, dtype=np.int64)
     order = np.argsort(points * root, kind="stable")
     first[parent[order]] = order
-    aligned = [faces.aligned(members[by[members] == i], host, sample, plate_of, normal) for i in range(len(relations))]
     size = float(np.prod(grains.field.spacing))
     return Parents(
-        field=_filled(grains, host, root, first[parent]),
+        grains=grains,
         relations=relations,
+        parent=parent,
         quaternions=grains.quaternions[first],
         phase_ids=grains.phase_ids[first],
         area=_sum_by(parent, points.astype(float)) * size,
@@ -271,12 +313,15 @@ def find_parents(grains: GrainMap, relations: Sequence[Relation], normal: int = 
             normal=planes,
             share=with_plates[members] / np.maximum(host_area, 1.0),
             thickness=thickness,
+            told=told.astype(bool),
+            trace=trace,
             length=length,
             through=through.astype(bool),
             free_ends=free_ends.astype(int),
         ),
-        coherence=tuple(share for share, _ in aligned),
-        pieces=tuple(count for _, count in aligned),
+        deviations=tuple(
+            faces.deviations(members[by[members] == i], host, sample, plate_of, normal) for i in range(len(relations))
+        ),
     )
 
 
@@ -346,26 +391,12 @@ def _depths(host: np.ndarray) -> np.ndarray:
     return depth
 
 
-def _filled(grains: GrainMap, host: np.ndarray, root: np.ndarray, parent: np.ndarray) -> OrientationMap:
-    """The map whose plates have the orientations of their parents, with their own scatter."""
-    field = grains.field
-    quaternions, phase_ids = field.quaternions.copy(), field.phase_ids.copy()
-    inside = (grains.grain_ids > 0) & ~np.append(True, root)[grains.grain_ids]
-    rows = grains.grain_ids[inside] - 1
-    for phase_id, phase in enumerate(field.phases, start=1):
-        of_phase = grains.phase_ids[rows] == phase_id
-        points = tuple(index[of_phase] for index in np.nonzero(inside))
-        mean = grains.quaternions[rows[of_phase]]
-        nearest = rotation.nearest_equivalent(field.quaternions[points], mean, phase.symmetry)
-        away = rotation.multiply(rotation.conjugate(mean), nearest)
-        quaternions[points] = rotation.multiply(grains.quaternions[parent[rows[of_phase]]], away)
-    phase_ids[inside] = grains.phase_ids[parent[rows]]
-    return field.evolve(quaternions=quaternions, phase_ids=phase_ids)
-
-
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Point faces between the grains of a map, each seen from both sides, in the order of the grains seen from."""
+    """Point faces of the grains of a map, in the order of the grains that they are seen from.
+
+    Each between two grains is seen from both; beyond the border of the map lies grain 0.
+    """
 
     begin: np.ndarray
     other: np.ndarray
@@ -385,9 +416,9 @@ class _Faces:
         for axis in range(2):
             for step in (1, -1):
                 there = np.roll(ids, -step, axis=axis)
-                differ = (ids != there) & inside
                 if not field.periodic:
-                    differ[(slice(None),) * axis + (-1 if step == 1 else 0,)] = False
+                    there[(slice(None),) * axis + (-1 if step == 1 else 0,)] = 0
+                differ = (ids != there) & inside
                 shift = np.zeros(2)
                 shift[axis] = step / 2.0
                 own.append(ids[differ])
@@ -402,31 +433,44 @@ class _Faces:
             place[inside][of_point] * spacing, np.searchsorted(ids[inside][of_point], counts), spacing,
         )  # fmt: skip
 
-    def shape(self, grain: int, family: np.ndarray, across: np.ndarray) -> tuple[float, float, bool, int]:
-        """Apparent thickness, length as a share of the host's, whether the host is on both sides, and free ends."""
+    def shape(
+        self, grain: int, hosts: np.ndarray, family: np.ndarray, across: np.ndarray
+    ) -> tuple[float, float, float, bool, int]:
+        """Apparent thickness, length, its share of the host's, whether the host is on both sides, and free ends.
+
+        Between two boundaries with the host it is their distance, whatever cuts the plate off at its ends; the point
+        faces of a straight boundary lie on both sides of it alike. Elsewhere it is the area of the middle over its
+        length.
+        """
         along = np.array([-across[1], across[0]])
         points = self.points[self.points_begin[grain] : self.points_begin[grain + 1]]
         width = float(np.abs(along) @ self.spacing)
         reach = points @ along
         length = float(np.ptp(reach)) + width
         part = _MIDDLE if length >= _FEWEST_FACES * width else 1.0
-        middle = np.abs(reach - (reach.max() + reach.min()) / 2.0) <= part * length / 2.0
-        thickness = middle.sum() * float(np.prod(self.spacing)) / (part * length)
+        away = np.abs(reach - (reach.max() + reach.min()) / 2.0)
+        middle = np.clip((part * length / 2.0 - away) / width + 0.5, 0.0, 1.0)
+        thickness = float(middle.sum()) * float(np.prod(self.spacing)) / (part * length)
         faces = slice(self.begin[grain], self.begin[grain + 1])
         centre = points.mean(axis=0)
         offset = self.where[faces] - centre
         relatives = np.append(-1, family)[self.other[faces]] == family[grain - 1]
+        at_host = np.append(False, hosts)[self.other[faces]]
         side = offset @ across
         counts = [int((relatives & (side * sign > 0)).sum()) for sign in (1, -1)]
         through = min(counts) > _BOTH_SIDES * max(counts)
         run, free, room = offset @ along, 0, length
+        in_middle = at_host & (np.abs(run - (run.max() + run.min()) / 2.0) <= part * length / 2.0)
+        sides = [side[in_middle & (side * sign > 0)] for sign in (1, -1)]
+        if through and all(len(one) for one in sides):
+            thickness = float(sides[0].mean() - sides[1].mean())
         for sign in (1, -1):
             end = run * sign >= (run * sign).max() - 1.5 * width
-            if relatives[end].mean() > _WITHIN:
+            if at_host[end].mean() > _WITHIN:
                 free += 1
         if free:
             room = self._room(grain, family, centre, across, along)
-        return thickness, min(1.0, length / max(room, length)), through, free
+        return thickness, length, min(1.0, length / max(room, length)), through, free
 
     def _room(self, grain: int, family: np.ndarray, centre: np.ndarray, across: np.ndarray, along: np.ndarray) -> float:
         """Length of the family along the trace of a plate, through its middle."""
@@ -439,11 +483,11 @@ class _Faces:
         pieces = np.split(run, gaps + 1)
         return float(max((np.ptp(piece) for piece in pieces if len(piece)), default=0.0))
 
-    def aligned(
+    def deviations(
         self, members: np.ndarray, host: np.ndarray, sample: np.ndarray, plate_of: np.ndarray, normal: int
-    ) -> tuple[float, int]:
-        """Share of the boundary between plates and hosts along the traces of the habit planes, and pieces of it."""
-        along = total = 0
+    ) -> np.ndarray:
+        """Angles between boundaries of plates with their hosts and the traces of the habit planes, degrees."""
+        parts = [np.zeros(0)]
         for row in members:
             faces = slice(self.begin[row + 1], self.begin[row + 2])
             where = self.where[faces][self.other[faces] == host[row] + 1]
@@ -453,9 +497,8 @@ class _Faces:
             seen = sample[plate_of[row], list(in_plane(normal))]
             seen = seen / max(float(np.linalg.norm(seen)), 1e-9)
             known = np.isfinite(direction[:, 0])
-            along += int((np.abs(direction[known] @ seen) >= np.cos(np.deg2rad(ALIGNED))).sum())
-            total += int(known.sum())
-        return (along / total if total else np.nan), int(total / (2.0 * _REACH))
+            parts.append(np.rad2deg(np.arccos(np.minimum(np.abs(direction[known] @ seen), 1.0))))
+        return np.concatenate(parts)
 
 
 def pieces_of_boundary(where: np.ndarray, reach: float) -> np.ndarray:

@@ -15,9 +15,11 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap
+from polyrve.microstructure.habit_planes import BY_CHANCE, LEAST_COHERENCE, TURNS, told_along, turned
 from polyrve.microstructure.instrument_estimate import estimate_instrument, noise_interval, pseudo_symmetries
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse
+from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import SPECK, count_grains
 
 _CENTRAL_POINTS = 60_000
@@ -136,6 +138,9 @@ def inspect(
         )
         if isinstance(analysis, MapAnalysis):
             facts |= _instrument(analysis.grains)
+            along, odd = _twin_traces(analysis.grains)
+            facts |= along
+            suspicions += odd
             suspicions += [f"{trend}: {NOT_STATIONARY}" for trend in trends(analysis) if trend.found]
         if single > _MANY_SINGLE:
             suspicions.append(
@@ -170,6 +175,28 @@ def _instrument(grains: GrainMap) -> dict[str, str]:
     if found.preference is not None:
         facts["at boundaries"] = f"unindexed or misindexed {found.preference:.1f} times as often as in grains"
     return facts
+
+
+def _twin_traces(grains: GrainMap) -> tuple[dict[str, str], list[str]]:
+    """How many twin boundaries lie along the traces of the twin plane, and what speaks for another frame."""
+    facts, odd = {}, []
+    for relation in find_relations(grains):
+        if not relation.twin or relation.plane is None:
+            continue
+        told = told_along([(0, grains)], relation)
+        if not (told.found or told.missing):
+            continue
+        said = f"{told.share:.0%} along the traces of the twin plane, {BY_CHANCE:.0%} by chance"
+        facts[f"{shown(relation.name)} boundaries"] = said
+        if told.missing:
+            tried = {name: told_along([(0, turned(grains, turn))], relation).share for name, turn in TURNS.items()}
+            best = max(tried, key=lambda name: tried[name])
+            better = f"; after {best} {tried[best]:.0%} do" if tried[best] > LEAST_COHERENCE else ""
+            odd.append(
+                f"{told.share:.0%} of the boundaries in {shown(relation.name)} lie along the traces of the twin plane, "
+                f"{BY_CHANCE:.0%} would by chance{better}: the frame is another, or these twins have another plane"
+            )
+    return facts, odd
 
 
 def _in_all(grain_ids: np.ndarray, counted: np.ndarray, shape: tuple[int, ...]) -> float:

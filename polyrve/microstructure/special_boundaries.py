@@ -182,8 +182,15 @@ class _Sides:
         for relation in taken:
             left &= self._apart(relation)
         found = []
-        for relation in known_relations(tuple(dict.fromkeys(self.phases))):
-            if (relation.first, relation.second) == self.phases and self.stands_out(relation, left, _FEWEST_KNOWN):
+        known = [
+            relation
+            for relation in known_relations(tuple(dict.fromkeys(self.phases)))
+            if (relation.first, relation.second) == self.phases
+        ]
+        away = [relation.deviation(self.first, self.second) / relation.tolerance for relation in known]
+        nearest = np.argmin(away, axis=0) if known else np.zeros(0, dtype=int)
+        for number, relation in enumerate(known):
+            if self.stands_out(relation, left & (nearest == number), _FEWEST_KNOWN):
                 found.append(relation)
                 left &= self._apart(relation)
         while left.sum() >= _FEWEST_UNKNOWN:

@@ -1,4 +1,4 @@
-"""The twinned specimen: a synthetic polycrystal with plates in its grains, whose truth is known.
+"""The specimen with plates: a synthetic polycrystal with twins or a second phase in its grains, whose truth is known.
 
 The grains of :func:`polyrve.microstructure.synthetic.make_specimen` are the parents. Plates lie on the habit plane of a
 variant of one relation; a section shows them under every angle.
@@ -68,7 +68,8 @@ def make_twinned_specimen(
     shape : tuple of int
         Voxels (nz, ny, nx).
     relation : Relation, optional
-        A twin with a habit plane; by default Sigma 3 on {111} in nickel.
+        With a habit plane, a twin or a relation to a second phase, which the plates then are of; by default Sigma 3 on
+        {111} in nickel.
     plates_per_grain : float
         Mean number in a grain of the mean volume, in proportion to volume to the power 1/3 in others.
     thickness : float, um
@@ -108,8 +109,8 @@ def make_twinned_specimen(
         if not (np.isfinite(value) and value >= 0) or (name == "thickness" and value == 0) or free_ends > 1:
             raise ValueError(f"{name}: expected a number of at least 0, shares of at most 1; got {value}")
     relation = twin(NICKEL, plane=(1, 1, 1), name="Sigma 3", tolerance=8.66) if relation is None else relation
-    if relation.plane is None or not relation.twin:
-        raise ValueError(f"relation: expected a twin with a habit plane; got {relation.name!r}")
+    if relation.plane is None:
+        raise ValueError(f"relation: expected one with a habit plane; got {relation.name!r}")
     given = {"texture": "random", **of_parents, "phases": (relation.first,), "scatter": 0.0, "seed": seed}
     cells = make_specimen(shape, **given)
     rng = np.random.default_rng(seed + 1)
@@ -155,15 +156,19 @@ def make_twinned_specimen(
     length = float(given.get("grain_size", 8.0)) / 4.0
     away = rotation.from_rotation_vector(scatter_field(ids, step, np.deg2rad(scatter), length, rng))
     q = np.array(quaternions)[kept]
+    phases = (relation.first,) if relation.twin else (relation.first, relation.second)
+    phase_ids = np.where(np.isnan(np.array(thicknesses)[kept]), 1, len(phases)).astype(np.int32)
     record = {**numbers, "thickness": thickness, "relation": relation.name, "scatter": scatter}
     field = cells.field.evolve(
         quaternions=rotation.multiply(away, q[ids]),
+        phase_ids=phase_ids[ids],
+        phases=phases,
         provenance={
             **cells.field.provenance, **record, "source": "polyrve.microstructure.twinned.make_twinned_specimen",
         },
     )  # fmt: skip
     return TwinnedSpecimen(
-        grains=GrainVolume(field=field, grain_ids=ids + 1, quaternions=q, phase_ids=np.ones(len(kept), dtype=int)),
+        grains=GrainVolume(field=field, grain_ids=ids + 1, quaternions=q, phase_ids=phase_ids),
         relation=relation,
         parent=np.searchsorted(kept, np.array(parent)[kept]) + 1,
         normal=np.array(normals)[kept],

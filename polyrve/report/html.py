@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polyrve.report.plots import Panel
     from polyrve.validation.comparison import Comparison
     from polyrve.validation.result import Validation
-    from polyrve.validation.section_statistics import SectionStack
+    from polyrve.validation.section_stack import SectionStack
 
 _AXES = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
 _ABOUT_METRICS = (

@@ -24,7 +24,7 @@ from polyrve.report.charts import plot_loss
 from polyrve.report.directions import point_group, pole_figure
 from polyrve.validation.metrics import BOUNDARY_BINS, boundary_histogram, random_histogram
 from polyrve.validation.run import Comparison
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 REFERENCE = "#1f4e79"
 MEASURED = "#d1603d"

@@ -16,6 +16,7 @@ from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.habit_planes import AlongTraces, told_along
 from polyrve.microstructure.instrument import Instrument, measured
 from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -27,16 +28,10 @@ from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.user_line import user_line
 from polyrve.validation.metrics import Metric, reach
+from polyrve.validation.pooled_orientations import PooledOrientations
 from polyrve.validation.provenance import differences
-from polyrve.validation.section_statistics import (
-    PooledOrientations,
-    SectionStack,
-    at_spacing,
-    pool,
-    section_stacks,
-    stack_of,
-    together,
-)
+from polyrve.validation.section_stack import SectionStack
+from polyrve.validation.stacks import at_spacing, pool, section_stacks, stack_of, together
 
 WINDOWS = 40
 """Windows of a map that give a floor, if not told otherwise.
@@ -290,10 +285,43 @@ def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str,
     for one in others:
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
-    by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))
-    of_maps = once(lambda one: stack_of(one, analysis.threshold, _between(relations, phases, one.field.phases)), seen)
+    plated = _plated(seen, relations, phases)
+    by_axis = section_stacks(
+        analysis,
+        analysis.threshold,
+        relations=_between(relations, phases, volume.phases),
+        plated=_between(plated, phases, volume.phases),
+    )
+
+    def stack(axis: int, one: MapAnalysis) -> SectionStack:
+        of_map, with_plates = (_between(some, phases, one.field.phases) for some in (relations, plated))
+        return stack_of(one, analysis.threshold, of_map, with_plates, axis)
+
+    first = _first_normals(seen)
+    of_maps = once(lambda one: stack(first[id(one)], one), seen)
     stacks = {id(some): together(some) for some in of_maps.values()}
     return {"zyx"[axis]: (stacks[id(some)], by_axis[axis]) for axis, some in of_maps.items()}
+
+
+def _first_normals(maps: Placed[MapAnalysis]) -> dict[int, int]:
+    """Return the first axis that each map is normal to, by its identity."""
+    return {id(one): axis for axis, one in sorted(each(maps), key=lambda pair: -pair[0])}
+
+
+def _plated(maps: Placed[MapAnalysis], relations: Sequence[Relation], phases: Sequence[Phase]) -> tuple[Relation, ...]:
+    """The relations whose boundaries in the maps lie along the traces of their habit planes."""
+    first = _first_normals(maps)
+    found = []
+    for relation in relations:
+        if relation.plane is None:
+            continue
+        told = [
+            told_along([(first[id(one)], one.grains)], _between((relation,), phases, one.field.phases)[0])
+            for one in distinct(maps)
+        ]
+        if AlongTraces.together(told).found:
+            found.append(relation)
+    return tuple(found)
 
 
 def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:

@@ -1,4 +1,9 @@
-"""What sections show of plates in a special relation: share of boundaries, coherence, thickness, variants, parents."""
+"""What sections show of plates in a special relation: share of boundaries, coherence, thickness, variants, parents.
+
+A section with borders is a window of something larger: plates and parents that its border cuts are left out of numbers,
+thicknesses, sizes and ends, and the others are weighted by the inverse of their chance to lie inside, as grains are
+(:mod:`polyrve.microstructure.stereology`). A cut plate would be too thin and its end not an end.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,81 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import planar
 from polyrve.microstructure.cleaning import crop
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.map_analysis import analyse
 from polyrve.microstructure.parents import find_parents
 from polyrve.microstructure.special_boundaries import boundary_pairs
-from polyrve.microstructure.stereology import SHAPED, SPECK, window_shape
+from polyrve.microstructure.stereology import SPECK, GrainShapes, grain_shapes, window_shape
+
+
+@dataclass(frozen=True, eq=False)
+class SectionPlates:
+    """Plates and parents on sections, as the metrics compare them.
+
+    Attributes
+    ----------
+    deviations : ndarray, shape (F,), degrees
+        Angle between the boundary of a plate with its host and the trace of its habit plane, at each point face.
+    per_size : float, 1/um^2
+        Plates of three points or more, per indexed area.
+    thickness : ndarray, shape (K,), um
+        Of plates of which the sections tell it (:class:`polyrve.microstructure.parents.Plates`).
+    weight : ndarray, shape (K,), um
+        Length of its trace times the inverse chance to lie inside the border; 0 where that cuts the plate. Short pieces
+        of plates, which others cut to wedges, come out too thin and count little.
+    parents : GrainShapes
+        Of grains merged with their plates.
+    """
+
+    deviations: np.ndarray
+    per_size: float
+    thickness: np.ndarray
+    weight: np.ndarray
+    parents: GrainShapes
+
+
+def section_plates(
+    sections: Sequence[GrainMap], weights: Sequence[np.ndarray], relations: Sequence[Relation], normal: int
+) -> SectionPlates:
+    """Measure plates and parents on sections of one shape.
+
+    Parameters
+    ----------
+    sections : sequence of GrainMap
+        Parallel, in the frame of the volume.
+    weights : sequence of ndarray, shape (N,)
+        Of the grains of each; see :class:`polyrve.microstructure.stereology.GrainShapes`.
+    relations : sequence of Relation
+        With habit planes.
+    normal : int
+        Array axis of the volume that the sections are normal to.
+
+    Returns
+    -------
+    SectionPlates
+    """
+    indexed, first, number = 0, 0, 0.0
+    deviations: list[np.ndarray] = []
+    labels, thickness, weight = [], [], []
+    for grains, of_grain in zip(sections, weights, strict=True):
+        found = find_parents(grains, relations, normal)
+        plates = found.plates
+        deviations += found.deviations
+        indexed += int((grains.grain_ids > 0).sum())
+        points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[plates.grain]
+        number += float(of_grain[plates.grain - 1][points > SPECK].sum())
+        thickness.append(plates.thickness[plates.told])
+        weight.append((of_grain[plates.grain - 1] * plates.trace)[plates.told])
+        labels.append(np.append(0, found.parent + first + 1)[grains.grain_ids])
+        first += len(found.area)
+    field = sections[0].field
+    return SectionPlates(
+        deviations=np.concatenate(deviations),
+        per_size=number / (indexed * float(np.prod(field.spacing))) if indexed else np.nan,
+        thickness=np.concatenate(thickness),
+        weight=np.concatenate(weight),
+        parents=grain_shapes(np.stack(labels), field.spacing, field.periodic),
+    )
 
 
 @dataclass(frozen=True)
@@ -30,11 +106,11 @@ class PlateStatistics:
     plate_share : float
         Share of the area that lies in plates.
     plates_per_grain : float
-        Number of plates over that of grains.
+        Number of plates over that of grains, both of three points or more.
     thickness : float, um
-        Mean of plates of ten points or more that have their host on both sides.
+        Mean of plates of which the section tells it, by the length of their traces.
     free_ends : float
-        Mean number of ends of a plate that lie within its parent.
+        Mean number of ends of a plate that lie within its host.
     planes_per_parent : float
         Mean number of habit planes in a parent that has plates.
     parent_chord : float, um
@@ -80,9 +156,9 @@ def plate_statistics(section: OrientationMap, relation: Relation, normal: int = 
     pairs = boundary_pairs(field.quaternions, field.phase_ids, field.phases, whole.angles, whole.threshold)
     parents = find_parents(grains, (relation,), normal)
     plates = parents.plates
-    points = np.bincount(grains.grain_ids.ravel(), minlength=grains.number_of_grains + 1)[1:]
+    shapes = grain_shapes(grains.grain_ids[None], field.spacing, periodic=False)
+    points, weight = shapes.points, shapes.weight[plates.grain - 1]
     large = points[plates.grain - 1] > SPECK
-    through = plates.thickness[plates.through & (points[plates.grain - 1] >= SHAPED)]
     planes: dict[int, list[np.ndarray]] = {}
     for parent, plane in zip(plates.parent[large], plates.normal[large], strict=True):
         known = planes.setdefault(int(parent), [])
@@ -93,12 +169,17 @@ def plate_statistics(section: OrientationMap, relation: Relation, normal: int = 
         special_share=pairs.share(relation),
         coherence=parents.coherence[0],
         plate_share=float(points[plates.grain - 1].sum() / max(points.sum(), 1)),
-        plates_per_grain=float(large.sum() / max((points > SPECK).sum(), 1)),
-        thickness=float(through.mean()) if len(through) else np.nan,
-        free_ends=float(plates.free_ends[large].mean()) if large.any() else np.nan,
+        plates_per_grain=_ratio(weight[large], shapes.weight[points > SPECK]),
+        thickness=_ratio((weight * plates.trace * plates.thickness)[plates.told], (weight * plates.trace)[plates.told]),
+        free_ends=_ratio((weight * plates.free_ends)[large], weight[large]),
         planes_per_parent=float(np.mean([len(one) for one in planes.values()])) if planes else np.nan,
         parent_chord=float(np.mean(chords)),
     )
+
+
+def _ratio(first: np.ndarray, second: np.ndarray) -> float:
+    total = float(second.sum())
+    return float(first.sum()) / total if total else np.nan
 
 
 def of_sections(volume: OrientationVolume, relation: Relation, most: int = 8) -> list[PlateStatistics]:

@@ -11,7 +11,7 @@ import numpy as np
 from polyrve.crystallography.crystal import Crystal
 from polyrve.microstructure.response_bounds import hill_moduli, taylor_stresses
 from polyrve.validation.metrics import Metric
-from polyrve.validation.section_statistics import PooledOrientations
+from polyrve.validation.pooled_orientations import PooledOrientations
 
 _WIDEST = 0.05
 """Random orientations instead of a rolling, fibre or basal texture change modulus and flow stress by 4 to 30 %."""

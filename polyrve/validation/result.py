@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,9 +42,10 @@ GROUPS = {
 }
 """Titles of the groups of metrics, in the order of tables."""
 
-_PASSING = 0.9
-"""Limits are such that a window of the map itself keeps 95 of 100; a volume may miss twice as many."""
+_MISSED = 0.1
+"""Share of the metrics that a volume may miss where no windows tell what is usual; a window misses half as many."""
 _MOST_NAMED = 8
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class Validation:
         Threshold, windows, seed, shapes; JSON types.
     grains : int or None
         Of the volume, specks left out; None where nothing could be compared.
+    usual_excess : float or None
+        The :attr:`excess` that 95 of 100 windows of the map keep: metrics go together, and where one is beyond its
+        limit others are. None where there are no windows.
 
     See Also
     --------
@@ -133,6 +138,7 @@ class Validation:
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     grains: int | None = None
+    usual_excess: float | None = None
 
     def __getitem__(self, key: str) -> MetricResult:
         for row in self.results:
@@ -174,9 +180,21 @@ class Validation:
         return tuple(row for row in self.results if row.far)
 
     @property
+    def excess(self) -> float:
+        """How far the volume is beyond limits, all metrics together: the sum of log(value / limit) over those beyond.
+
+        Shares of lags, of which a higher one is better, and limits of 0 do not count, nor does the seam, which no
+        window has.
+        """
+        rows = [row for row in self.results if row.key != "seam" and not row.higher_is_better]
+        return sum(log_excess(row.value, row.limit) for row in rows if row.value is not None and row.limit is not None)
+
+    @property
     def refused(self) -> bool:
-        """Whether the volume is unlike the map: more than one metric of ten warns, or one is far beyond its limit."""
-        return self.passed < _PASSING * self.compared or bool(self.far_off)
+        """Whether the volume is unlike the map: in all further beyond limits than windows are, or far beyond one."""
+        if self.usual_excess is None:
+            return len(self.warned) > _MISSED * self.compared or bool(self.far_off)
+        return self.excess > self.usual_excess + _ROUNDING or bool(self.far_off)
 
     @property
     def convincing(self) -> bool:
@@ -338,6 +356,11 @@ class Validation:
             reason = f"{': ' * bool(row.reason)}{row.reason}"
             lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
         return "\n".join([*lines, *self.notes, self.headline])
+
+
+def log_excess(value: float, limit: float) -> float:
+    """Return how far a value is beyond a limit: log(value / limit), 0 within it or where the limit is 0."""
+    return math.log(value / limit) if value > limit > 0.0 else 0.0
 
 
 def counted(number: int, noun: str = "grain") -> str:

@@ -11,6 +11,7 @@ with the points of all maps together, and windows of all maps give the floor.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
@@ -28,7 +29,7 @@ from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
 from polyrve.validation.response_metrics import response_metrics
-from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted
+from polyrve.validation.result import DECISIVE_SHARE, FEWEST_TO_STAND, MetricResult, Validation, counted, log_excess
 
 __all__ = [
     "DECISIVE_SHARE",
@@ -56,6 +57,9 @@ FEWEST_WINDOWS = 5
 
 Of fewer than five the quantile of 95 % is the largest, whatever it is.
 """
+
+_ROUNDING = 1e-12
+"""A value beyond its limit by less is at its limit."""
 
 _STEEP = np.deg2rad(10.0)
 """Neighbours farther apart than this are counted across the faces: steeper than the spread within most grains."""
@@ -217,6 +221,7 @@ def validate_comparison(
     grains = count_grains(comparison.analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
+    excess: defaultdict[int, float] = defaultdict(float)
     for metric in (*metrics(comparison.lag, volumes="volume" in comparison.pairs), *further):
         if only is not None and metric.key not in only:
             continue
@@ -224,9 +229,11 @@ def validate_comparison(
         if absent := _absent(metric, comparison):
             rows.append(replace(_not_compared(metric, absent), applies=False))
         else:
-            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison))
+            rows.append(_not_compared(metric, few) if metric.of_grains and few else _row(metric, comparison, excess))
     rows.append(seam(comparison.analysis))
-    return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains)
+    windows = {id(window) for of_map in comparison.windows.values() for window in of_map}
+    usual = float(np.quantile([excess[window] for window in windows], QUANTILE)) if windows else None
+    return Validation(tuple(rows), tuple(_notes(comparison, rows, grains)), comparison.settings, grains, usual)
 
 
 def _few_grains(comparison: Comparison, grains: int) -> str:
@@ -258,11 +265,14 @@ def _not_compared(metric: Metric, reason: str) -> MetricResult:
     )  # fmt: skip
 
 
-def _row(metric: Metric, comparison: Comparison) -> MetricResult:
+def _row(metric: Metric, comparison: Comparison, excess: defaultdict[int, float] | None = None) -> MetricResult:
+    """Compare by a metric, and add how far windows are beyond its limit, by their ids."""
     sides = comparison.sides(metric)
+    sign = -1.0 if metric.higher else 1.0
     values = {name: metric.compare(reference, sections) for name, (reference, sections, _) in sides.items()}
     known = {name: value for name, value in values.items() if np.isfinite(value)}
     kept: dict[tuple[int, int], np.ndarray] = {}
+    added: set[tuple[int, int]] = set()
     limits, medians, reasons = {}, {}, {}
     for name, (reference, sections, windows) in sides.items():
         what = comparison.reference_name(name, metric)
@@ -287,13 +297,16 @@ def _row(metric: Metric, comparison: Comparison) -> MetricResult:
                 reasons[name] = f"windows of {what} reach a share of 0: there is no floor, every volume would pass"
                 continue
             limits[name], medians[name] = limit, float(np.median(floor))
-    sign = -1.0 if metric.higher else 1.0
+            if excess is not None and not metric.higher and key not in added:
+                added.add(key)
+                for window, value in zip(windows, kept[key], strict=True):
+                    excess[id(window)] += log_excess(value, limit)
     worst = max(limits or known, key=lambda name: sign * (known[name] - limits.get(name, 0.0)), default="")
     expected = measured = None
     if metric.measure is not None:
         numbers = [[metric.measure(side) for side in (a, b)] for a, b, _ in sides.values()]
         expected, measured = (_number(x) for x in np.mean(numbers, axis=0))
-    passed = all(sign * (known[name] - limit) <= 1e-12 for name, limit in limits.items())
+    passed = all(sign * (known[name] - limit) <= _ROUNDING for name, limit in limits.items())
     decisive = bool(limits) and (not passed or metric.decides(limits[worst]))
     return MetricResult(
         key=metric.key,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from polyrve.validation.metrics.metric import Metric
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 
 def share(sections: SectionStack) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 from polyrve.backend import offered
-from polyrve.validation.metrics import boundaries, grains, in_grain, phases, place, special, texture, volume
+from polyrve.validation.metrics import boundaries, grains, in_grain, phases, place, plates, special, texture, volume
 from polyrve.validation.metrics.boundaries import boundary_histogram
 from polyrve.validation.metrics.correlation import REACH, correlation_metrics, madogram_error, reach, two_point_error
 from polyrve.validation.metrics.metric import Metric, half_l1
@@ -56,11 +56,13 @@ def metrics(lag: int = REACH, *, volumes: bool = False) -> tuple[Metric, ...]:
 
 def _ours(lag: int, volumes: bool) -> tuple[Metric, ...]:
     of_place = volume.METRICS if volumes else (*place.METRICS, *correlation_metrics(lag))
+    of_plates = () if volumes else plates.METRICS
     return (
         *texture.METRICS,
         *boundaries.METRICS,
         *special.METRICS,
         *grains.METRICS,
+        *of_plates,
         *phases.METRICS,
         *of_place,
         *in_grain.METRICS,

@@ -7,7 +7,7 @@ import numpy as np
 from polyrve.microstructure.stereology import kolmogorov_smirnov
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, half_l1, histogram, relative_error
 from polyrve.validation.metrics.texture import BOUNDARY_BINS, no_random_pairs, random_histogram
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 _STEEP = 10.0
 """Degrees. Boundaries of the boundary fraction: well above what spread within grains gives, so that it counts none."""

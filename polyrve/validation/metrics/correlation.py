@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Difference, Metric
-from polyrve.validation.section_statistics import RARE, SectionStack
+from polyrve.validation.section_stack import RARE, SectionStack
 
 REACH = 12
 """Largest lag of the correlation metrics, points.

@@ -8,7 +8,7 @@ from polyrve.microstructure.section_measures import aspect_ratio_distance, chord
 from polyrve.microstructure.stereology import SHAPED, SPECK
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, relative_error
 from polyrve.validation.metrics.texture import no_orientations
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 
 def _chords(reference: SectionStack, sections: SectionStack) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from polyrve.microstructure.stereology import SHAPED, kolmogorov_smirnov
 from polyrve.validation.metrics.grains import no_shapes
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, relative_error
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 _ROUNDING = 1e-4
 """Degrees. A mean below it is rounding: equal orientations come out up to 2 sqrt(2 eps) = 2.4e-6 degrees apart."""

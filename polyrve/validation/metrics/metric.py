@@ -18,7 +18,7 @@ WIDEST_ERROR = 1.0
 """Relative errors: that of sections that have nothing of what is counted."""
 
 Difference = Callable[[Any, Any], float]
-"""Takes a reference and sections: :class:`polyrve.validation.section_statistics.SectionStack`, for a metric of one
+"""Takes a reference and sections: :class:`polyrve.validation.section_stack.SectionStack`, for a metric of one
 point also ``PooledOrientations``."""
 
 

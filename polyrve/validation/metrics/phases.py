@@ -10,7 +10,8 @@ from polyrve.microstructure.section_measures import aspect_ratio_distance, grain
 from polyrve.microstructure.stereology import SHAPED, SPECK
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, half_l1, histogram
 from polyrve.validation.metrics.texture import BOUNDARY_BINS
-from polyrve.validation.section_statistics import RARE, GrainTable, PooledOrientations, SectionStack
+from polyrve.validation.pooled_orientations import PooledOrientations
+from polyrve.validation.section_stack import RARE, GrainTable, SectionStack
 
 
 def _one_phase(sections: PooledOrientations) -> str:

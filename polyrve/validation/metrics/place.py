@@ -7,7 +7,7 @@ from collections.abc import Callable
 from polyrve.validation.metrics.boundaries import no_boundaries
 from polyrve.validation.metrics.metric import Metric
 from polyrve.validation.metrics.texture import no_orientations
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 
 def _difference(measure: Callable[[SectionStack], float]) -> Callable[[SectionStack, SectionStack], float]:

@@ -12,7 +12,7 @@ import numpy as np
 from polyrve.microstructure.boundary_relations import BoundaryRelations
 from polyrve.microstructure.stereology import kolmogorov_smirnov
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, relative_error
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 _NONE = BoundaryRelations((), {}, {})
 

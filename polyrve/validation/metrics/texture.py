@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, half_l1, histogram, relative_error
-from polyrve.validation.section_statistics import PooledOrientations
+from polyrve.validation.pooled_orientations import PooledOrientations
 
 BOUNDARY_BINS = np.arange(0.0, 180.1, 5.0)
 """Degrees. Classes of boundaries; of narrower ones a small map fills few, wider ones mix twins with what is near."""

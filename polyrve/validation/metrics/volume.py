@@ -7,7 +7,7 @@ import numpy as np
 from polyrve.microstructure.stereology import SHAPED, SPECK, kolmogorov_smirnov
 from polyrve.validation.metrics.grains import no_grains, no_shapes
 from polyrve.validation.metrics.metric import WIDEST_ERROR, Metric, relative_error
-from polyrve.validation.section_statistics import SectionStack
+from polyrve.validation.section_stack import SectionStack
 
 
 def _sphericity(sections: SectionStack) -> float:

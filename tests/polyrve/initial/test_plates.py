@@ -5,12 +5,17 @@ import pytest
 
 from polyrve import make_specimen, make_twinned_specimen, segment, simulate_scan
 from polyrve.crystallography import rotation
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import known_relations
 from polyrve.initial.plates import parents_of, relations_with_plates, set_plates
 from polyrve.initial.polycrystal import TOGETHER, turn_grains
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grain_properties import neighbours
 from polyrve.microstructure.laguerre import laguerre_tessellation, voxel_centres
 from polyrve.microstructure.map_analysis import analyse_all
+
+BETA = Phase("beta", "m-3m", (3.31, 3.31, 3.31, 90.0, 90.0, 90.0))
+ALPHA = Phase("alpha", "6/mmm", (2.95, 2.95, 4.68, 90.0, 90.0, 120.0))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,56 @@ def test_bad_names(maps, twins, message):
     with pytest.raises(ValueError, match=message) as error:
         relations_with_plates(maps, twins)
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def burgers():
+    relation = next(one for one in known_relations((BETA, ALPHA)) if one.name == "Burgers")
+    specimen = make_twinned_specimen(
+        (4, 90, 100), relation=relation, grain_size=24.0, thickness=4.0, plates_per_grain=2.5, seed=3
+    )
+    return analyse_all({0: simulate_scan(specimen.grains, misindexed=0.0, unindexed=0.0)})
+
+
+def test_plates_of_a_second_phase_keep_relation_and_phase(burgers):
+    relations = relations_with_plates(burgers, "auto")
+    assert [relation.name for relation in relations] == ["Burgers"]
+    parents = [one for some in parents_of(burgers, relations).values() for one in some]
+    assert set(parents[0].phase_ids) == {1}
+    rng = np.random.default_rng(0)
+    cells = np.indices((20, 22, 24))[2] // 12
+    chosen = parents[0].quaternions[np.argsort(-parents[0].area)[:2]]
+    ids = np.ones(2, dtype=int)
+    labels, quaternions, phase_ids = set_plates(cells, chosen, ids, parents, (1.0,) * 3, False, rng)
+    plates = phase_ids == 2
+    assert plates.sum() > 2
+    assert plates[labels].mean() == pytest.approx((burgers[0].field.phase_ids == 2).mean(), abs=0.12)
+    away = [relations[0].deviation(np.broadcast_to(q, quaternions[plates].shape), quaternions[plates]) for q in chosen]
+    assert np.min(away, axis=0).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("twins", "message"),
+    [
+        ("Kurdjumov-Sachs", r"twins: expected auto.*Burgers.*got 'Kurdjumov-Sachs'"),
+        ("Burgers (1 1 1)", r"twins: expected boundaries along the traces of the habit plane of 'Burgers \(1 1 1\)'"),
+        ("{10-12} twin", r"twins: expected a relation that boundaries have.*the map has 'Burgers'"),
+    ],
+)
+def test_bad_names_of_two_phases(burgers, twins, message):
+    with pytest.raises(ValueError, match=message) as error:
+        relations_with_plates(burgers, twins)
+    assert "\n" not in str(error.value)
+
+
+def test_two_phases_without_a_relation_have_no_plates():
+    mixed = make_specimen(
+        (4, 60, 60), grain_size=8.0, texture="random", phases=(BETA, ALPHA), phase_fractions=(0.6, 0.4), seed=2
+    )
+    maps = analyse_all({0: mixed.field.section(0, 0)})
+    assert relations_with_plates(maps, "auto") == ()
+    with pytest.raises(ValueError, match="the map has none: name another, or none"):
+        relations_with_plates(maps, "Burgers")
 
 
 def test_equiaxed_map_has_no_plates():

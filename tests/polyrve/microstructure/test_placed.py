@@ -9,7 +9,7 @@ from polyrve.microstructure.map_placement import axisymmetric, by_normal, common
 from polyrve.microstructure.map_scatter import map_scatter
 from polyrve.microstructure.montage import montage
 from polyrve.microstructure.section_measures import SectionMeasures, distances
-from polyrve.validation.section_statistics import section_stacks, stack_of, together
+from polyrve.validation.stacks import section_stacks, stack_of, together
 
 
 @pytest.fixture(scope="module")

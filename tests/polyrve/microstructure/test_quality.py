@@ -12,6 +12,7 @@ from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.quality import inspect
 from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
+from polyrve.microstructure.twinned import make_twinned_specimen
 
 
 def suspicions(scan):
@@ -210,3 +211,24 @@ def test_names_are_shown_without_control_characters(good):
     for text in (*found.facts, *found.facts.values(), *found.suspicions):
         assert text.isprintable()
         assert len(text) < 300
+
+
+def test_twin_boundaries_beside_their_traces_speak_for_another_frame():
+    specimen = make_twinned_specimen((4, 90, 100), grain_size=20.0, thickness=4.0, plates_per_grain=2.0, seed=3)
+    scan = specimen.grains.field.section(0, 0).evolve(periodic=False)
+    found = inspect(scan)
+    share = int(found.facts["Sigma 3 boundaries"].partition("%")[0])
+    assert share > 80
+    assert "traces" not in " ".join(found.suspicions)
+    quarter = rotation.from_axis_angle([0.0, 0.0, 1.0], np.pi / 2.0)
+    wrong = inspect(scan.evolve(quaternions=rotation.multiply(scan.quaternions, quarter)))
+    told = next(sentence for sentence in wrong.suspicions if "traces" in sentence)
+    assert f"after a quarter turn about z {share}% do" in told
+    assert int(told.partition("%")[0]) < 40
+    half = rotation.from_axis_angle([0.0, 0.0, 1.0], np.pi)
+    untold = inspect(scan.evolve(quaternions=rotation.multiply(scan.quaternions, half)))
+    assert untold.facts["Sigma 3 boundaries"] == found.facts["Sigma 3 boundaries"]
+
+
+def test_maps_without_twins_say_nothing_of_traces(good):
+    assert not any("boundaries" in name for name in inspect(good).facts if name != "at boundaries")

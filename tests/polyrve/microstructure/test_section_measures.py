@@ -16,7 +16,7 @@ from polyrve.microstructure.section_measures import (
 )
 from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 from polyrve.validation.metrics import metrics
-from polyrve.validation.section_statistics import stack_of
+from polyrve.validation.stacks import stack_of
 
 ROUNDING = 1e-12
 """Cumulative sums of at most 500 weights, each rounded to 2e-16."""

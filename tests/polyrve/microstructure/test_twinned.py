@@ -5,9 +5,11 @@ import pytest
 
 from polyrve import make_twinned_specimen, segment
 from polyrve.crystallography import rotation
-from polyrve.crystallography.special_relations import axis_angle, twin
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.special_relations import axis_angle, known_relations, twin
 from polyrve.microstructure.grain_properties import unwrapped_points
 from polyrve.microstructure.parents import families, find_parents
+from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.synthetic import MAGNESIUM
 
 
@@ -64,6 +66,46 @@ def test_plates_of_magnesium():
     made = make_twinned_specimen((4, 30, 40), relation=relation, grain_size=16.0, seed=1)
     assert made.grains.field.phases == (MAGNESIUM,)
     assert np.isfinite(made.thickness).any()
+
+
+RIGHT = (90.0, 90.0, 90.0)
+STEEL = (Phase("Austenite", "m-3m", (3.6, 3.6, 3.6, *RIGHT)), Phase("Ferrite", "m-3m", (2.87, 2.87, 2.87, *RIGHT)))
+TITANIUM = (
+    Phase("beta", "m-3m", (3.31, 3.31, 3.31, *RIGHT)),
+    Phase("alpha", "6/mmm", (2.95, 2.95, 4.68, 90.0, 90.0, 120.0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("phases", "name", "planes"),
+    [
+        (STEEL, "Kurdjumov-Sachs", ((1, 1, 1), (0, 1, 1))),
+        (STEEL, "Nishiyama-Wassermann", ((1, 1, 1), (0, 1, 1))),
+        (TITANIUM, "Burgers", ((0, 1, 1), (0, 0, 1))),
+    ],
+)
+def test_plates_of_a_second_phase_have_parallel_planes_with_their_parents(phases, name, planes):
+    relation = next(one for one in known_relations(phases) if one.name == name)
+    made = make_twinned_specimen(
+        (6, 60, 64), relation=relation, grain_size=18.0, plates_per_grain=4.0, thickness=3.0, scatter=0.2, seed=2
+    )
+    grains = made.grains
+    plates = np.flatnonzero(np.isfinite(made.thickness))
+    assert len(plates) > 3
+    assert grains.field.phases == phases
+    assert np.array_equal(grains.phase_ids == 2, np.isfinite(made.thickness))
+    assert np.array_equal(grains.field.phase_ids, grains.phase_ids[grains.grain_ids - 1])
+    normal = made.normal[plates][:, ::-1]
+    for ids, plane in zip((made.parent[plates], plates + 1), planes, strict=True):
+        seen = np.sort(np.abs(rotation.rotate(grains.quaternions[ids - 1], normal)), axis=1)
+        assert np.allclose(seen, np.sort(plane) / np.linalg.norm(plane), atol=1e-6)
+    section = segment(grains.field.section(0, 2))
+    assert name in [one.name for one in find_relations(section)]
+    found = find_parents(section, [relation])
+    assert set(section.phase_ids[found.plates.grain - 1]) == {2}
+    assert found.coherence[0] > 0.9
+    # What is left are plates whose parent the section does not show beside them.
+    assert (found.field.phase_ids == 2).mean() < 0.2 * (section.field.phase_ids == 2).mean()
 
 
 def test_arguments_out_of_range():

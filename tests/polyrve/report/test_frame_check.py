@@ -9,7 +9,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.report import plots
 from polyrve.report.frame_check import check_drawing, draw_check
-from polyrve.validation.section_statistics import stack_of
+from polyrve.validation.stacks import stack_of
 
 PHASES = (
     Phase("Magnesium", "6/mmm", (3.2, 3.2, 5.2, 90, 90, 120)),

@@ -28,7 +28,7 @@ from polyrve.microstructure.synthetic import make_specimen
 from polyrve.report import html, plots, templates, viewer
 from polyrve.report.plots import png
 from polyrve.validation.run import compare
-from polyrve.validation.section_statistics import stack_of
+from polyrve.validation.stacks import stack_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

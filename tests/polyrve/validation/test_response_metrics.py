@@ -8,7 +8,7 @@ from polyrve.adapters.solvers.damask_crystals import crystal
 from polyrve.crystallography import rotation
 from polyrve.validation import run
 from polyrve.validation.response_metrics import response_metrics
-from polyrve.validation.section_statistics import stack_of
+from polyrve.validation.stacks import stack_of
 
 
 @pytest.fixture(scope="module")

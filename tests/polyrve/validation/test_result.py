@@ -40,6 +40,19 @@ def test_headline_names_what_warns():
     assert Validation(ROWS[:1], grains=50).headline == "1 of 1 metrics pass"
 
 
+def test_a_volume_may_be_beyond_limits_as_windows_of_the_map_are():
+    rows = [MetricResult(str(i), f"metric {i}", "grains", 0.1, {}, 0.1, 0.2, "pass") for i in range(20)]
+    rows[:4] = [MetricResult(f"off {i}", "off", "grains", 0.3, {}, 0.1, 0.2, "warn") for i in range(4)]
+    assert Validation(tuple(rows), grains=50).refused
+    assert Validation(tuple(rows), grains=50).excess == pytest.approx(4 * np.log(1.5))
+    assert Validation(tuple(rows), grains=50, usual_excess=1.6).refused
+    assert not Validation(tuple(rows), grains=50, usual_excess=1.7).refused
+    assert Validation(tuple(rows[3:]), grains=50, usual_excess=0.0).refused
+    assert not Validation(tuple(rows[4:]), grains=50, usual_excess=0.0).refused
+    rows[0] = MetricResult("far", "far", "grains", 0.5, {}, 0.1, 0.2, "warn")
+    assert Validation(tuple(rows), grains=50, usual_excess=9.0).refused
+
+
 def test_description_has_ten_lines_at_most_and_a_line_per_group():
     lines = repr(VALIDATION).splitlines()
     assert len(lines) <= 10
