@@ -280,8 +280,8 @@ def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str,
     if not shown:
         return {}
     seen = made_for(lambda axis, one: at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis))), shown)
-    first, *others = distinct(seen)
-    relations, phases = first.relations, first.field.phases
+    leading, *others = distinct(seen)
+    relations, phases = leading.relations, leading.field.phases
     for one in others:
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
