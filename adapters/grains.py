@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any, Literal, overload
 
 from polyrve.adapters import material_grid, registry
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -114,5 +114,5 @@ def _of_ids(field: Any) -> GrainMap | GrainVolume | None:
     try:
         return material_grid.by_feature_ids(field)
     except ValueError as error:
-        warnings.warn(f"grains are found anew: {error}", stacklevel=3)
+        warn(f"grains are found anew: {error}")
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +15,7 @@ import numpy as np
 
 from polyrve.adapters import text_lines
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
 
 _UNPACKED_FLOOR = 1 << 26
 _UNPACKED_FACTOR = 64
@@ -519,15 +519,34 @@ def scalars(path: Path, parent: h5py.Group, size: int, exclude: Sequence[str] = 
     UserWarning
         If names are links to other files, which are left out.
     """
-    result = {}
-    for name in names(parent):
-        item = get(parent, name)
-        if name in exclude or not isinstance(item, h5py.Dataset) or item.shape is None:
-            continue
-        if item.dtype.kind in "fiu" and item.size == size and max(item.shape, default=1) == size:
-            result[name.strip()] = array(path, parent, name, (size,))
+    found = _numbers(parent, exclude)
+    kept = [name for name, item in found.items() if item.size == size and max(item.shape, default=1) == size]
     warn_of_links(path, parent, exclude)
-    return result
+    return {name.strip(): array(path, parent, name, (size,)) for name in kept}
+
+
+def of_shape(
+    path: Path, parent: h5py.Group, shape: Sequence[int], exclude: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """Return all datasets of numbers and of a shape, by name, each as one axis.
+
+    Warns
+    -----
+    UserWarning
+        If names are links to other files, which are left out.
+    """
+    kept = [name for name, item in _numbers(parent, exclude).items() if item.shape == tuple(shape)]
+    warn_of_links(path, parent, exclude)
+    return {name.strip(): array(path, parent, name).ravel() for name in kept}
+
+
+def _numbers(parent: h5py.Group, exclude: Sequence[str]) -> dict[str, h5py.Dataset]:
+    found = {name: get(parent, name) for name in names(parent) if name not in exclude}
+    return {
+        name: item
+        for name, item in found.items()
+        if isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "fiu"
+    }
 
 
 def warn_of_links(path: Path, parent: h5py.Group, exclude: Sequence[str] = ()) -> None:
@@ -536,7 +555,7 @@ def warn_of_links(path: Path, parent: h5py.Group, exclude: Sequence[str] = ()) -
     left_out = {name: place for name, place in left_out.items() if place}
     if left_out:
         shown = ", ".join(f"{name} ({place})" for name, place in list(left_out.items())[:10])
-        warnings.warn(f"{path}, {parent.name}: other files are not opened; left out: {shown}", stacklevel=3)
+        warn(f"{path}, {parent.name}: other files are not opened; left out: {shown}")
 
 
 def names(parent: h5py.Group) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import grains, segmentation
@@ -180,10 +180,9 @@ def _dissolved(ids: np.ndarray, min_grain: int) -> np.ndarray | Literal[False]:
     count = np.bincount(ids.ravel())
     tiny, n = int((count[1:] <= _TINY).sum()), int((count[1:] > 0).sum())
     if min_grain == 1 and n > 2 and 2 * tiny > n:
-        warnings.warn(
+        warn(
             f"{tiny} of {n} grains have one or two voxels: the option min_grain (--set min_grain=4) gives their "
-            "voxels to the grains beside them",
-            stacklevel=4,
+            "voxels to the grains beside them"
         )
     if count.max() < min_grain:
         raise ValueError(f"min_grain: expected at most {count.max()}, the voxels of the largest grain; got {min_grain}")
@@ -307,10 +306,9 @@ def warn_of_seams(whole: MaterialGrid, path: str | Path, remedy: str = "") -> No
         What to do about it, appended to the sentence.
     """
     if whole.seams:
-        warnings.warn(
+        warn(
             f"{path}: expected a periodic volume; its opposite faces do not fit along {', '.join(whole.seams)}, and "
-            f"are grain boundaries to a solver that repeats it{remedy}",
-            stacklevel=3,
+            f"are grain boundaries to a solver that repeats it{remedy}"
         )
 
 

@@ -63,6 +63,8 @@ class Format:
         Whether it holds one section and no volume.
     packed : tuple of str
         Further endings that are read and not written, those of packed files.
+    mark : str
+        Of a folder: the file by which it is known when it is read.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Format:
     recognises: Callable[[Path], bool] | None = None
     maps_only: bool = False
     packed: tuple[str, ...] = ()
+    mark: str = ""
 
     def load(self) -> Any:
         """Import the format's module."""
@@ -123,7 +126,16 @@ def _is_table(path: Path) -> bool:
     return table.recognises(path)
 
 
+def _is_los_alamos(path: Path) -> bool:
+    from polyrve.adapters.solvers import los_alamos
+
+    return los_alamos.recognises(path)
+
+
 _HDF5 = (".h5", ".hdf5")
+
+SECTIONS = "sections"
+"""The format of a folder that is read."""
 
 FORMATS: list[Format] = [
     Format(
@@ -167,38 +179,66 @@ FORMATS: list[Format] = [
         "Channel 5, OIM and MTEX: points in columns", _is_table, maps_only=True, packed=(".txt.gz", ".csv.gz"),
     ),
     Format("h5ebsd", (".h5ebsd",), "polyrve.adapters.ebsd.h5ebsd", True, False, "DREAM.3D stack of EBSD sections"),
+    Format(
+        SECTIONS, (), "polyrve.adapters.volumes.sections_folder", True, False,
+        "a folder of maps of parallel sections, with their distance",
+    ),
     Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
-    Format("damask", (), "polyrve.adapters.solvers.damask", False, True, "DAMASK_grid 3: all it needs, runs as it is"),
-    Format("vti", (".vti",), "polyrve.adapters.volumes.vti", False, True, "VTK image with IPF colours, for ParaView"),
-    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.volumes.vtkhdf", False, True, "VTK HDF image, as vti"),
+    Format(
+        "damask", (), "polyrve.adapters.solvers.damask", True, True, "DAMASK_grid 3: all it needs, runs as it is",
+        mark="grid.vti",
+    ),
+    Format("vti", (".vti",), "polyrve.adapters.volumes.vti", True, True, "VTK image with IPF colours, for ParaView"),
+    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.volumes.vtkhdf", True, True, "VTK HDF image, as vti"),
     Format("vtp", (".vtp",), "polyrve.adapters.volumes.vtp", False, True, "grain boundaries as a VTK surface"),
     Format(
-        "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.solvers.meshio_hex", False, True,
+        "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.solvers.meshio_hex", True, True,
         "voxel hexahedra with grain sets, in what meshio writes",
     ),
     Format(
-        "abaqus", (".inp",), "polyrve.adapters.solvers.abaqus", False, True, "Abaqus: C3D8 voxels, sets, orientations",
+        "abaqus", (".inp",), "polyrve.adapters.solvers.abaqus", True, True, "Abaqus: C3D8 voxels, sets, orientations",
     ),
     Format(
-        "los-alamos", (".txt",), "polyrve.adapters.solvers.los_alamos", False, True,
-        "Los Alamos FFT text (EVPFFT, MASSIF)",
+        "los-alamos", (".txt",), "polyrve.adapters.solvers.los_alamos", True, True,
+        "Los Alamos FFT text (EVPFFT, MASSIF)", _is_los_alamos,
     ),
     Format(
-        "moose", (".inl", ".e", ".exo"), "polyrve.adapters.solvers.moose", False, True,
+        "moose", (".inl", ".e", ".exo"), "polyrve.adapters.solvers.moose", True, True,
         "MOOSE EBSD text, or Exodus (.e)",
     ),
-    Format("tesr", (".tesr",), "polyrve.adapters.solvers.tesr", False, True, "Neper raster tessellation"),
-    Format("prisms", (), "polyrve.adapters.solvers.prisms", False, True, "PRISMS-Plasticity: grain ids, orientations"),
-    Format("amitex", (), "polyrve.adapters.solvers.amitex", False, True, "AMITEX_FFTP: materials, zones, orientations"),
+    Format("tesr", (".tesr",), "polyrve.adapters.solvers.tesr", True, True, "Neper raster tessellation"),
+    Format(
+        "prisms", (), "polyrve.adapters.solvers.prisms", True, True, "PRISMS-Plasticity: grain ids, orientations",
+        mark="grainID.txt",
+    ),
+    Format(
+        "amitex", (), "polyrve.adapters.solvers.amitex", True, True, "AMITEX_FFTP: materials, zones, orientations",
+        mark="zone.vtk",
+    ),
     Format(
         "damask-mesh", (), "polyrve.adapters.solvers.damask_mesh", False, True,
         "DAMASK_mesh: Gmsh mesh, materials, load",
     ),
-    Format("spparks", (".sites",), "polyrve.adapters.solvers.spparks", False, True, "SPPARKS sites, or .vti with Spin"),
+    Format(
+        "spparks", (".sites", ".dump"), "polyrve.adapters.solvers.spparks", True, True,
+        "SPPARKS sites, text dumps, or .vti with Spin",
+    ),
+    Format(
+        "labdct", _HDF5, "polyrve.adapters.volumes.labdct", True, False, "GrainMapper3D HDF5 (LabDCT)",
+        _hdf5_with("labdct"),
+    ),
+    Format(
+        "3dxrd", _HDF5, "polyrve.adapters.volumes.xrd3d", True, False, "ImageD11 HDF5 (3DXRD, scanning 3DXRD)",
+        _hdf5_with("tensormap"),
+    ),
+    Format("midas", (".mic",), "polyrve.adapters.volumes.midas", True, False, "MIDAS near-field HEDM: a layer, text"),
+    Format(
+        "mfem", (".mesh",), "polyrve.adapters.solvers.mfem", False, True, "MFEM cubes, orientations for ExaConstit",
+    ),
     Format("vpsc", (".tex",), "polyrve.adapters.solvers.vpsc", False, True, "VPSC texture: orientations and weights"),
     Format(
-        "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo"), "polyrve.adapters.solvers.tetrahedra", False, True,
-        "tetrahedra that follow the grain boundaries; polyrve mesh",
+        "tetrahedra", (".inp", ".msh", ".vtu", ".e", ".exo", ".mesh"), "polyrve.adapters.solvers.tetrahedra", False,
+        True, "tetrahedra that follow the grain boundaries; polyrve mesh",
     ),
 ]  # fmt: skip
 
@@ -415,7 +455,7 @@ def reader(path: str | Path, format: str | None = None) -> Format:
     """
     path = Path(path)
     if path.is_dir():
-        raise FormatError(path, "expected a file; it is a folder")
+        return _of_folder(path, format)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if path.stat().st_size == 0:
@@ -551,6 +591,23 @@ def checked_options(function: Callable[..., Any], given: Mapping[str, Any]) -> d
     return checked
 
 
+def _of_folder(path: Path, format: str | None) -> Format:
+    if format is not None:
+        row = _named(path, format)
+        if row.reads and (row.mark or row.name == SECTIONS):
+            return row
+        raise FormatError(path, f"expected a file of format {format!r}; it is a folder")
+    rows = [row for row in formats() if row.reads and row.mark and (path / row.mark).is_file()]
+    if rows:
+        return rows[0]
+    if any(row.ends(file) for file in path.iterdir() for row in _able(writing=False)):
+        return _named(path, SECTIONS)
+    marks = ", ".join(row.mark for row in formats() if row.mark)
+    raise FormatError(
+        path, f"expected a file, maps of serial sections, or a folder with one of {marks}; it is a folder"
+    )
+
+
 def _named(path: Path, name: str, *, writing: bool = False) -> Format:
     for row in formats():
         if row.name == name:
@@ -573,7 +630,7 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
         raise FormatError(path, f"expected a file that polyrve reads; {_EXPORT[suffix.lower()]}")
     able = _able(writing)
     known = sorted({end for row in able for end in (*row.suffixes, *(() if writing else row.packed))})
-    folders = [row.name for row in able if not row.suffixes]
+    folders = [row.name for row in able if writing and not row.suffixes]
     remedy = "" if path.suffix or not folders else f": --to (format=) names one of folders, {', '.join(folders)}"
     got = safe_text.shown(suffix) or "no suffix"
     meant = remedy or did_you_mean(suffix.lower(), known)
@@ -581,12 +638,15 @@ def _of_suffix(path: Path, *, writing: bool = False) -> list[Format]:
 
 
 def _of_content(path: Path) -> Format:
-    """The format of a file: the first of its suffix that knows it, polyrve's own before those of other packages."""
+    """The format of a file: the first of its suffix that knows it, polyrve's own before those of other packages.
+
+    The first of all, whose reader says what it can read, where none of them knows a text.
+    """
     rows = [row for row in _of_suffix(path) if row.reads] or _of_suffix(path)
     for row in rows:
         if row.recognises is None or _recognised(row, path):
             return row
-    if len(rows) == 1:
+    if len(rows) == 1 or not set(rows[0].suffixes) & set(_HDF5):
         return rows[0]
     names = ", ".join(row.name for row in rows)
     raise FormatError(path, f"expected a file of {names}; its content is of none of them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -96,6 +97,21 @@ def replacing_folder(path: str | Path, *, force: bool = False) -> Iterator[Path]
             if path.is_dir():
                 path.rmdir()
             os.replace(folder, path)
+
+
+def remove_partial(path: str | Path) -> list[Path]:
+    """Remove what writers of a file or folder left that were killed; nobody may be writing it.
+
+    Returns
+    -------
+    list of Path
+        The hidden folders that are gone.
+    """
+    path = Path(path)
+    left = [folder for folder in path.parent.glob(f".{glob.escape(path.name)}.*.partial") if folder.is_dir()]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder for folder in left if not folder.exists()]
 
 
 def require_writable(folder: Path) -> None:

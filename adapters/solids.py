@@ -1,4 +1,4 @@
-"""Closed surfaces of solids (.stl), as voxels."""
+"""Solids as voxels: closed surfaces (.stl), and masks (.npy)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from polyrve.adapters.registry import FormatError
 
 
 def read_solid(path: str | Path, spacing: float | None = None, *, points: int = 48, scale: float = 1.0) -> np.ndarray:
-    """Read the solid within a closed surface as voxels.
+    """Read the solid within a closed surface as voxels, or a mask as it is.
 
     Parameters
     ----------
     path : path-like
-        An STL file, text or binary.
+        An STL file, text or binary; or a NumPy file with a mask (nz, ny, nx), for which the other parameters are not
+        used.
     spacing : float, um, optional
         Edge of the voxels; by default the longest side of the solid over `points`.
     points : int
@@ -33,13 +34,15 @@ def read_solid(path: str | Path, spacing: float | None = None, *, points: int = 
     Raises
     ------
     FormatError
-        If the file is no STL file, or its surface is not closed.
+        If the file is no such file, or its surface is not closed.
     OSError
         If it cannot be read.
     ValueError
         If the voxels are larger than the solid, or there would be more than 2e8 of them.
     """
     path = Path(path)
+    if path.suffix.lower() == ".npy":
+        return _mask(path)
     surface = _surface(path, scale)
     low, high = np.array(surface.GetBounds()).reshape(3, 2).T
     step = float((high - low).max()) / points if spacing is None else spacing
@@ -54,6 +57,20 @@ def read_solid(path: str | Path, spacing: float | None = None, *, points: int = 
     if not inside.any():
         raise ValueError(f"{path}: expected a solid larger than a voxel of {step:.4g} um; no voxel lies in it")
     return inside
+
+
+def _mask(path: Path) -> np.ndarray:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except (ValueError, EOFError, OSError) as error:
+        raise FormatError(path, f"expected a NumPy array; got: {error}") from None
+    if values.ndim != 3 or values.dtype.kind not in "biu" or not (values != 0).any():
+        raise FormatError(
+            path, f"expected a mask of three axes with voxels inside; got {values.dtype} of shape {values.shape}"
+        )
+    return np.asarray(values != 0)
 
 
 def _surface(path: Path, scale: float) -> Any:

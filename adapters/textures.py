@@ -8,13 +8,13 @@ value per point of a regular grid of Euler angles. Angles are degrees, and orien
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.text_lines import BYTE_ORDER_MARK, decoded
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.crystallography.reference_frames import crystal_frame
@@ -109,7 +109,7 @@ def _vpsc(path: Path, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
     if not starts:
         raise FormatError(path, "expected 'B' and the number of orientations", "line 4")
     if len(starts) > 1:
-        warnings.warn(f"{path}: has {len(starts)} textures; the last is taken", stacklevel=4)
+        warn(f"{path}: has {len(starts)} textures; the last is taken")
     line, number = starts[-1]
     values = _rows(path, lines[line + 4 : line + 4 + number], line + 5, 4)
     if len(values) < number:

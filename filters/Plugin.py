@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from polyrve.filters.ComputeResponseBoundsFilter import ComputeResponseBoundsFilter
 from polyrve.filters.ReadEBSDFilter import ReadEBSDFilter
 from polyrve.filters.ReconstructOrientationVolumeFilter import ReconstructOrientationVolumeFilter
 from polyrve.filters.ValidateOrientationVolumeFilter import ValidateOrientationVolumeFilter
@@ -16,6 +17,7 @@ FILTERS = (
     WriteDAMASKFilesFilter,
     WriteOrientationVolumeFilter,
     ValidateOrientationVolumeFilter,
+    ComputeResponseBoundsFilter,
 )
 """The filters of the plugin, in the order of a pipeline."""
 

@@ -141,10 +141,16 @@ class ReconstructOrientationVolumeFilter(Filter):
         settings = settings_of(args)
         spacing = settings.spacing or structure.spacing_of_maps(data, args)
         maps = structure.read_maps(data, args)
-        phases = next(iter(maps.values())).phases
+        first = next(iter(maps.values()))
+        phases = (first[0] if isinstance(first, list) else first).phases
         used = arrays.used_phases(maps)
         grown = engine.grow(
-            {normal: arrays.with_phases(field, used) for normal, field in maps.items()},
+            {
+                normal: [arrays.with_phases(field, used) for field in some]
+                if isinstance(some, list)
+                else arrays.with_phases(some, used)
+                for normal, some in maps.items()
+            },
             settings.model_copy(update={"spacing": spacing}),
             python=engine.other_python(bool(args["engine"]), args["python"], os.environ),
             say=say,

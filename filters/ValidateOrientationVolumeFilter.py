@@ -105,7 +105,7 @@ class ValidateOrientationVolumeFilter(Filter):
         from polyrve.validation.run import validate
 
         maps = structure.read_maps(data, args)
-        against = maps["z"] if set(maps) == {"z"} else maps
+        against = {"all": maps["z"]} if set(maps) == {"z"} else maps
         volume = structure.read_grains(data, args)
 
         def heed() -> None:

@@ -86,7 +86,10 @@ class WriteDAMASKFilesFilter(Filter):
 
     def plan(self, data: Any, args: Mapping[str, Any], actions: Any) -> Mapping[str, str]:
         """Check volume, folder and load."""
-        from polyrve.adapters.solvers import damask
+        import yaml
+
+        from polyrve.adapters.solvers import damask, damask_phases
+        from polyrve.response.simulate import expected
 
         nz, ny, nx = structure.check_field(data, args)
         folder = Path(args["folder"])
@@ -97,11 +100,13 @@ class WriteDAMASKFilesFilter(Filter):
         require_writable(folder)
         if nx < 2:
             raise ValueError(f"volume: expected two or more voxels along x, as DAMASK needs them; got {nx}")
-        damask.load_case(LOADS[args["load"]], **_load(args))
+        steps = yaml.safe_load(damask.load_case(LOADS[args["load"]], **_load(args)))["loadstep"]
+        counts = [(int(step["discretization"]["N"]), int(step.get("f_out", 1))) for step in steps]
         if "=" in args["definitions"]:
             dict(assignments(args["definitions"], "phase definitions"))
         return {
             "Grid": f"{nx} x {ny} x {nz} voxels",
+            "Run in DAMASK_grid": str(expected(nx * ny * nz, counts, damask_phases.LIBRARY["Al"].yaml())),
             "Load": damask.LOAD_CASES[LOADS[args["load"]]][3].split("{")[0].strip(),
         }
 

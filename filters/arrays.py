@@ -205,7 +205,7 @@ def voxel_size_of(steps: Mapping[str, Sequence[float]], axis: str = "none") -> t
     return voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps))
 
 
-def used_phases(maps: Mapping[str, OrientationMap]) -> list[int]:
+def used_phases(given: Mapping[str, OrientationMap | list[OrientationMap]]) -> list[int]:
     """Ids of the phases that have a point in any map.
 
     Raises
@@ -218,14 +218,15 @@ def used_phases(maps: Mapping[str, OrientationMap]) -> list[int]:
     UserWarning
         If a phase has none.
     """
-    first = next(iter(maps.values())).phases
-    for name, field in maps.items():
+    maps = [(name, one) for name, some in given.items() for one in (some if isinstance(some, list) else [some])]
+    first = maps[0][1].phases
+    for name, field in maps:
         if [(p.name, p.laue) for p in field.phases] != [(p.name, p.laue) for p in first]:
             raise ValueError(
                 f"map normal to {name}: expected the phases of the other maps, {[p.name for p in first]}; "
                 f"got {[p.name for p in field.phases]}"
             )
-    used = [i for i in range(1, len(first) + 1) if any((field.phase_ids == i).any() for field in maps.values())]
+    used = [i for i in range(1, len(first) + 1) if any((field.phase_ids == i).any() for _, field in maps)]
     if len(used) < len(first):
         left_out = [phase.name for i, phase in enumerate(first, start=1) if i not in used]
         warnings.warn(f"no point is of phase {', '.join(left_out)}: left out", stacklevel=2)

@@ -93,7 +93,7 @@ def other_python(asked: bool, path: str, environment: Mapping[str, str]) -> Path
 
 
 def grow(
-    maps: Mapping[str, OrientationMap],
+    maps: Mapping[str, OrientationMap | list[OrientationMap]],
     settings: ReconstructionSettings,
     *,
     python: Path | None,
@@ -104,7 +104,7 @@ def grow(
 
     Parameters
     ----------
-    maps : mapping of str to OrientationMap
+    maps : mapping of str to OrientationMap or list of OrientationMap
         By normal; the one normal to z alone stands for all directions.
     settings : ReconstructionSettings
     python : Path or None
@@ -134,7 +134,7 @@ def grow(
 
 
 def _here(
-    maps: Mapping[str, OrientationMap],
+    maps: Mapping[str, OrientationMap | list[OrientationMap]],
     settings: ReconstructionSettings,
     say: Say,
     cancelled: Callable[[], bool],
@@ -157,7 +157,7 @@ def _here(
         heed()
         say(text)
 
-    given = maps["z"] if set(maps) == {"z"} else maps
+    given: Any = {"all": maps["z"]} if set(maps) == {"z"} else maps
     try:
         with listening(show.share):
             result = reconstruct(given, settings, progress=report, say=tell, between=heed)
@@ -169,7 +169,7 @@ def _here(
 
 
 def _elsewhere(
-    maps: Mapping[str, OrientationMap],
+    maps: Mapping[str, OrientationMap | list[OrientationMap]],
     settings: ReconstructionSettings,
     python: Path,
     say: Say,
@@ -177,16 +177,22 @@ def _elsewhere(
 ) -> Grown:
     with tempfile.TemporaryDirectory(prefix="polyrve-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        for normal, field in maps.items():
-            dream3d.write(field, folder / f"{normal}.dream3d", xdmf=False)
+        files = []
+        for normal, some in maps.items():
+            for number, field in enumerate(some if isinstance(some, list) else [some]):
+                files.append((normal, folder / f"{normal}{number or ''}.dream3d"))
+                dream3d.write(field, files[-1][1], xdmf=False)
+        alone = set(maps) == {"z"}
+        if len(files) > len(maps):
+            given = [part for normal, file in files for part in ("--map", f"{'all' if alone else normal}:{file}")]
+        else:
+            given = [*(str(file) for _, file in files), *([] if alone else ["--normals", "".join(maps)])]
         (folder / "run.toml").write_text(settings.to_toml(), encoding="utf-8")
         output = folder / "rve.dream3d"
         command = [
-            str(python), "-c", _START, "reconstruct", *(str(folder / f"{normal}.dream3d") for normal in maps),
+            str(python), "-c", _START, "reconstruct", *given,
             "--output", str(output), "--config", str(folder / "run.toml"), "--progress", "json",
         ]  # fmt: skip
-        if set(maps) != {"z"}:
-            command += ["--normals", "".join(maps)]
         say(f"starting {python}", 0)
         code, status, failure = _supervise(command, folder, say, cancelled)
         if code not in (0, _INTERRUPTED) or (code == 0 and not output.exists()):

@@ -6,10 +6,12 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from polyrve.adapters import registry
 from polyrve.adapters.material_grid import by_feature_ids
 from polyrve.adapters.volumes.dream3d_write import NOTE, NOTE_GROUP, note_of
 from polyrve.crystallography import reference_frames
@@ -19,8 +21,9 @@ from polyrve.filters.arrays import Column
 from polyrve.microstructure import links, segmentation
 from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
-from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.map_placement import axisymmetric
+from polyrve.settings import maps_by_axis
 
 FRAMES: tuple[str, ...] = ("as it is", *reference_frames.PRESETS)
 """Choices of a frame; new ones are appended, for pipelines store the index."""
@@ -79,6 +82,15 @@ def insert_maps(parameters: Any) -> None:
             "drop_phase",
             "Leave Phases Out",
             "Names, separated by commas: points of these phases count as not indexed. Empty: all phases are kept.",
+            "",
+        )
+    )
+    parameters.insert(
+        nx.StringParameter(
+            "further_maps",
+            "Further Maps",
+            "Files of more maps, each behind the axis that it is normal to, with semicolons between them, such as "
+            "z:second.ang; z:third.ang. They are read by polyrve and pooled with the map of that normal.",
             "",
         )
     )
@@ -209,6 +221,26 @@ def check_maps(data: Any, args: Mapping[str, Any]) -> dict[str, tuple[int, int, 
     return shapes
 
 
+def further_maps(args: Mapping[str, Any]) -> list[tuple[str, Path]]:
+    """Axes and files of the maps that are named in addition.
+
+    Raises
+    ------
+    ValueError
+        If a text has no axis, or no map of the data structure has that normal.
+    FileNotFoundError
+        If there is no such file.
+    """
+    texts = filter(None, map(str.strip, args.get("further_maps", "").split(";")))
+    found = maps_by_axis(texts, "further maps")
+    for normal, path in found:
+        if normal not in normals_of(args):
+            raise ValueError(f"further maps: expected the normals of the other maps, {normals_of(args)}; got {normal}")
+        if not path.exists():
+            raise FileNotFoundError(f"further maps: {path}: no such file")
+    return found
+
+
 def _dropped(args: Mapping[str, Any]) -> list[str]:
     return [*filter(None, map(str.strip, args["drop_phase"].split(",")))]
 
@@ -254,6 +286,8 @@ def _brought_already(asked: Frame, noted: Frame | None) -> bool:
 def maps_text(args: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]]) -> str:
     """The maps of :func:`check_maps` as the user should know them."""
     points = "; ".join(f"normal to {normal}: {nx} x {ny} points" for normal, (_, ny, nx) in shapes.items())
+    if more := further_maps(args):
+        points += "; " + "; ".join(f"normal to {normal}: {path.name}" for normal, path in more)
     return f"{points}, axisymmetric about {AXES[args['axis']]}" if args["axis"] else points
 
 
@@ -324,15 +358,36 @@ def number_of_phases(data: Any, args: Mapping[str, Any]) -> int:
     return next(iter(numbers.values()))
 
 
-def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap]:
-    """The maps by normal; one of an axisymmetric specimen as those of both normals across its axis."""
+def read_maps(data: Any, args: Mapping[str, Any]) -> dict[str, OrientationMap | list[OrientationMap]]:
+    """The maps by normal; one of an axisymmetric specimen as those of both normals across its axis.
+
+    Raises
+    ------
+    ValueError
+        If a file holds no map, or other phases.
+    """
     check_maps(data, args)
     frame = frame_of(args["frame"])
     maps = {
         normal: arrays.without_phases(arrays.map_of(read_volume(data, args, f"{normal}_", frame=frame)), _dropped(args))
         for normal in normals_of(args)
     }
-    return axisymmetric(maps["z"], AXES[args["axis"]]) if args["axis"] else maps
+    lists: dict[str, OrientationMap | list[OrientationMap]] = {**maps}
+    for normal, path in further_maps(args):
+        found = registry.read(path)
+        field = found.field if isinstance(found, GrainMap) else found
+        if not isinstance(field, OrientationMap):
+            raise ValueError(f"further maps: {path}: expected a map; got a volume")
+        of_normal = lists[normal]
+        before = of_normal if isinstance(of_normal, list) else [of_normal]
+        if [phase.laue for phase in field.phases] != [phase.laue for phase in before[0].phases]:
+            raise ValueError(
+                f"further maps: {path}: expected the phases {[p.name for p in before[0].phases]}; "
+                f"got {[p.name for p in field.phases]}"
+            )
+        named = field.evolve(phases=before[0].phases)
+        lists[normal] = [*before, arrays.without_phases(named, _dropped(args))]
+    return {**axisymmetric(lists["z"], AXES[args["axis"]])} if args["axis"] else lists
 
 
 def insert_names(parameters: Any, *, features: bool = False) -> None:

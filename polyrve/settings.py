@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,12 @@ class ReconstructionSettings(BaseModel):
         None, description="Voxel size along z, y, x in um; by default the step of the map."
     )
     periodic: bool = Field(True, description="Whether the volume repeats across its faces.")
+    grade: Literal["none", "x", "y", "z"] = Field(
+        "none",
+        description="Axis along which the maps change, and the volume as they do: statistics are matched in "
+        "overlapping windows along it, and the volume repeats across it alone. One map stands for the sections normal "
+        "to both axes across it.",
+    )
     descriptors: Literal["default", "paper"] = Field("default", description="Named set of descriptors.")
     weights: dict[str, float] = Field(
         {}, description="Weights by descriptor name that replace those of the set; 0 leaves a descriptor out."
@@ -170,21 +177,14 @@ class ReconstructionSettings(BaseModel):
     def from_toml(cls, path: str | Path, **overrides: Any) -> ReconstructionSettings:
         """Read settings from a TOML file; keywords win over the file.
 
+        Its table ``maps``, which names files for the command line (:func:`maps_table`), is no setting.
+
         Raises
         ------
         ValueError
             If the file is no TOML, or a setting is unknown or out of its range.
         """
-        try:
-            with Path(path).open("rb") as file:
-                values = tomllib.load(file)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: expected a TOML file; got {error}") from None
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path}: expected a TOML file, which is text in UTF-8; got the byte {error.object[error.start]:#04x} "
-                f"at position {error.start}"
-            ) from None
+        values = {name: value for name, value in _toml_of(path).items() if name != "maps"}
         try:
             return cls.create(**{**values, **overrides})
         except ValueError as error:
@@ -216,6 +216,87 @@ class ReconstructionSettings(BaseModel):
             elif value is not None:
                 parts.append(line)
         return "\n".join(parts) + "\n" * (not explained)
+
+
+def maps_table(path: str | Path) -> dict[str, list[str]]:
+    """Return the names of files by axis in the table ``maps`` of a TOML file of settings.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict of str to list of str
+        Such as ``{"z": ["a.ang", "b.ang"], "x": ["d.ang"]}``; empty where there is no such table.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TOML, or the table holds something else.
+    """
+    table = _toml_of(path).get("maps", {})
+    if not isinstance(table, dict):
+        raise ValueError(f'{path}: maps: expected files by axis, as maps = {{z = ["a.ang", "b.ang"]}}; got {table!r}')
+    found = {}
+    for axis, names in table.items():
+        listed = [names] if isinstance(names, str) else names
+        if not isinstance(listed, list) or not listed or not all(isinstance(name, str) for name in listed):
+            raise ValueError(f"{path}: maps: expected names of files for {axis}; got {names!r}")
+        found[axis] = listed
+    return found
+
+
+def maps_by_axis(
+    given: Iterable[str] | None, flag: str = "--map", folder: Path | None = None
+) -> list[tuple[str, Path]]:
+    """Return axes and files of texts ``z:a.ang``.
+
+    Parameters
+    ----------
+    given : iterable of str, optional
+    flag : str
+        How a message names them.
+    folder : Path, optional
+        That names without a folder refer to.
+
+    Returns
+    -------
+    list of (str, Path)
+
+    Raises
+    ------
+    ValueError
+        If a text has no axis, or a file is named twice for one axis.
+
+    Examples
+    --------
+    >>> [(axis, path.name) for axis, path in maps_by_axis(["z:a.ang", "x:d.ang"])]
+    [('z', 'a.ang'), ('x', 'd.ang')]
+    """
+    found: list[tuple[str, Path]] = []
+    for text in given or ():
+        axis, colon, name = text.partition(":")
+        if not colon or axis not in ("x", "y", "z", "all") or not name:
+            raise ValueError(f"{flag}: expected an axis, or all, and a file, such as z:a.ang; got {text!r}")
+        one = axis, Path(name) if folder is None else folder / name
+        if one in found:
+            raise ValueError(f"{flag}: expected another file each time; got {text!r} twice: leave one out")
+        found.append(one)
+    return found
+
+
+def _toml_of(path: str | Path) -> dict[str, Any]:
+    try:
+        with Path(path).open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: expected a TOML file; got {error}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected a TOML file, which is text in UTF-8; got the byte {error.object[error.start]:#04x} "
+            f"at position {error.start}"
+        ) from None
 
 
 def _toml(value: Any) -> str:

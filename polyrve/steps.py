@@ -25,14 +25,16 @@ Listener = Callable[[str, int, int], Any]
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
-def announced(parts: Collection[_Item], text: str) -> Iterator[_Item]:
-    """Yield the parts of a long piece of work, and tell a listener how many of them are done.
+def announced(parts: Collection[_Item], text: str, cost: Callable[[_Item], int] = lambda part: 1) -> Iterator[_Item]:
+    """Yield the parts of a long piece of work, and tell a listener how much of it is done.
 
     Parameters
     ----------
     parts : collection
     text : str
         What is being done, as ``"texture synthesis"``.
+    cost : callable, optional
+        How long a part takes, in any unit, where they do not take equally long.
 
     Yields
     ------
@@ -47,10 +49,11 @@ def announced(parts: Collection[_Item], text: str) -> Iterator[_Item]:
     >>> heard
     [('letters', 0, 2), ('letters', 1, 2), ('letters', 2, 2)]
     """
-    total = len(parts)
-    for done, part in enumerate(parts):
+    done, total = 0, sum(map(cost, parts))
+    for part in parts:
         announce(text, done, total)
         yield part
+        done += cost(part)
     announce(text, total, total)
 
 

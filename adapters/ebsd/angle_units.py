@@ -6,13 +6,13 @@ below 2 pi degrees.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
 
 _FULL_TURN = 2.0 * np.pi
 _SLACK = 1e-3
@@ -68,17 +68,15 @@ def euler_in_rad(
             where,
         )
     if not in_degrees and beyond.any():
-        warnings.warn(
+        warn(
             f"{path}, {where}: expected Euler angles in rad, at most 2 pi, pi, 2 pi; got up to {shown}: if they are in "
-            "degrees, the option degrees=true (--read degrees=true) says so",
-            stacklevel=3,
+            "degrees, the option degrees=true (--read degrees=true) says so"
         )
-    if in_degrees and 0.0 < largest.max() and (largest < np.array([_FULL_TURN, np.pi, _FULL_TURN]) + _SLACK).all():
-        warnings.warn(
+    within = (largest < np.array([_FULL_TURN, np.pi, _FULL_TURN]) + _SLACK) | marked
+    if in_degrees and 0.0 < largest.max() and within.all():
+        warn(
             f"{path}, {where}: expected Euler angles in degrees; got up to {shown}, none beyond 2 pi, pi, 2 pi: "
-            "if they "
-            "are in rad, the option degrees=false (--read degrees=false) says so",
-            stacklevel=3,
+            "if they are in rad, the option degrees=false (--read degrees=false) says so"
         )
     return np.deg2rad(angles) if in_degrees else angles
 
@@ -109,13 +107,17 @@ def lattice_in_degrees(
         If the unit is not the usual one: DREAM3D-NX 7.0 to 7.4 writes rad where degrees are asked for.
     """
     values = np.asarray(angles, dtype=np.float64)
-    in_rad = bool(((values > 0) & (values < _FULL_TURN)).all())
+    in_rad = is_lattice_in_rad(values)
     degrees = tuple((np.round(np.rad2deg(values), 5) if in_rad else values).tolist())
     if in_rad != (usual == "rad") and (values > 0).all():
-        warnings.warn(
+        warn(
             f"{path}, {where}: expected lattice angles in {usual}; got "
             f"{', '.join(f'{value:.6g}' for value in values)}, "
-            f"taken as {'rad' if in_rad else 'degrees'}",
-            stacklevel=3,
+            f"taken as {'rad' if in_rad else 'degrees'}"
         )
     return degrees
+
+
+def is_lattice_in_rad(angles: np.ndarray) -> bool:
+    """Return whether the angles alpha, beta, gamma of a lattice are in rad: all above 0 and below 2 pi."""
+    return bool(((angles > 0) & (angles < _FULL_TURN)).all())

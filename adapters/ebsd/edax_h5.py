@@ -14,7 +14,6 @@ Why not orix: it has no reader for these files.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ import numpy as np
 from polyrve.adapters import hdf5
 from polyrve.adapters.ebsd import angle_units, grid, scan, tsl
 from polyrve.adapters.registry import FormatError
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import reference_frames
 from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -211,11 +211,10 @@ def _stated(path: Path, header: h5py.Group) -> reference_frames.Frame | None:
         return None
     preset = _PRESET_OF_ID[number]
     if number in (3, 4):
-        warnings.warn(
+        warn(
             f"{path} has EDAX coordinate system ID {number}; the drawing of that number in such files is frame "
             f"{preset!r}, which is applied, while OIM's preferences call it setting {preset[-1]}; check the map: "
             "--frame (frame=) sets another",
             reference_frames.FrameWarning,
-            stacklevel=5,
         )
     return reference_frames.named(preset, "file")

@@ -5,7 +5,6 @@ But for monoclinic phases: orix's two-fold axis is z, that of :mod:`polyrve.crys
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from polyrve.adapters.ebsd import grid, scan
 from polyrve.adapters.ebsd.map_text import unit_cell
 from polyrve.adapters.sections import planar
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame, standard_setting
@@ -88,10 +88,9 @@ def _with_c_unique(phase: Phase, quaternions: np.ndarray) -> tuple[Phase, np.nda
     turned = replace(phase, lattice=(c, a, b, gamma, alpha, beta))
     turn = standard_setting(turned)[1]
     if turn is None:
-        warnings.warn(
+        warn(
             f"phase {phase.name!r}: its lattice does not tell the two-fold axis, which is y here and z in orix: "
-            "orix applies another symmetry",
-            stacklevel=3,
+            "orix applies another symmetry"
         )
         return phase, quaternions
     return turned, rotation.multiply(rotation.conjugate(turn), quaternions)

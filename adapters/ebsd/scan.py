@@ -20,7 +20,7 @@ from polyrve.adapters.warned import DoubtWarning, warn
 from polyrve.backend import processors
 from polyrve.backend.safe_text import shown
 from polyrve.crystallography import reference_frames, rotation
-from polyrve.crystallography.phase import OTHER_SETTINGS, Phase
+from polyrve.crystallography.phase import OTHER_SETTINGS, Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 
 _BLOCK = 1 << 14
@@ -326,3 +326,51 @@ def make_phase(
             where,
         )
     return phase
+
+
+def unsaid_phases(
+    path: Path, count: int, names: Sequence[str] = (), laue: str | Sequence[str] | None = None
+) -> list[Phase]:
+    """Make the phases of a file that does not say their Laue groups.
+
+    Parameters
+    ----------
+    path : Path
+        For errors and warnings.
+    count : int
+        How many there are at least.
+    names : sequence of str
+        Of the first of them; the others are called by their numbers.
+    laue : str or sequence of str, optional
+        Laue group of all phases, or of each, as the user says.
+
+    Returns
+    -------
+    list of Phase
+
+    Raises
+    ------
+    FormatError
+        If a Laue group is none, or there are not as many as phases.
+
+    Warns
+    -----
+    UserWarning
+        If the user does not say them: m-3m is taken.
+    """
+    count = max(count, len(names), 1)
+    if laue is None:
+        warn(
+            f"{path}: the file says no Laue groups; m-3m is taken for all phases, and the option laue sets them "
+            "(--read laue=6/mmm)"
+        )
+    given = ["m-3m"] * count if laue is None else [laue] * count if isinstance(laue, str) else list(laue)
+    if len(given) != count:
+        raise FormatError(path, f"laue: expected the Laue groups of {count} phases; got {len(given)}")
+    for group in given:
+        try:
+            laue_group(group)
+        except ValueError as error:
+            raise FormatError(path, f"laue: {error}") from None
+    named = [*names, *(f"phase {i}" for i in range(len(names) + 1, count + 1))]
+    return [make_phase(path, name, group) for name, group in zip(named, given, strict=True)]

@@ -36,7 +36,6 @@ from polyrve.adapters.registry import FormatError
 from polyrve.adapters.warned import warn
 from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography import reference_frames
-from polyrve.crystallography.phase import Phase, laue_group
 from polyrve.microstructure.fields import OrientationMap
 
 _START = 1 << 16
@@ -165,7 +164,7 @@ def read(
     usual = "degrees" if layout.degrees else "rad"
     angles = angle_units.euler_in_rad(path, angles, phase_ids > 0, degrees=degrees, usual=usual, where="Euler angles")
     found = grid.of_coordinates(path, (y, x), partial=True)
-    phases = _phases(path, count, named, laue)
+    phases = scan.unsaid_phases(path, count, named, laue)
     if layout.program == "MTEX" and x_axis is None:
         map_text.warn_of_axes(path, "MTEX", phases)
     field = scan.assemble(
@@ -294,22 +293,3 @@ def _phase_ids(path: Path, number: np.ndarray, turned: np.ndarray) -> tuple[np.n
     if largest <= 0:
         return ((number == 0) & turned).astype(np.int32), 1
     return np.maximum(number, 0).astype(np.int32), largest
-
-
-def _phases(path: Path, count: int, names: list[str], laue: str | Sequence[str] | None) -> list[Phase]:
-    count = max(count, len(names), 1)
-    if laue is None:
-        warn(
-            f"{path}: a table says no Laue groups; m-3m is taken for all phases, and the option laue sets them "
-            "(--read laue=6/mmm)"
-        )
-    given = ["m-3m"] * count if laue is None else [laue] * count if isinstance(laue, str) else list(laue)
-    if len(given) != count:
-        raise FormatError(path, f"laue: expected the Laue groups of {count} phases; got {len(given)}")
-    for group in given:
-        try:
-            laue_group(group)
-        except ValueError as error:
-            raise FormatError(path, f"laue: {error}") from None
-    named = [*names, *(f"phase {i}" for i in range(len(names) + 1, count + 1))]
-    return [scan.make_phase(path, name, group) for name, group in zip(named, given, strict=True)]

@@ -16,11 +16,14 @@ import numpy as np
 from polyrve.adapters.material_grid import MaterialGrid, material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import damask_phases
+from polyrve.adapters.solvers.abaqus_read import PHASE_MARK, read
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
 from polyrve.crystallography.rotation import to_euler, to_matrix
 from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+
+__all__ = ["read", "write"]
 
 _PER_LINE = 16
 
@@ -99,6 +102,10 @@ def write(
     nz, ny, nx = whole.shape
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:
         main.write(f"*Heading\n polyrve: {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} {whole.by}s; um, MPa\n")
+        for name, phase in zip(phase_names(whole), whole.phases, strict=True):
+            lattice = " ".join(f"{value:.9g}" for value in phase.lattice)
+            words = name, phase.name.replace(";", ","), phase.laue, lattice, str(phase.space_group)
+            main.write(f"{PHASE_MARK}{'; '.join(words)}\n")
         for name, write_part in parts.items():
             if not split:
                 write_part(main)
@@ -197,6 +204,10 @@ def _write_sets(file: TextIO, whole: MaterialGrid, solid: np.ndarray, used: np.n
     for name, members in _node_sets(whole.shape):
         file.write(f"*Nset, nset={name}\n")
         write_numbers(file, members[used[members - 1]], _PER_LINE, ", ")
+    free = np.unique(hexahedra.inner_faces(~is_element.reshape(whole.shape)))
+    if len(free):
+        file.write("*Nset, nset=FREE-SURFACE\n")
+        write_numbers(file, free + 1, _PER_LINE, ", ")
     if periodic:
         for axis, number in _reference_nodes(whole).items():
             file.write(f"*Nset, nset=REF-{axis}\n{number}\n")

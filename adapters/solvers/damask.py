@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +24,14 @@ from polyrve.adapters.material_grid import MaterialGrid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import damask_phases
 from polyrve.adapters.text_rows import decimals
+from polyrve.adapters.volumes import vti
 from polyrve.adapters.volumes.vti import write_image
+from polyrve.adapters.warned import warn
 from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import conjugate
 from polyrve.microstructure.axes import in_plane
-from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _UM = 1e-6
@@ -203,12 +205,45 @@ def write(
         (folder / "numerics.yaml").write_text(_NUMERICS, encoding="ascii")
         size = (folder / "material.yaml").stat().st_size
     if size > 0.95 * _STACK:
-        warnings.warn(
+        warn(
             f"{path}: material.yaml has {size / 1e6:.0f} MB, {len(whole.quaternions)} materials, and outgrows the "
             "usual stack of 8 MB: DAMASK ends in a segmentation fault unless `ulimit -s unlimited` comes before it, in "
-            "the same shell or job script",
-            stacklevel=2,
+            "the same shell or job script"
         )
+
+
+def read(
+    path: str | Path,
+    *,
+    frame: str | Frame | None = None,
+    grid: str = "grid.vti",
+    material: str = "material.yaml",
+) -> OrientationMap | OrientationVolume:
+    """Read the volume of a folder for DAMASK_grid.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder.
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    grid, material : str
+        Names of its files.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        The materials as grains, ``properties["FeatureIds"]``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If one of them is not as DAMASK asks for.
+    """
+    folder = Path(path)
+    return vti.read(folder / grid, frame=frame, material=str(folder / material))
 
 
 def load_case(
@@ -429,10 +464,9 @@ def _definition(phase: Phase, wanted: str | None, output: str | Sequence[str] | 
         raise ValueError(f"DAMASK has no lattice for Laue group {phase.laue} of phase {phase.name!r}")
     if wanted == "template":
         a, _, c = phase.lattice[:3]
-        warnings.warn(
+        warn(
             f"definition of phase {phase.name!r}: a template is written, which DAMASK cannot run (error 111 or 143) "
-            "before every ??? in material.yaml is replaced by a value",
-            stacklevel=4,
+            "before every ??? in material.yaml is replaced by a value"
         )
         return damask_phases.template(phase.name, lattices[0], c / a if min(a, c) > 0 else None)
     if wanted is not None and Path(wanted).suffix.lower() in (".yaml", ".yml"):

@@ -5,17 +5,25 @@ meshio: https://github.com/nschloe/meshio. Which of the data and sets a file kee
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from polyrve.adapters.ebsd import scan
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
+from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
+from polyrve.adapters.volumes import grain_table, voxel_mesh
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import to_euler
 from polyrve.meshing import hexahedra
-from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _FAILURES = (KeyError, TypeError, NotImplementedError, UnboundLocalError, AssertionError)
@@ -121,3 +129,72 @@ def _sets(whole: MaterialGrid, phases: np.ndarray) -> dict[str, list[np.ndarray]
         re.sub(r"\W+", "_", f"phase_{phase.name}"): [np.flatnonzero(phases == i)]
         for i, phase in enumerate(whole.phases, start=1)
     }
+
+
+def read(
+    path: str | Path, *, frame: str | Frame | None = None, laue: str | Sequence[str] | None = None, seed: int = 0
+) -> OrientationMap | OrientationVolume:
+    """Read hexahedra that are voxels, in any format of meshio's, with the cell data that :func:`write` makes.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    laue : str or sequence of str, optional
+        Laue group of all phases, or of each; m-3m by default, with a warning.
+    seed : int
+        Of the orientations, where the file has no ``euler_angles``; see the warning.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        The grains as ``properties["FeatureIds"]``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If meshio cannot read it, or it has other elements than voxels, or no numbers of grains.
+    """
+    import meshio
+
+    path = Path(path)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            mesh = meshio.read(path)
+    except FileNotFoundError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise FormatError(path, f"expected a mesh that meshio reads; got: {error!r}") from None
+    blocks = [i for i, block in enumerate(mesh.cells) if block.type == "hexahedron"]
+    solids = {block.type for block in mesh.cells} - {"vertex", "line", "quad", "triangle"}
+    if not blocks or solids != {"hexahedron"}:
+        raise FormatError(path, f"expected hexahedra; got {', '.join(sorted(solids)) or 'no volumes'}")
+
+    def data(*names: str) -> np.ndarray | None:
+        name = next((name for name in names if name in mesh.cell_data), None)
+        return None if name is None else np.concatenate([np.asarray(mesh.cell_data[name][i]) for i in blocks])
+
+    grain = data("grain", "gmsh:physical", "nastran:ref", "cell_tags")
+    if grain is None:
+        raise FormatError(path, f"expected numbers of grains per cell; got {', '.join(mesh.cell_data) or 'none'}")
+    ids = grain_table.whole_numbers(path, grain.ravel(), "grain")
+    found = voxel_mesh.voxels(path, mesh.points, np.concatenate([mesh.cells[i].data for i in blocks]), ids)
+    numbers, first = np.unique(ids, return_index=True)
+    angles, phases = data("euler_angles"), data("phase")
+    if angles is None:
+        table = grain_table.oriented_at_random(path, numbers, laue, seed)
+    else:
+        phase_ids = np.ones(len(numbers), dtype=np.int64)
+        if phases is not None:
+            phase_ids = grain_table.whole_numbers(path, phases.ravel()[first], "phase")
+        if angles.shape != (len(ids), 3) or phase_ids.min() < 1 or phase_ids.max() > 1000:
+            raise FormatError(path, "expected three angles and a phase 1 ... 1000 for each cell")
+        radians = np.deg2rad(angles[first].astype(np.float64))
+        q = scan.from_angles(path, radians, np.ones(len(numbers), dtype=bool), "euler_angles")
+        named = scan.unsaid_phases(path, int(phase_ids.max()), (), laue)
+        table = grain_table.GrainTable(numbers, q, phase_ids.astype(np.int32), named)
+    return grain_table.assemble(path, "meshio", found.ids, table, found.spacing, found.origin, frame=frame)

@@ -1,5 +1,8 @@
 """MOOSE: the EBSD text that EBSDMeshGenerator and EBSDReader read, and Exodus meshes with a block per grain (.e).
 
+An Exodus file of polyrve has orientations, phases and their descriptions as variables of its own, which others pass
+over.
+
 Formats: https://mooseframework.inl.gov/source/meshgenerators/EBSDMeshGenerator.html and
 userobjects/EBSDReader.html; Exodus II through meshio.
 
@@ -10,18 +13,27 @@ the angles itself, not by its transpose: to them these are the angles of the inv
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from polyrve.adapters.ebsd import scan
 from polyrve.adapters.ebsd.tsl import NUMBER_OF_LAUE
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
+from polyrve.adapters.number_table import read_table
+from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.text_rows import blocks, write_rows
+from polyrve.adapters.volumes import grain_table, voxel_mesh
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import to_euler
 from polyrve.meshing import hexahedra
-from polyrve.microstructure.fields import OrientationField
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _EXODUS = (".e", ".exo", ".ex2")
@@ -108,6 +120,13 @@ def _write_exodus(path: Path, whole: MaterialGrid) -> None:
     sets = {name: np.unique(quads) for name, quads in hexahedra.faces(whole.shape).items()}
     points = hexahedra.nodes(whole.shape, whole.spacing, whole.origin)
     write_exodus(path, meshio.Mesh(points, blocks, point_sets=sets))
+    import netCDF4
+
+    with netCDF4.Dataset(path, "r+") as file:
+        file.createDimension("polyrve_five", 5)
+        table = file.createVariable("polyrve_grains", "f8", ("num_el_blk", "polyrve_five"))
+        table[:] = np.column_stack([whole.quaternions, whole.phase_ids])
+        table.setncattr("phases", json.dumps([asdict(phase) for phase in whole.phases]))
 
 
 def write_exodus(path: Path, mesh: Any) -> None:
@@ -135,3 +154,129 @@ def write_exodus(path: Path, mesh: Any) -> None:
             ids = file[f"{kind}_prop1"]
             ids[:] = np.arange(1, len(ids) + 1)
             ids.setncattr("name", "ID")
+
+
+def read(
+    path: str | Path,
+    *,
+    frame: str | Frame | None = None,
+    laue: str | Sequence[str] | None = None,
+    seed: int = 0,
+) -> OrientationMap | OrientationVolume:
+    """Read the EBSD text, or the hexahedra of an Exodus file whose blocks are grains.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    laue : str or sequence of str, optional
+        Laue group of the grains of an Exodus file that another program wrote; m-3m by default, with a warning.
+    seed : int
+        Of the orientations, where an Exodus file has none; see the warning.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        The grains as ``properties["FeatureIds"]``. A text in two dimensions is a map.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is no such text, or its hexahedra are no voxels.
+    """
+    path = Path(path)
+    if path.suffix.lower() in _EXODUS:
+        return _read_exodus(path, frame, laue, seed)
+    data = path.read_bytes()
+    lines = data.split(b"\n", 200)
+    head = [line.decode("utf-8", "replace").lstrip("# ") for line in lines if line.startswith(b"#")]
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in head)}
+    numbers = {
+        key: _number(path, told, key) for axis in "XYZ" for key in (f"{axis}_STEP", f"{axis}_DIM", f"{axis}_MIN")
+    }
+    start = data.find(b"\n", data.rfind(b"\n#") + 1) + 1
+    values = read_table(data, path, data[:start].count(b"\n") + 1, start, least=9)
+    planar = numbers["Z_DIM"] == 0
+    axes = "YX" if planar else "ZYX"
+    shape = tuple(int(min(numbers[f"{axis}_DIM"], 1e6)) for axis in axes)
+    spacing = tuple(numbers[f"{axis}_STEP"] for axis in axes)
+    low = tuple(numbers[f"{axis}_MIN"] for axis in axes)
+    if min(shape) < 1 or min(spacing) <= 0 or int(np.prod([float(n) for n in shape])) != len(values):
+        raise FormatError(path, f"expected {' x '.join(map(str, shape))} lines, as the header says; got {len(values)}")
+    columns = [5, 4, 3][-len(axes) :]
+    index = [
+        np.floor((values[:, column] - start_) / step).astype(np.int64)
+        for column, start_, step in zip(columns, low, spacing, strict=True)
+    ]
+    if any((i < 0).any() or (i >= n).any() for i, n in zip(index, shape, strict=True)):
+        raise FormatError(path, "expected points within the box of the header")
+    cells = np.ravel_multi_index(index, shape)
+    if (np.bincount(cells, minlength=len(values)) != 1).any():
+        raise FormatError(path, "expected each voxel once")
+    whole = grain_table.whole_numbers(path, values[:, 6:9], "columns 7 to 9")
+    grains, phase_ids, symmetry = whole.T
+    if phase_ids.min() < 0 or phase_ids.max() > 1000:
+        raise FormatError(path, f"expected phases 0 ... 1000; got {phase_ids.min()} ... {phase_ids.max()}")
+    laues = {number: laue for laue, number in NUMBER_OF_LAUE.items()}
+    phases = []
+    for i in range(1, int(phase_ids.max()) + 1):
+        of_points = symmetry[phase_ids == i][:1].tolist()
+        said = told.get(f"Symmetry_{i}", "")
+        number = of_points[0] if of_points else int(said) if said.isdecimal() else 43
+        if number not in laues:
+            raise FormatError(path, f"expected a symmetry number of {', '.join(map(str, laues))}; got {number}")
+        phases.append(scan.make_phase(path, told.get(f"Phase_{i}") or f"phase {i}", laues[number]))
+    return scan.assemble(
+        path, "moose", quaternions=scan.from_angles(path, values[:, :3], phase_ids > 0),
+        phase_ids=phase_ids.astype(np.int32), phases=phases or scan.unsaid_phases(path, 1), shape=shape,
+        spacing=spacing, origin=low, frame=grain_table.as_in_the_file(frame, path), cells=cells,
+        properties={"FeatureIds": np.maximum(grains, 0).astype(np.int32)},
+    )  # fmt: skip
+
+
+def _number(path: Path, told: dict[str, str], key: str) -> float:
+    try:
+        value = float(told[key])
+    except (KeyError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise FormatError(path, f"expected '# {key}: number' in the header; got {told.get(key, 'none')!r}")
+    return value
+
+
+def _read_exodus(
+    path: Path, frame: str | Frame | None, laue: str | Sequence[str] | None, seed: int
+) -> OrientationMap | OrientationVolume:
+    try:
+        import netCDF4
+    except ImportError:
+        raise FormatError(path, "Exodus needs netCDF4: pip install polyrve[exodus]") from None
+    try:
+        with netCDF4.Dataset(path) as file:
+            variables = file.variables
+            if "coordx" in variables:
+                points = np.column_stack([np.asarray(variables[f"coord{axis}"][:]) for axis in "xyz"])
+            else:
+                points = np.asarray(variables["coord"][:]).T
+            numbers = np.asarray(variables["eb_prop1"][:], dtype=np.int64)
+            blocks_ = [np.asarray(variables[f"connect{i}"][:], dtype=np.int64) for i in range(1, len(numbers) + 1)]
+            known = variables.get("polyrve_grains")
+            rows = None if known is None else np.asarray(known[:], dtype=np.float64)
+            phases = [] if known is None else [Phase(**item) for item in json.loads(known.getncattr("phases"))]
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        raise FormatError(path, f"expected an Exodus file with coordinates and element blocks; got: {error}") from None
+    if any(block.ndim != 2 or block.shape[1] != 8 for block in blocks_):
+        raise FormatError(path, "expected hexahedra of eight nodes in every block")
+    ids = np.repeat(numbers, [len(block) for block in blocks_])
+    mesh = voxel_mesh.voxels(path, points, np.concatenate(blocks_) - 1, ids)
+    if rows is None:
+        table = grain_table.oriented_at_random(path, np.unique(numbers), laue, seed)
+    elif rows.shape != (len(numbers), 5) or not phases or not (np.abs(rows[:, :4]).max(axis=1) > 0.4).all():
+        raise FormatError(path, "expected an orientation and a phase for each block", "polyrve_grains")
+    else:
+        q = rows[:, :4] / np.linalg.norm(rows[:, :4], axis=1, keepdims=True)
+        table = grain_table.GrainTable(numbers, q, rows[:, 4].astype(np.int32), phases)
+    return grain_table.assemble(path, "moose", mesh.ids, table, mesh.spacing, mesh.origin, frame=frame)

@@ -1,7 +1,7 @@
-"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), an STL for each grain.
+"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), MFEM (.mesh), STL.
 
 Formats: Abaqus Keywords Reference Guide; https://gmsh.info/doc/texinfo/gmsh.html#MSH-file-format, written by Gmsh; VTK
-and Exodus II through meshio. Lengths are in um.
+and Exodus II through meshio; MFEM as in :mod:`polyrve.adapters.solvers.mfem`. Lengths are in um.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import itertools
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid, material_grid
 from polyrve.adapters.replacing import replacing, replacing_folder
-from polyrve.adapters.solvers import abaqus, moose
+from polyrve.adapters.solvers import abaqus, mfem, moose
 from polyrve.adapters.text_rows import write_numbers, write_rows
 from polyrve.crystallography.rotation import to_euler
 from polyrve.meshing.tetrahedra import FACES, TetrahedralMesh, gmsh_model, mesh_grains
 from polyrve.microstructure.fields import OrientationField, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
-SUFFIXES = (".inp", ".msh", ".vtu", ".e", ".exo")
+SUFFIXES = (".inp", ".msh", ".vtu", ".e", ".exo", ".mesh")
 _PER_LINE = 16
+_LINEAR = 4
 _GMSH = {3: 2, 6: 9, 4: 4, 10: 11}
 """Gmsh's element types by the number of nodes."""
 _GMSH_ORDER = [0, 1, 2, 3, 4, 5, 6, 7, 9, 8]
@@ -42,6 +43,7 @@ def write(
     improve: bool = True,
     materials: str = "orientation",
     empty: str | None = "Void",
+    cohesive: bool = False,
     fill: bool = False,
     min_grain: int = 1,
 ) -> None:
@@ -67,6 +69,8 @@ def write(
         Of an .inp, as in :func:`polyrve.adapters.solvers.abaqus.write`.
     empty : str, optional
         Name of a phase that is no matter: it has no elements.
+    cohesive : bool
+        Whether an .inp has a cohesive element (COH3D6) at each boundary triangle; for linear elements and free faces.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
     min_grain : int
@@ -83,26 +87,39 @@ def write(
     OSError
         If the disk is full.
     """
-    check(path, materials)
+    check(path, materials, quadratic=quadratic, cohesive=cohesive)
     whole = material_grid(data, fill=fill, min_grain=min_grain)
     mesh = mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=improve)
-    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty)
+    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty, cohesive=cohesive)
 
 
-def check(path: str | Path, materials: str = "orientation") -> None:
-    """Refuse a file name or an option before anything is worked out.
+def check(path: str | Path, materials: str = "orientation", *, quadratic: bool = False, cohesive: bool = False) -> None:
+    """Refuse what :func:`write` cannot write, before a mesh is made.
+
+    Parameters
+    ----------
+    path : path-like
+    materials : str
+    quadratic, cohesive : bool
+        As in :func:`write`.
 
     Raises
     ------
     ValueError
+        If the suffix or `materials` is not known, or the file cannot hold such elements.
     """
-    if Path(path).suffix.lower() not in SUFFIXES:
+    name, suffix = Path(path).name, Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(
-            f"{Path(path).name}: expected a file name that ends in {', '.join(SUFFIXES)}; got "
-            f"{Path(path).suffix or 'no suffix'}"
+            f"{name}: expected a file name that ends in {', '.join(SUFFIXES)}; got {Path(path).suffix or 'no suffix'}"
         )
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
+    if suffix == ".mesh" and quadratic:
+        raise ValueError(f"{name}: expected linear elements in an MFEM mesh; got quadratic ones: use .msh for these")
+    if cohesive and (suffix != ".inp" or quadratic):
+        what = "quadratic ones" if quadratic else f"a file {suffix}"
+        raise ValueError(f"cohesive: expected linear elements in an .inp; got {what}")
 
 
 def mesh_of(
@@ -157,6 +174,7 @@ def write_mesh(
     force: bool = False,
     materials: str = "orientation",
     empty: str | None = "Void",
+    cohesive: bool = False,
 ) -> None:
     """Write a mesh.
 
@@ -172,14 +190,25 @@ def write_mesh(
         As in :func:`write`.
     empty : str, optional
         As in :func:`write`.
+    cohesive : bool
+        As in :func:`write`.
+
+    Raises
+    ------
+    ValueError
+        If the mesh cannot be written so.
     """
-    check(path, materials)
+    check(path, materials, quadratic=mesh.tetrahedra.shape[1] != _LINEAR, cohesive=cohesive)
     void = abaqus.empty_materials(whole, empty)
     mesh = mesh.without(np.flatnonzero(void) + 1) if void.any() else mesh
+    if Path(path).suffix.lower() == ".mesh":
+        _write_mfem(Path(path), mesh, whole, force)
+        return
+    mesh, joints = mesh.split() if cohesive else (mesh, np.empty((0, 6), dtype=np.int64))
     with replacing(path, force=force) as partial:
         suffix = partial.suffix.lower()
         if suffix == ".inp":
-            _write_abaqus(partial, mesh, whole, materials, empty)
+            _write_abaqus(partial, mesh, whole, materials, empty, joints)
         elif suffix == ".msh":
             _write_gmsh(partial, mesh, whole)
         elif suffix == ".vtu":
@@ -225,7 +254,35 @@ def _members(mesh: TetrahedralMesh) -> Iterator[tuple[int, np.ndarray]]:
     yield from zip(used.tolist(), np.split(order, starts[1:]), strict=True)
 
 
-def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materials: str, empty: str | None) -> None:
+def _write_mfem(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, force: bool) -> None:
+    numbers = np.array([0, *(mfem.FACE_ATTRIBUTES[face.lower()] for face in FACES)])
+    outside = (mesh.faces > 0) | (mesh.sides == 0).any(axis=1)
+    attributes = np.where(mesh.faces > 0, numbers[mesh.faces], mfem.FREE_SURFACE)
+    mfem.write_mesh(
+        path,
+        whole,
+        mesh.points,
+        mesh.tetrahedra,
+        mesh.grains,
+        mesh.triangles[outside],
+        attributes[outside],
+        force=force,
+    )
+
+
+def _write_cohesive(file: TextIO, joints: np.ndarray, first: int) -> None:
+    """Elements between the grains, and a section whose law is to be filled in."""
+    file.write("*Element, type=COH3D6, elset=COHESIVE\n")
+    write_rows(file, ", ".join(["%d"] * 7), [np.arange(first, first + len(joints)), *(joints + 1).T])
+    file.write(
+        "*Cohesive Section, elset=COHESIVE, material=BOUNDARY, response=TRACTION SEPARATION\n,\n"
+        "*Material, name=BOUNDARY\n** fill in the law of the boundaries: *Elastic, type=TRACTION, *Damage Initiation\n"
+    )
+
+
+def _write_abaqus(
+    path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materials: str, empty: str | None, joints: np.ndarray
+) -> None:
     count = len(mesh.points)
     references = {axis: count + i for i, axis in enumerate("XYZ", start=1)} if mesh.periodic else {}
     with open(path, "w", encoding="ascii", errors="replace") as file:
@@ -260,6 +317,8 @@ def _write_abaqus(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid, materi
         for axis, number in references.items():
             file.write(f"*Nset, nset=REF-{axis}\n{number}\n")
         abaqus.write_materials(file, whole, materials, empty)
+        if len(joints):
+            _write_cohesive(file, joints, len(mesh.tetrahedra) + 1)
         if mesh.periodic:
             file.write("*Equation\n")
             for shifts, upper, images in mesh.images():

@@ -63,6 +63,32 @@ def write(
     chosen = np.array([whole.phases[i - 1].name == name for i in whole.phase_ids])
     voxels = np.bincount(whole.ids.ravel(), minlength=len(chosen) + 1)[1:][chosen]
     q, weights = whole.quaternions[chosen], voxels / voxels.sum()
+    write_texture(q, path, weights=weights, name=name, force=force)
+
+
+def write_texture(
+    quaternions: np.ndarray,
+    path: str | Path,
+    *,
+    weights: np.ndarray | None = None,
+    name: str = "phase",
+    force: bool = False,
+) -> None:
+    """Write orientations.
+
+    Parameters
+    ----------
+    quaternions : ndarray, shape (n, 4)
+    path : path-like
+    weights : ndarray, shape (n,), optional
+        By default all alike.
+    name : str
+        Of the phase.
+    force : bool
+        Whether an existing file may be replaced.
+    """
+    q = quaternions
+    weights = np.full(len(q), 1.0 / len(q)) if weights is None else weights
     angles = np.concatenate([np.rad2deg(to_euler(q[rows])) for rows in blocks(len(q))])
     with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as file:
         file.write("TEXTURE AT STRAIN =    0.0000\n   1.000   1.000   1.000   ellipsoid axes\n")

@@ -18,7 +18,6 @@ there is no mask. Lattice angles below 2 pi are in rad, as DREAM3D-NX 7.0 to 7.4
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,7 @@ from polyrve.adapters.ebsd.tsl import UNINDEXED_ANGLE
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.volumes import dream3d_grains
 from polyrve.adapters.volumes import dream3d_tree as tree
-from polyrve.adapters.volumes.dream3d_pipeline import turning_filters
+from polyrve.adapters.volumes.dream3d_pipeline import misread_h5oina, turning_filters
 from polyrve.adapters.volumes.dream3d_write import (
     CRYSTAL_STRUCTURES,
     DOUBLE_CELL,
@@ -42,6 +41,7 @@ from polyrve.adapters.volumes.dream3d_write import (
     NOTE_GROUP,
     write,
 )
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame
@@ -207,7 +207,7 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
             return dream3d_grains.grains(file, path, *found, degrees=bool(options.get("degrees")))
         except FormatError as error:
             if "FeatureIds" in found[0].properties and dream3d_grains.linked_features(file, found[1]):
-                warnings.warn(f"{error}; the grains are left out", stacklevel=2)
+                warn(f"{error}; the grains are left out")
             return found[0]
 
 
@@ -313,6 +313,7 @@ def _read_field(
             "FileVersion": hdf5.attribute_text(file, "FileVersion"),
         }
         provenance |= _pipeline(file, path)
+        _doubt_h5oina(path, provenance.get("pipeline", ""), matrices, field_phases, phase_ids)
     if scale != 1.0:
         provenance["length scale to um"] = scale
     applied, chosen = Frame(), Frame("none", source="file")
@@ -320,17 +321,15 @@ def _read_field(
         chosen = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
     asked = chosen if frame is None else reference_frames.choose(frame, None, "none", path.name)
     if frame is not None and "turned by" in provenance and asked.name != "none":
-        warnings.warn(
+        warn(
             f"{path}: the pipeline that is stored in it turned the map already ({', '.join(provenance['turned by'])}); "
-            f"frame {asked.name!r} is applied on top of that",
-            stacklevel=4,
+            f"frame {asked.name!r} is applied on top of that"
         )
     if frame is not None and not ("frame" in note and asked.name == chosen.name != "custom"):
         if "frame" in note:
-            warnings.warn(
+            warn(
                 f"{path}: its orientations were brought from frame {chosen.name!r} into that of the map when polyrve "
-                f"wrote it; frame {asked.name!r} is applied on top of that",
-                stacklevel=4,
+                f"wrote it; frame {asked.name!r} is applied on top of that"
             )
         q, chosen, applied = asked.apply(q), asked, asked
     try:
@@ -373,6 +372,21 @@ def _pipeline(file: h5py.File, path: Path) -> dict[str, Any]:
     return {"pipeline": text, **({"turned by": turned} if turned else {})}
 
 
+def _doubt_h5oina(
+    path: Path, pipeline: str, matrices: Sequence[h5py.Group], phases: Sequence[Phase], phase_ids: np.ndarray
+) -> None:
+    """Warn of orientations that DREAM3D-NX 7.0 to 7.4, whose files have lattice angles in rad, read from .h5oina."""
+    constants = (hdf5.get(matrix, "LatticeConstants") for matrix in matrices)
+    tables = [
+        hdf5.contents(path, item) for item in constants if isinstance(item, h5py.Dataset) and item.shape[1:] == (6,)
+    ]
+    if not any(angle_units.is_lattice_in_rad(row[3:]) for table in tables for row in table[1:]):
+        return
+    hexagonal = any(phases[number - 1].laue == "6/mmm" for number in np.unique(phase_ids[phase_ids > 0]))
+    for wrong in misread_h5oina(pipeline, hexagonal):
+        warn(f"{path}: DREAM3D-NX 7.0 to 7.4 read it from an .h5oina file, and {wrong}: read the .h5oina file itself")
+
+
 def _without_marked(path: Path, eulers: h5py.Dataset, phase_ids: np.ndarray, degrees: bool) -> np.ndarray:
     """Phases with 0 where all three angles are 4 pi, which is how EDAX marks points that are not indexed."""
     hdf5.check_size(path, eulers)
@@ -382,10 +396,9 @@ def _without_marked(path: Path, eulers: h5py.Dataset, phase_ids: np.ndarray, deg
     marked &= phase_ids > 0
     if not marked.any():
         return phase_ids
-    warnings.warn(
+    warn(
         f"{path}, {eulers.name}: {int(marked.sum())} of {marked.size} points have angles of 4 pi and no mask; they are "
-        "taken as not indexed",
-        stacklevel=5,
+        "taken as not indexed"
     )
     return np.where(marked, 0, phase_ids).astype(np.int32)
 
@@ -395,10 +408,9 @@ def _doubt_negative_confidence(path: Path, properties: Mapping[str, np.ndarray],
     for name in ("Confidence Index", "CI"):
         values = properties.get(name)
         if values is not None and values.shape == phase_ids.shape and (count := int((values[phase_ids > 0] < 0).sum())):
-            warnings.warn(
+            warn(
                 f"{path}: {count} of {values.size} points have {name} below 0, EDAX's mark of points that are not "
-                "indexed, and the file has no mask: they are taken as indexed",
-                stacklevel=5,
+                "indexed, and the file has no mask: they are taken as indexed"
             )
 
 
@@ -421,10 +433,9 @@ def _orientations(
         if name_e is not None and (~(np.abs(norm - 1.0) < 1e-3) & indexed).any():
             q = None
         elif name_e is not None and not _agree(q, cells[name_e], phase_ids, phases, bool(degrees)):
-            warnings.warn(
+            warn(
                 f"{path}, {cells.name}: {name_q} and {name_e} disagree; {name_e} taken "
-                f"(the option quaternions={name_q!r} takes the other)",
-                stacklevel=2,
+                f"(the option quaternions={name_q!r} takes the other)"
             )
             q = None
         if q is not None:
@@ -520,7 +531,7 @@ def _phases_unsaid(
             "(--read phases=NAME)",
             cells.name,
         )
-    warnings.warn(f"{path}, {cells.name}: no phases of the points; those of the features are taken", stacklevel=4)
+    warn(f"{path}, {cells.name}: no phases of the points; those of the features are taken")
     return by_feature
 
 
@@ -543,10 +554,9 @@ def _phases(
         if ensemble is not None:
             raise FormatError(path, f"expected CrystalStructures of {needed} phases in {ensemble!r}; got none")
         if given is None:
-            warnings.warn(
+            warn(
                 f"{path}: no crystal structures of {image.path}; m-3m taken for all phases "
-                "(the option laue sets them: --read laue=6/mmm)",
-                stacklevel=2,
+                "(the option laue sets them: --read laue=6/mmm)"
             )
             given = ["m-3m"] * max(needed, 1)
         return tuple(Phase(f"Phase {i}", group) for i, group in enumerate(given, start=1))

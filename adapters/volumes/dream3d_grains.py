@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import h5py
@@ -12,6 +11,7 @@ from polyrve.adapters import hdf5
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.volumes import dream3d_tree as tree
 from polyrve.adapters.volumes.dream3d_write import DOUBLE_GRAIN
+from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
@@ -134,9 +134,7 @@ def _phases(path: Path, matrix: h5py.Group, field: OrientationField, ids: np.nda
     name = tree.find(matrix, tree.USUAL["phases"])
     if name is None:
         if place := tree.linked(matrix, tree.USUAL["phases"]):
-            warnings.warn(
-                f"{path}, {matrix.name}: {place}, which is not followed; phases of the voxels taken", stacklevel=4
-            )
+            warn(f"{path}, {matrix.name}: {place}, which is not followed; phases of the voxels taken")
         return of_points[1:]
     numbers = np.asarray(hdf5.array(path, matrix, name, (count,)))
     known = (numbers > 0) & (numbers < columns)
@@ -144,10 +142,9 @@ def _phases(path: Path, matrix: h5py.Group, field: OrientationField, ids: np.nda
     wrong = np.flatnonzero(known & ~has_it & (table[:, 1:].sum(axis=1) > 0))
     wrong = wrong[wrong > 0]
     if len(wrong):
-        warnings.warn(
+        warn(
             f"{path}, {matrix.name}: {name} of {len(wrong)} of {count - 1} features is that of none of their voxels "
-            f"(the first is feature {wrong[0]}); the phases of the voxels are taken",
-            stacklevel=4,
+            f"(the first is feature {wrong[0]}); the phases of the voxels are taken"
         )
         return of_points[1:]
     return numbers[1:]
@@ -184,11 +181,10 @@ def _checked(
         return stored
     voxels = np.bincount(members, minlength=len(stored))[doubtful[wrong]].sum() / max(len(members), 1)
     largest = np.rad2deg(np.nan_to_num(apart[wrong], nan=np.pi).max())
-    warnings.warn(
+    warn(
         f"{path}, {matrix.name}: {name} of {int(wrong.sum())} of {len(stored)} features ({100 * voxels:.1f} % of their "
         f"voxels) disagree with the orientations of their voxels, by up to {largest:.1f} degrees; the means of the "
-        "voxels are taken",
-        stacklevel=4,
+        "voxels are taken"
     )
     used, place = np.unique(members, return_inverse=True)
     result = stored.copy()

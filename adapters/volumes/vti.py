@@ -2,26 +2,35 @@
 
 Format: VTK XML ImageData, https://docs.vtk.org/en/latest/vtk_file_formats/vtkxml_file_format.html. Written
 without vtk, the arrays as base64 between the tags (``format="binary"``), which is what DAMASK's reader asks
-for, too.
+for, too. What polyrve writes has its phases and its frame in the field data, by which it is read back.
+
+Also read are the grids of DAMASK_grid (the array ``material``, lengths in m; the materials are those of material.yaml)
+and images of SPPARKS (the array ``Spin``).
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from polyrve.adapters.ebsd import scan
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.adapters.material_grid import as_volume
+from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
+from polyrve.adapters.volumes import grain_table, vtk_image
+from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import disorientation_angle, to_euler
 from polyrve.microstructure import grain_properties, grains
-from polyrve.microstructure.fields import OrientationField, OrientationVolume
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 _TYPES = {
@@ -30,6 +39,11 @@ _TYPES = {
 }  # fmt: skip
 SHOWN = "IPFColors"
 """The array by which viewers colour the cells at first."""
+NOTE = "polyrve"
+"""Name of the text with what viewers have no array for."""
+MADE_ANEW = ("IPFColors", "KAM", "GOS", "Boundary", "AvgQuats")
+"""Arrays that follow from the others."""
+_MOST_PHASES = 1000
 
 _BLOCK = 3 << 20
 _LAYERS = 16
@@ -44,6 +58,7 @@ def write_image(
     *,
     compress: bool = True,
     shown: str = "",
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Write cell data on a regular grid.
 
@@ -60,6 +75,8 @@ def write_image(
         Whether the arrays are compressed by zlib.
     shown : str
         Name of the array by which viewers colour the cells at first; none by default.
+    texts : mapping of str to str, optional
+        Names and values of field data.
     """
     nz, ny, nx = shape
     extent = f"0 {nx} 0 {ny} 0 {nz}"
@@ -71,6 +88,7 @@ def write_image(
             f'<VTKFile type="ImageData" version="1.0" byte_order="LittleEndian" header_type="UInt64"{compressor}>',
             f'  <ImageData WholeExtent="{extent}" Origin="{_xyz(origin)}" Spacing="{_xyz(spacing)}" '
             'Direction="1 0 0 0 1 0 0 0 1">',
+            *_field_data(texts or {}),
             f'    <Piece Extent="{extent}">',
             f"      <CellData{active}>",
         ]
@@ -87,6 +105,16 @@ def write_image(
             _write_array(file, values, compress)
             file.write(b"\n        </DataArray>\n")
         file.write(b"      </CellData>\n    </Piece>\n  </ImageData>\n</VTKFile>\n")
+
+
+def _field_data(texts: Mapping[str, str]) -> list[str]:
+    """Strings in the way of VTK: the codes of their bytes, ended by 0."""
+    lines = []
+    for name, text in texts.items():
+        codes = " ".join(str(code) for code in (*text.encode("utf-8"), 0))
+        lines += [f'      <Array type="String" Name={quoteattr(name)} NumberOfTuples="1" format="ascii">', codes]
+        lines += ["      </Array>"]
+    return ["    <FieldData>", *lines, "    </FieldData>"] if lines else []
 
 
 def _xyz(values: Sequence[float]) -> str:
@@ -143,7 +171,151 @@ def write(
     field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
     with replacing(path, force=force) as partial:
         arrays = cell_arrays(data, direction)
-        write_image(partial, field.shape, field.spacing, field.origin, arrays, compress=compress, shown=SHOWN)
+        write_image(
+            partial, field.shape, field.spacing, field.origin, arrays, compress=compress, shown=SHOWN,
+            texts={NOTE: json.dumps(note_of(field))},
+        )  # fmt: skip
+
+
+def note_of(field: OrientationVolume) -> dict[str, Any]:
+    """Return what viewers have no array for: phases, frame, and whether the volume is periodic, as JSON types."""
+    return {
+        "phases": [
+            {"name": p.name, "laue": p.laue, "lattice": list(p.lattice), "space_group": p.space_group}
+            for p in field.phases
+        ],
+        "frame": field.frame.record(),
+        "periodic": field.periodic,
+    }
+
+
+def read(
+    path: str | Path,
+    *,
+    frame: str | Frame | None = None,
+    material: str | None = None,
+    laue: str | Sequence[str] | None = None,
+    seed: int = 0,
+) -> OrientationMap | OrientationVolume:
+    """Read a volume.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    material : str, optional
+        Of a grid of DAMASK: the file with its materials, by default material.yaml beside it.
+    laue : str or sequence of str, optional
+        Laue group of all phases, or of each, where the file does not say them.
+    seed : int
+        Of the orientations of an image of SPPARKS, which has none; see the warning.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        Further arrays are its ``properties``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or no file of materials.
+    FormatError
+        If it is no image of VTK, or has neither orientations nor materials nor spins.
+
+    Warns
+    -----
+    UserWarning
+        If Laue groups or orientations are not said.
+    """
+    path = Path(path)
+    image = vtk_image.read_image(path)
+    if "Quats" in image.names or "EulerAngles" in image.names:
+        note = image.texts.get(NOTE, [""])[0]
+        arrays = {name: image.array(name) for name in image.names if name not in MADE_ANEW}
+        return read_arrays(path, "vti", arrays, image.spacing, image.origin, note, frame=frame, laue=laue)
+    if "material" in image.names:
+        from polyrve.adapters.solvers import damask_materials
+
+        return damask_materials.read_grid(path, image, material, frame=frame)
+    if "Spin" in image.names:
+        spins = grain_table.whole_numbers(path, image.array("Spin"), "Spin")
+        table = grain_table.oriented_at_random(path, np.unique(spins), laue, seed)
+        return grain_table.assemble(path, "vti", spins, table, image.spacing, image.origin, frame=frame)
+    raise FormatError(
+        path, f"expected one of the arrays Quats, EulerAngles, material, Spin; got {', '.join(image.names) or 'none'}"
+    )
+
+
+def read_arrays(
+    path: Path,
+    format_name: str,
+    arrays: dict[str, np.ndarray],
+    spacing: Sequence[float],
+    origin: Sequence[float],
+    note: str,
+    *,
+    frame: str | Frame | None,
+    laue: str | Sequence[str] | None,
+) -> OrientationMap | OrientationVolume:
+    """Return the volume of arrays as :func:`cell_arrays` names them; parameters as for :func:`read`.
+
+    Parameters
+    ----------
+    path, format_name
+        For provenance and errors.
+    arrays : dict of str to ndarray, shape (nz, ny, nx, ...)
+        Those that are not asked for become properties.
+    spacing, origin : sequence of float
+    note : str
+        What :func:`note_of` gave, as JSON; empty where there is none.
+    frame, laue
+        As for :func:`read`.
+    """
+    shape = next(iter(arrays.values())).shape[:3]
+    told = _told(path, note)
+    phase_ids = np.ones(shape, dtype=np.int32)
+    if "Phases" in arrays:
+        phase_ids = grain_table.whole_numbers(path, arrays.pop("Phases"), "Phases").astype(np.int32).reshape(shape)
+    phases = told.get("phases") or scan.unsaid_phases(path, int(min(phase_ids.max(), _MOST_PHASES)), (), laue)
+    if phase_ids.min() < 0 or phase_ids.max() > len(phases):
+        raise FormatError(path, f"expected phases 0 ... {len(phases)}; got {phase_ids.min()} ... {phase_ids.max()}")
+    indexed = phase_ids.ravel() > 0
+    angles = arrays.pop("EulerAngles", None)
+    if "Quats" in arrays:
+        q = _unit(path, arrays.pop("Quats"), shape, indexed)
+    else:
+        if angles is None or angles.shape != (*shape, 3):
+            raise FormatError(path, "expected three Euler angles", "EulerAngles")
+        q = scan.from_angles(path, np.deg2rad(angles.reshape(-1, 3).astype(np.float64)), indexed, "EulerAngles")
+    field = scan.assemble(
+        path, format_name, quaternions=q, phase_ids=phase_ids.ravel(), phases=phases, shape=shape,
+        spacing=tuple(spacing), origin=tuple(origin), frame=grain_table.as_in_the_file(frame, path),
+        properties={name: values.reshape(-1, *values.shape[3:]) for name, values in arrays.items()},
+    )  # fmt: skip
+    return field.evolve(periodic=True) if told.get("periodic") else field
+
+
+def _unit(path: Path, values: np.ndarray, shape: Sequence[int], indexed: np.ndarray) -> np.ndarray:
+    if values.shape != (*shape, 4):
+        raise FormatError(path, f"expected quaternions of four numbers; got shape {values.shape}", "Quats")
+    q = values.reshape(-1, 4).astype(np.float64)
+    length = np.linalg.norm(q, axis=1)
+    if not (np.abs(length[indexed] - 1.0) < 1e-3).all():
+        raise FormatError(path, "expected quaternions of length 1", "Quats")
+    return np.where(indexed[:, None], q, (1.0, 0.0, 0.0, 0.0)) / np.where(indexed, length, 1.0)[:, None]
+
+
+def _told(path: Path, note: str) -> dict[str, Any]:
+    """Phases and periodicity of the note, as they are written; none where the note is not polyrve's."""
+    if not note:
+        return {}
+    try:
+        found = json.loads(note)
+        phases = [Phase(str(p["name"]), p["laue"], tuple(p["lattice"]), int(p["space_group"])) for p in found["phases"]]
+        return {"phases": phases, "periodic": found["periodic"] is True}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise FormatError(path, "expected phases as polyrve writes them", NOTE) from None
 
 
 def cell_arrays(

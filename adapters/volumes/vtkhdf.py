@@ -6,17 +6,21 @@ cells are coloured at first is named both ways that there have been: by the grou
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from polyrve.adapters import hdf5
 from polyrve.adapters.material_grid import as_volume
+from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.volumes.new_hdf5 import new_hdf5
-from polyrve.adapters.volumes.vti import SHOWN, cell_arrays
-from polyrve.microstructure.fields import OrientationField
+from polyrve.adapters.volumes.vti import MADE_ANEW, NOTE, SHOWN, cell_arrays, note_of, read_arrays
+from polyrve.crystallography.reference_frames import Frame
+from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 
@@ -59,6 +63,7 @@ def write(
         group.attrs["Origin"] = np.array(field.origin[::-1], dtype=np.float64)
         group.attrs["Spacing"] = np.array(field.spacing[::-1], dtype=np.float64)
         group.attrs["Direction"] = np.eye(3).ravel()
+        group.attrs[NOTE] = json.dumps(note_of(field))
         arrays = group.create_group("CellData")
         arrays.attrs.create("Scalars", np.bytes_(SHOWN), dtype=h5py.string_dtype("ascii", len(SHOWN)))
         for name, values in cell_arrays(data, direction):
@@ -66,3 +71,63 @@ def write(
             item = arrays.create_dataset(name.replace("/", "_"), data=stored, **options)
             if name == SHOWN:
                 item.attrs.create("Attribute", np.bytes_("Scalars"), dtype=h5py.string_dtype("ascii", 7))
+
+
+def read(
+    path: str | Path, *, frame: str | Frame | None = None, laue: str | Sequence[str] | None = None
+) -> OrientationMap | OrientationVolume:
+    """Read a volume.
+
+    Parameters
+    ----------
+    path : path-like
+    frame : str or Frame, optional
+        What turns the orientations; none by default.
+    laue : str or sequence of str, optional
+        Laue group of all phases, or of each, where the file does not say them.
+
+    Returns
+    -------
+    OrientationMap or OrientationVolume
+        Further arrays are its ``properties``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is no image of VTK HDF, or has no orientations.
+    """
+    path = Path(path)
+    with hdf5.opened(path) as file:
+        group = hdf5.group(path, file, "VTKHDF")
+        extent, spacing, origin, direction = (
+            _numbers(path, group, name, count)
+            for name, count in (("WholeExtent", 6), ("Spacing", 3), ("Origin", 3), ("Direction", 9))
+        )
+        if not np.allclose(direction, np.eye(3).ravel(), atol=1e-9):
+            raise FormatError(path, "expected an image along x, y, z; its Direction turns it")
+        shape = [round(high - low) for low, high in zip(extent[::2], extent[1::2], strict=True)][::-1]
+        cells = hdf5.group(path, group, "CellData")
+        arrays = {}
+        for name in hdf5.names(cells):
+            if name not in MADE_ANEW and hdf5.has(cells, name):
+                values = hdf5.array(path, cells, name)
+                if list(values.shape[:3]) != shape:
+                    raise FormatError(path, f"expected {shape} cells; got shape {values.shape}", name)
+                arrays[name] = values
+        note = hdf5.attribute_text(group, NOTE)
+    if not {"Quats", "EulerAngles"} & arrays.keys():
+        raise FormatError(path, f"expected the array Quats or EulerAngles; got {', '.join(arrays) or 'none'}")
+    start = [o + d * low for o, d, low in zip(origin, spacing, extent[::2], strict=True)]
+    return read_arrays(path, "vtkhdf", arrays, spacing[::-1], start[::-1], note, frame=frame, laue=laue)
+
+
+def _numbers(path: Path, group: h5py.Group, name: str, count: int) -> list[float]:
+    try:
+        values = [float(value) for value in hdf5.attribute(group, name)]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != count or not np.isfinite(values).all():
+        raise FormatError(path, f"expected {count} numbers for {name}", group.name)
+    return values

@@ -8,6 +8,7 @@ alone, where the user has set none.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -15,6 +16,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from polyrve.steps import announce
+
+_MODULES, _MODULES_AT_ONCE = 3300, 100
+"""Modules that TensorFlow 2.21 and Keras 3.15 import, at an even pace: half of them in 0.57 of the time."""
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _MESSAGE = re.compile(r"(?:[\d-]+ [\d:.]+: ([IWEF]) |([IWEF])\d{4} [\d:.]+ +\d+ )\S+:\d+\] ")
 _PREAMBLE = re.compile(r"WARNING: All log messages before absl::InitializeLog|To enable the following instructions:")
@@ -33,9 +38,29 @@ def load_tensorflow() -> None:
         If TensorFlow cannot be imported; what its libraries printed is passed on.
     """
     os.environ.setdefault(_LEVEL, "3")
-    from polyrve.backend.tensorflow import tf
+    with _counted("loading TensorFlow", _MODULES):
+        from polyrve.backend.tensorflow import tf
 
     tf.get_logger().setLevel("ERROR")
+
+
+@contextmanager
+def _counted(text: str, expected: int) -> Iterator[None]:
+    """Tell a listener how many modules are imported within, of how many that are expected."""
+    seen = itertools.count()
+
+    class Counter:
+        @staticmethod
+        def find_spec(*_: object) -> None:
+            number = next(seen)
+            if number % _MODULES_AT_ONCE == 0 and number < expected:
+                announce(text, number, expected)
+
+    sys.meta_path.insert(0, Counter)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Counter)  # type: ignore[arg-type]
 
 
 @contextmanager

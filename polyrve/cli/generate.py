@@ -13,6 +13,7 @@ from polyrve.cli.options import ForceOption, FormatOption
 
 if TYPE_CHECKING:
     from polyrve.crystallography.phase import Phase
+    from polyrve.crystallography.texture import TextureSample
     from polyrve.microstructure.generation import Generated
 
 
@@ -23,6 +24,12 @@ def generate(
         str,
         typer.Option(metavar="MU,SIGMA", help="Mean and standard deviation of ln(grain diameter in um)."),
     ] = "2,0.35",
+    diameter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEAN,SD", help="Instead: mean and standard deviation of the diameter in um, as Neper's diameq."
+        ),
+    ] = None,
     aspect: Annotated[
         str, typer.Option(metavar="A,B,C", help="Lengths of the grains along x, y, z relative to each other.")
     ] = "1,1,1",
@@ -58,7 +65,10 @@ def generate(
     to: FormatOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Make a polycrystal from sizes and a texture, without a map."""
+    """Make a polycrystal from sizes and a texture, without a map.
+
+    A TARGET .tex has as many orientations of one weight, and no volume.
+    """
     from polyrve.adapters import registry
     from polyrve.crystallography.phase import Phase
     from polyrve.microstructure import generation
@@ -66,9 +76,13 @@ def generate(
     row = outputs.check_target(target, to, force)
     crystal = Phase(phase, laue)
     parts = _texture(texture, component or [], fibre or [], crystal, texture_spread)
-    mean, deviation = numbers("--size-lognormal", size_lognormal, 2)
+    sizes = numbers("--size-lognormal", size_lognormal, 2)
+    mean, deviation = sizes if diameter is None else generation.lognormal(*numbers("--diameter", diameter, 2))
     a, b, c = numbers("--aspect", aspect, 3)
     nz, ny, nx = map(int, numbers("--shape", shape, 3, whole=True))
+    if row.name == "vpsc":
+        typer.echo(_orientations(target, grains, crystal, parts, seed, force))
+        return
     with progress.reporter() as reporter:
         reporter.step("generating", f"generating {counted(grains, 'grain')}")
         made = generation.generate(
@@ -86,15 +100,31 @@ def generate(
     typer.echo(_table(made))
 
 
+def _orientations(target: Path, number: int, phase: Phase, parts: Any, seed: int, force: bool) -> str:
+    """Write orientations of one weight, without a volume; return what to say."""
+    import numpy as np
+
+    from polyrve.adapters.solvers import vpsc
+    from polyrve.crystallography.texture import sample_texture
+
+    made = sample_texture(parts, phase.laue, number, np.random.default_rng(seed))
+    vpsc.write_texture(made.quaternions, target, name=phase.name, force=force)
+    return f"{target}: {counted(number, 'orientation')} of one weight\n{'texture':<18}{_exactness(made)}"
+
+
+def _exactness(made: TextureSample) -> str:
+    exact = f"exact up to degree {made.exact_degree}" if made.exact_degree else "not exact: too few grains"
+    return f"{exact}, orientations moved by {made.moved:.1f} degrees in the mean"
+
+
 def _table(made: Generated) -> str:
-    asked, found, texture = made.asked, made.found, made.texture
-    exact = f"exact up to degree {texture.exact_degree}" if texture.exact_degree else "not exact: too few grains"
+    asked, found = made.asked, made.found
     rows = {
         "grains": f"{made.grains.number_of_grains}",
         "ln(diameter/um)": f"mean {found[0]:.3f} of {asked[0]:.3f}, "
         f"standard deviation {found[1]:.3f} of {asked[1]:.3f}",
         "sizes": f"largest difference of the distributions {made.size_distance:.3f}",
-        "texture": f"{exact}, orientations moved by {texture.moved:.1f} degrees in the mean",
+        "texture": _exactness(made.texture),
     }
     return "\n".join(f"{name:<18}{value}" for name, value in rows.items())
 

@@ -104,8 +104,18 @@ def read_maps(
     normals: str | None,
     axisymmetric: str | None,
     former_axis: str | None = None,
+    by_axis: Sequence[tuple[str, Path]] = (),
 ) -> Maps:
     """Return the maps, placed as the options say; those are checked before anything is read.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Without their axes.
+    frame, options, drop_phase, normals, axisymmetric, former_axis
+        As of the options.
+    by_axis : sequence of (str, Path)
+        Maps with the axes that they are normal to, as from :func:`polyrve.settings.maps_by_axis`, instead of `paths`.
 
     Raises
     ------
@@ -114,6 +124,10 @@ def read_maps(
     """
     from polyrve.microstructure import map_placement
 
+    if by_axis:
+        return _read_by_axis(by_axis, paths, frame, options, drop_phase, normals, axisymmetric, former_axis)
+    if not paths:
+        raise ValueError("maps: expected at least one, or --map with its axis; got none")
     axis = _axis(axisymmetric, former_axis)
     if axis is not None and (len(paths) != 1 or normals is not None):
         beside = "" if normals is None else f" with --normals {normals}"
@@ -124,16 +138,64 @@ def read_maps(
         raise ValueError(f"--axisymmetric: expected x or y, an axis within the map; got {axis!r}")
     if axis is None and normals is None and len(paths) not in (1, 3):
         remedy = ": --normals says what they are normal to, such as --normals zx" if len(paths) == 2 else ""
+        remedy = remedy or ": --map z:a.ang says of each what it is normal to, also of several normal to one axis"
         raise ValueError(f"maps: expected one, or three normal to x, y and z; got {len(paths)}{remedy}")
     if normals is not None and (len(normals) != len(paths) or len(set(normals) & set("xyz")) != len(paths)):
         raise ValueError(
             f"--normals: expected {counted(len(paths), 'different letter')} of xyz, one per map; got {normals!r}"
         )
     with _one_warning_of_frames():
+        if len(paths) == 1 and axis is None and normals is None:
+            return read_reference(paths[0], frame, options, drop_phase)
         scans = [read_map(path, frame, options, drop_phase) for path in paths]
     if axis is not None:
         return map_placement.axisymmetric(scans[0], axis)
     return scans if normals is None else dict(zip(normals, scans, strict=True))
+
+
+def _read_by_axis(
+    by_axis: Sequence[tuple[str, Path]],
+    paths: Sequence[Path],
+    frame: str | None,
+    options: list[str] | None,
+    drop_phase: list[str] | None,
+    normals: str | None,
+    axisymmetric: str | None,
+    former_axis: str | None,
+) -> Maps:
+    """Return maps by the axes that they are normal to; a volume alone stands for its sections."""
+    from polyrve.microstructure import map_placement
+
+    axis = _axis(axisymmetric, former_axis)
+    if paths or normals is not None:
+        beside = f"{counted(len(paths), 'map')} without it" if paths else f"--normals {normals}"
+        raise ValueError(f"--map: expected all maps to be given so; got {beside}")
+    if axis is not None and {name for name, _ in by_axis} != {"z"}:
+        raise ValueError(
+            f"--axisymmetric: expected maps normal to z alone; got {', '.join(name for name, _ in by_axis)}"
+        )
+    with _one_warning_of_frames():
+        read = [(name, read_reference(path, frame, options, drop_phase)) for name, path in by_axis]
+    maps: dict[str, Any] = {}
+    for name, field in read:
+        maps.setdefault(name, []).append(field)
+    if axis is not None:
+        return map_placement.axisymmetric(maps["z"], axis)
+    if "all" in maps and len(maps) > 1:
+        raise ValueError(f"--map: expected all alone, or axes; got {', '.join(maps)}")
+    return maps
+
+
+def read_reference(
+    path: Path, frame: str | None, options: list[str] | None, drop_phase: list[str] | None
+) -> OrientationMap | OrientationVolume:
+    """Return a map or a volume without the phases that are left out."""
+    from polyrve.microstructure import cleaning
+
+    field = read_field(path, frame, options)
+    for name in drop_phase or ():
+        field = cleaning.drop_phase(field, name)
+    return field
 
 
 def read_map(path: Path, frame: str | None, options: list[str] | None, drop_phase: list[str] | None) -> OrientationMap:
@@ -144,14 +206,14 @@ def read_map(path: Path, frame: str | None, options: list[str] | None, drop_phas
     ValueError
         If the file holds a volume.
     """
-    from polyrve.microstructure import cleaning
     from polyrve.microstructure.fields import OrientationMap
 
-    field = read_field(path, frame, options)
+    field = read_reference(path, frame, options, drop_phase)
     if not isinstance(field, OrientationMap):
-        raise ValueError(f"{path}: expected a planar map; got a volume of {times(field.shape)} voxels")
-    for name in drop_phase or ():
-        field = cleaning.drop_phase(field, name)
+        raise ValueError(
+            f"{path}: expected a planar map; got a volume of {times(field.shape)} voxels: give it alone, or with "
+            "--map AXIS:FILE"
+        )
     return field
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,13 +33,22 @@ def insert(
     ] = 0.0,
     shape: Annotated[
         str,
-        typer.Option(metavar="NAME|FILE", help="sphere, needle, plate, ellipsoid (with --aspect), or a closed .stl."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="sphere, needle, plate, ellipsoid (with --aspect), a closed .stl; or a map or volume by --shapes-of.",
+        ),
     ] = "sphere",
+    shapes_of: Annotated[
+        str | None, typer.Option(metavar="PHASE", help="Phase of a map or volume whose particles' shapes are taken.")
+    ] = None,
     aspect: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Lengths of the axes of needle, plate or ellipsoid.")
     ] = None,
     at: Annotated[
-        str, typer.Option(metavar="PLACE", help="anywhere, grains (wholly within one), boundaries or triple-lines.")
+        str,
+        typer.Option(
+            metavar="PLACE", help="anywhere, grains (wholly within one), boundaries, triple-lines, quadruple-points."
+        ),
     ] = "anywhere",
     direction: Annotated[
         str | None,
@@ -81,7 +91,7 @@ def insert(
         fraction=fraction,
         diameter=size,
         spread=spread,
-        shape=_shape(shape, aspect),
+        shape=_shape(shape, aspect, shapes_of),
         place=place,
         along=None if x is None else (x[0], x[1], x[2]),
         habit=None if habit is None else numbers("--habit", habit, 3),
@@ -106,7 +116,7 @@ def insert(
 def shape(
     source: _Source,
     target: _Target,
-    solid: Annotated[Path, typer.Option(metavar="FILE", help="A closed .stl.")],
+    solid: Annotated[Path, typer.Option(metavar="FILE", help="A closed .stl, or a mask of voxels (.npy, z y x).")],
     scale: Annotated[
         float, typer.Option(metavar="UM", help="Length of the unit of the .stl in um, e.g. 1000 for mm.")
     ] = 1.0,
@@ -140,11 +150,17 @@ def shape(
     )
 
 
-def _shape(name: str, aspect: str | None) -> Shape:
+def _shape(name: str, aspect: str | None, phase: str | None) -> Shape | Sequence[Shape]:
     import numpy as np
 
     from polyrve.microstructure import particles
 
+    if phase is not None:
+        from polyrve.adapters.grains import read_grains
+
+        if aspect is not None:
+            raise ValueError("--aspect: expected none for the shapes of a phase; got one")
+        return particles.shapes_of_phase(read_grains(Path(name)), phase)
     if Path(name).suffix.lower() == ".stl":
         from polyrve.adapters import solids
 
@@ -152,7 +168,9 @@ def _shape(name: str, aspect: str | None) -> Shape:
             raise ValueError("--aspect: expected none for the shape of a file; got one")
         return particles.from_mask(np.transpose(solids.read_solid(Path(name))))
     if name not in (*particles.ASPECTS, "ellipsoid"):
-        raise ValueError(f"--shape: expected {', '.join(particles.ASPECTS)}, ellipsoid or a .stl file; got {name!r}")
+        raise ValueError(
+            f"--shape: expected {', '.join(particles.ASPECTS)}, ellipsoid or a .stl file, or --shapes-of; got {name!r}"
+        )
     if name == "ellipsoid" and aspect is None:
         raise ValueError("--aspect: expected the lengths of an ellipsoid's axes, such as 3,2,1; got none")
     return particles.ellipsoid(particles.ASPECTS[name] if aspect is None else numbers("--aspect", aspect, 3))

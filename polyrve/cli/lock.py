@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from polyrve.adapters.replacing import remove_partial
+
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -20,7 +22,7 @@ def locked(output: Path) -> Iterator[None]:
     """Hold the lock of an output while a run lasts.
 
     The lock is the file ``<output>.lock``, which names process and host. That of a process of this host that is gone is
-    taken over with a warning.
+    taken over with a warning, and what it had written in part is removed.
 
     Raises
     ------
@@ -31,6 +33,8 @@ def locked(output: Path) -> Iterator[None]:
     mine = {"process": os.getpid(), "host": socket.gethostname(), "since": time.strftime(_TIME)}
     _take(path, mine)
     try:
+        for folder in remove_partial(output):
+            warnings.warn(f"{folder}: left by a run that was killed while it wrote; removed", stacklevel=3)
         yield
     finally:
         if _holder(path) == mine:

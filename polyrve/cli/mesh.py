@@ -20,7 +20,7 @@ def mesh(
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="A volume, usually the .dream3d of a reconstruction.")
     ],
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The mesh: .inp, .msh, .vtu, .e or .exo.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The mesh: .inp, .msh, .vtu, .e, .exo or .mesh.")],
     size: Annotated[
         float | None,
         typer.Option(metavar="UM", help="Size of the elements; by default a sixth of the mean grain's diameter."),
@@ -37,6 +37,9 @@ def mesh(
     materials: Annotated[
         str, typer.Option(metavar="orientation|user", help="What an .inp says of each grain.")
     ] = "orientation",
+    cohesive: Annotated[
+        bool, typer.Option("--cohesive", help="Cohesive elements between the grains of an .inp; needs --free.")
+    ] = False,
     threshold: GivenThresholdOption = None,
     min_grain: MinGrainOption = None,
     frame: FrameOption = None,
@@ -50,7 +53,7 @@ def mesh(
     from polyrve.adapters.material_grid import material_grid
     from polyrve.adapters.solvers import tetrahedra
 
-    tetrahedra.check(target, materials)
+    tetrahedra.check(target, materials, quadratic=quadratic, cohesive=cohesive)
     outputs.check_file(target, force)
     if stl is not None:
         outputs.check_folder(stl, force)
@@ -63,7 +66,7 @@ def mesh(
         made = tetrahedra.mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=not fast)
         seconds = time.monotonic() - start
         reporter.step("writing", f"writing {target}")
-        tetrahedra.write_mesh(made, whole, target, force=force, materials=materials)
+        tetrahedra.write_mesh(made, whole, target, force=force, materials=materials, cohesive=cohesive)
         if stl is not None:
             tetrahedra.write_stl(made, stl, force=force)
     typer.echo(f"{target}: {counted(len(made.target), 'grain')}, {len(made.tetrahedra)} tetrahedra")

@@ -18,12 +18,18 @@ class Interrupted(Exception):
     """A command was interrupted from the keyboard, and left less than it should have."""
 
 
+_OF_NO_MEMORY = ("without exception set", "without setting an exception", "can't start new thread")
+"""How Python says that it could not allocate, where it cannot make a MemoryError."""
+
+
 def told_of(error: BaseException) -> tuple[str, int] | None:
     """Return an error as one sentence and the exit code that goes with it; None where the command has told of it."""
     if isinstance(error, (Interrupted, KeyboardInterrupt, typer.Abort)):
         return one_line(str(error)) or "interrupted", 130
     if isinstance(error, (SystemExit, typer.Exit)):
         return None
+    if isinstance(error, (SystemError, RuntimeError)) and any(sign in str(error) for sign in _OF_NO_MEMORY):
+        error = MemoryError()
     if isinstance(error, (ValueError, OSError, MemoryError, ImportError)):
         return sentence(error), 2
     if hasattr(error, "format_message"):

@@ -42,6 +42,15 @@ NormalsOption = Annotated[
     str | None,
     typer.Option(metavar="AXES", help="Axes that the maps are normal to, in their order, e.g. zx; xyz for three."),
 ]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="AXIS:FILE",
+        help="A map and the axis that it is normal to, such as z:a.ang, or all:a.ang for all directions; may be "
+        "repeated, also for one axis, whose maps are then pooled. A file with a volume stands for all of its sections.",
+    ),
+]
 AxisymmetricOption = Annotated[
     str | None,
     typer.Option(

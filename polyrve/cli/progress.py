@@ -50,6 +50,7 @@ _SECONDS_BETWEEN_EVENTS = 0.5
 _SECONDS_UNTIL_SHOWN = 1.0
 _SECONDS_BETWEEN_LOOKS = 0.25
 _FEWEST_INTERVALS = 2
+_STDERR = 2
 _SKIPPED_ITERATIONS = 2
 
 
@@ -406,13 +407,27 @@ def reporter(kind: str = "auto") -> Reporter:
         raise ValueError(f"--progress: expected auto, lines or json; got {kind!r}")
     if kind == "json":
         return Reporter(JsonLines(sys.stdout))
+    own = _own_stderr()
     if kind == "auto" and sys.stderr.isatty():
         from rich.console import Console
 
-        return Reporter(Terminal(Console(stderr=True)))
+        return Reporter(Terminal(Console(stderr=True, file=own)))
     import typer
 
-    return Reporter(Lines(lambda text: typer.echo(text, err=True)))
+    return Reporter(Lines(lambda text: typer.echo(text, own, err=True)))
+
+
+def _own_stderr() -> IO[str] | None:
+    """Return stderr by another descriptor, which shows lines while that of stderr is caught to load TensorFlow."""
+    import os
+    import sys
+
+    try:
+        if sys.stderr.fileno() != _STDERR:
+            return None
+        return os.fdopen(os.dup(_STDERR), "w", 1, sys.stderr.encoding, sys.stderr.errors)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def clock(seconds: float) -> str:

@@ -24,6 +24,7 @@ from polyrve.cli.options import (
     ForceOption,
     FormerAxisOption,
     FrameOption,
+    MapOption,
     MinGrainOption,
     NormalsOption,
     ReadOptions,
@@ -43,11 +44,16 @@ if TYPE_CHECKING:
 
 
 def reconstruct(
-    maps: Annotated[
-        list[Path],
-        typer.Argument(metavar="MAP", help="One map for all directions, or three: normal to x, y and z (RD, TD, ND)."),
-    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The volume to write, usually a .dream3d.")],
+    maps: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MAP]...",
+            help="One map for all directions, or three: normal to x, y and z (RD, TD, ND).",
+            show_default=False,
+        ),
+    ] = None,
+    by_axis: MapOption = None,
     shape: Annotated[
         tuple[int, int, int] | None,
         typer.Option(metavar="NZ NY NX", help="Voxels in array order, z first; NZ = 1 reconstructs in 2D."),
@@ -115,8 +121,12 @@ def reconstruct(
         if seeds is not None and resume:
             raise ValueError("--resume: expected a single run; got --seeds")
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
-        reporter.step("reading", f"reading {', '.join(map(str, maps))}")
-        scans = inputs.read_maps(maps, frame, read, drop_phase, normals, axisymmetric, former_axis)
+        from polyrve.settings import maps_by_axis
+
+        listed = maps_by_axis(by_axis) or ([] if maps else maps_of(config))
+        files = [*(maps or []), *(path for _, path in listed)]
+        reporter.step("reading", f"reading {', '.join(map(str, files))}")
+        scans = inputs.read_maps(maps or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
         with locked(output):
             if seeds is None:
                 result, interrupted = _run(scans, settings, checkpoint, reporter)
@@ -166,6 +176,22 @@ def settings_of(config: Path | None, given: dict[str, Any], options: list[str] |
         return ReconstructionSettings.from_toml(config, **values)
     except ValueError as error:
         raise ValueError(f"--config {error}") from None
+
+
+def maps_of(config: Path | None) -> list[tuple[str, Path]]:
+    """Return the maps that a TOML file of settings names in its table ``maps``, by the axes that they are normal to.
+
+    Raises
+    ------
+    ValueError
+        If the table holds something else than names of files by axis.
+    """
+    from polyrve.settings import maps_by_axis, maps_table
+
+    if config is None:
+        return []
+    texts = [f"{axis}:{name}" for axis, names in maps_table(config).items() for name in names]
+    return maps_by_axis(texts, f"{config}: maps", config.parent)
 
 
 def _checkpoint(output: Path, resume: bool, force: bool, interval: float) -> Checkpoint:

@@ -16,6 +16,7 @@ from polyrve.cli.options import (
     ForceOption,
     FormerAxisOption,
     FrameOption,
+    MapOption,
     NormalsOption,
     PhaseOption,
     ReadOptions,
@@ -29,7 +30,10 @@ _CHEAP = 1
 
 def validate(
     path: Annotated[Path, typer.Argument(metavar="VOLUME", help="A volume, usually the .dream3d of a reconstruction.")],
-    against: Annotated[list[Path], typer.Option(help="The map it was made from; --against again for each map more.")],
+    against: Annotated[
+        list[Path] | None, typer.Option(help="The map it was made from; --against again for each map more.")
+    ] = None,
+    by_axis: MapOption = None,
     report: Annotated[Path | None, typer.Option(metavar="REPORT.HTML", help="Write a report, and its JSON.")] = None,
     read_volume: Annotated[
         list[str] | None,
@@ -56,7 +60,10 @@ def validate(
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {path}")
         rve = inputs.read_volume(path, threshold, read_volume)
-        scans = inputs.read_maps(against, frame, read, drop_phase, normals, axisymmetric, former_axis)
+        from polyrve.settings import maps_by_axis
+
+        listed = maps_by_axis(by_axis)
+        scans = inputs.read_maps(against or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
         crystals = () if phase is None else inputs.crystals(rve.field, phase)
         reporter.step("comparing", "comparing the sections of the volume with the maps")
         between = _counted(reporter, report)

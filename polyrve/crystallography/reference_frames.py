@@ -47,6 +47,7 @@ import numpy as np
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.spelling import did_you_mean
+from polyrve.user_line import user_line
 
 _HALF = math.sqrt(0.5)
 
@@ -277,7 +278,7 @@ def choose(
         return named(asked, "user", specimen_orientation)
     if stated is not None:
         return stated
-    warnings.warn(DefaultFrameWarning([file], default), stacklevel=3)
+    warnings.warn(DefaultFrameWarning([file], default), stacklevel=user_line())
     return named(default, "vendor default", specimen_orientation)
 
 

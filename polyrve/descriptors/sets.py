@@ -18,6 +18,7 @@ from importlib.metadata import EntryPoint, entry_points
 from polyrve.descriptors import disorientation, texture, three_point, two_point, variation, variogram
 from polyrve.descriptors.local_state import LocalState
 from polyrve.descriptors.protocol import Context, Descriptor, Maker
+from polyrve.user_line import user_line
 
 GROUP = "polyrve.descriptors"
 """Entry-point group of descriptors of other packages; each entry is a :data:`polyrve.descriptors.protocol.Maker`."""
@@ -139,7 +140,7 @@ def _maker(name: str) -> Maker:
                 raise TypeError(f"expected a callable; got {type(make).__name__}")
             return make
         except Exception as error:
-            warnings.warn(f"descriptor {name!r} of an installed package is left out: {error}", stacklevel=3)
+            warnings.warn(f"descriptor {name!r} of an installed package is left out: {error}", stacklevel=user_line())
     raise ValueError(f"descriptor: expected one of {', '.join([*MAKERS, *others])}; got {name!r}")
 
 
@@ -151,7 +152,7 @@ def _of_other_packages() -> dict[str, EntryPoint]:
         if entry.name in MAKERS or entry.name in found:
             warnings.warn(
                 f"descriptor {entry.name!r} of an installed package ({entry.value}) is left out: the name is taken",
-                stacklevel=4,
+                stacklevel=user_line(),
             )
         else:
             found[entry.name] = entry

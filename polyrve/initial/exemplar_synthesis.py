@@ -36,6 +36,9 @@ from polyrve.microstructure.axes import extended, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import at_voxel_size
+from polyrve.microstructure.montage import montage
+from polyrve.microstructure.placed import Given, once, placed
+from polyrve.steps import announced
 
 _SMALLEST_GRID = 16
 """Voxels along a side of the coarsest grid, at least: three neighbourhoods, so that they can disagree."""
@@ -86,12 +89,23 @@ _MARGIN = 4
 """Voxels by which a volume that does not repeat is cut out of one that does: beyond the neighbourhoods' width."""
 
 
-def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
+_BETWEEN_MAPS = 4 * NEIGHBOURHOOD
+"""Pixels between maps of one normal, so that on coarse grids, too, no neighbourhood lies in two of them."""
+
+
+def _as_one(maps: Given[OrientationMap]) -> dict[int, OrientationMap]:
+    """Put the maps of each normal into one exemplar."""
+    lists = placed(maps)
+    whole = {id(some): montage(some, _BETWEEN_MAPS) for some in lists.values()}
+    return {normal: whole[id(some)] for normal, some in lists.items()}
+
+
+def possible(maps: Given[OrientationMap], shape: Sequence[int]) -> bool:
     """Tell whether maps are large enough and show every axis of a volume.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or sequence of OrientationMap
         By the array axis that they are normal to.
     shape : sequence of int
         (nz, ny, nx).
@@ -101,11 +115,13 @@ def possible(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> bool:
     bool
     """
     shown = {axis for normal in maps for axis in in_plane(normal)}
-    return set(extended(shape)) <= shown and all(usable_neighbourhoods(field) >= FEWEST for field in maps.values())
+    return set(extended(shape)) <= shown and all(
+        usable_neighbourhoods(field) >= FEWEST for field in _as_one(maps).values()
+    )
 
 
 def synthesize(
-    maps: Mapping[int, OrientationMap | MapAnalysis],
+    maps: Given[OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
@@ -116,7 +132,7 @@ def synthesize(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap or MapAnalysis
+    maps : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); nz = 1 for a planar one.
@@ -139,7 +155,7 @@ def synthesize(
         If a map has hardly a usable neighbourhood, or an axis of the volume is shown by no map.
     """
     analyses = analyse_all({axis: one for axis, one in maps.items() if axis in planar(shape)})
-    fields = {axis: one.field for axis, one in analyses.items()}
+    fields = _as_one(once(lambda one: one.field, analyses))
     shown = {axis for normal in fields for axis in in_plane(normal)}
     hidden = [axis for axis in extended(shape) if axis not in shown]
     if hidden:
@@ -167,7 +183,7 @@ def synthesize(
 
 
 def sharpen(
-    maps: Mapping[int, OrientationMap],
+    maps: Given[OrientationMap],
     quaternions: np.ndarray,
     phase_ids: np.ndarray,
     rng: np.random.Generator,
@@ -180,7 +196,7 @@ def sharpen(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or sequence of OrientationMap
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     quaternions : ndarray, shape (nz, ny, nx, 4)
     phase_ids : ndarray, shape (nz, ny, nx), int
@@ -199,7 +215,7 @@ def sharpen(
         If a map has hardly a usable neighbourhood.
     """
     shape = _triple(phase_ids.shape)
-    source = exemplar(maps, rng)
+    source = exemplar(_as_one(maps), rng)
     pixels = _nearest(source, quaternions, phase_ids)
     swap_pixels(source, pixels, shape, rng, between)
     return source.quaternions[pixels].reshape(*shape, 4), source.phase_ids[pixels].reshape(shape).astype(np.int32)
@@ -220,7 +236,7 @@ def _grow(
 ) -> None:
     """Sweeps of search and update on one grid; in place."""
     sweeps = _SWEEPS_FINE if finest else _SWEEPS_COARSE
-    for sweep in range(sweeps):
+    for sweep in announced(range(sweeps), f"texture synthesis, grid of {' x '.join(map(str, grid))}"):
         between()
         last = sweep == sweeps - 1
         progress = 1.0 if last else min(1.0, sweep / max(1, sweeps - 2))
@@ -242,7 +258,8 @@ def _factors(maps: Mapping[int, OrientationMap], shape: Sequence[int]) -> list[i
 def _coarse(maps: Mapping[int, OrientationMap], spacing: Sequence[float], factor: int) -> dict[int, OrientationMap]:
     if factor == 1:
         return dict(maps)
-    coarse = at_voxel_size(maps, [factor * step for step in spacing])
+    resampled = at_voxel_size(maps, [factor * step for step in spacing])
+    coarse = {axis: field for axis, (field,) in resampled.items()}
     usable = all(usable_neighbourhoods(field) >= FEWEST for field in coarse.values())
     return coarse if usable else dict(maps)
 

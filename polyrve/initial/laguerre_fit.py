@@ -8,9 +8,11 @@ Laguerre cell throughout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -18,10 +20,12 @@ from polyrve.microstructure.axes import in_plane
 from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grain_growth import round_faces
 from polyrve.microstructure.laguerre import Tessellation, voxel_centres
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
+from polyrve.microstructure.placed import Given, Placed, distinct
 from polyrve.microstructure.section_measures import DISTANCES, SectionMeasures, distances
 from polyrve.microstructure.sized_cells import CellSizes, Order, sized_tessellation
 from polyrve.microstructure.stereology import QUANTILE, SHAPED, SPECK, window_shape
+from polyrve.steps import announce
 
 _FEWEST_GRAINS = 5
 """A map with fewer whole grains gives no limits, and cells are never taken for its grains.
@@ -66,6 +70,10 @@ from curved ones.
 _SCALE_STEPS = 1.0 / 1.04, 1.04, 1.0 / 1.02, 1.02
 """Steps of the scale of the lengths, the fit of which is exact to the smallest, 2 %."""
 
+_COSTS = (3, *(4, 3, 2, 2), 1, *(1, 1, 1, 1), 6)
+"""Tenths of a second that a core takes at 48 x 48 x 48 voxels: first cells, each step of the spread, normal sizes, each
+step of the scale, and what chance does."""
+
 _CHORD_TOLERANCE = 0.02
 """Relative error of the chords to which lengths are corrected before a trial is compared: the smallest scale step."""
 
@@ -77,6 +85,10 @@ Fits to Laguerre specimens come to 0.05 with 1800 grains; maps with 30 and 60 % 
 
 _SAMPLES, _CONFIDENCE = 40, 0.95
 """Maps cut from the fitted cells, and the share of them that are to pass for such maps."""
+
+_MOST_SAMPLED = 8
+"""Maps of one normal that are cut from the cells for each sample; of more, as of the sections of a volume, so many are
+cut, and distances shrink with the root of the area as for maps that reach beyond the box."""
 
 _CHORD_PER_LENGTH = 0.64
 """Mean chord of cells over their length, to begin with.
@@ -134,7 +146,7 @@ class CellFit:
 
 
 def cells_of_chords(
-    maps: Mapping[int, OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
+    maps: Given[OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
 ) -> CellFit:
     """Choose cells of moderate spread whose chords are about the maps', without comparing them.
 
@@ -155,7 +167,7 @@ def cells_of_chords(
 
 
 def fit_cells(
-    maps: Mapping[int, OrientationMap | MapAnalysis],
+    maps: Given[OrientationMap | MapAnalysis],
     shape: Sequence[int],
     spacing: Sequence[float],
     rng: np.random.Generator,
@@ -169,7 +181,7 @@ def fit_cells(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap or MapAnalysis
+    maps : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to; points of the voxels' size.
     shape : sequence of int
         (nz, ny, nx) of the volume, for the size of the windows.
@@ -181,9 +193,15 @@ def fit_cells(
     -------
     CellFit
     """
+    passed = accumulate(_COSTS, initial=0)
+
+    def tell() -> None:
+        announce("fitting cells to the maps", next(passed), sum(_COSTS))
+
+    tell()
     analyses = analyse_all(maps)
     wanted = _sections_of(analyses)
-    limits = np.min([_limits(one, size, rng) for one, size in _windows(analyses, shape)], axis=0)
+    limits = np.min([_limits(*pair, rng) for pair in _windows(analyses, shape)], axis=0)
     chord = _mean_chords(wanted, float(np.max(np.array(shape) * np.array(spacing))))
     specks = float(np.mean([sections.speck_share for sections in wanted.values()]))
     seed = int(rng.integers(2**32))
@@ -226,13 +244,17 @@ def fit_cells(
             break
         best = found
     for step in _SPREAD_STEPS:
+        tell()
         while 0.0 <= (spread := round(best.sizes.spread + step, 6)) <= _LARGEST_SPREAD:
             if not better(replace(best, sizes=replace(best.sizes, spread=spread)), scale):
                 break
+    tell()
     better(replace(best, sizes=replace(best.sizes, lognormal=False)), scale)
     for step in _SCALE_STEPS:
+        tell()
         while better(replace(best, lengths=_triple(step * np.array(best.lengths))), scale * step):
             scale *= step
+    tell()
     if not any(best.limits):
         return best
     tessellation = unit(best.sizes, best.order)
@@ -241,12 +263,12 @@ def fit_cells(
     return replace(best, distances=_distances(wanted, sections), by_chance=chance)
 
 
-def kinds_of_phases(maps: Mapping[int, MapAnalysis]) -> tuple[tuple[float, float], ...]:
+def kinds_of_phases(maps: Placed[MapAnalysis]) -> tuple[tuple[float, float], ...]:
     """Tell how many cells each phase of some maps has, and how large they are, from its share and its mean chord.
 
     Parameters
     ----------
-    maps : mapping of int to MapAnalysis
+    maps : mapping of int to tuple of MapAnalysis
         By the array axis that they are normal to.
 
     Returns
@@ -255,7 +277,7 @@ def kinds_of_phases(maps: Mapping[int, MapAnalysis]) -> tuple[tuple[float, float
         Share by number and relative diameter of each phase that the maps show. A phase of fewer than five grains counts
         with the chord of all.
     """
-    sides, ends, grains = np.zeros((3, len(next(iter(maps.values())).field.phases) + 1))
+    sides, ends, grains = np.zeros((3, len(distinct(maps)[0].field.phases) + 1))
     for one in distinct(maps):
         points = np.bincount(one.grain_ids.ravel())
         large = (points > SPECK)[one.grain_ids] & (one.grain_ids > 0)
@@ -278,7 +300,7 @@ def kinds_of_phases(maps: Mapping[int, MapAnalysis]) -> tuple[tuple[float, float
 
 def draw_cells(
     cells: CellFit,
-    maps: Mapping[int, OrientationMap | MapAnalysis],
+    maps: Given[OrientationMap | MapAnalysis],
     shape: Sequence[int],
     spacing: Sequence[float],
     periodic: bool,
@@ -309,7 +331,7 @@ def draw_cells(
         tessellation = sized_tessellation(extent.tolist(), cells.lengths, cells.sizes, rng, order=cells.order)
         labels = tessellation.cells(voxel_centres(shape, spacing))
         if min(shape) > 1:
-            labels = round_faces(labels, _sweeps(cells, spacing), rng)
+            labels = faces_rounded(labels, cells, spacing, rng)
         if not wanted:
             drawn.append((0.0, labels))
             break
@@ -326,6 +348,23 @@ def draw_cells(
     return np.unique(labels, return_inverse=True)[1].reshape(shape)
 
 
+def faces_rounded(labels: np.ndarray, cells: CellFit, spacing: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    """Curve the faces of cells as grain growth does, where they are resolved.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (nz, ny, nx), int
+    cells : CellFit
+    spacing : sequence of float, um
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (nz, ny, nx), int
+    """
+    return round_faces(labels, _sweeps(cells, spacing), rng)
+
+
 def _sweeps(cells: CellFit, spacing: Sequence[float]) -> int:
     """Return the sweeps that curve the faces of cells, by the voxels across the smallest kind."""
     share, size = np.array(cells.sizes.kinds).T
@@ -333,8 +372,10 @@ def _sweeps(cells: CellFit, spacing: Sequence[float]) -> int:
     return min(_MOST_SWEEPS, int(_SWEEPS * (across / _OF_VOXELS) ** 2)) if across >= _FEWEST_VOXELS else 0
 
 
-def _sections_of(analyses: Mapping[int, MapAnalysis]) -> dict[int, SectionMeasures]:
-    return {normal: one.sections for normal, one in analyses.items()}
+def _sections_of(analyses: Placed[MapAnalysis]) -> dict[int, SectionMeasures]:
+    """Put the maps of each normal into one stack of sections."""
+    stacks = {id(some): SectionMeasures.together([one.sections for one in some]) for some in analyses.values()}
+    return {normal: stacks[id(some)] for normal, some in analyses.items()}
 
 
 def _distances(wanted: Mapping[int, SectionMeasures], sections: Mapping[int, SectionMeasures]) -> tuple[float, ...]:
@@ -417,7 +458,7 @@ def _cut(
 
 
 def _by_chance(
-    sections: Mapping[int, SectionMeasures], analyses: Mapping[int, MapAnalysis], rng: np.random.Generator
+    sections: Mapping[int, SectionMeasures], analyses: Placed[MapAnalysis], rng: np.random.Generator
 ) -> tuple[float, ...]:
     """Return what maps of these sizes keep of the distances from sections of cells, if they are such sections.
 
@@ -427,11 +468,15 @@ def _by_chance(
     for _ in range(_SAMPLES):
         worst = np.zeros(len(DISTANCES))
         for normal, planes in sections.items():
-            shape, whole = analyses[normal].field.shape, planes.indexed.shape[1:]
-            size = np.minimum(shape, whole)
-            corner = [int(rng.integers(n - length + 1)) for n, length in zip(whole, size, strict=True)]
-            window = planes.window(corner, size.tolist(), int(rng.integers(len(planes.indexed))))
-            worst = np.maximum(worst, distances(window, planes) * np.sqrt(np.prod(size) / np.prod(shape)))
+            whole = planes.indexed.shape[1:]
+            windows, areas = [], []
+            for one in analyses[normal][:_MOST_SAMPLED]:
+                size = np.minimum(one.field.shape, whole)
+                corner = [int(rng.integers(n - length + 1)) for n, length in zip(whole, size, strict=True)]
+                windows.append(planes.window(corner, size.tolist(), int(rng.integers(len(planes.indexed)))))
+                areas.append(np.prod(size))
+            beyond = sum(areas) / sum(np.prod(one.field.shape) for one in analyses[normal])
+            worst = np.maximum(worst, distances(SectionMeasures.together(windows), planes) * np.sqrt(beyond))
         if np.isfinite(worst).all():
             found.append(worst)
     if not found:
@@ -451,24 +496,34 @@ def _strewn(
     return SectionMeasures.of_labels(ids, [spacing[axis] for axis in in_plane(normal)], periodic)
 
 
-def _windows(analyses: Mapping[int, MapAnalysis], shape: Sequence[int]) -> list[tuple[MapAnalysis, tuple[int, ...]]]:
-    """List the maps with the shape of the windows in them that stand for sections, each pair once."""
+_Windows = tuple[tuple[MapAnalysis, ...], tuple[tuple[int, ...], ...]]
+
+
+def _windows(analyses: Placed[MapAnalysis], shape: Sequence[int]) -> list[_Windows]:
+    """List the maps of each normal with the shapes of the windows in them that stand for sections, each pair once."""
     found = {}
-    for normal, one in sorted(analyses.items()):
-        size = window_shape([shape[axis] for axis in in_plane(normal)], one.field.shape)
-        found[id(one), size] = one, size
+    for normal, some in sorted(analyses.items()):
+        section = [shape[axis] for axis in in_plane(normal)]
+        sizes = tuple(window_shape(section, one.field.shape) for one in some)
+        found[id(some), sizes] = some, sizes
     return list(found.values())
 
 
-def _limits(analysis: MapAnalysis, size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Return what 95 of 100 windows of a map keep of the distances; 0 where it has too few grains."""
-    whole = analysis.sections
+def _limits(maps: Sequence[MapAnalysis], sizes: Sequence[tuple[int, ...]], rng: np.random.Generator) -> np.ndarray:
+    """Return what 95 of 100 windows of some maps keep of the distances from all; 0 where there are too few grains.
+
+    Windows are drawn from each map in turn, large ones more often.
+    """
+    whole = SectionMeasures.together([one.sections for one in maps])
     if whole.number_of_grains < _FEWEST_GRAINS:
         return np.zeros(len(DISTANCES))
     found = []
-    for _ in range(_WINDOWS):
-        corner = [int(rng.integers(n - length + 1)) for n, length in zip(analysis.field.shape, size, strict=True)]
-        apart = distances(whole, whole.window(corner, size))
+    areas = np.array([math.prod(one.field.shape) for one in maps])
+    for turn in range(_WINDOWS):
+        at = int(np.searchsorted(np.cumsum(areas) / areas.sum(), (turn + 0.5) / _WINDOWS))
+        one, size = maps[at], sizes[at]
+        corner = [int(rng.integers(n - length + 1)) for n, length in zip(one.field.shape, size, strict=True)]
+        apart = distances(whole, one.sections.window(corner, size))
         if np.isfinite(apart).all():
             found.append(apart)
     return np.quantile(found, QUANTILE, axis=0) if found else np.zeros(len(DISTANCES))

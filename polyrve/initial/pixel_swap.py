@@ -20,6 +20,7 @@ import numpy as np
 from polyrve.initial.exemplar import Exemplar, Plane
 from polyrve.microstructure.axes import extended, in_plane
 from polyrve.microstructure.lags import Lag, half_plane, rings
+from polyrve.steps import announced
 
 _SWEEPS, _BATCH = 36, 2**15
 """How often each voxel is tried, and the voxels that are tried between two calls of `between`.
@@ -113,7 +114,7 @@ def swap_pixels(
     polyrve.initial.exemplar_synthesis.synthesize : Makes the volume.
     """
     matching = _Matching(source, pixels, shape)
-    for _ in range(_SWEEPS):
+    for _ in announced(range(_SWEEPS), "pixel swap"):
         order = rng.permutation(matching.size)
         for voxels in np.array_split(order, -(-len(order) // _BATCH)):
             between()

@@ -23,6 +23,7 @@ from polyrve.microstructure.grain_properties import unwrapped_points
 from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.parents import ALIGNED, Parents, find_parents
+from polyrve.microstructure.placed import Given, distinct, each, once, placed
 from polyrve.microstructure.plates import least_thickness, plate
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.spelling import did_you_mean
@@ -46,32 +47,39 @@ _GAP = 2.0
 """Least thicknesses that lie between plates of one variant, so that they stay apart in every section."""
 
 
-def parents_of(maps: Mapping[int, MapAnalysis], relations: Sequence[Relation]) -> dict[int, Parents]:
+def parents_of(maps: Given[MapAnalysis], relations: Sequence[Relation]) -> dict[int, tuple[Parents, ...]]:
     """Merge the grains of maps to parents, each map once.
 
     Parameters
     ----------
-    maps : mapping of int to MapAnalysis
+    maps : mapping of int to MapAnalysis or sequence of MapAnalysis
         By the array axis that they are normal to, in one frame.
     relations : sequence of Relation
         With habit planes.
 
     Returns
     -------
-    dict of int to Parents
+    dict of int to tuple of Parents
     """
-    found: dict[int, Parents] = {}
-    for normal in sorted(maps):
-        found.setdefault(id(maps[normal]), find_parents(maps[normal].grains, relations, normal))
-    return {normal: found[id(one)] for normal, one in maps.items()}
+    lists: dict[int, tuple[MapAnalysis, ...]] = placed(maps)
+    first = _first_normals(lists)
+    return once(lambda one: find_parents(one.grains, relations, first[id(one)]), lists)
 
 
-def relations_with_plates(maps: Mapping[int, MapAnalysis], twins: str) -> tuple[Relation, ...]:
+def _first_normals(maps: Given[MapAnalysis]) -> dict[int, int]:
+    """Return the first axis that each map is normal to, by its identity."""
+    found: dict[int, int] = {}
+    for normal, one in sorted(each(placed(maps)), key=lambda pair: pair[0]):
+        found.setdefault(id(one), normal)
+    return found
+
+
+def relations_with_plates(maps: Given[MapAnalysis], twins: str) -> tuple[Relation, ...]:
     """Choose the relations whose boundaries are plates' in some maps.
 
     Parameters
     ----------
-    maps : mapping of int to MapAnalysis
+    maps : mapping of int to MapAnalysis or sequence of MapAnalysis
         By the array axis that they are normal to, in one frame.
     twins : str
         ``"auto"``, ``"none"``, or names of relations, such as ``"Sigma 3"``, that must be there, with commas between
@@ -89,18 +97,18 @@ def relations_with_plates(maps: Mapping[int, MapAnalysis], twins: str) -> tuple[
     """
     if twins == "none":
         return ()
-    first = {id(one): normal for normal, one in sorted(maps.items(), reverse=True)}
-    grains = {normal: maps[normal].grains for normal in sorted(first.values())}
-    present = {relation.name: relation for one in grains.values() for relation in find_relations(one)}
+    first = _first_normals(maps)
+    grains = [(first[id(one)], one.grains) for one in distinct(dict(sorted(placed(maps).items())))]
+    present = {relation.name: relation for _, one in grains for relation in find_relations(one)}
     if twins == "auto":
         able = [relation for relation in present.values() if relation.plane is not None]
         return tuple(relation for relation in able if _habit(grains, relation).found)
     return tuple(_named(name.strip(), grains, present) for name in twins.split(","))
 
 
-def _named(name: str, grains: Mapping[int, GrainMap], present: Mapping[str, Relation]) -> Relation:
+def _named(name: str, grains: Sequence[tuple[int, GrainMap]], present: Mapping[str, Relation]) -> Relation:
     """The relation of a name, with the habit plane behind it."""
-    phases = next(iter(grains.values())).field.phases
+    phases = grains[0][1].field.phases
     known = {relation.name: relation for relation in known_relations(phases)}
     wanted, plane = name, ""
     if name not in known and name.rstrip().endswith(")"):
@@ -148,8 +156,8 @@ class _Habit:
         return self.share >= max(_LEAST_COHERENCE, _BY_CHANCE + _SIGNIFICANT * error)
 
 
-def _habit(grains: Mapping[int, GrainMap], relation: Relation) -> _Habit:
-    told = [find_parents(one, (relation,), normal) for normal, one in grains.items()]
+def _habit(grains: Sequence[tuple[int, GrainMap]], relation: Relation) -> _Habit:
+    told = [find_parents(one, (relation,), normal) for normal, one in grains]
     pieces = sum(one.pieces[0] for one in told)
     aligned = sum(one.coherence[0] * one.pieces[0] for one in told if one.pieces[0])
     return _Habit(aligned / pieces if pieces else 0.0, pieces)

@@ -9,7 +9,7 @@ Laguerre cell throughout.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from polyrve.initial.plates import set_plates
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.parents import Parents, families
+from polyrve.microstructure.placed import Given, distinct
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -63,6 +64,9 @@ _SIZE_WEIGHT = 0.25
 A class holds a part of the map's grains, so that its own mean is less certain than that of all.
 """
 
+_WINDOW_WEIGHT = 1.0
+"""The same for windows along a graded axis: each is to have its own texture, as the whole."""
+
 _RAREST = 1e-3
 """Shares of a phase below it weigh as this one; else a single grain would weigh without bound."""
 
@@ -80,7 +84,7 @@ A higher degree takes time in proportion to its square and tells apart what the 
 
 
 def polycrystal(
-    maps: Mapping[int, OrientationMap | MapAnalysis],
+    maps: Given[OrientationMap | MapAnalysis],
     shape: tuple[int, int, int],
     spacing: Sequence[float],
     periodic: bool,
@@ -94,7 +98,7 @@ def polycrystal(
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap or MapAnalysis
+    maps : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to; pixels of the voxels' size, in one sample frame.
     shape : tuple of int
         (nz, ny, nx); one voxel along an axis gives a plane through three-dimensional cells.
@@ -124,7 +128,7 @@ def polycrystal(
     labels = draw_cells(cells, maps, shape, spacing, periodic, rng)
     analyses = distinct(maps)
     grains = [one.grains for one in analyses]
-    quaternions, phase_ids = _draw(labels, analyses, cells, rng)
+    quaternions, phase_ids = draw_orientations(labels, analyses, cells, rng)
     if parents:
         labels, quaternions, phase_ids = set_plates(labels, quaternions, phase_ids, parents, spacing, periodic, rng)
     away = rotation.from_rotation_vector(fit_scatter(grains, SPECK + 1).field(shape, spacing, rng, noise=noise))
@@ -190,8 +194,18 @@ def _turned_together(grains: GrainVolume, means: np.ndarray, family: np.ndarray)
     return rotation.multiply(grains.quaternions, np.linalg.eigh(products)[1][..., -1][family])
 
 
-def _draw(
-    labels: np.ndarray, analyses: Sequence[MapAnalysis], cells: CellFit, rng: np.random.Generator
+Classes = tuple[np.ndarray, Sequence[np.ndarray], np.ndarray]
+"""Share of each cell in each class, shape (N, classes); that of each point of each map, shape (ny, nx, classes); and
+the share of the volume in each class, shape (classes,)."""
+
+
+def draw_orientations(
+    labels: np.ndarray,
+    analyses: Sequence[MapAnalysis],
+    cells: CellFit,
+    rng: np.random.Generator,
+    *,
+    classes: Classes | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose orientation and phase of each cell: pixels that together give the texture and boundaries of the maps.
 
@@ -200,12 +214,30 @@ def _draw(
     Where cells stand for the grains of the maps, no two that meet may be alike; where they were not compared with the
     maps, texture alone counts.
     Cell by cell, the largest first, the pixel is taken that lowers the mismatch most, given all other cells.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (nz, ny, nx), int
+        Cell of each voxel, 0 ... N - 1.
+    analyses : sequence of MapAnalysis
+        Of the maps, each once.
+    cells : CellFit
+        Fitted to them.
+    rng : numpy.random.Generator
+    classes : Classes, optional
+        In which phases and texture are matched, in place of those of size.
+
+    Returns
+    -------
+    quaternions : ndarray, shape (N, 4)
+    phase_ids : ndarray, shape (N,), int
     """
     grains = [one.grains for one in analyses]
     phases = grains[0].field.phases
-    quaternions, phase_ids, sizes = _pixels(grains, specks=False)
+    of_points = None if classes is None else classes[1]
+    quaternions, phase_ids, sizes = _pixels(grains, specks=False, classes=of_points)
     if len(quaternions) == 0:
-        quaternions, phase_ids, sizes = _pixels(grains, specks=True)
+        quaternions, phase_ids, sizes = _pixels(grains, specks=True, classes=of_points)
     shares = np.maximum(np.bincount(phase_ids, minlength=len(phases) + 1)[1:] / len(phase_ids), _RAREST)
     sampled = rng.choice(len(quaternions), min(_TARGET, len(quaternions)), replace=False)
     target = (
@@ -228,8 +260,12 @@ def _draw(
     begin = np.searchsorted(np.concatenate([first, second])[order], np.arange(number + 1))
 
     chosen, tried = rng.choice(len(pool), size=number, p=odds), min(_TRIED, len(pool) - 1)
-    in_class = _size_classes(labels, [normal for normal, n in enumerate(labels.shape) if n == 1] or range(3))
-    metric = 1.0 + np.diag(_SIZE_WEIGHT / np.array(_SIZE_SHARES))
+    if classes is None:
+        in_class = _size_classes(labels, [normal for normal, n in enumerate(labels.shape) if n == 1] or range(3))
+        metric = 1.0 + np.diag(_SIZE_WEIGHT / np.array(_SIZE_SHARES))
+    else:
+        in_class = classes[0]
+        metric = 1.0 + np.diag(_WINDOW_WEIGHT / classes[2])
     mean = (volumes[:, None] * in_class).T @ channels[chosen]
     shares = np.bincount(bins[chosen[first], chosen[second]], area, minlength=len(wanted))
     towards = np.ascontiguousarray(bins.T)
@@ -287,18 +323,24 @@ def _by_rank(area: np.ndarray) -> np.ndarray:
     return np.asarray((overlap / overlap.sum(axis=1, keepdims=True))[which])
 
 
-def _pixels(grains: Sequence[GrainMap], *, specks: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return orientations, phases and classes of grain area of the pixels in specks, or of those in grains."""
+def _pixels(
+    grains: Sequence[GrainMap], *, specks: bool, classes: Sequence[np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return orientations, phases and classes of the pixels in specks, or of those in grains; by area if not given."""
     found = []
-    for one in grains:
+    for number, one in enumerate(grains):
         points = np.bincount(one.grain_ids.ravel(), minlength=1)
         points[0] = 0
         kept = (points > 0) & ((points <= SPECK) == specks)
-        classes = np.zeros((len(points), len(_SIZE_SHARES)))
-        if kept.any():
-            classes[kept] = _by_rank(points[kept])
         inside = kept[one.grain_ids]
-        found.append((one.field.quaternions[inside], one.field.phase_ids[inside], classes[one.grain_ids[inside]]))
+        if classes is None:
+            of_grain = np.zeros((len(points), len(_SIZE_SHARES)))
+            if kept.any():
+                of_grain[kept] = _by_rank(points[kept])
+            of_pixel = of_grain[one.grain_ids[inside]]
+        else:
+            of_pixel = classes[number][inside]
+        found.append((one.field.quaternions[inside], one.field.phase_ids[inside], of_pixel))
     quaternions, phase_ids, sizes = (np.concatenate(values) for values in zip(*found, strict=True))
     return quaternions, phase_ids, sizes
 

@@ -88,6 +88,29 @@ def faces(shape: Sequence[int]) -> dict[str, np.ndarray]:
     return result
 
 
+def inner_faces(void: np.ndarray) -> np.ndarray:
+    """Return the quadrilaterals between voxels of a mask and others.
+
+    Parameters
+    ----------
+    void : ndarray, shape (nz, ny, nx), bool
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        Nodes from 0.
+    """
+    found = []
+    for axis in range(3):
+        first, second = (np.moveaxis(void, axis, 0)[part] for part in (slice(None, -1), slice(1, None)))
+        edge = np.argwhere(first != second)
+        place = np.insert(edge[:, 1:], axis, edge[:, 0] + 1, axis=1)
+        a, b = np.delete(np.eye(3, dtype=int), axis, axis=0)
+        corners = np.stack([place, place + a, place + a + b, place + b])
+        found.append(np.ravel_multi_index(tuple(np.moveaxis(corners, 2, 0)), tuple(n + 1 for n in void.shape)).T)
+    return np.concatenate(found)
+
+
 def _node_numbers(shape: Sequence[int]) -> np.ndarray:
     """Node number at every corner, shape (nz + 1, ny + 1, nx + 1)."""
     corners = tuple(n + 1 for n in shape)

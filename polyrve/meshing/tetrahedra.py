@@ -126,6 +126,40 @@ class TetrahedralMesh:
             faces=self.faces[bound],
         )
 
+    def split(self) -> tuple[TetrahedralMesh, np.ndarray]:
+        """Return the mesh with nodes of its own for each grain, and the cohesive elements between the grains.
+
+        Returns
+        -------
+        mesh : TetrahedralMesh
+            Triangles between two grains have the nodes of the first.
+        cohesive : ndarray, shape (k, 6), int64
+            Nodes of the first grain, then those at the same places of the second, one row per boundary triangle.
+
+        Raises
+        ------
+        ValueError
+            If the mesh is quadratic or periodic.
+        """
+        if self.tetrahedra.shape[1] != _TETRAHEDRON or self.periodic:
+            raise ValueError(
+                "cohesive: expected linear elements and free faces; got "
+                f"{'periodic faces' if self.periodic else 'quadratic elements'}: leave it out, or mesh without them"
+            )
+        base = len(self.target) + 1
+        keys, tetrahedra = np.unique(self.tetrahedra * base + self.grains[:, None], return_inverse=True)
+        first, second = self.sides.T
+        own = np.where(first > 0, first, second)
+        between = (self.faces == 0) & (first > 0) & (second > 0)
+        sides = [np.searchsorted(keys, self.triangles[between] * base + s[between, None]) for s in (first, second)]
+        made = replace(
+            self,
+            points=self.points[keys // base],
+            tetrahedra=tetrahedra.reshape(self.tetrahedra.shape),
+            triangles=np.searchsorted(keys, self.triangles * base + own[:, None]),
+        )
+        return made, np.concatenate(sides, axis=1)
+
     def nodes_on(self, face: str) -> np.ndarray:
         """Return the nodes on a face of the box.
 

@@ -35,6 +35,7 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.segmentation import labelled
 from polyrve.microstructure.stereology import SPECK
+from polyrve.steps import announced
 
 _ROUNDS = 6
 """Solutions of the reweighted linear system; the change of the last is below a tenth of the noise."""
@@ -179,7 +180,7 @@ def _chosen(
         return float(_WEIGHTS[place] * np.sqrt(square) * max(1.0, soft)), float(soft * np.sqrt(2.0 * square))
 
     found, place = [], len(_WEIGHTS) // 2
-    for soft in _SOFT:
+    for soft in announced(_SOFT, "separating noise from the maps"):
         for step in (1, -1):
             while 0 <= place + step < len(_WEIGHTS) and risk(soft, place + step) < risk(soft, place):
                 place += step

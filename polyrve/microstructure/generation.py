@@ -41,6 +41,36 @@ class Generated:
     size_distance: float
 
 
+def lognormal(mean: float, deviation: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the logarithm of a log-normal distribution.
+
+    Parameters
+    ----------
+    mean, deviation : float
+        Of the diameters themselves, as in Neper's ``diameq:lognormal(mean,deviation)``.
+
+    Returns
+    -------
+    tuple of float
+        As :func:`generate` and DREAM.3D take them.
+
+    Raises
+    ------
+    ValueError
+        If the mean is not positive, or the deviation is negative.
+
+    Examples
+    --------
+    >>> mu, sigma = lognormal(10.0, 3.5)
+    >>> round(mu, 4), round(sigma, 4)
+    (2.2448, 0.3399)
+    """
+    if not (mean > 0 and deviation >= 0 and np.isfinite(mean + deviation)):
+        raise ValueError(f"diameter: expected a positive mean and a deviation not below 0; got {mean:g}, {deviation:g}")
+    variance = float(np.log1p((deviation / mean) ** 2))
+    return float(np.log(mean)) - 0.5 * variance, float(np.sqrt(variance))
+
+
 def generate(
     number: int = 500,
     *,

@@ -20,6 +20,7 @@ from polyrve.microstructure.cleaning import crop
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD, bridge_holes, connect, neighbour_disorientation
+from polyrve.microstructure.placed import Given, once, placed
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.section_measures import SectionMeasures
 from polyrve.microstructure.segmentation import labelled
@@ -266,13 +267,13 @@ def _cut_with(grains: GrainMap | GrainVolume, threshold: float) -> bool:
 
 
 def analyse_all(
-    maps: Mapping[int, OrientationMap | MapAnalysis], threshold: float = DEFAULT_THRESHOLD
-) -> dict[int, MapAnalysis]:
+    maps: Given[OrientationMap | MapAnalysis], threshold: float = DEFAULT_THRESHOLD
+) -> dict[int, tuple[MapAnalysis, ...]]:
     """Begin the analysis of maps, one for each map, however many normals it stands for.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap or MapAnalysis
+    maps : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to, in one sample frame, as from
         :func:`polyrve.microstructure.map_placement.by_normal`.
     threshold : float, degrees
@@ -280,17 +281,11 @@ def analyse_all(
 
     Returns
     -------
-    dict of int to MapAnalysis
+    dict of int to tuple of MapAnalysis
         Analyses that are given are handed on.
 
     See Also
     --------
     polyrve.microstructure.map_placement.analyse_maps : From maps as a user gives them.
     """
-    different = {id(field): analyse(field, threshold) for field in maps.values()}
-    return {normal: different[id(field)] for normal, field in maps.items()}
-
-
-def distinct(maps: Mapping[int, MapAnalysis]) -> list[MapAnalysis]:
-    """Return each analysis once, in the order of the first normal that it stands for."""
-    return list({id(one): one for one in maps.values()}.values())
+    return once(lambda one: analyse(one, threshold), placed(maps))

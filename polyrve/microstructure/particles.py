@@ -22,11 +22,11 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation, direction
 from polyrve.microstructure.fields import OrientationVolume
-from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.sized_cells import CellSizes
 
-Place = Literal["anywhere", "grains", "boundaries", "triple-lines"]
-PLACES: tuple[Place, ...] = ("anywhere", "grains", "boundaries", "triple-lines")
+Place = Literal["anywhere", "grains", "boundaries", "triple-lines", "quadruple-points"]
+PLACES: tuple[Place, ...] = ("anywhere", "grains", "boundaries", "triple-lines", "quadruple-points")
 """Where centres lie; within grains the whole particle does."""
 
 ASPECTS: dict[str, tuple[float, float, float]] = {
@@ -131,6 +131,135 @@ def from_mask(mask: np.ndarray) -> Shape:
     return Shape(0.5 * step * size, inside, int(np.argmax(size)))
 
 
+def from_body(mask: np.ndarray) -> Shape:
+    """Return the shape of a body in voxels, its own axes those of its inertia.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (nx, ny, nz), bool
+        Cubes of the body.
+
+    Returns
+    -------
+    Shape
+
+    Raises
+    ------
+    ValueError
+        If it is empty.
+
+    See Also
+    --------
+    from_section : The shape of a body of which there is a section.
+    """
+    places = np.argwhere(mask)
+    if not len(places):
+        raise ValueError("shape: expected a body with a volume; got none")
+    centre = places.mean(axis=0)
+    values, axes = np.linalg.eigh((places - centre).T @ (places - centre) / len(places) + np.eye(3) / 12.0)
+    axes = axes[:, ::-1] * (1.0, 1.0, np.sign(np.linalg.det(axes[:, ::-1])))
+    lengths = np.sqrt(values[::-1])
+    along = (places - centre) @ axes
+    reach = 0.5 * np.abs(axes).sum(axis=0)
+    low, high = along.min(axis=0) - reach, along.max(axis=0) + reach
+    step = np.cbrt(np.pi / 6.0 / len(places))
+    origin, size = centre + axes @ (0.5 * (low + high)), np.array(mask.shape)
+
+    def inside(points: np.ndarray) -> np.ndarray:
+        at = np.floor(points / step @ axes.T + origin + 0.5).astype(int)
+        known = ((at >= 0) & (at < size)).all(axis=-1)
+        return np.asarray(known & mask[tuple(np.clip(at, 0, size - 1).T)])
+
+    apart = np.abs(np.log(lengths) - np.log(lengths[1]))
+    return Shape(0.5 * step * (high - low), inside, int(np.argmax(apart)))
+
+
+def from_section(mask: np.ndarray) -> Shape:
+    """Return the body of revolution about the long axis of a section of a particle, which has the same widths.
+
+    Sections are on average smaller and rounder than their bodies, so that this is a likeness and no reconstruction.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (nx, ny), bool
+        Squares of the section.
+
+    Returns
+    -------
+    Shape
+
+    Raises
+    ------
+    ValueError
+        If it is empty.
+
+    See Also
+    --------
+    from_body : The shape of a body in voxels.
+    """
+    places = np.argwhere(mask)
+    if not len(places):
+        raise ValueError("shape: expected a section with an area; got none")
+    centred = places - places.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    along = centred @ axes[:, 1]
+    first = along.min() - 0.5
+    radius = 0.5 * np.bincount((along - first).astype(int)).astype(float)
+    step = np.cbrt(np.pi / 6.0 / (np.pi * np.sum(radius**2)))
+
+    def inside(points: np.ndarray) -> np.ndarray:
+        at = np.floor(points[:, 0] / step + 0.5 * len(radius)).astype(int)
+        known = (at >= 0) & (at < len(radius))
+        across = np.hypot(points[:, 1], points[:, 2]) / step
+        return np.asarray(known & (across < radius[np.clip(at, 0, len(radius) - 1)]))
+
+    return Shape(step * np.array([0.5 * len(radius), radius.max(), radius.max()]), inside, 0)
+
+
+def shapes_of_phase(data: GrainMap | GrainVolume, phase: str, *, least: int = 8) -> tuple[Shape, ...]:
+    """Return the shapes of the particles of a phase, those that are cut by the border left out.
+
+    Parameters
+    ----------
+    data : GrainMap or GrainVolume
+        Of a map, the shapes are those of :func:`from_section`.
+    phase : str
+        Its name.
+    least : int
+        Points that a particle has at least; smaller ones have no shape.
+
+    Returns
+    -------
+    tuple of Shape
+
+    Raises
+    ------
+    ValueError
+        If there is no such phase, or no whole particle of it.
+
+    Examples
+    --------
+    >>> from polyrve.microstructure.synthetic import make_specimen
+    >>> grains = make_specimen((16, 16, 16), grain_size=5.0, scatter=0.0)
+    >>> len(shapes_of_phase(grains, "Aluminium")) > 5
+    True
+    """
+    names = [known.name for known in data.field.phases]
+    if phase not in names:
+        raise ValueError(f"phase: expected one of {', '.join(names)}; got {phase!r}")
+    made = []
+    for number, box in enumerate(ndimage.find_objects(data.grain_ids), start=1):
+        if box is None or data.phase_ids[number - 1] != names.index(phase) + 1:
+            continue
+        body = data.grain_ids[box] == number
+        cut = any(part.start == 0 or part.stop == n for part, n in zip(box, data.grain_ids.shape, strict=True))
+        if not cut and body.sum() >= least:
+            made.append(from_body(body.transpose(2, 1, 0)) if body.ndim == 3 else from_section(body.T))
+    if not made:
+        raise ValueError(f"phase: expected whole particles of {phase} of {least} points or more; there are none")
+    return tuple(made)
+
+
 @dataclass(frozen=True)
 class Particles:
     """What is to be inserted.
@@ -144,8 +273,9 @@ class Particles:
         Of the sphere of the mean volume.
     spread : float
         Standard deviation of the logarithm of the diameters.
-    shape : Shape
-    place : {"anywhere", "grains", "boundaries", "triple-lines"}
+    shape : Shape or sequence of Shape
+        Of several, each particle has one at random.
+    place : {"anywhere", "grains", "boundaries", "triple-lines", "quadruple-points"}
     along : tuple of float, length 3, or None
         Sample direction x, y, z of the special axis of the shape; at random where neither this nor `habit` is given.
     habit : tuple of float or None
@@ -159,7 +289,7 @@ class Particles:
     phase: Phase
     fraction: float
     diameter: float
-    shape: Shape
+    shape: Shape | Sequence[Shape]
     spread: float = 0.0
     place: Place = "anywhere"
     along: tuple[float, float, float] | None = None
@@ -207,24 +337,23 @@ def insert_particles(grains: GrainVolume, particles: Particles, *, seed: int = 0
     inserted = np.zeros(grains.field.shape, dtype=np.int32)
     taken = np.zeros(grains.field.shape, dtype=bool)
     places = _places(grains.grain_ids, particles.place, field.periodic)
+    shapes = _shapes(particles)
     parents: list[int] = []
     for diameter in diameters:
-        placed = False
+        form, placed = shapes[rng.integers(len(shapes)) if len(shapes) > 1 else 0], False
         for attempt in range(_TRIES + _LOOKS * _TRIES):
             if attempt % _TRIES == 0:
                 open_places = (
                     places[~taken.ravel()[places]]
                     if attempt < _TRIES
-                    else _roomy(places, taken, particles.shape.half.min() * diameter / voxel, field.periodic)
+                    else _roomy(places, taken, form.half.min() * diameter / voxel, field.periodic)
                 )
             if not len(open_places):
                 break
             centre = np.unravel_index(open_places[rng.integers(len(open_places))], inserted.shape)
             parent = int(grains.grain_ids[centre])
-            turn = _turn(grains, particles, parent, rng)
-            voxels = _voxels(
-                np.array(centre) + rng.random(3), diameter / voxel, turn, particles.shape, shape, field.periodic
-            )
+            turn = _turn(grains, particles, form, parent, rng)
+            voxels = _voxels(np.array(centre) + rng.random(3), diameter / voxel, turn, form, shape, field.periodic)
             if voxels is None or taken[voxels].any():
                 continue
             if particles.place == "grains" and (grains.grain_ids[voxels] != parent).any():
@@ -273,13 +402,17 @@ def _diameters(grains: GrainVolume, particles: Particles) -> np.ndarray:
     if number > _MOST:
         raise ValueError(f"size: expected at most {_MOST} particles; {particles.diameter:g} um makes {number}")
     diameters = CellSizes(particles.spread).diameters(number)[0] * np.cbrt(total / (np.pi / 6.0 * number))
-    thinnest = particles.shape.thickness * diameters.min()
+    thinnest = min(shape.thickness for shape in _shapes(particles)) * diameters.min()
     if thinnest < voxel:
         raise ValueError(
             f"size: expected particles at least a voxel thick; the thinnest is {thinnest:.3g} um in voxels of "
             f"{voxel:.3g} um: choose larger particles or smaller voxels"
         )
     return np.asarray(diameters)
+
+
+def _shapes(particles: Particles) -> tuple[Shape, ...]:
+    return (particles.shape,) if isinstance(particles.shape, Shape) else tuple(particles.shape)
 
 
 def _places(grain_ids: np.ndarray, place: Place, periodic: bool) -> np.ndarray:
@@ -301,7 +434,7 @@ def _places(grain_ids: np.ndarray, place: Place, periodic: bool) -> np.ndarray:
                     other[tuple(edge)] = grain_ids[tuple(edge)]
         different += np.all([other != known for known in seen], axis=0)
         seen.append(other)
-    least = 1 if place == "boundaries" else 2
+    least = {"boundaries": 1, "triple-lines": 2, "quadruple-points": 3}[place]
     found = np.flatnonzero(different >= least)
     if not len(found):
         raise ValueError(f"place: expected a volume with {place}; this one has none")
@@ -317,7 +450,7 @@ def _roomy(places: np.ndarray, taken: np.ndarray, radius: float, periodic: bool)
     return places[distance.ravel()[places] > radius]
 
 
-def _turn(grains: GrainVolume, particles: Particles, parent: int, rng: np.random.Generator) -> np.ndarray:
+def _turn(grains: GrainVolume, particles: Particles, form: Shape, parent: int, rng: np.random.Generator) -> np.ndarray:
     """Matrix from sample axes to the particle's own, its special axis along the direction that is asked for."""
     matrix = rotation.to_matrix(rotation.random_orientations(1, rng)[0])
     if particles.along is not None:
@@ -331,7 +464,7 @@ def _turn(grains: GrainVolume, particles: Particles, parent: int, rng: np.random
     length = np.linalg.norm(wanted)
     if not length > 0:
         raise ValueError("direction: expected one that is not zero; got zero")
-    special = particles.shape.special
+    special = form.special
     axis = wanted / length
     side = matrix[(special + 1) % 3] - (matrix[(special + 1) % 3] @ axis) * axis
     side /= np.linalg.norm(side)

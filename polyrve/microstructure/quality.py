@@ -13,6 +13,7 @@ from scipy import ndimage
 from polyrve.backend.safe_text import quoted, shown
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.instrument_estimate import estimate_instrument, noise_interval, pseudo_symmetries
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -40,6 +41,12 @@ _FEW_ACROSS = 5
 
 Of a square grain 5 points wide 16 of 25 do. With a larger number maps are named whose grains are resolved.
 """
+
+NOT_STATIONARY = (
+    "the map is not the same everywhere, and a volume made from it has one mean of all; --set grade=AXIS keeps a "
+    "gradient along an axis"
+)
+"""What a map that changes along an axis means."""
 
 _HEXAGONAL, _TETRAGONAL, _CUBIC = ("-3", "-3m", "6/m", "6/mmm"), ("4/m", "4/mmm"), ("m-3", "m-3m")
 _CONFIDENCE = ("CI", "Confidence Index")
@@ -129,6 +136,7 @@ def inspect(
         )
         if isinstance(analysis, MapAnalysis):
             facts |= _instrument(analysis.grains)
+            suspicions += [f"{trend}: {NOT_STATIONARY}" for trend in trends(analysis) if trend.found]
         if single > _MANY_SINGLE:
             suspicions.append(
                 f"{100 * single:.1f} % of the points differ from all their neighbours: misindexed, or noise"

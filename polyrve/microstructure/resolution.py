@@ -96,7 +96,7 @@ def majority(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     --------
     >>> labels = np.array([1, 1, 2, 2, 2, 3])
     >>> labels[majority(labels, (2,))], labels[majority(labels, (3,))]
-    (array([1, 2]), array([1, 2, 2]))
+    (array([1, 2]), array([1, 2, 3]))
     """
     shape = tuple(int(n) for n in shape)
     if len(shape) != labels.ndim or min(shape) < 1:

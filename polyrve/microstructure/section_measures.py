@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,9 @@ class SectionMeasures:
         One for each axis of ``shape``.
     periodic : bool
         Whether the sections go on across their faces.
+    extents : ndarray, shape (m, d), int, or None
+        Points of each section along its axes, from the first on, where some are smaller than ``shape``; beyond them
+        nothing is indexed or known.
     """
 
     joined: Mapping[int, np.ndarray]
@@ -53,6 +57,7 @@ class SectionMeasures:
     indexed: np.ndarray
     spacing: tuple[float, ...]
     periodic: bool
+    extents: np.ndarray | None = None
 
     @classmethod
     def of_steps(
@@ -103,6 +108,45 @@ class SectionMeasures:
             _end_at_the_border(joined, known)
         return cls(joined, known, np.ones(labels.shape, dtype=bool), tuple(spacing), periodic)
 
+    @classmethod
+    def together(cls, parts: Sequence[SectionMeasures]) -> SectionMeasures:
+        """Put stacks of sections of any size into one, so that each of its measures is that of all sections.
+
+        Grains count by their number and boundaries by their length, whichever section they lie in.
+
+        Parameters
+        ----------
+        parts : sequence of SectionMeasures
+            Of one spacing.
+
+        Returns
+        -------
+        SectionMeasures
+            A single part as it is.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        shapes = [part.indexed.shape[1:] for part in parts]
+        periodic = len(set(shapes)) == 1 and all(part.periodic for part in parts)
+        if not periodic:
+            parts = [
+                part.window((0,) * len(shape), shape) if part.periodic else part
+                for part, shape in zip(parts, shapes, strict=True)
+            ]
+
+        def joined(name: str, axis: int) -> np.ndarray:
+            return in_one_stack([getattr(part, name)[axis] for part in parts])
+
+        axes = parts[0].joined
+        return cls(
+            {axis: joined("joined", axis) for axis in axes},
+            {axis: joined("known", axis) for axis in axes},
+            in_one_stack([part.indexed for part in parts]),
+            parts[0].spacing,
+            periodic,
+            None if len(set(shapes)) == 1 else extents_of([part.indexed for part in parts]),
+        )
+
     def window(self, corner: Sequence[int], shape: Sequence[int], section: int | None = None) -> SectionMeasures:
         """Cut a window out of the sections, or of one of them, with links as they are in the whole.
 
@@ -134,12 +178,12 @@ class SectionMeasures:
     @cached_property
     def shapes(self) -> GrainShapes:
         """Sizes and shapes of the grains; those that the border cuts have weight 0."""
-        return grain_shapes(self.grain_ids, self.spacing, self.periodic)
+        return grain_shapes(self.grain_ids, self.spacing, self.periodic, self.extents)
 
     @cached_property
     def chords(self) -> list[Chords]:
         """Lengths in um and weights of the chords between boundaries, along each axis of a section."""
-        return chords(self.joined, self.known, self.spacing, self.periodic)
+        return chords(self.joined, self.known, self.spacing, self.periodic, self.extents)
 
     @cached_property
     def mean_chords(self) -> list[float]:
@@ -167,6 +211,38 @@ class SectionMeasures:
     def grains_per_point(self) -> float:
         """Grains per indexed point, specks left out."""
         return float(self.shapes.weight[self.shapes.points > SPECK].sum() / max(int(self.indexed.sum()), 1))
+
+
+def in_one_stack(stacks: Sequence[np.ndarray], fill: Any = 0) -> np.ndarray:
+    """Put stacks of sections of any size into one, smaller sections filled up behind their last points.
+
+    Parameters
+    ----------
+    stacks : sequence of ndarray, shape (m, *shape)
+    fill : scalar
+
+    Returns
+    -------
+    ndarray, shape (sum of m, *largest shape)
+
+    Examples
+    --------
+    >>> in_one_stack([np.ones((1, 1, 2), dtype=int), np.ones((1, 2, 1), dtype=int)]).tolist()
+    [[[1, 1], [0, 0]], [[1, 0], [1, 0]]]
+    """
+    largest = np.max([stack.shape[1:] for stack in stacks], axis=0)
+    whole = np.full((sum(map(len, stacks)), *largest), fill, dtype=stacks[0].dtype)
+    first = 0
+    for stack in stacks:
+        place = (slice(first, first + len(stack)), *map(slice, stack.shape[1:]))
+        whole[place] = stack
+        first += len(stack)
+    return whole
+
+
+def extents_of(stacks: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the points of each section of stacks along its axes, shape (sum of m, d)."""
+    return np.concatenate([np.tile(stack.shape[1:], (len(stack), 1)) for stack in stacks])
 
 
 def grain_size_distance(first: GrainShapes, second: GrainShapes, *, by_area: bool) -> float:

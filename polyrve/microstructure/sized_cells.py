@@ -162,6 +162,15 @@ def sized_tessellation(
     radii = np.cbrt(3.0 / (4.0 * np.pi) * volumes)
     centres = pack(radii * np.cbrt(_ROOM), box, rng) if order in ("packed", "placed") else rng.random((number, 3)) * box
     centres = _pushed_apart(centres, radii * np.cbrt(_FILLED), box, _PUSHES[order])
+    return _weighted(centres, volumes, box, stretch, kinds, rng)
+
+
+def _weighted(
+    centres: np.ndarray, volumes: np.ndarray, box: np.ndarray, stretch: np.ndarray, kinds: np.ndarray,
+    rng: np.random.Generator,
+) -> Tessellation:  # fmt: skip
+    """Weigh centres until their cells have some volumes."""
+    number, radii = len(volumes), np.cbrt(3.0 / (4.0 * np.pi) * volumes)
     squares = radii**2
     sides = np.maximum(np.round(np.cbrt(_SAMPLES * number / np.prod(box)) * box), 1).astype(int)
     points = (np.indices(sides).reshape(3, -1).T + 0.5) * box / sides
@@ -172,6 +181,67 @@ def sized_tessellation(
     descending = np.argsort(-squares, kind="stable")
     weights = np.sqrt(squares - squares.min())
     return Tessellation(centres[descending], weights[descending], box, stretch, kinds[descending])
+
+
+def graded_tessellation(
+    extent: Sequence[float],
+    axis: int,
+    sizes_along: np.ndarray,
+    sizes: CellSizes,
+    rng: np.random.Generator,
+    *,
+    order: Order,
+) -> Tessellation:
+    """Draw Laguerre cells whose mean size changes along one axis.
+
+    Parameters
+    ----------
+    extent : sequence of float, um
+        Of the periodic box along z, y, x.
+    axis : int
+        Array axis along which sizes change.
+    sizes_along : ndarray, shape (n,), um
+        Diameters of the sphere of the mean cell volume at the middles of n equal parts of the axis.
+    sizes : CellSizes
+        Distribution of the diameters relative to the mean ones.
+    rng : numpy.random.Generator
+    order : {"packed", "relaxed", "placed", "random"}
+        How regularly the centres lie; "packed" counts as "relaxed" and "placed" as "random", as roomy places depend on
+        the size.
+
+    Returns
+    -------
+    Tessellation
+        Its cells are not stretched.
+
+    See Also
+    --------
+    sized_tessellation : Cells of one mean size.
+    """
+    box = np.array(extent, dtype=float)
+    part = box[axis] / len(sizes_along)
+    per_part = np.prod(box) / box[axis] * part / (np.pi / 6.0 * sizes_along**3)
+    number = max(1, round(float(per_part.sum())))
+    relative, kinds = sizes.diameters(number)
+    mixed = rng.permutation(number)
+    relative, kinds = relative[mixed], kinds[mixed]
+    cumulated = np.append(0.0, np.cumsum(per_part))
+    centres = rng.random((number, 3)) * box
+    shares = (np.arange(number) + rng.random(number)) * cumulated[-1] / number
+    centres[:, axis] = np.interp(shares, cumulated, np.arange(len(cumulated)) * part)
+    middles = (np.arange(len(sizes_along)) + 0.5) * part
+
+    def volumes_at(places: np.ndarray) -> np.ndarray:
+        volumes = (relative * np.interp(places, middles, sizes_along)) ** 3
+        return np.asarray(volumes * np.prod(box) / volumes.sum())
+
+    radii = np.cbrt(3.0 / (4.0 * np.pi) * volumes_at(centres[:, axis]))
+    descending = np.argsort(-radii, kind="stable")
+    centres, radii = centres[descending], radii[descending]
+    relative, kinds = relative[descending], kinds[descending]
+    steps = _PUSHES["relaxed"] if order in ("packed", "relaxed") else _PUSHES["random"]
+    centres = _pushed_apart(centres, radii * np.cbrt(_FILLED), box, steps)
+    return _weighted(centres, volumes_at(centres[:, axis]), box, np.ones(3), kinds, rng)
 
 
 def _pushed_apart(centres: np.ndarray, radii: np.ndarray, box: np.ndarray, steps: int) -> np.ndarray:

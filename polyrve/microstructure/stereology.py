@@ -95,7 +95,9 @@ class GrainShapes:
     weight: np.ndarray
 
 
-def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool) -> GrainShapes:
+def grain_shapes(
+    grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool, extents: np.ndarray | None = None
+) -> GrainShapes:
     """Measure the sizes and shapes of the grains of a stack of sections.
 
     Parameters
@@ -106,6 +108,8 @@ def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool
         One for each axis of ``shape``.
     periodic : bool
         Whether sections go on across their faces.
+    extents : ndarray, shape (m, d), int, optional
+        Points of each section along its axes, from the first on, where some have fewer than others; default all.
 
     Returns
     -------
@@ -114,11 +118,16 @@ def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool
     shape = grain_ids.shape[1:]
     inside = grain_ids > 0
     number = int(grain_ids.max(initial=0))
-    where = unwrapped_points(grain_ids, tuple(range(1, len(shape) + 1)) if periodic else ())[:, 1:]
+    places = unwrapped_points(grain_ids, tuple(range(1, len(shape) + 1)) if periodic else ())
+    where = places[:, 1:]
     weight = np.ones(number)
     if not periodic:
-        for axis, n in enumerate(shape):
-            low, high = np.full(number, n), np.full(number, -1)
+        section = np.zeros(number, dtype=np.int64)
+        section[grain_ids[inside] - 1] = places[:, 0]
+        of_section = np.tile(shape, (len(grain_ids), 1)) if extents is None else extents
+        for axis, most in enumerate(shape):
+            n = of_section[section, axis]
+            low, high = np.full(number, most), np.full(number, -1)
             np.minimum.at(low, grain_ids[inside] - 1, where[:, axis])
             np.maximum.at(high, grain_ids[inside] - 1, where[:, axis])
             chance = np.where((low > 0) & (high < n - 1), n - (high - low) - 2, 0) / n
@@ -135,7 +144,11 @@ def grain_shapes(grain_ids: np.ndarray, spacing: Sequence[float], periodic: bool
 
 
 def chords(
-    joined: Mapping[int, np.ndarray], known: Mapping[int, np.ndarray], spacing: Sequence[float], periodic: bool
+    joined: Mapping[int, np.ndarray],
+    known: Mapping[int, np.ndarray],
+    spacing: Sequence[float],
+    periodic: bool,
+    extents: np.ndarray | None = None,
 ) -> list[Chords]:
     """Measure the chords between boundaries along each axis of a stack of sections.
 
@@ -149,6 +162,8 @@ def chords(
         One for each axis of ``shape``.
     periodic : bool
         Whether the next after the last is the first.
+    extents : ndarray, shape (m, d), int, optional
+        As for :func:`grain_shapes`; beyond them nothing is known.
 
     Returns
     -------
@@ -164,9 +179,13 @@ def chords(
             cut[:, -1] = False
         line, at = np.nonzero(cut)
         boundary = proper[line, at]
-        same = line[1:] == line[:-1]
-        length = (at[1:] - at[:-1])[same & boundary[1:] & boundary[:-1]]
-        weight = np.ones(len(length)) if periodic else n / (n - length)
+        chord = (line[1:] == line[:-1]) & boundary[1:] & boundary[:-1]
+        length = (at[1:] - at[:-1])[chord]
+        if periodic:
+            weight = np.ones(len(length))
+        else:
+            whole = n if extents is None else np.repeat(extents[:, axis - 1], len(cut) // len(extents))[line[1:][chord]]
+            weight = whole / (whole - length)
         if periodic and len(line):
             first = np.flatnonzero(np.diff(line, prepend=-1))
             last = np.append(first[1:], len(line)) - 1

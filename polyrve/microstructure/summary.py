@@ -68,7 +68,8 @@ def origin(provenance: Mapping[str, Any]) -> str:
     parts = []
     maps, source, steps = provenance.get("maps"), provenance.get("source"), provenance.get("steps")
     if isinstance(maps, Mapping) and maps:
-        names = {_name(record.get("source")) for record in maps.values() if isinstance(record, Mapping)}
+        records = [record for some in maps.values() for record in (some if isinstance(some, Sequence) else [some])]
+        names = {_name(record.get("source")) for record in records if isinstance(record, Mapping)}
         parts.append(f"reconstructed from {_list(sorted(names - {''})) or 'maps without a name'}")
     elif isinstance(source, str):
         parts.append(_name(source))

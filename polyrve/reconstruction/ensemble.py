@@ -28,6 +28,7 @@ from polyrve.reconstruction.problem import prepare
 from polyrve.reconstruction.run import Reconstruction, reconstruct
 from polyrve.reconstruction.targets import TargetSet
 from polyrve.settings import ReconstructionSettings
+from polyrve.user_line import user_line
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 _DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -312,7 +313,7 @@ def _that_fit(asked: int | None, runs: int, most: int | None) -> int | None:
             "name fewer, or a smaller shape"
         )
     warnings.warn(
-        f"ensemble: {number} workers would not fit into memory at once; {max(most, 1)} will run", stacklevel=3
+        f"ensemble: {number} workers would not fit into memory at once; {max(most, 1)} will run", stacklevel=user_line()
     )
     return max(most, 1)
 

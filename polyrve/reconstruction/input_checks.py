@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from polyrve.microstructure.axes import extended
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all, distinct
+from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.map_placement import steps_along
+from polyrve.microstructure.placed import Given, distinct, each
 from polyrve.microstructure.stereology import SPECK
+from polyrve.user_line import user_line
 
 FEWEST_GRAINS = 50
 """A volume of fewer grains is warned about: its statistics are those of single grains.
@@ -53,12 +55,12 @@ _HALF = 0.5
 """Share of indexed points below which shares of phases are those of what is easy to index."""
 
 
-def check_grains(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
+def check_grains(sections: Given[OrientationMap | MapAnalysis]) -> None:
     """Refuse maps in which hardly any two neighbouring points are indexed.
 
     Parameters
     ----------
-    sections : mapping of int to OrientationMap or MapAnalysis
+    sections : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to.
 
     Raises
@@ -66,7 +68,7 @@ def check_grains(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
     ValueError
         If a map shows no grains.
     """
-    for normal, one in analyse_all(sections).items():
+    for normal, one in each(analyse_all(sections)):
         part = one.central
         links = sum(np.count_nonzero(~np.isnan(values)) for values in part.angles.values())
         if links < _FEWEST_LINKS * len(part.angles) * part.field.phase_ids.size:
@@ -77,12 +79,12 @@ def check_grains(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
             )
 
 
-def check_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[float]) -> None:
+def check_voxel_size(sections: Given[OrientationMap], spacing: Sequence[float]) -> None:
     """Refuse voxels far smaller than the maps' step, which are usually of another unit, and warn of small ones.
 
     Parameters
     ----------
-    sections : mapping of int to OrientationMap
+    sections : mapping of int to OrientationMap or sequence of OrientationMap
         By the array axis that they are normal to.
     spacing : sequence of float, um
         (dz, dy, dx).
@@ -110,18 +112,18 @@ def check_voxel_size(sections: Mapping[int, OrientationMap], spacing: Sequence[f
         warnings.warn(
             f"spacing: {spacing[axis]:.6g} um along {'zyx'[axis]} is less than half of the map's step of "
             f"{steps[axis]:.6g} um: points of the map are repeated, and the volume shows no more than they do",
-            stacklevel=5,
+            stacklevel=user_line(),
         )
 
 
 def warn_of_few_grains(
-    sections: Mapping[int, OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
+    sections: Given[OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
 ) -> None:
     """Warn of a volume that has room for few grains, and name a shape and a spacing that have room for enough.
 
     Parameters
     ----------
-    sections : mapping of int to OrientationMap or MapAnalysis
+    sections : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to.
     shape : sequence of int
         (nz, ny, nx).
@@ -147,16 +149,16 @@ def warn_of_few_grains(
     warnings.warn(
         f"shape: {_times(shape)} voxels have room for about {_grains(number)} of the map's mean size, too "
         f"few for its statistics; {enough} would hold about {FEWEST_GRAINS}",
-        stacklevel=5,
+        stacklevel=user_line(),
     )
 
 
-def warn_of_phases(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None:
+def warn_of_phases(sections: Given[OrientationMap | MapAnalysis]) -> None:
     """Warn of phases that a volume cannot hold as they are, before it is made.
 
     Parameters
     ----------
-    sections : mapping of int to OrientationMap or MapAnalysis
+    sections : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to.
 
     Warns
@@ -181,7 +183,7 @@ def warn_of_phases(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None
                 f"map: expected at least {FEWEST_GRAINS_OF_A_PHASE} grains of each phase to tell sizes and places; got "
                 f"{_grains(grains)} of {phase.name}, which take the sizes of the others: map a larger area, or leave "
                 f"the phase out (polyrve clean --drop-phase {phase.name!r})",
-                stacklevel=5,
+                stacklevel=user_line(),
             )
     indexed = float(np.mean([one.field.indexed.mean() for one in analyses]))
     if indexed < _HALF:
@@ -189,18 +191,18 @@ def warn_of_phases(sections: Mapping[int, OrientationMap | MapAnalysis]) -> None
             f"map: expected most points indexed where there are {len(phases)} phases; got {100 * indexed:.2g} %, so "
             "that phases keep the shares of the indexed points alone: index the map again, or leave out "
             "phases that are hardly indexed (polyrve clean --drop-phase)",
-            stacklevel=5,
+            stacklevel=user_line(),
         )
 
 
 def number_of_grains(
-    sections: Mapping[int, OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
+    sections: Given[OrientationMap | MapAnalysis], shape: Sequence[int], spacing: Sequence[float]
 ) -> float:
     """Estimate how many grains of the maps' mean size a volume has room for.
 
     Parameters
     ----------
-    sections : mapping of int to OrientationMap or MapAnalysis
+    sections : mapping of int to OrientationMap or MapAnalysis, or sequence of these
         By the array axis that they are normal to.
     shape : sequence of int
         (nz, ny, nx); nz = 1 counts those of a section.
@@ -215,7 +217,7 @@ def number_of_grains(
     ----------
     A. Okabe et al., Spatial Tessellations, 2nd ed., Wiley 2000, tables 5.5.1 and 5.5.2: sections of cells.
     """
-    areas = [one.mean_grain_area for one in analyse_all(sections).values()]
+    areas = [one.mean_grain_area for _, one in each(analyse_all(sections))]
     area = math.exp(sum(math.log(area) for area in areas) / len(areas))
     active = extended(shape)
     extent = math.prod(shape[axis] * spacing[axis] for axis in active)

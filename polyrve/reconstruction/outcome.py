@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.placed import Given, each, placed
 
 HIGH_LOSS = 0.1
 """A run that ends above has not found its map.
@@ -24,14 +23,12 @@ Chosen. Windows of 26 x 28 points of a map of two phases, with some 20 grains, d
 """
 
 
-def remarks(
-    maps: Mapping[int, OrientationMap], volume: OrientationVolume, loss: float, iterations: int
-) -> tuple[str, ...]:
+def remarks(maps: Given[OrientationMap], volume: OrientationVolume, loss: float, iterations: int) -> tuple[str, ...]:
     """Say what is wrong with the volume of a run.
 
     Parameters
     ----------
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or sequence of OrientationMap
         By the array axis that they are normal to; none where a run had targets alone.
     volume : OrientationVolume
     loss : float
@@ -51,7 +48,7 @@ def remarks(
             "validate it, and try another initial field or more iterations"
         )
     if maps and len(volume.phases) > 1:
-        expected = np.mean([_phase_fractions(field) for field in maps.values()], axis=0)
+        expected = np.mean([_phase_fractions(field) for _, field in each(placed(maps))], axis=0)
         fractions = _phase_fractions(volume)
         if np.abs(fractions - expected).sum() / 2.0 > PHASES_OFF:
             named = (

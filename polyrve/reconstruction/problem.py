@@ -6,7 +6,7 @@ import hashlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -22,13 +22,15 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
+from polyrve.initial.graded_polycrystal import graded_polycrystal
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.plates import parents_of, relations_with_plates
 from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
 from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
-from polyrve.microstructure.axes import in_plane, planar
+from polyrve.microstructure.axes import NORMALS, in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import Windows, in_window, layered, windows_along
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse, analyse_all
 from polyrve.microstructure.map_placement import (
@@ -37,17 +39,22 @@ from polyrve.microstructure.map_placement import (
     at_voxel_size,
     common_phases,
     largest_lag,
+    placed_for_gradient,
     voxel_size,
 )
-from polyrve.microstructure.parents import families
+from polyrve.microstructure.montage import montage
+from polyrve.microstructure.parents import Parents, families
+from polyrve.microstructure.placed import Given, Placed, distinct, each, made_for, once
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
+from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
 from polyrve.reconstruction.objective import SectionObjective, describe
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
+from polyrve.user_line import user_line
 
 _SHORT_LAG = 8
 """Largest lag in voxels below which a warning says that a map has room for no more.
@@ -95,7 +102,23 @@ def prepare(
     settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
     if isinstance(maps, TargetSet):
         return Problem.of_targets(maps, settings, given)
+    if settings.grade != "none":
+        maps, settings = _graded(maps, settings)
     return Problem.of(analyse_maps(maps), settings, given)
+
+
+def _graded(maps: Maps, settings: ReconstructionSettings) -> tuple[Maps, ReconstructionSettings]:
+    """Return maps by the normals that show the graded axis, and settings that fit a volume that changes along it."""
+    grade = settings.grade
+    for name, wanted in (("initial", ("auto", "polycrystal")), ("levels", (1,)), ("twins", ("auto", "none"))):
+        if getattr(settings, name) not in wanted:
+            raise ValueError(
+                f"grade: expected {name} {' or '.join(map(str, wanted))} with it; got {getattr(settings, name)}"
+            )
+    if min(settings.shape) == 1:
+        raise ValueError(f"grade: expected a volume; got a shape of {settings.shape}")
+    maps = placed_for_gradient(maps, grade)
+    return maps, settings.model_copy(update={"periodic": False, "initial": "polycrystal", "twins": "none"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +127,7 @@ class Problem:
 
     Attributes
     ----------
-    sections : mapping of int to OrientationMap
+    sections : mapping of int to tuple of OrientationMap
         The maps by the array axis that they are normal to, in one sample frame; none where targets stand for them.
     settings : ReconstructionSettings
     state : LocalState
@@ -114,22 +137,22 @@ class Problem:
         Those that are given in place of a named set.
     known : TargetSet or None
         Targets that stand for maps.
-    analyses : dict of int to MapAnalysis
+    analyses : dict of int to tuple of MapAnalysis
         What was found on the maps so far, for the checks and the initial field; empty after :meth:`release`.
     """
 
-    sections: Mapping[int, OrientationMap]
+    sections: Placed[OrientationMap]
     settings: ReconstructionSettings
     state: LocalState
     spacing: tuple[float, float, float]
     descriptors: tuple[tuple[Descriptor, float], ...] | None
     known: TargetSet | None = None
-    analyses: dict[int, MapAnalysis] = field(default_factory=dict)
+    analyses: dict[int, tuple[MapAnalysis, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        maps: Mapping[int, MapAnalysis],
+        maps: Placed[MapAnalysis],
         settings: ReconstructionSettings,
         descriptors: Sequence[tuple[Descriptor, float]] | None,
     ) -> Problem:
@@ -137,19 +160,23 @@ class Problem:
         shape = settings.shape
         normals = planar(shape)
         analyses = {axis: one for axis, one in maps.items() if axis in normals}
-        sections = {axis: one.field for axis, one in analyses.items()}
+        sections = _fields(analyses)
         if not sections:
             raise ValueError(f"maps: expected one normal to {' or '.join('zyx'[i] for i in normals)} for shape {shape}")
-        if len(sections) == 3 and len({id(field) for field in sections.values()}) == 1:
-            ratio = analyses[0].elongation
+        if len(sections) == 3 and len(distinct(sections)) == 1:
+            ratio = analyses[0][0].elongation
             if max(ratio, 1.0 / ratio) > _ELONGATED:
                 long, short = ("y", "x") if ratio > 1.0 else ("x", "y")
                 warnings.warn(
                     f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
                     "which sections of all three normals cannot show; name the axis that the material is axisymmetric "
                     "about (--axis, polyrve.axisymmetric), or give a map for each normal",
-                    stacklevel=4,
+                    stacklevel=user_line(),
                 )
+        if settings.grade != "none" and (graded := NORMALS[settings.grade]) in sections:
+            raise ValueError(
+                f"grade: expected maps that show {settings.grade}; got one normal to {'zyx'[graded]}: leave it out"
+            )
         phases = common_phases(sections)
         spacing = settings.spacing or voxel_size(sections)
         check_voxel_size(sections, spacing)
@@ -183,7 +210,7 @@ class Problem:
     @classmethod
     def _checked(
         cls,
-        analyses: dict[int, MapAnalysis],
+        analyses: dict[int, tuple[MapAnalysis, ...]],
         settings: ReconstructionSettings,
         state: LocalState,
         spacing: tuple[float, float, float],
@@ -197,7 +224,7 @@ class Problem:
                     f"sections_per_group: expected a divisor of the {settings.shape[axis]} sections normal to "
                     f"{'zyx'[axis]}; got {group}"
                 )
-        sections = {axis: one.field for axis, one in analyses.items()}
+        sections = _fields(analyses)
         given = None if descriptors is None else tuple(descriptors)
         problem = cls(sections, settings, state, spacing, given, known, analyses)
         if settings.twins not in ("auto", "none"):
@@ -208,12 +235,46 @@ class Problem:
                 )
             _ = problem.relations
         require(problem.memory(settings.initial), settings.shape)
+        if settings.grade != "none":
+            _ = problem.windows
         return problem
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The windows along the graded axis.
+
+        Raises
+        ------
+        ValueError
+            If there are too few, the volume is longer along it than a map, or layers are finer than windows.
+        """
+        axis, name = NORMALS[self.settings.grade], self.settings.grade
+        length = self.settings.shape[axis]
+        at_voxels = self.analysed(self.settings.shape)
+        chords = []
+        for normal, one in each(at_voxels):
+            row = in_plane(normal).index(axis)
+            if one.field.shape[row] < length:
+                raise ValueError(
+                    f"grade: expected maps at least as long along {name} as the volume, {length} voxels; got "
+                    f"{one.field.shape[row]} at the voxels' size: name a smaller shape"
+                )
+            chords.append(one.sections.mean_chords[row] / one.field.spacing[row])
+        found = windows_along(length, float(np.mean(chords)), name)
+        width = found.bounds[0][1] - found.bounds[0][0]
+        for normal, one in each(at_voxels):
+            if quantity := layered(one, in_plane(normal).index(axis), width):
+                raise ValueError(
+                    f"grade: expected a map that changes along {name} over more than a window of {width} voxels; got "
+                    f"layers that are finer, by the {quantity}, which windows would smear: leave grade out, or "
+                    "give a volume of the layers (--set initial=exemplar)"
+                )
+        return found
 
     def memory(self, initial: str) -> Forecast:
         """Forecast what a reconstruction takes with an initial field of a kind."""
         pixels = {}
-        for axis, one in self.sections.items():
+        for axis, one in each(self.sections):
             steps = zip(one.shape, one.spacing, (self.spacing[i] for i in in_plane(axis)), strict=True)
             pixels[id(one)] = int(math.prod(n * old / new for n, old, new in steps))
         settings = self.settings.model_copy(update={"initial": initial})
@@ -226,7 +287,7 @@ class Problem:
         digest = hashlib.sha256(self.settings.model_dump_json().encode())
         digest.update(repr((self.state.phases, self.spacing)).encode())
         digest.update(repr([(definition(kind), weight) for kind, weight in self.descriptors or ()]).encode())
-        for axis, one in sorted(self.sections.items()):
+        for axis, one in each(dict(sorted(self.sections.items()))):
             digest.update(bytes([axis]) + one.quaternions.tobytes() + one.phase_ids.tobytes())
             digest.update(repr((one.spacing, one.periodic, one.frame)).encode())
         for axis, values in sorted(self.known.values.items() if self.known else ()):
@@ -235,17 +296,17 @@ class Problem:
             digest.update(b"initial" + initial.quaternions.tobytes() + initial.phase_ids.tobytes())
         return digest.hexdigest()
 
-    def largest_lag(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> int:
+    def largest_lag(self, sections: Given[OrientationMap], grid: Sequence[int]) -> int:
         """Return the largest lag on a grid, in voxels."""
         if self.known is not None:
             return self.known.largest_lag
         return largest_lag(sections, grid, self.settings.largest_lag if tuple(grid) == self.settings.shape else None)
 
-    def on_grid(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+    def on_grid(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
         """Return the maps at the voxel size of a grid (nz, ny, nx)."""
         return self._on_finest_grid if tuple(grid) == self.settings.shape else self._resampled(grid)
 
-    def material(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+    def material(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
         """Return the maps at the voxel size of a grid without what the instrument added, where that is to be removed.
 
         Points in grains of one or two points become unindexed, and the angular noise is taken out within grains
@@ -256,35 +317,44 @@ class Problem:
             return self._materials[key]
         if self.settings.noise == "keep" or not any(self.state.harmonics) or not self.analyses:
             return self.on_grid(grid)
-        found = self.analysed(grid)
-        clean = {id(one): denoising.material(one.grains) for one in found.values()}
-        self._materials[key] = {axis: clean[id(one)] for axis, one in found.items()}
+        self._materials[key] = once(lambda one: denoising.material(one.grains), self.analysed(grid))
         return self._materials[key]
 
-    def pixels(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+    def pixels(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
         """Return the maps whose pixels voxels take: as from :meth:`material`, without small holes."""
         sections = self.material(grid)
         if self.settings.noise == "keep":
             return sections
-        whole = {id(one): denoising.without_small_holes(one) for one in sections.values()}
-        return {axis: whole[id(one)] for axis, one in sections.items()}
+        return once(denoising.without_small_holes, sections)
 
     @cached_property
-    def _materials(self) -> dict[tuple[int, ...], dict[int, OrientationMap]]:
+    def _materials(self) -> dict[tuple[int, ...], dict[int, tuple[OrientationMap, ...]]]:
         return {}
 
-    def analysed(self, grid: Sequence[int]) -> dict[int, MapAnalysis]:
+    def analysed(self, grid: Sequence[int]) -> dict[int, tuple[MapAnalysis, ...]]:
         """Return the analyses of the maps at the voxel size of a grid (nz, ny, nx), those that are there already."""
         if not self.analyses:
             return analyse_all(self.on_grid(grid))
         step = self._step(grid)
-        return {axis: one.at([step[i] for i in in_plane(axis)]) for axis, one in self.analyses.items()}
+        return made_for(lambda axis, one: one.at([step[i] for i in in_plane(axis)]), self.analyses)
 
     def release(self) -> None:
         """Let the analyses of the maps go, which a minimisation does not need."""
         self.analyses.clear()
 
-    def objective(self, sections: Mapping[int, OrientationMap], grid: Sequence[int]) -> SectionObjective:
+    def _graded_objective(self, sections: Placed[OrientationMap], grid: Sequence[int]) -> GradedObjective:
+        """Make the loss of a volume that changes along an axis: one for each window, of the maps' windows."""
+        axis, plain = NORMALS[self.settings.grade], self.settings.model_copy(update={"grade": "none"})
+        parts = []
+        for first, last in self.windows.bounds:
+            shape = tuple(last - first if i == axis else n for i, n in enumerate(grid))
+            window = replace(self, settings=plain.model_copy(update={"shape": shape}))
+            objective = window.objective(in_window(sections, axis, (first, last)), shape)
+            if isinstance(objective, SectionObjective):
+                parts.append(((first, last), objective))
+        return GradedObjective(axis, tuple(parts))
+
+    def objective(self, sections: Placed[OrientationMap], grid: Sequence[int]) -> SectionObjective | GradedObjective:
         """Make the loss on a grid, with the descriptors of its maps as targets."""
         settings = self.settings
         largest_lag = self.largest_lag(sections, grid)
@@ -297,29 +367,33 @@ class Problem:
             warnings.warn(
                 f"largest_lag: the map has room for lags up to {largest_lag} voxels; statistics at longer ones are not "
                 "matched",
-                stacklevel=3,
+                stacklevel=user_line(),
             )
+        if settings.grade != "none":
+            return self._graded_objective(sections, grid)
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
         chosen = self.descriptors or descriptor_set(weights, self.state, largest_lag, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
         if self.known is not None:
             known = self.known.select(kinds, planar(grid))
             return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
-        described = {id(field): describe(self.state, kinds, field) for field in sections.values()}
+        lists = {id(some): some for some in sections.values()}
+        apart = largest_lag if self.descriptors is None else max(grid)
+        described = {key: describe(self.state, kinds, montage(some, apart)) for key, some in lists.items()}
         give_back()
-        targets = {axis: described[id(field)] for axis, field in sections.items()}
+        targets = {axis: described[id(some)] for axis, some in sections.items()}
         return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
         """Special relations whose plates are set into a polycrystal, and which grains keep when they are turned."""
-        if not any(self.state.harmonics) or self.known is not None:
+        if not any(self.state.harmonics) or self.known is not None or self.settings.grade != "none":
             return ()
         return relations_with_plates(self.analysed(self.settings.shape), self.settings.twins)
 
     def initial_field(
         self,
-        sections: Mapping[int, OrientationMap | MapAnalysis],
+        sections: Given[OrientationMap | MapAnalysis],
         grid: tuple[int, int, int],
         between: Callable[[], object] = lambda: None,
     ) -> tuple[str, np.ndarray]:
@@ -327,7 +401,7 @@ class Problem:
 
         Parameters
         ----------
-        sections : mapping of int to OrientationMap or MapAnalysis
+        sections : mapping of int to OrientationMap or MapAnalysis, or sequence of these
             The maps at the voxel size of the grid, as from :meth:`analysed`.
         grid : tuple of int
             (nz, ny, nx).
@@ -341,14 +415,17 @@ class Problem:
         position : ndarray, shape (*grid, unknowns)
         """
         analyses = analyse_all(sections)
-        fields = {axis: one.field for axis, one in analyses.items()}
+        fields = _fields(analyses)
+        if self.settings.grade != "none":
+            return "polycrystal", self._graded_field(fields, grid)
         rng = np.random.default_rng(self.settings.seed)
         name, step = self.settings.initial, self._step(grid)
         exemplar = possible(fields, grid) and any(self.state.harmonics)
-        cells, parents, whole = None, {}, analyses
+        cells, whole = None, analyses
+        parents: dict[int, tuple[Parents, ...]] = {}
         if name in ("auto", "polycrystal") and self.relations:
             parents = parents_of(analyses, self.relations)
-            whole = analyse_all({axis: one.field for axis, one in parents.items()})
+            whole = analyse_all(once(lambda one: one.field, parents))
         if name == "auto":
             cells = fit_cells(whole, grid, step, rng)
             name = "exemplar" if exemplar and not (cells.alike or parents) else "polycrystal"
@@ -362,9 +439,17 @@ class Problem:
             name = "polycrystal"
             quaternions, phase_ids = polycrystal(
                 whole, grid, step, self.settings.periodic, rng, cells, noise=self.settings.noise == "keep",
-                parents=list({id(one): one for one in parents.values()}.values()),
+                parents=distinct(parents),
             )  # fmt: skip
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
+
+    def _graded_field(self, fields: Placed[OrientationMap], grid: tuple[int, int, int]) -> np.ndarray:
+        rng = np.random.default_rng(self.settings.seed)
+        quaternions, phase_ids = graded_polycrystal(
+            fields, grid, self._step(grid), NORMALS[self.settings.grade], self.windows, rng,
+            noise=self.settings.noise == "keep",
+        )  # fmt: skip
+        return self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, self._step(grid)))
 
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
@@ -379,8 +464,7 @@ class Problem:
 
     def faces(self, position: np.ndarray) -> tuple[FaceDisorientations, ...]:
         """Take the faces of these grains, and the disorientations wanted across them, those of the maps."""
-        maps = {id(one): one for one in self.material(self.settings.shape).values()}
-        found = [one.grains for one in map(analyse, maps.values()) if isinstance(one, MapAnalysis)]
+        found = [analyse(one).grains for one in distinct(self.material(self.settings.shape))]
         grains = self._grains(position)
         return face_disorientations(grains, found, self._families(grains))
 
@@ -418,17 +502,22 @@ class Problem:
             phase_ids=self.state.phase_ids(position),
             phases=self.state.phases,
             spacing=self.spacing,
-            frame=next((field.frame for field in self.sections.values()), Frame()),
+            frame=next((field.frame for _, field in each(self.sections)), Frame()),
             periodic=self.settings.periodic,
             provenance={
                 "program": f"polyrve {__version__}",
                 "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
                 "maps": self.sources(),
+                **({} if self.settings.grade == "none" else {"repeats_across": self._across()}),
                 **run,
             },
         )
 
-    def loss(self, volume: OrientationVolume, objective: SectionObjective) -> float:
+    def _across(self) -> str:
+        """Axes that a graded volume repeats along."""
+        return "zyx".replace(self.settings.grade, "")
+
+    def loss(self, volume: OrientationVolume, objective: SectionObjective | GradedObjective) -> float:
         """Return the loss of a volume as it is, not of the unknowns that it was made from."""
         return float(tf.reduce_sum(objective.terms(tf.constant(self.state.position(volume)))))
 
@@ -461,19 +550,25 @@ class Problem:
         """Return the provenance of the maps by the axis that they are normal to."""
         if self.known is not None:
             return dict(self.known.provenance)
-        if len({id(field) for field in self.sections.values()}) == 1:
-            return {"all": dict(next(iter(self.sections.values())).provenance)}
-        return {"zyx"[axis]: dict(field.provenance) for axis, field in self.sections.items()}
+        records = once(lambda one: dict(one.provenance), self.sections)
+        told = {axis: some[0] if all(one == some[0] for one in some) else list(some) for axis, some in records.items()}
+        if len({id(some) for some in self.sections.values()}) == 1:
+            return {"all": next(iter(told.values()))}
+        return {"zyx"[axis]: record for axis, record in told.items()}
 
     @cached_property
-    def _on_finest_grid(self) -> dict[int, OrientationMap]:
+    def _on_finest_grid(self) -> dict[int, tuple[OrientationMap, ...]]:
         return self._resampled(self.settings.shape)
 
-    def _resampled(self, grid: Sequence[int]) -> dict[int, OrientationMap]:
+    def _resampled(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
         if self.analyses:
-            return {axis: one.field for axis, one in self.analysed(grid).items()}
+            return _fields(self.analysed(grid))
         return at_voxel_size(self.sections, self._step(grid))
 
     def _step(self, grid: Sequence[int]) -> tuple[float, float, float]:
         dz, dy, dx = (step * n / m for step, n, m in zip(self.spacing, self.settings.shape, grid, strict=True))
         return (dz, dy, dx)
+
+
+def _fields(analyses: Placed[MapAnalysis]) -> dict[int, tuple[OrientationMap, ...]]:
+    return once(lambda one: one.field, analyses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,12 +22,14 @@ from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
+from polyrve.user_line import user_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -365,7 +367,7 @@ def _put_together(
 
 def _minimised(
     problem: Problem,
-    objective: SectionObjective,
+    objective: SectionObjective | GradedObjective,
     state: _State,
     grids: Sequence[tuple[int, int, int]],
     log: _Log,
@@ -412,7 +414,7 @@ def _stopped(problem: Problem, state: _State, log: _Log) -> Reconstruction:
 
 def _finished(
     problem: Problem,
-    objective: SectionObjective,
+    objective: SectionObjective | GradedObjective,
     state: _State,
     log: _Log,
     say: Callable[[str], Any],
@@ -429,7 +431,7 @@ def _finished(
     iterations = sum(record.iteration > 0 for record in log.history)
     found = remarks(problem.sections, volume, loss["minimised"], iterations)
     for sentence in found:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=user_line())
     return Reconstruction(volume, tuple(log.history), state.status, problem.settings, loss["volume"], found)
 
 
@@ -479,6 +481,8 @@ def measure_targets(
     ['disorientation', 'texture', 'variogram']
     """
     problem = prepare(maps, settings, given=descriptors, **overrides)
+    if problem.settings.grade != "none":
+        raise ValueError(f"grade: expected none for targets, which hold no place; got {problem.settings.grade!r}")
     grid = problem.settings.shape
     sections = problem.material(grid)
     objective = problem.objective(sections, grid)
@@ -492,9 +496,13 @@ def measure_targets(
         texture_degree=problem.settings.texture_degree,
         orientations=problem.settings.orientations,
         definitions={name: definition(descriptor) for name, descriptor in kinds.items()},
-        values={axis: dict(zip(kinds, values, strict=True)) for axis, values in objective.targets.items()},
+        values={axis: dict(zip(kinds, values, strict=True)) for axis, values in _targets(objective)},
         provenance={"maps": problem.sources()},
     )
+
+
+def _targets(objective: SectionObjective | GradedObjective) -> Iterable[tuple[int, Sequence[np.ndarray]]]:
+    return objective.targets.items() if isinstance(objective, SectionObjective) else ()
 
 
 def _lowest(history: Sequence[Progress]) -> float:

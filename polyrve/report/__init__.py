@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from polyrve.report.html import write_report
+from polyrve.user_line import user_line
 
 __all__ = ["write_report"]
 
@@ -17,7 +18,7 @@ class _Report(ModuleType):
         warnings.warn(
             "polyrve.report(): this name goes with the next release; use polyrve.write_report",
             DeprecationWarning,
-            stacklevel=2,
+            stacklevel=user_line(),
         )
         return write_report(*arguments, **options)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.segmentation import segment
 from polyrve.report.directions import HEMISPHERE, color_key, pole_figure
+from polyrve.steps import announce
 
 _MOST_POINTS = 200_000
 _MOST_PHASES = 2
 _MOST_SHAPES = 60
+_FIRST_COLOURS, _MAPS, _SAVING = 0.4, 0.45, 0.8
+"""Shares of the time until the first colours (what they need is loaded), the maps and the pole figures are there."""
 _SIX_SIDED = ("-3", "-3m", "6/m", "6/mmm")
 
 
@@ -54,7 +59,7 @@ def draw_check(field: OrientationMap | OrientationVolume, path: str | Path, *, f
     require_image_name(path)
     if not field.indexed.any():
         raise ValueError(f"{path}: nothing to draw: expected indexed points; got none")
-    drawing = check_drawing(field)
+    drawing = check_drawing(field, lambda share: announce(f"drawing {path}", round(100 * share), 100))
     with replacing(path, force=force) as partial:
         drawing.savefig(partial, dpi=110)
 
@@ -75,11 +80,14 @@ def require_image_name(path: str | Path) -> None:
         )
 
 
-def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
-    """The drawing that :func:`draw_check` saves, of a field with indexed points."""
+def check_drawing(
+    field: OrientationMap | OrientationVolume, tell: Callable[[float], object] = lambda share: None
+) -> Drawing:
+    """The drawing that :func:`draw_check` saves, of a field with indexed points; `tell` hears how far it is."""
+    tell(0.0)
     shown = field.section(0, field.shape[0] // 2) if isinstance(field, OrientationVolume) else field
-    count = np.bincount(field.phase_ids[field.indexed], minlength=len(field.phases) + 1)
-    most = [int(i) for i in np.argsort(-count, kind="stable") if count[i]][:_MOST_PHASES]
+    points = np.bincount(field.phase_ids[field.indexed], minlength=len(field.phases) + 1)
+    most = [int(i) for i in np.argsort(-points, kind="stable") if points[i]][:_MOST_PHASES]
     height = 3.9 * min(max(shown.shape[0] * shown.spacing[0] / (shown.shape[1] * shown.spacing[1]), 0.4), 2.0) + 0.6
     drawing = Drawing(figsize=(15.0, height + 4.0 * len(most)), layout="constrained")
     halves: Any = drawing.subfigures(1 + len(most), 1, height_ratios=(height, *(4.0 for _ in most)))
@@ -90,6 +98,9 @@ def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
         axis.set_title(name)
         if name == "crystal shapes":
             _crystal_shapes(axis, shown)
+        tell(_FIRST_COLOURS)
+    figures = count(1)
+    tell(_MAPS)
     for part, number in zip(below, most, strict=True):
         phase, q = field.phases[number - 1], field.quaternions[field.phase_ids == number]
         families = pole_directions(phase.laue)
@@ -98,9 +109,10 @@ def check_drawing(field: OrientationMap | OrientationVolume) -> Drawing:
             axis = part.add_subplot(place)
             part.colorbar(pole_figure(axis, q, directions), ax=axis, shrink=0.7, label="m.r.d.")
             axis.set_title(f"{{{name}}}")
+            tell(_MAPS + (_SAVING - _MAPS) * next(figures) / (len(families) * len(most)))
         color_key(part, grid[len(families)], phase.laue).set_title("IPF key", pad=24.0)
-        points = f"{count[number]} points, {100 * count[number] / field.phase_ids.size:.2f} %"
-        part.suptitle(f"{phase.name} ({phase.laue}), {points}: pole figures, stereographic, {HEMISPHERE}")
+        size = f"{points[number]} points, {100 * points[number] / field.phase_ids.size:.2f} %"
+        part.suptitle(f"{phase.name} ({phase.laue}), {size}: pole figures, stereographic, {HEMISPHERE}")
     source, frame = shown.provenance.get("source", ""), shown.frame
     layer = f"   section z:{field.shape[0] // 2} of {field.shape[0]}" if shown is not field else ""
     drawing.suptitle(f"{source}{layer}   frame {frame.name} ({frame.source})   x right, y down, z away")

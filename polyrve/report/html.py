@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.segmentation import segment
+from polyrve.steps import announced
+from polyrve.user_line import user_line
 
 if TYPE_CHECKING:
     from polyrve.crystallography.crystal import Crystal
@@ -35,6 +37,12 @@ _ABOUT_METRICS = (
     "the sections of its normal, and the metrics of texture compare with all of them together. The bar shows the value "
     "against the limit (mark)."
 )
+
+_COSTS = {
+    "IPF colour keys": 1, "IPF maps": 6, "volume in three dimensions": 26, "slice viewer": 6, "pole figures": 33,
+    "inverse pole figures": 30, "distributions": 6, "madogram maps and relative error": 12, "loss history": 1,
+}  # fmt: skip
+"""Tenths of a second that drawings take a core: of a map of 96 x 96 points, a volume of 48 x 48 x 48 voxels."""
 
 Block = dict[str, Any]
 """A part of a section: its ``kind``, and what the template shows of it."""
@@ -120,8 +128,9 @@ def write_report(
         "history": None if history is None else _plain([list(item) for item in history]),
     }
     shown: list[Any] = []
+    planned = dict(_sections(volume, grains, threshold, comparison, validation, history, shown))
     sections = {
-        **dict(_sections(volume, grains, threshold, comparison, validation, history, shown)),
+        **_drawn(planned, path),
         "Settings and provenance": [
             *([] if validation is None else [_folded("Settings of the validation", validation.settings)]),
             _folded("Provenance of the volume", record["provenance"]),
@@ -129,7 +138,7 @@ def write_report(
     }
     failed = [block["text"] for blocks in sections.values() for block in blocks if block["kind"] == "failed"]
     if failed:
-        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=2)
+        warnings.warn(f"{path}: {'; '.join(failed)}: please report it", stacklevel=user_line())
     data = {"report": record, "viewer": shown[0] if shown else None}
     page = _page(data, sections, _facts(volume, grains, against), validation)
     text = json.dumps(record, indent=2, allow_nan=False)
@@ -137,6 +146,16 @@ def write_report(
         partial.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
         partial.write_text(page, encoding="utf-8")
     return validation
+
+
+def _drawn(planned: Mapping[str, list[Block | Pending]], path: Path) -> dict[str, list[Block]]:
+    """Sections whose drawings are made; a listener hears how far the page is."""
+    waiting = [block for blocks in planned.values() for block in blocks if isinstance(block, Pending)]
+    made = {id(one): one.block() for one in announced(waiting, f"drawing {path}", lambda one: _COSTS[one.name])}
+    return {
+        title: [made[id(block)] if isinstance(block, Pending) else block for block in blocks]
+        for title, blocks in planned.items()
+    }
 
 
 def _page(
@@ -172,7 +191,7 @@ def _sections(
     validation: Validation | None,
     history: Sequence[Sequence[float]] | None,
     shown: list[Any],
-) -> Iterator[tuple[str, list[Block]]]:
+) -> Iterator[tuple[str, list[Block | Pending]]]:
     """Titles and blocks of the page's sections; `shown` receives the data of the viewer."""
     from polyrve.report import metrics_table, plots, viewer
     from polyrve.report.directions import HEMISPHERE
@@ -189,7 +208,7 @@ def _sections(
                 f"The map{'s' * several} at the volume's spacing and the middle sections at one scale. Boundaries "
                 f"above {threshold:g}° are black. IPF-Z and IPF-X colour the crystal direction along z and x."
             ),
-            _tried("IPF colour keys", lambda: _keys(volume)),
+            Pending("IPF colour keys", lambda: _keys(volume)),
             _picture("IPF maps", lambda: plots.ipf_maps(_panels(volume, comparison), threshold)),
             *_cutaway(grains),
         ],
@@ -200,7 +219,7 @@ def _sections(
         shown.append(data)
         return block
 
-    yield "Volume", [_tried("slice viewer", view)]
+    yield "Volume", [Pending("slice viewer", view)]
     if comparison is not None and pairs:
         yield (
             "Texture",
@@ -247,7 +266,7 @@ def _sections(
         yield "Loss", [_picture("loss history", lambda: plots.loss_history(history))]
 
 
-def _cutaway(grains: GrainVolume) -> Iterator[Block]:
+def _cutaway(grains: GrainVolume) -> Iterator[Block | Pending]:
     from polyrve.report import cutaway
 
     if min(grains.field.shape) > 1:
@@ -255,7 +274,7 @@ def _cutaway(grains: GrainVolume) -> Iterator[Block]:
         yield _picture("volume in three dimensions", lambda: cutaway.png(grains))
 
 
-def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Block]:
+def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Block | Pending]:
     from polyrve.report import plots
 
     sides = _sides(comparison)
@@ -272,7 +291,7 @@ def _texture(volume: OrientationVolume, comparison: Comparison) -> Iterator[Bloc
 
 def _of_normals(
     groups: Sequence[Sequence[str]], several: bool, name: str, draw: Callable[[Sequence[str]], bytes]
-) -> Iterator[Block]:
+) -> Iterator[Block | Pending]:
     """A drawing per group of normals, each under its title where there are several maps."""
     for group in groups:
         if several:
@@ -296,18 +315,32 @@ def _folded(title: str, content: Any) -> Block:
     return {"kind": "record", "text": title, "record": record}
 
 
-def _picture(name: str, draw: Callable[[], bytes]) -> Block:
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """A block that is to be drawn.
+
+    Attributes
+    ----------
+    name : str
+    make : callable
+        Draws it.
+    """
+
+    name: str
+    make: Callable[[], Block]
+
+    def block(self) -> Block:
+        """Return the block, or a sentence that it could not be made: one drawing does not cost the page."""
+        try:
+            return self.make()
+        except Exception as error:
+            return {"kind": "failed", "text": f"{self.name} could not be drawn, {type(error).__name__}: {error}"}
+
+
+def _picture(name: str, draw: Callable[[], bytes]) -> Pending:
     from polyrve.report import templates
 
-    return _tried(name, lambda: {"kind": "picture", "text": name, "address": templates.address(draw())})
-
-
-def _tried(name: str, make: Callable[[], Block]) -> Block:
-    """A block, or in its place a sentence that it could not be made: one drawing does not cost the page."""
-    try:
-        return make()
-    except Exception as error:
-        return {"kind": "failed", "text": f"{name} could not be drawn, {type(error).__name__}: {error}"}
+    return Pending(name, lambda: {"kind": "picture", "text": name, "address": templates.address(draw())})
 
 
 def _points(sides: Sequence[tuple[str, SectionStack]], phase_id: int) -> str:
@@ -371,10 +404,17 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
         references = dict(zip("xyz" if len(references) > 1 else "z", references, strict=True))
     elif not isinstance(references, dict):
         references = {} if references is None else {"z": references}
-    for normal, reference in metrics_table.ordered(references).items():
+    listed = [
+        (normal, number, one)
+        for normal, some in metrics_table.ordered(references).items()
+        for number, one in enumerate(some if isinstance(some, (list, tuple)) else [some], start=1)
+    ]
+    for normal, number, reference in listed:
         field = reference.field if isinstance(reference, (GrainMap, GrainVolume)) else reference
         kind = "Map" if isinstance(field, OrientationMap) else "Truth"
-        name = f"{kind} normal to {normal}" if len(references) > 1 else kind
+        several = isinstance(references[normal], (list, tuple)) and len(references[normal]) > 1
+        name = f"{kind} {number}" if several else kind
+        name = f"{name} normal to {normal}" if len(references) > 1 else name
         source = str(
             field.provenance.get("path") or field.provenance.get("file") or field.provenance.get("source") or ""
         )

@@ -151,8 +151,30 @@ def forecast(folder: str | Path) -> Forecast:
         steps = []
     if extent is None or not steps:
         raise ValueError(f"{folder}: expected a grid.vti and a load.yaml of DAMASK; got others")
-    voxels, increments = math.prod(int(n) for n in extent.groups()), sum(n for n, _ in steps)
-    states = 1 + sum(n // f for n, f in steps)
+    return expected(math.prod(int(n) for n in extent.groups()), steps, material)
+
+
+def expected(voxels: int, steps: Sequence[tuple[int, int]], material: str) -> Forecast:
+    """Say what a run of so many voxels will take.
+
+    Parameters
+    ----------
+    voxels : int
+    steps : sequence of (int, int)
+        Increments of each load step, and every how manyth is stored.
+    material : str
+        YAML of the phase definitions, which say what is stored.
+
+    Returns
+    -------
+    Forecast
+
+    Examples
+    --------
+    >>> print(expected(32**3, [(100, 10)], "output: [F, P]"))
+    32768 voxels, 100 increments: about 20 min on one core, 358 MB of memory and 69 MB of disk
+    """
+    increments, states = sum(n for n, _ in steps), 1 + sum(n // f for n, f in steps)
     names = [name.strip() for found in re.findall(r"output: \[(.*?)\]", material) for name in found.split(",")]
     phases = max(1, material.count("elastic:"))
     numbers = _GEOMETRY + sum(_NUMBERS.get(name, _SYSTEMS) for name in names) / phases

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,14 +14,18 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.instrument import Instrument, measured
 from polyrve.microstructure.instrument_estimate import estimate_instrument
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
-from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse, distinct
+from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps, analyse_maps
+from polyrve.microstructure.map_scatter import map_scatter
+from polyrve.microstructure.placed import Placed, distinct, each, made_for, once
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
+from polyrve.user_line import user_line
 from polyrve.validation.metrics import Metric, reach
 from polyrve.validation.provenance import differences
 from polyrve.validation.section_statistics import (
@@ -30,6 +35,7 @@ from polyrve.validation.section_statistics import (
     pool,
     section_stacks,
     stack_of,
+    together,
 )
 
 WINDOWS = 40
@@ -45,6 +51,9 @@ _FEWEST_POINTS = 4
 _MOST_DRAWS, _INDEXED = 10, 0.5
 """Windows are drawn up to ten times each until one has half of the map's share of indexed points; holes give none."""
 
+
+_MOST_TESTED = 8
+"""Maps that are tested for trends; of the sections of a volume the first ones tell."""
 
 _SECTIONS = 4
 """Sections per axis on which the noise that a volume has already is told; four of 32 x 32 tell it to some per cent."""
@@ -104,9 +113,11 @@ class Comparison:
         """Return how a sentence names the reference of a normal, or what a metric compares with."""
         if "volume" in self.pairs:
             return "the reference volume"
-        if self.together is None:
-            return "the map"
-        return "the map of all normals" if metric is not None and metric.one_point else f"the map normal to {name}"
+        if self.together is not None and metric is not None and metric.one_point:
+            return "the map of all normals"
+        number = len(self.pairs[name][0].maps)
+        what = f"the pool of {number} maps" if number > 1 else "the map"
+        return what if self.together is None else f"{what} normal to {name}"
 
 
 def compare(
@@ -167,24 +178,24 @@ def compare(
     if isinstance(reference, (GrainMap, GrainVolume)):
         reference = reference.field
     maps = {} if isinstance(reference, OrientationVolume) else analyse_maps(reference, threshold)
-    references: dict[int, OrientationMap | OrientationVolume]
-    references = {normal: one.field for normal, one in maps.items()} or {0: reference}  # type: ignore[dict-item]
-    for other in references.values():
+    references: dict[int, tuple[OrientationMap | OrientationVolume, ...]]
+    references = once(lambda one: one.field, maps) if maps else {0: (reference,)}  # type: ignore[dict-item]
+    for other in distinct(references):
         if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
             of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))
             dropped = " ".join(f"--drop-phase {phase[0]!r}" for phase in of_map if phase not in of_volume)
             hint = f": {dropped} (cleaning.drop_phase) leaves it out of the map" if set(of_volume) < set(of_map) else ""
             raise ValueError(f"phases: expected those of the map, {of_map}; got {of_volume} in the volume{hint}")
-    remarks = differences(volume, {normal: one.field for normal, one in maps.items()})
+    remarks = differences(volume, once(lambda one: one.field, maps))
     for sentence in remarks:
-        warnings.warn(sentence, stacklevel=3)
+        warnings.warn(sentence, stacklevel=user_line())
     settings: dict[str, Any] = {
         "threshold_degrees": float(threshold), "windows": int(windows), "seed": int(seed),
         "volume_shape": list(volume.shape), "volume_spacing_um": list(volume.spacing),
-        "reference_shapes": {"zyx"[axis]: list(other.shape) for axis, other in references.items()},
-        "reference_spacings_um": {"zyx"[axis]: list(other.spacing) for axis, other in references.items()},
+        "reference_shapes": _told(references, lambda other: list(other.shape)),
+        "reference_spacings_um": _told(references, lambda other: list(other.spacing)),
     }  # fmt: skip
-    for name, fields in (("map", [*references.values()]), ("volume", [volume])):
+    for name, fields in (("map", distinct(references)), ("volume", [volume])):
         if not all(other.indexed.any() for other in fields):
             reason = f"the {name} has no indexed points"
             return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
@@ -200,9 +211,23 @@ def compare(
     if not pairs or any(min(side.shape) < _FEWEST_POINTS for pair in pairs.values() for side in pair):
         reason = f"a map or section with fewer than {_FEWEST_POINTS} points on a side has no statistics"
         return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
-    several = len({id(one) for one in maps.values()}) > 1 and len(pairs) > 1
-    together = pool([stack for stack, _ in pairs.values()]) if several else None
-    return _with_windows(pairs, analysis, settings, together, remarks)
+    several = len({id(some) for some in maps.values()}) > 1 and len(pairs) > 1
+    pooled = pool([stack for stack, _ in pairs.values()]) if several else None
+    settings["maps_differ"] = {
+        "zyx"[axis]: [asdict(one) for one in map_scatter(some, threshold)]
+        for axis, some in maps.items()
+        if len(some) > 1 and "zyx"[axis] in pairs
+    }
+    settings["trends"] = [
+        str(trend) for one in distinct(maps)[:_MOST_TESTED] for trend in trends(one.central) if trend.found
+    ]
+    return _with_windows(pairs, analysis, settings, pooled, remarks)
+
+
+def _told(references: Placed[Any], tell: Callable[[Any], Any]) -> dict[str, Any]:
+    """Tell something of each reference by normal, of one alone without a list."""
+    told = {axis: [tell(other) for other in some] for axis, some in references.items()}
+    return {"zyx"[axis]: values[0] if len(values) == 1 else values for axis, values in told.items()}
 
 
 def _whole(reference: VolumeAnalysis, analysis: VolumeAnalysis) -> tuple[SectionStack, SectionStack]:
@@ -229,11 +254,11 @@ def _holds_material(volume: OrientationVolume) -> bool:
     return isinstance(settings, Mapping) and settings.get("noise") == "remove"
 
 
-def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis) -> Instrument:
+def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> Instrument:
     """What the instrument of the maps adds beyond what the volume has already, differences below a floor left out."""
     volume = analysis.field
     at_voxels = {}
-    for axis, one in maps.items():
+    for axis, one in each(maps):
         if min(volume.shape[i] for i in in_plane(axis)) > 1:
             at = at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis)))
             at_voxels[id(at)] = at
@@ -253,41 +278,37 @@ def _missing_instrument(maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysi
     )
 
 
-def _by_normal(
-    maps: Mapping[int, MapAnalysis], analysis: VolumeAnalysis
-) -> dict[str, tuple[SectionStack, SectionStack]]:
+def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str, tuple[SectionStack, SectionStack]]:
     """Pair maps, at the volume's spacing, with the sections of their normals; each map is measured once."""
     volume = analysis.field
-    seen = {
-        axis: at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis)))
-        for axis, one in maps.items()
-        if axis in planar(volume.shape)
-    }
-    if not seen:
+    shown = {axis: some for axis, some in maps.items() if axis in planar(volume.shape)}
+    if not shown:
         return {}
+    seen = made_for(lambda axis, one: at_spacing(one, tuple(volume.spacing[i] for i in in_plane(axis))), shown)
     relations: tuple[Relation, ...] = ()
-    phases = next(iter(seen.values())).field.phases
+    phases = distinct(seen)[0].field.phases
     for one in distinct(seen):
         relations = find_relations(one.grains, named=_between(relations, phases, one.field.phases))
         phases = one.field.phases
     by_axis = section_stacks(analysis, analysis.threshold, relations=_between(relations, phases, volume.phases))
-    stacks = {
-        id(one): stack_of(one, analysis.threshold, _between(relations, phases, one.field.phases))
-        for one in distinct(seen)
-    }
-    return {"zyx"[axis]: (stacks[id(one)], by_axis[axis]) for axis, one in seen.items()}
+    of_maps = once(lambda one: stack_of(one, analysis.threshold, _between(relations, phases, one.field.phases)), seen)
+    stacks = {id(some): together(some) for some in of_maps.values()}
+    return {"zyx"[axis]: (stacks[id(some)], by_axis[axis]) for axis, some in of_maps.items()}
 
 
 def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, seed: int) -> list[SectionStack]:
-    """Draw windows of a map; fewer than asked for where holes leave no room."""
+    """Draw windows of a map, or of each of several in turn; fewer than asked for where holes leave no room."""
     rng = np.random.default_rng(seed)
-    room = np.array(reference.shape) - np.array(shape) + 1
+    large = [one for one in reference.maps if all(n >= m for n, m in zip(one.shape, shape, strict=True))]
+    indexed = (reference.phase_ids > 0).sum() / reference.points
     windows: list[SectionStack] = []
-    for _ in range(_MOST_DRAWS * number):
+    for drawn in range(_MOST_DRAWS * number):
         if len(windows) == number:
             break
-        window = reference.window(tuple(int(i) for i in rng.integers(room)), shape)
-        if (window.phase_ids > 0).mean() > _INDEXED * (reference.phase_ids > 0).mean():
+        one = large[drawn % len(large)]
+        room = np.array(one.shape) - np.array(shape) + 1
+        window = one.window(tuple(int(i) for i in rng.integers(room)), shape)
+        if (window.phase_ids > 0).mean() > _INDEXED * indexed:
             windows.append(window)
     return windows
 
@@ -296,10 +317,13 @@ def _with_windows(
     pairs: dict[str, tuple[SectionStack, SectionStack]],
     analysis: VolumeAnalysis,
     settings: dict[str, Any],
-    together: PooledOrientations | None,
+    pooled: PooledOrientations | None,
     remarks: tuple[str, ...],
 ) -> Comparison:
-    shapes = {name: window_shape(sections.shape, reference.shape) for name, (reference, sections) in pairs.items()}
+    shapes = {
+        name: max((window_shape(sections.shape, one.shape) for one in reference.maps), key=math.prod)
+        for name, (reference, sections) in pairs.items()
+    }
     lag = min(reach(shape) for shape in shapes.values())
     drawn: dict[tuple[int, tuple[int, ...]], list[SectionStack]] = {}
     windows = {}
@@ -314,4 +338,4 @@ def _with_windows(
         "largest_lag_points": lag,
         "quantile": QUANTILE,
     }
-    return Comparison(analysis, pairs, windows, lag, settings, together=together, remarks=remarks)
+    return Comparison(analysis, pairs, windows, lag, settings, together=pooled, remarks=remarks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,19 +11,20 @@ import numpy as np
 from polyrve.crystallography.reference_frames import PRESETS
 from polyrve.microstructure.axes import NORMALS
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
+from polyrve.microstructure.placed import Given, placed
 
 _SYMMETRY_AXES = {frozenset("zy"): "x", frozenset("zx"): "y"}
 """Symmetry axis by the two normals that :func:`polyrve.microstructure.map_placement.axisymmetric` gives one map for."""
 
 
-def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -> tuple[str, ...]:
+def differences(volume: OrientationVolume, maps: Given[OrientationMap]) -> tuple[str, ...]:
     """Tell what is not as it was when a volume was made: the maps, their frames, their normals.
 
     Parameters
     ----------
     volume : OrientationVolume
         Of :func:`polyrve.reconstruct`, with its provenance; of another nothing is known.
-    maps : mapping of int to OrientationMap
+    maps : mapping of int to OrientationMap or sequence of OrientationMap
         As :func:`polyrve.microstructure.map_placement.by_normal` gives them.
 
     Returns
@@ -32,16 +34,19 @@ def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -
     """
     planar = [name for name, axis in NORMALS.items() if min(np.delete(volume.shape, axis)) > 1]
     made = _by_normal(volume.provenance.get("maps"), planar)
-    given = {name: maps[NORMALS[name]] for name in planar if NORMALS[name] in maps}
-    hashes = {name: field.provenance.get("sha256") for name, field in given.items()}
-    if not made or not given or not all([*hashes.values(), *(record.get("sha256") for record in made.values())]):
+    lists: dict[int, tuple[OrientationMap, ...]] = placed(maps)
+    given = {name: lists[NORMALS[name]] for name in planar if NORMALS[name] in lists}
+    hashes = {name: [field.provenance.get("sha256") for field in fields] for name, fields in given.items()}
+    of_all = [record for some in made.values() for record in some]
+    known = [*itertools.chain(*hashes.values()), *(record.get("sha256") for record in of_all)]
+    if not made or not given or not all(known):
         return ()
-    records = {record["sha256"]: record for record in made.values()}
+    records = {record["sha256"]: record for record in of_all}
     found = []
-    for name, field in given.items():
-        record = records.get(hashes[name])
+    for field in (field for fields in given.values() for field in fields):
+        record = records.get(field.provenance["sha256"])
         if record is None:
-            others = ", ".join(dict.fromkeys(_name(other) for other in made.values()))
+            others = ", ".join(dict.fromkeys(map(_name, of_all)))
             found.append(f"the volume was made from another map, {others}; {_name(field.provenance)} is compared with")
         elif not field.frame.turns_as((frame := record.get("frame", volume.frame.record()))["map_to_euler"]):
             remedy = f": --frame {frame['name']} (frame=) reads it as then" if frame["name"] in PRESETS else ""
@@ -49,21 +54,35 @@ def differences(volume: OrientationVolume, maps: Mapping[int, OrientationMap]) -
                 f"the volume was made from {_name(record)} in frame {frame['name']!r}, "
                 f"which is read in {field.frame.name!r} now{remedy}"
             )
-    if set(hashes.values()) <= set(records):
-        found.append(_of_normals(made, {name: records[value] for name, value in hashes.items()}, len(planar)))
+    if set(itertools.chain(*hashes.values())) <= set(records):
+        now = {name: tuple(records[value] for value in values) for name, values in hashes.items()}
+        found.append(_of_normals(made, now, len(planar)))
     return tuple(dict.fromkeys(sentence for sentence in found if sentence))
 
 
-def _by_normal(sources: Any, planar: list[str]) -> dict[str, Mapping[str, Any]]:
+Records = tuple[Mapping[str, Any], ...]
+"""What is recorded of the maps of one normal."""
+
+
+def _by_normal(sources: Any, planar: list[str]) -> dict[str, Records]:
     """Return the provenance of a volume's maps by normal, those of sections that it has."""
     if not isinstance(sources, Mapping):
         return {}
     named = dict.fromkeys(planar, sources["all"]) if "all" in sources else dict(sources)
-    return {name: record for name in planar if isinstance(record := named.get(name), Mapping)}
+    found = {}
+    for name in planar:
+        some = named.get(name)
+        records = [some] if isinstance(some, Mapping) else some if isinstance(some, (list, tuple)) else []
+        if kept := tuple(record for record in records if isinstance(record, Mapping)):
+            found[name] = kept
+    return found
 
 
-def _of_normals(made: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mapping[str, Any]], sections: int) -> str:
-    before, after = ({name: record["sha256"] for name, record in maps.items()} for maps in (made, given))
+def _of_normals(made: Mapping[str, Records], given: Mapping[str, Records], sections: int) -> str:
+    before, after = (
+        {name: tuple(sorted({record["sha256"] for record in some})) for name, some in maps.items()}
+        for maps in (made, given)
+    )
     several = len(set(before.values())) > 1
     axis = None if several else _SYMMETRY_AXES.get(frozenset(made))
     one = len(set(after.values())) == 1 and len(given) == sections
@@ -71,16 +90,20 @@ def _of_normals(made: Mapping[str, Mapping[str, Any]], given: Mapping[str, Mappi
         return ""
     if axis is not None and one:
         return (
-            f"the volume was made from {_name(made['z'])} for the normals {' and '.join(made)}; it stands for all "
+            f"the volume was made from {_names(made['z'])} for the normals {' and '.join(made)}; it stands for all "
             f"here: --axis {axis} (polyrve.axisymmetric) compares as it was made"
         )
-    then = ", ".join(f"{_name(record)} normal to {name}" for name, record in made.items())
+    then = ", ".join(f"{_names(some)} normal to {name}" for name, some in made.items())
     if one and several:
         return (
             f"the volume was made from {then}; one map stands for all here: --against for each compares as it was made"
         )
-    now = ", ".join(f"{_name(record)} normal to {name}" for name, record in given.items())
+    now = ", ".join(f"{_names(some)} normal to {name}" for name, some in given.items())
     return f"the volume was made from {then}; it is compared with {now}: --normals or --axis places maps"
+
+
+def _names(records: Records) -> str:
+    return " and ".join(dict.fromkeys(map(_name, records)))
 
 
 def _name(record: Mapping[str, Any]) -> str:

@@ -184,14 +184,19 @@ class Validation:
         return self.conclusive and not self.refused
 
     @property
+    def of_volume(self) -> bool:
+        """Whether the reference is a volume as a whole, not a map."""
+        shapes = self.settings.get("reference_shapes", {}).values()
+        return any(len(shape) == 3 and isinstance(shape[0], int) for shape in shapes)
+
+    @property
     def conclusion(self) -> str:
         """How many metrics pass, and what makes that worth less, in one line."""
         hardly = self.hardly_failed
         missing = sum(row.applies and row.verdict == "not compared" for row in self.results)
         parts = [f"{self.passed - hardly} of {self.compared} metrics pass{' decisively' * bool(hardly)}"]
         if hardly:
-            shapes = self.settings.get("reference_shapes", {}).values()
-            what = "volume" if any(len(shape) == 3 for shape in shapes) else "map"
+            what = "volume" if self.of_volume else "map"
             parts.append(f"{hardly} can hardly fail with a {what} this small")
         if missing:
             parts.append(f"{missing} not compared")

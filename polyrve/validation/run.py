@@ -11,7 +11,7 @@ with the points of all maps together, and windows of all maps give the floor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps
+from polyrve.microstructure.map_scatter import MapScatter
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
@@ -81,6 +82,10 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
     analysis = analyse(volume)
     volume = analysis.field
     title, key = "seam across the faces, relative deviation", "seam"
+    across = volume.provenance.get("repeats_across", "")
+    if across and not volume.periodic:
+        analysis = analyse(volume.evolve(periodic=True, provenance={}), analysis.threshold)
+        volume = analysis.field
     if not volume.periodic or not volume.indexed.any():
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
         return MetricResult(key, title, "boundaries", None, {}, None, None, "not compared", reason, decisive=False)
@@ -88,7 +93,7 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
     inside: list[float] = []
     means = []
     for axis in range(3):
-        if volume.shape[axis] < _FEWEST_PLANES:
+        if volume.shape[axis] < _FEWEST_PLANES or (across and "zyx"[axis] not in across):
             continue
         angles = analysis.angles[axis]
         known = ~np.isnan(angles)
@@ -183,7 +188,10 @@ def validate(
 
 
 def validate_comparison(
-    comparison: Comparison, between: Callable[[], object] = lambda: None, crystals: Sequence[Crystal] = ()
+    comparison: Comparison,
+    between: Callable[[], object] = lambda: None,
+    crystals: Sequence[Crystal] = (),
+    only: Collection[str] | None = None,
 ) -> Validation:
     """Say of each metric of a comparison whether it keeps the limit that windows of the map give.
 
@@ -193,6 +201,8 @@ def validate_comparison(
     between : callable, optional
     crystals : sequence of Crystal
         As for :func:`validate`.
+    only : collection of str, optional
+        Keys of the metrics that are compared; by default all.
 
     Returns
     -------
@@ -208,6 +218,8 @@ def validate_comparison(
     few = _few_grains(comparison, grains)
     rows = []
     for metric in (*metrics(comparison.lag, volumes="volume" in comparison.pairs), *further):
+        if only is not None and metric.key not in only:
+            continue
         between()
         if absent := _absent(metric, comparison):
             rows.append(replace(_not_compared(metric, absent), applies=False))
@@ -309,7 +321,7 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
-    windows = {name: float(np.prod(pair[0].shape) / np.prod(shapes[name])) for name, pair in pairs.items()}
+    windows = {name: float(pair[0].points / np.prod(shapes[name])) for name, pair in pairs.items()}
     name = min(windows, key=lambda name: windows[name])
     reference, sections = pairs[name]
     what = comparison.reference_name(name).capitalize()
@@ -324,6 +336,12 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     elif windows[name] < 4.0:
         rough = " and the floor is rough" * scattered
         notes.append(f"{what} holds only {windows[name]:.1f} windows of this size: they overlap{rough}.")
+    for normal, differ in comparison.settings.get("maps_differ", {}).items():
+        told = "; ".join(map(str, (MapScatter(**one) for one in differ)))
+        notes.append(f"Maps normal to {normal}, as means over them: {told}.")
+    notes += [
+        f"{_capital(trend)}: the map is not the same everywhere." for trend in comparison.settings.get("trends", [])
+    ]
     shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
     what = min(shown, key=lambda what: shown[what])
     if FEWEST_GRAINS <= shown[what] < 100:
@@ -343,8 +361,12 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     return notes
 
 
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capital(text)}."
 
 
 def _extent(shape: tuple[int, ...]) -> str:

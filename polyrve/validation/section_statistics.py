@@ -8,7 +8,7 @@ Grains and chords are those of :class:`polyrve.microstructure.section_measures.S
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -38,7 +38,7 @@ from polyrve.microstructure.grains import mean_orientations
 from polyrve.microstructure.lags import half_space
 from polyrve.microstructure.links import bridge_holes
 from polyrve.microstructure.map_analysis import FieldAnalysis, MapAnalysis, VolumeAnalysis, analyse
-from polyrve.microstructure.section_measures import SectionMeasures
+from polyrve.microstructure.section_measures import SectionMeasures, in_one_stack
 from polyrve.microstructure.stereology import SPECK, Chords, GrainShapes
 
 RARE = 0.02
@@ -189,6 +189,8 @@ class SectionStack(PooledOrientations):
         Symmetrized harmonics of each phase in turn; 0 in other phases.
     analysis : FieldAnalysis or None
         Of the map or volume, where the stack is the whole of it.
+    parts : tuple of SectionStack
+        The maps that the stack was put together from by :func:`together`, of any size; empty for one map.
     related : BoundaryRelations or None
         Special relations of the boundaries; None where none are asked for.
     """
@@ -199,11 +201,22 @@ class SectionStack(PooledOrientations):
     channels: np.ndarray
     analysis: FieldAnalysis | None = None
     related: BoundaryRelations | None = None
+    parts: tuple[SectionStack, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Points along the axes of one section."""
         return self.phase_ids.shape[1:]
+
+    @property
+    def maps(self) -> tuple[SectionStack, ...]:
+        """The maps that the stack was put together from; itself where it is one."""
+        return self.parts or (self,)
+
+    @cached_property
+    def points(self) -> int:
+        """Number of points, of maps of several sizes those within each."""
+        return sum(part.points for part in self.parts) or self.phase_ids.size
 
     def as_map(self) -> OrientationMap:
         """Return the first section as a map."""
@@ -248,7 +261,7 @@ class SectionStack(PooledOrientations):
     @cached_property
     def main_channels(self) -> np.ndarray:
         """Channels of the phases that are not rare, shape (C,), bool."""
-        share = np.bincount(self.phase_ids.ravel(), minlength=len(self.phases) + 1)[1:] / self.phase_ids.size
+        share = np.bincount(self.phase_ids.ravel(), minlength=len(self.phases) + 1)[1:] / self.points
         counts = [symmetrized_harmonics(phase.laue).count for phase in self.phases]
         return np.repeat(share >= RARE, counts)
 
@@ -269,6 +282,8 @@ class SectionStack(PooledOrientations):
         """The angles along lines that go on across small holes (:func:`polyrve.microstructure.links.bridge_holes`)."""
         if self.analysis is not None:
             return self.analysis.steps
+        if self.parts:
+            return {axis: in_one_stack([part.steps[axis] for part in self.parts], np.nan) for axis in self.angles}
         return bridge_holes(self.angles, self.quaternions, self.phase_ids, self.phases, self.periodic, self.threshold)
 
     def boundary_share(self, threshold: float) -> float:
@@ -301,6 +316,8 @@ class SectionStack(PooledOrientations):
         """Grains, chords and boundaries, small holes bridged."""
         if self.analysis is not None:
             return self.analysis.sections
+        if self.parts:
+            return SectionMeasures.together([part.measures for part in self.parts])
         return SectionMeasures.of_steps(self.steps, self.phase_ids > 0, self.spacing, self.periodic, self.threshold)
 
     @property
@@ -359,6 +376,9 @@ class SectionStack(PooledOrientations):
     @cached_property
     def straight_runs(self) -> Chords:
         """Numbers of steps and weights of the straight runs of boundaries."""
+        if self.parts:
+            lengths, weights = zip(*(part.straight_runs for part in self.parts), strict=True)
+            return np.concatenate(lengths), np.concatenate(weights)
         return straight_runs(self.boundary, self.periodic)
 
     @cached_property
@@ -420,8 +440,8 @@ class SectionStack(PooledOrientations):
         worst = 0.0
         for along in range(1, len(self.shape) + 1):
             crossed, known = (
-                sum(_of_bands(values, along) for values in links.values())
-                for links in (self.boundary, self.measures.known)
+                sum(_of_bands(values, along) for part in self.maps for values in part.links[name].values())
+                for name in ("boundary", "known")
             )
             shares = crossed / np.maximum(known, 1)
             worst = max(worst, float(shares.std() / shares.mean())) if shares.any() else np.nan
@@ -433,18 +453,30 @@ class SectionStack(PooledOrientations):
 
         Relative to the root mean square of the harmonics.
         """
-        indexed = self.phase_ids > 0
-        if not indexed.any():
+        if not (self.phase_ids > 0).any():
             return np.nan
-        of_phases = [(self.phase_ids == number + 1).astype(np.float32) for number in range(len(self.phases))]
-        channels = np.concatenate([self.channels, np.stack(of_phases)])
-        scale = (channels[:, indexed].astype(np.float64) ** 2).mean(axis=1).sum()
+        parts = [part.seen for part in self.maps]
+        number_indexed = sum(np.count_nonzero(indexed) for indexed, _ in parts)
+        squares = sum((channels[:, indexed].astype(np.float64) ** 2).sum(axis=1) for indexed, channels in parts)
+        scale = float((squares / number_indexed).sum())
         worst = 0.0
         for along in range(1, len(self.shape) + 1):
-            number = np.maximum(_of_bands(indexed, along), 1)
-            means = np.stack([_of_bands(channel, along) for channel in channels]) / number
+            number = np.maximum(sum(_of_bands(indexed, along) for indexed, _ in parts), 1)
+            sums = sum(np.stack([_of_bands(channel, along) for channel in channels]) for _, channels in parts)
+            means = sums / number
             worst = max(worst, float(np.sqrt(means.var(axis=1).sum() / scale)))
         return worst
+
+    @property
+    def links(self) -> dict[str, Mapping[int, np.ndarray]]:
+        """Known links between neighbours along each axis, and those of them that cross a boundary."""
+        return {"boundary": self.boundary, "known": self.measures.known}
+
+    @property
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which points are indexed, and their harmonics and phases, shape (K, m, *shape)."""
+        of_phases = [(self.phase_ids == number + 1).astype(np.float32) for number in range(len(self.phases))]
+        return self.phase_ids > 0, np.concatenate([self.channels, np.stack(of_phases)])
 
     @cached_property
     def repeated_share(self) -> float:
@@ -633,6 +665,64 @@ def stack_of(
         analysis=analysis,
         related=relate(q, ids, field.phases, angles, threshold, relations) if relations else None,
     )
+
+
+def together(stacks: Sequence[SectionStack]) -> SectionStack:
+    """Put maps of any size into one stack, so that each statistic is pooled over the pairs and grains of all.
+
+    Parameters
+    ----------
+    stacks : sequence of SectionStack
+        Of one spacing, threshold and list of phases, without special relations or with the same ones.
+
+    Returns
+    -------
+    SectionStack
+        A single one as it is; smaller maps are filled up with points that are not indexed.
+
+    See Also
+    --------
+    pool : Points of maps of several normals.
+    """
+    first, *others = stacks
+    if not others:
+        return first
+    phase_ids = in_one_stack([stack.phase_ids for stack in stacks])
+    quaternions = in_one_stack([stack.quaternions.reshape(*stack.phase_ids.shape, 4) for stack in stacks])
+    quaternions[phase_ids == 0] = (1.0, 0.0, 0.0, 0.0)
+    bins, bin_ids = _sorted_into_bins(quaternions, phase_ids, first.phases)
+    channels = [in_one_stack([stack.channels[i] for stack in stacks]) for i in range(len(first.channels))]
+    angles = {
+        axis: in_one_stack([_ended(stack.angles[axis], axis, stack.periodic) for stack in stacks], np.nan)
+        for axis in first.angles
+    }
+    relations = () if first.related is None else first.related.relations
+    related = relate(quaternions, phase_ids, first.phases, angles, first.threshold, relations) if relations else None
+    return SectionStack(
+        quaternions=quaternions,
+        phase_ids=phase_ids,
+        phases=first.phases,
+        threshold=first.threshold,
+        bins=bins,
+        bin_ids=bin_ids,
+        spacing=first.spacing,
+        periodic=False,
+        angles=angles,
+        channels=np.stack(channels),
+        related=related,
+        parts=tuple(
+            stack if not stack.periodic else stack.window((0,) * len(stack.shape), stack.shape) for stack in stacks
+        ),
+    )
+
+
+def _ended(angles: np.ndarray, axis: int, periodic: bool) -> np.ndarray:
+    """Return the angles between neighbours of a map that is not taken to go on across its faces."""
+    if not periodic:
+        return angles
+    angles = angles.copy()
+    angles[(slice(None),) * axis + (-1,)] = np.nan
+    return angles
 
 
 def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -513,3 +514,83 @@ def two_phase_grains():
         provenance={"source": "test", "settings": {"shape": [3, 4, 5], "seed": 7}},
     )
     return GrainVolume(field, ids, mean, phase_ids)
+
+
+_AL, _TI = Phase("Al", "m-3m", (4.05, 4.05, 4.05, 90, 90, 90)), Phase("Ti", "6/mmm", (2.95, 2.95, 4.68, 90, 90, 120))
+
+
+def grained(phases=(_AL, _TI), seed=0):
+    """Five blocks of voxels, each a grain, in 3 x 4 x 5 voxels of 0.5, 0.5, 0.5 um."""
+    from polyrve.crystallography import rotation
+    from polyrve.microstructure.fields import OrientationVolume
+    from polyrve.microstructure.grains import GrainVolume
+
+    rng = np.random.default_rng(seed)
+    ids = np.ones((3, 4, 5), dtype=int)
+    ids[1:, :2, :3], ids[1:, 2:, :3], ids[:, :2, 3:], ids[:, 2:, 3:] = 2, 3, 4, 5
+    q = rotation.random_orientations(5, rng)
+    of = np.array([1, 2, 1, 2, 1]) if len(phases) == 2 else np.ones(5, dtype=int)
+    field = OrientationVolume(q[ids - 1], of[ids - 1], phases, (0.5,) * 3, origin=(0.5, 1.0, -2.0), periodic=True)
+    return GrainVolume(field, ids, q, of)
+
+
+def write_labdct(path, rve, kind="Quaternion", **more):
+    """A file of GrainMapper3D as simplnx's test writes it; orientations turn from crystal to specimen."""
+    from polyrve.crystallography import rotation
+
+    g = rotation.to_matrix(rve.field.quaternions).reshape(-1, 3, 3)
+    w = 0.5 * np.sqrt(1.0 + np.trace(g, axis1=1, axis2=2))
+    # of the transpose of g, which takes crystal to specimen
+    vector = np.column_stack([g[:, 1, 2] - g[:, 2, 1], g[:, 2, 0] - g[:, 0, 2], g[:, 0, 1] - g[:, 1, 0]])
+    vector /= 4.0 * w[:, None]
+    angles = np.column_stack([
+        np.arctan2(g[:, 2, 0], -g[:, 2, 1]), np.arccos(g[:, 2, 2]), np.arctan2(g[:, 0, 2], g[:, 1, 2]),
+    ])  # fmt: skip
+    values = {"Quaternion": np.column_stack([w, vector]), "Rodrigues": vector / w[:, None], "EulerZXZ": angles}[kind]
+    with h5py.File(path, "w") as file:
+        dct = file.create_group("LabDCT")
+        dct["Spacing"], dct["Center"] = [0.0005] * 3, [0.0, 0.001, 0.002]
+        data = dct.create_group("Data")
+        data["PhaseId"] = rve.field.phase_ids.astype(np.uint8)
+        data["GrainId"] = rve.grain_ids.astype(np.int32)
+        data["Completeness"] = np.linspace(0, 1, 60).reshape(3, 4, 5)
+        data[kind] = values.reshape(3, 4, 5, -1)
+        for name, array in more.items():
+            data[name] = array
+        for i, (phase, group) in enumerate(zip(rve.field.phases, (225, 194), strict=False), start=1):
+            item = file.create_group(f"PhaseInfo/Phase0{i}")
+            item["Name"], item["SpaceGroup"], item["UnitCell"] = phase.name, group, phase.lattice
+
+
+def write_3dxrd(path, rve):
+    """A map of ImageD11: rows of UBI are a, b, c in the axes of the specimen; the first voxel is not indexed."""
+    from polyrve.crystallography import rotation
+
+    cells = np.array([4.05 * np.eye(3), [[2.95, 0, 0], [-2.95 / 2, 2.95 * np.sqrt(3) / 2, 0], [0, 0, 4.68]]])
+    vectors = cells[rve.field.phase_ids - 1] @ rotation.to_matrix(rve.field.quaternions)
+    vectors[0, 0, 0] = np.nan
+    with h5py.File(path, "w") as file:
+        group = file.create_group("TensorMap")
+        group["maps/UBI"], group["step"] = vectors, [0.5, 1.0, 2.0]
+        group["maps/phase_ids"], group["maps/labels"] = rve.field.phase_ids - 1, rve.grain_ids - 1
+        group["phases/0"], group["phases/1"] = "4.05 4.05 4.05 90 90 90 225", "2.95 2.95 4.68 90 90 120 P"
+        group["phases/0"].attrs["phase_name"] = "Al"
+
+
+def write_midas(path, angles):
+    """A layer of triangles of edge 2 um in two halves, of low confidence below y = 1 um."""
+    x, y = np.meshgrid(np.arange(0, 12, 1.0), np.arange(0, 10, 1.732))
+    rows = []
+    for i, (px, py) in enumerate(zip(x.ravel(), y.ravel(), strict=True)):
+        psi, phi, theta = angles[int(px > 5)]
+        rows.append(
+            f"{i} {i} 0.1 {px:.4f} {py:.4f} 2.0 {1 - 2 * (i % 2)} {psi} {phi} {theta} {0.02 if py < 1 else 0.9} 1"
+        )
+    head = "%TriEdgeSize 2.000000\n%NumPhases 1\n%GlobalPosition 30.0\n%OrientationRowNr OrientationID RunTime X Y\n"
+    path.write_text(head + "\n".join(rows) + "\n")
+
+
+@pytest.fixture(scope="session")
+def volume_files():
+    """A volume of five grains, and writers of files that polyrve reads alone."""
+    return SimpleNamespace(grained=grained, labdct=write_labdct, xrd3d=write_3dxrd, midas=write_midas)

@@ -8,7 +8,7 @@ from polyrve.crystallography.phase import Phase
 ELASTIC = "lattice: cF\nmechanical:\n  elastic: {type: Hooke, C_11: 1e11, C_12: 6e10, C_44: 3e10}\n"
 
 
-@pytest.mark.parametrize("name", damask_phases.LIBRARY)
+@pytest.mark.parametrize("name", sorted(set(damask_phases.LIBRARY) - {"Void"}))
 def test_every_definition_is_a_crystal_that_yields(name):
     found = crystal(name)
     assert len(found.vertices) > 50

@@ -900,6 +900,14 @@ PIPELINES = {
                        "args": {"apply_vendor_standard": {"value": False}, "euler_axis_angle": {"value": [0, 0, 1]}}}]},
         ["ReadH5OimData (use_sample_reference_frame)"],
     ),
+    "rotations of the geometry": (
+        {"pipeline": [{"filter": {"name": "nx::core::ApplyTransformationToGeometryFilter"},
+                       "args": {"transformation_type_index": {"value": 3, "version": 1},
+                                "rotation": {"value": [0.0, 1.0, 0.0, 180.0], "version": 1}}},
+                      {"filter": {"name": "nx::core::ApplyTransformationToGeometryFilter"},
+                       "args": {"transformation_type_index": {"value": 5, "version": 1}}}]},
+        ["ApplyTransformationToGeometry"],
+    ),
     "DREAM.3D 6.5": (
         {"0": {"Filter_Name": "ReadH5Ebsd", "UseTransformations": 1, "RefFrameZDir": 1, "Filter_Enabled": True},
          "1": {"Filter_Name": "RotateSampleRefFrame", "Filter_Enabled": False},
@@ -933,3 +941,40 @@ def test_a_frame_on_top_of_a_pipeline_that_turned_is_said(foreign, case):
     if expected:
         with pytest.warns(UserWarning, match=r"turned the map already .*frame 'edax-2' is applied on top"):
             dream3d.read(path, frame="edax-2")
+
+
+@pytest.mark.parametrize(
+    ("lattice", "alignment", "scans", "laue", "expected"),
+    [
+        ("rad", True, 1, "6/mmm", ["phi2 of the hexagonal phases is wrong by 30 rad - 30 degrees"]),
+        ("rad", None, 2, "6/mmm", ["phi2 of the hexagonal", "the angles of 2 scans were written over each other"]),
+        ("rad", False, 1, "6/mmm", []),
+        ("rad", True, 1, "m-3m", []),
+        ("degrees", True, 2, "6/mmm", []),
+    ],
+)
+def test_what_dream3d_nx_misread_from_h5oina_is_said(foreign, lattice, alignment, scans, laue, expected):
+    """Deviations D1, D2 and D6 of the reader in simplnx: wrong in releases whose lattice angles are in rad."""
+    field = OrientationVolume(
+        rotation.from_euler(np.full((3, 4, 5, 3), 0.5)), np.ones((3, 4, 5), dtype=int),
+        (Phase("Ti", laue, (2.95, 2.95, 4.68, 90, 90, 120 if laue == "6/mmm" else 90)),), (1.0, 1.0, 1.0),
+    )  # fmt: skip
+    path = foreign("8.0", GrainVolume(field, np.ones((3, 4, 5), dtype=int), field.quaternions[0, 0, :1], [1]))
+    arguments = {"selected_scan_names": {"value": {"scan_names": ["1", "2"][:scans], "stacking_order": 0}}}
+    if alignment is not None:
+        arguments["edax_hexagonal_alignment"] = {"value": alignment, "version": 1}
+    steps = {"pipeline": [{"filter": {"name": "nx::core::ReadH5OinaDataFilter"}, "args": arguments}]}
+    with h5py.File(path, "r+") as file:
+        del file["Pipeline/Pipeline"]
+        file["Pipeline"].create_dataset("Pipeline", data=np.bytes_(json.dumps(steps).encode()))
+        constants = file[CELLS["8.0"].replace("CellData", "CellEnsembleData")]["LatticeConstants"]
+        if lattice == "rad":
+            constants[1:, 3:] = np.deg2rad(constants[1:, 3:])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dream3d.read(path)
+    told = [
+        str(item.message) for item in caught if "DREAM3D-NX 7.0 to 7.4 read it from an .h5oina" in str(item.message)
+    ]
+    assert len(told) == len(expected)
+    assert all(text in found for text, found in zip(expected, told, strict=True))

@@ -23,6 +23,11 @@ READERS = [
     "ang", "ctf", "cpr", "crc", "h5oina", "edax-h5", "bruker-h5", "emsoft-h5", "orix-h5", "kikuchipy-h5", "mtex-h5",
     "h5ebsd", "h5ebsd-hkl", "dream3d", "table",
 ]  # fmt: skip
+VOLUMES = {
+    "vti": "a.vti", "vtkhdf": "a.vtkhdf", "abaqus": "a.inp", "los-alamos": "a.txt", "moose": "a.inl", "tesr": "a.tesr",
+    "spparks": "a.sites", "labdct": "a.h5", "3dxrd": "a.h5", "midas": "a.mic",
+}  # fmt: skip
+"""Files of volumes, by the name of their format."""
 SECONDS, BYTES = 5.0, 200_000_000
 TOKENS = [b"9" * 12, b"-", b"1e308", b"nan", b"inf", b"\xff" * 8, b"\0" * 8, b"\n", b"\t", b",", b"0", b"99999"]
 
@@ -120,7 +125,7 @@ def mutate_objects(path, rng: random.Random) -> None:
         file.visititems(lambda name, item: names.append(name))
         name = rng.choice(sorted(names))
         item = file[name]
-        values = item[()] if isinstance(item, h5py.Dataset) and item.shape is not None else None
+        values = np.asarray(item[()]) if isinstance(item, h5py.Dataset) and item.shape is not None else None
         attributes = dict(item.attrs)
         del file[name]
         kind = rng.randrange(8)
@@ -146,10 +151,21 @@ def mutate_objects(path, rng: random.Random) -> None:
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", READERS)
-def test_mutated_files(samples, crystals, tmp_path, name, count):
+@pytest.mark.parametrize("name", [*READERS, *VOLUMES])
+def test_mutated_files(samples, crystals, volume_files, tmp_path, name, count):
     truth = crystals((4, 5), several=name in ("ang", "ctf", "cpr", "crc"), all_indexed=name == "emsoft-h5")
-    if name == "dream3d":
+    if name in VOLUMES:
+        path = tmp_path / VOLUMES[name]
+        made = {"labdct": volume_files.labdct, "3dxrd": volume_files.xrd3d}.get(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if name == "midas":
+                volume_files.midas(path, np.array([[0.3, 0.5, 1.1], [2.0, 1.0, 0.2]]))
+            elif made is not None:
+                made(path, volume_files.grained())
+            else:
+                polyrve.write(volume_files.grained(), path, format=name)
+    elif name == "dream3d":
         path = tmp_path / "map.dream3d"
         polyrve.write(
             OrientationMap(rotation.from_matrix(truth.matrices), truth.phase_ids, truth.phases, truth.spacing), path

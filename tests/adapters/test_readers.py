@@ -91,6 +91,18 @@ def test_frame_is_stated_or_warned_about(samples, crystals, tmp_path, name):
     assert field.frame.name == sample.frame
 
 
+@pytest.mark.parametrize("name", [name for name in READERS if name != "mtex-h5"])
+def test_angles_in_another_unit_are_doubted_at_the_line_that_reads_them(samples, crystals, tmp_path, name):
+    _, _, path = made(samples, crystals, name, tmp_path)
+    in_degrees = name in ("ctf", "bruker-h5", "emsoft-h5", "h5ebsd-hkl")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        polyrve.read(path, degrees=not in_degrees)
+    unit = "rad" if in_degrees else "degrees"
+    assert any(f"expected Euler angles in {unit}" in str(item.message) for item in caught)
+    assert {item.filename for item in caught} == {__file__}
+
+
 @pytest.mark.parametrize("frame", list(reference_frames.PRESETS))
 @pytest.mark.parametrize("name", ["ang", "ctf", "cpr", "bruker-h5", "orix-h5", "h5oina", "h5ebsd"])
 def test_frame_asked_for_is_applied(samples, crystals, tmp_path, name, frame):
@@ -269,8 +281,10 @@ def test_missing_empty_folder_unknown(tmp_path):
     (tmp_path / "empty.ctf").touch()
     with pytest.raises(FormatError, match=r"empty\.ctf: expected data; the file is empty"):
         polyrve.read(tmp_path / "empty.ctf")
-    with pytest.raises(FormatError, match="expected a file; it is a folder"):
+    with pytest.raises(FormatError, match="expected the distance of the sections of this folder in um; got None"):
         polyrve.read(tmp_path)
+    with pytest.raises(FormatError, match="expected a file of format 'ang'; it is a folder"):
+        polyrve.read(tmp_path, format="ang")
     (tmp_path / "map.xyz").write_text("1")
     with pytest.raises(FormatError, match=r"expected a file name that ends in .*\.ang.*got \.xyz"):
         polyrve.read(tmp_path / "map.xyz")

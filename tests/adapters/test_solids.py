@@ -87,3 +87,17 @@ def test_what_cannot_be_filled():
     alone = replace(rve, field=rve.field.evolve(periodic=False))
     with pytest.raises(ValueError, match="not periodic; got 9 x 3 x 3"):
         fill_shape(alone, np.ones((9, 3, 3), dtype=bool), Phase("Void"))
+
+
+def test_a_mask_is_taken_as_it_is(tmp_path):
+    mask = np.zeros((3, 4, 5), dtype=np.uint8)
+    mask[1:, :2, 3:] = 7
+    np.save(tmp_path / "a.npy", mask)
+    np.testing.assert_array_equal(solids.read_solid(tmp_path / "a.npy"), mask > 0)
+    for wrong in (np.zeros((3, 4, 5)), mask[0], np.zeros((2, 2, 2), dtype=bool)):
+        np.save(tmp_path / "b.npy", wrong)
+        with pytest.raises(FormatError, match="expected a mask of three axes"):
+            solids.read_solid(tmp_path / "b.npy")
+    (tmp_path / "b.npy").write_bytes(b"hello")
+    with pytest.raises(FormatError, match="expected a NumPy array"):
+        solids.read_solid(tmp_path / "b.npy")

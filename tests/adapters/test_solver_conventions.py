@@ -2,7 +2,9 @@
 
 Every function below goes from the numbers of a file to the matrix from crystal to sample axes as one program does it,
 written anew from the place named; the stiffness of a crystal in sample axes must then be the one that follows from
-polyrve's quaternion. A transposed orientation changes the largest component by several per cent.
+polyrve's quaternion. A transposed orientation changes the largest component by several per cent. ``STRESSES`` are
+numbers of the programs themselves: the named functions of Fierro's EVPFFT (97587b5), PRISMS (39931ed), MOOSE (235ca2b)
+and AMITEX_FFTP, compiled as they are and given the files that are written here.
 
 =============  ===================================================================================
 Neper 4.9, 4.10  neut_ori1.c: neut_ori_expr_desconv (no word: passive in 4.10; active in 4.9, where the words meant the
@@ -141,6 +143,23 @@ def grains_of_abaqus(folder, crystals):
             yield np.stack([x, np.cross(z, x), z], axis=1)
 
 
+STIFFNESS = np.zeros((6, 6))
+STIFFNESS[:3, :3] = [[200, 120, 100], [120, 180, 110], [100, 110, 160]]
+STIFFNESS[3, 3], STIFFNESS[4, 4], STIFFNESS[5, 5] = 60, 50, 40
+"""Of an orthotropic crystal, GPa, in the order 11, 22, 33, 23, 13, 12: elasaniso takes no lower symmetry."""
+STRAIN = np.array([[1.0, 0.2, -0.3], [0.2, -0.4, 0.5], [-0.3, 0.5, 0.3]])
+STRESSES = np.array(
+    [
+        [181.510711822, 68.188388075, 136.223903360, 45.466386991, -14.864035002, 27.531706739],
+        [192.839295551, 74.999388738, 127.977697378, 57.506613909, -15.703698721, 4.601070859],
+        [168.198045785, 65.903255626, 111.291842217, 44.165158257, -30.863042738, 9.368246883],
+        [183.789512815, 72.775884370, 110.559279221, 60.901647472, -27.813316087, 16.814330197],
+    ]
+)
+"""GPa, of the four grains in this strain: euler and data_grain; odfpoint and elasticmoduli; elasaniso, to all digits;
+RotationTensor::update to 3e-8, for its text has nine digits."""
+
+
 READERS = [
     grains_of_tesr, grains_of_prisms, grains_of_los_alamos, grains_of_moose, grains_of_amitex, grains_of_abaqus,
 ]  # fmt: skip
@@ -156,6 +175,20 @@ def test_a_crystal_is_as_stiff_in_the_solver_as_it_was(tmp_path, crystals, reade
         # v_crystal = g v_sample, so that the crystal's axes are the rows of g; texts hold six decimals of a degree
         np.testing.assert_allclose(got, stiffness(matrix.T, c), atol=2e-5)
         assert np.abs(got - stiffness(matrix, c)).max() > 5.0
+
+
+@pytest.mark.parametrize("reader", [grains_of_los_alamos, grains_of_prisms, grains_of_moose, grains_of_amitex])
+def test_a_crystal_in_strain_has_the_stress_that_the_program_itself_gave(tmp_path, crystals, reader):
+    place = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+    c = STIFFNESS[place[:, :, None, None], place[None, None]]
+    of_file = [np.einsum("ijkl,kl->ij", stiffness(matrix, c), STRAIN) for matrix in reader(tmp_path, crystals)]
+    g = rotation.to_matrix(crystals.quaternions)
+    own = [np.einsum("ijkl,kl->ij", stiffness(matrix.T, c), STRAIN) for matrix in g]
+    for found in (of_file, own):
+        voigt = np.array([s[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] for s in found])
+        np.testing.assert_allclose(voigt, STRESSES, atol=1e-6)
+    transposed = np.einsum("ijkl,kl->ij", stiffness(g[0], c), STRAIN)
+    assert np.abs(transposed - of_file[0]).max() > 1.0
 
 
 @pytest.mark.skipif(shutil.which("neper") is None, reason="Neper, which reads .tesr, is not on the PATH")

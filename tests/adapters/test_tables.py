@@ -163,26 +163,24 @@ def test_a_hexagonal_grid(tmp_path):
 
 
 @pytest.mark.parametrize("text", [
-    "10.0 20.0 30.0 1 1 1 1 1\n10.0 20.0 30.0 2 1 1 2 1\n", "Grain\tArea\tECD\n1\t2\t3\n",
+    "10.0 20.0 30.0 1 1 1 1\n10.0 20.0 30.0 2 1 1 2\n", "Grain\tArea\tECD\n1\t2\t3\n",
     "phi1 Phi phi2 weight\n1 2 3 1\n",
     "# a remark\n# another\n", "\0\1\2" * 100, "a\n" * 5000,
 ])  # fmt: skip
 def test_other_tables_are_told_what_can_be_read(tmp_path, text):
-    """Texts of Los Alamos, tables of grains, ODFs: none has points with coordinates and angles by name."""
+    """Columns without names, tables of grains, ODFs: none has points with coordinates and angles by name."""
     with pytest.raises(
         FormatError, match=r"line 1: expected a table of points; got .*tables of Channel 5 .* can be read"
     ):
         read(written(tmp_path, text))
 
 
-def test_los_alamos_stays_written_alone(tmp_path):
-    (row,) = (row for row in registry.formats() if row.name == "los-alamos")
-    assert (row.reads, row.writes) == (False, True)
+def test_a_text_of_los_alamos_is_told_from_a_table(tmp_path):
     assert registry.writer(tmp_path / "a.txt").name == "los-alamos"
-    path = written(tmp_path, channel5())
-    assert registry.reader(path).name == "table"
-    with pytest.raises(FormatError, match="format 'los-alamos' can be written, not read"):
-        polyrve.read(path, format="los-alamos")
+    assert registry.reader(written(tmp_path, channel5())).name == "table"
+    voxels = written(tmp_path, "10.0 20.0 30.0 1 1 1 1 1\n10.0 20.0 30.0 2 1 1 2 1\n")
+    assert registry.reader(voxels).name == "los-alamos"
+    assert polyrve.read(voxels, laue="m-3m").shape == (1, 1, 2)
 
 
 def test_packed_and_cut(tmp_path):

@@ -1,5 +1,6 @@
 """Tetrahedra that follow the grain boundaries, in every file that they are written to, read by other programs."""
 
+import itertools
 import shutil
 import subprocess
 
@@ -194,3 +195,49 @@ def test_grains_of_a_volume_that_is_not_periodic(tmp_path):
     text = (tmp_path / "a.inp").read_text()
     assert "*Equation" not in text
     assert "REF-X" not in text
+
+
+def test_cohesive_elements_join_the_grains(tmp_path):
+    rve = volume(periodic=False)
+    tetrahedra.write(rve, tmp_path / "a.inp", size=1.5, improve=False)
+    tetrahedra.write(rve, tmp_path / "b.inp", size=1.5, improve=False, cohesive=True)
+    plain, text = meshio.read(tmp_path / "a.inp"), (tmp_path / "b.inp").read_text()
+    rows = text.split("elset=COHESIVE\n")[1].split("*")[0].strip().split("\n")
+    joints = np.array([row.split(",") for row in rows], dtype=int)[:, 1:] - 1
+    (tmp_path / "c.inp").write_text(text.replace(text[text.index("*Element, type=COH3D6") :], ""))
+    split = meshio.read(tmp_path / "c.inp")
+    cells = split.cells[0].data
+    grains = [name for name in split.cell_sets if name.startswith("GRAIN-")]
+    of_nodes = [set(np.unique(cells[split.cell_sets[name][0]]).tolist()) for name in grains]
+    assert sum(len(nodes) for nodes in of_nodes) == len(split.points)
+    np.testing.assert_allclose(split.points[joints[:, :3]], split.points[joints[:, 3:]])
+    grain = np.empty(len(split.points), dtype=int)
+    for i, nodes in enumerate(of_nodes):
+        grain[list(nodes)] = i
+    pairs = grain[joints]
+    assert (pairs[:, :3] == pairs[:, :1]).all()
+    assert (pairs[:, 3:] == pairs[:, 3:4]).all()
+    assert (pairs[:, 0] != pairs[:, 3]).all()
+    whole = plain.cells[0].data
+    assert len(whole) == len(cells)
+    every = np.sort(np.concatenate([whole[:, list(f)] for f in itertools.combinations(range(4), 3)]), axis=1)
+    owner = np.tile(grain[cells[:, 0]], 4)
+    order = np.lexsort(every.T)
+    same = (every[order][1:] == every[order][:-1]).all(axis=1)
+    assert (owner[order][1:][same] != owner[order][:-1][same]).sum() == len(joints)
+    a, b, c = np.moveaxis(split.points[joints[:, :3]], 1, 0)
+    normal, centres = np.cross(b - a, c - a), split.points[cells].mean(axis=1)
+    faces = {tuple(sorted(row)): i for i, cell in enumerate(cells.tolist()) for row in itertools.combinations(cell, 3)}
+    beside = [
+        [centres[faces[tuple(sorted(row))]] for row in part]
+        for part in (joints[:, :3].tolist(), joints[:, 3:].tolist())
+    ]
+    assert (np.einsum("ij,ij->i", normal, beside[0] - a) < 0).all()
+    assert (np.einsum("ij,ij->i", normal, beside[1] - a) > 0).all()
+
+
+def test_cohesive_elements_need_linear_elements_and_free_faces(tmp_path, rve):
+    with pytest.raises(ValueError, match="cohesive: expected linear elements and free faces; got periodic"):
+        tetrahedra.write(rve, tmp_path / "a.inp", size=1.5, improve=False, cohesive=True)
+    with pytest.raises(ValueError, match=r"cohesive: expected linear elements in an \.inp; got a file \.msh"):
+        tetrahedra.write(rve, tmp_path / "a.msh", cohesive=True)

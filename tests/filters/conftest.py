@@ -38,7 +38,8 @@ def volume():
     from polyrve.settings import ReconstructionSettings
 
     settings = ReconstructionSettings.from_toml(arguments[arguments.index("--config") + 1])
-    layer, *_ = [dream3d.read(name) for name in arguments if name.endswith(".dream3d") and name != str(output)]
+    names = [name.partition(":")[2] if name.startswith("all:") else name for name in arguments]
+    layer, *_ = [dream3d.read(name) for name in names if name.endswith(".dream3d") and name != str(output)]
     nz, ny, nx = settings.shape
     field = OrientationVolume(
         layer.quaternions[None, :ny, :nx].repeat(nz, 0), layer.phase_ids[None, :ny, :nx].repeat(nz, 0),
@@ -115,7 +116,9 @@ def map_arguments(data):
     """Put maps, by their normal, into the stand-in; the arguments of a filter that takes them."""
 
     def put(**maps):
-        args = {"frame": 0, "axis": 0, "drop_phase": ""} | {f"use_{normal}_map": normal in maps for normal in "xyz"}
+        args = {"frame": 0, "axis": 0, "drop_phase": "", "further_maps": ""} | {
+            f"use_{normal}_map": normal in maps for normal in "xyz"
+        }
         for normal, field in maps.items():
             args |= {f"{normal}_{key}": value for key, value in add_map(data, normal, field).items()}
         return args

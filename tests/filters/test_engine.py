@@ -102,6 +102,14 @@ def test_normals_are_named(play, scan):
     assert [name.rsplit("/", 1)[1] for name in arguments[:2]] == ["x.dream3d", "y.dream3d"]
 
 
+def test_lists_of_maps_go_by_their_axes(play, scan):
+    more = scan.evolve(quaternions=scan.quaternions[:, ::-1])
+    arguments = grow({"z": [scan, more]}, play("volume()")).volume.provenance["arguments"]
+    named = [arguments[i + 1] for i, name in enumerate(arguments) if name == "--map"]
+    assert [name.partition(":")[0] for name in named] == ["all", "all"]
+    assert [name.rsplit("/", 1)[1] for name in named] == ["z.dream3d", "z1.dream3d"]
+
+
 def test_an_axisymmetric_map_goes_by_its_normals(play, scan):
     arguments = grow(axisymmetric(scan, "y"), play("volume()")).volume.provenance["arguments"]
     assert arguments[arguments.index("--normals") + 1] == "zx"

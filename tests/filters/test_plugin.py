@@ -27,6 +27,7 @@ IDENTIFIERS = {
     "WriteDAMASKFilesFilter": "47b30ab6-fe5e-43d2-b7e3-122a427a4870",
     "WriteOrientationVolumeFilter": "3a0efeb8-0f16-4025-9cdc-5d488fc1e467",
     "ValidateOrientationVolumeFilter": "eb9b89dd-fd04-4646-b572-308d47632451",
+    "ComputeResponseBoundsFilter": "3cc929b9-1a31-4cfa-81a3-091746ca67ae",
 }
 """Pipelines find filters by these: they never change."""
 
@@ -155,7 +156,7 @@ def test_choices_that_pipelines_store_by_index():
         "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc",
         "scipy-cg",
     )  # fmt: skip
-    assert set(choices) == {"descriptors", "start", "noise", "unknowns", "optimizer"}
+    assert set(choices) == {"descriptors", "start", "noise", "unknowns", "optimizer", "grade"}
 
 
 def test_metrics_as_a_table():

@@ -31,7 +31,7 @@ REAL = nx.__name__ == "simplnx"
 PIPELINES = Path(__file__).resolve().parents[2] / "examples" / "pipelines"
 VOLUME = "Reconstructed Volume"
 MAP_ALONE = {"use_z_map": True, "use_x_map": False, "use_y_map": False, "z_use_mask": False}
-MAP_ALONE |= {"axis": 0, "drop_phase": ""}
+MAP_ALONE |= {"axis": 0, "drop_phase": "", "further_maps": ""}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -249,6 +249,27 @@ def test_downstream_filters(grown, tmp_path):
     assert not grown[f"{VOLUME}/Validation/Decisive"].npview().ravel()[verdicts == "not compared"].any()
     values = grown[f"{VOLUME}/Validation/Value"].npview().ravel()
     assert np.isfinite(values).sum() > 5
+
+
+def test_response_bounds_are_those_of_the_command_line(grown):
+    import polyrve
+    from polyrve.filters import structure as of_filters
+
+    args = volume_args() | {"definitions": "Al"}
+    errors, _ = execute("ComputeResponseBoundsFilter", grown, **args)
+    assert errors == []
+    table = f"{VOLUME}/ResponseBounds"
+    assert list(grown[f"{table}/Axis"]) == ["x", "y", "z"]
+    expected = polyrve.bounds(
+        of_filters.read_grains(grown, args | {"use_feature_ids": True, "drop_phase": "", "threshold": 5.0}), "Al"
+    )
+    for name, values in (("Voigt", expected.voigt), ("Hill", expected.hill), ("TaylorFactor", expected.taylor)):
+        np.testing.assert_allclose(grown[f"{table}/{name}"].npview().ravel(), values, rtol=1e-6)
+    errors, _ = execute(
+        "ComputeResponseBoundsFilter", grown, **volume_args(), definitions="Unobtainium", output_matrix="B"
+    )
+    assert errors
+    assert errors[0][0] == -86601
 
 
 def test_a_folder_is_written_again(grown, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from polyrve.adapters import registry
 from polyrve.adapters.volumes.dream3d_write import NOTE, NOTE_GROUP, note_of
 from polyrve.crystallography import reference_frames, rotation
 from polyrve.crystallography.phase import Phase
@@ -40,6 +41,24 @@ def test_voxel_size_at_preflight_is_that_of_the_run(data, map_arguments, scan, a
     assert structure.pixels_of_maps(data, args, structure.check_maps(data, args), (2.0, 2.0, 2.0)) == [6 * 9 // 4]
     maps = structure.read_maps(data, args)
     assert voxel_size(by_normal(maps["z"] if set(maps) == {"z"} else maps)) == (2.0, 2.0, 2.0)
+
+
+def test_further_maps_are_read_and_pooled(data, map_arguments, scan, tmp_path):
+    more = scan.evolve(quaternions=scan.quaternions[:, ::-1], spacing=(2.0, 2.0))
+    registry.write(more, tmp_path / "second.dream3d")
+    args = map_arguments(z=scan, x=scan) | {"further_maps": f" z:{tmp_path / 'second.dream3d'} ;"}
+    assert structure.maps_text(args, structure.check_maps(data, args)).endswith("; normal to z: second.dream3d")
+    found = structure.read_maps(data, args)
+    assert [field.shape for field in found["z"]] == [scan.shape, scan.shape]
+    np.testing.assert_allclose(found["z"][1].quaternions, more.quaternions, rtol=0, atol=1e-6)
+    assert found["x"].shape == scan.shape
+    for text, message in (
+        ("second.ang", "further maps: expected an axis, or all, and a file"),
+        (f"y:{tmp_path / 'second.dream3d'}", "further maps: expected the normals of the other maps, xz; got y"),
+        ("z:none.ang", "further maps: none.ang: no such file"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            structure.maps_text(args | {"further_maps": text}, structure.check_maps(data, args))
 
 
 @pytest.mark.parametrize("normals", ["xz", "xyz"])

@@ -9,6 +9,7 @@ import pytest
 
 import polyrve
 from polyrve.adapters import registry
+from polyrve.cli import messages
 from polyrve.crystallography import rotation
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.synthetic import make_specimen
@@ -475,3 +476,18 @@ def test_info_on_real_files(run, name, shape):
     code, out, _ = run("info", DATA / name)
     assert code == 0
     assert shape in out
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "code"),
+    [
+        (SystemError("error return without exception set"), "not enough memory: choose a smaller shape", 2),
+        (RuntimeError("can't start new thread"), "not enough memory: choose a smaller shape", 2),
+        (RuntimeError("something else"), "this is a fault of polyrve, please report it: RuntimeError: something", 1),
+    ],
+)
+def test_no_memory_is_said_in_whatever_way_python_says_it(error, text, code):
+    told = messages.told_of(error)
+    assert told is not None
+    assert told[0].startswith(text)
+    assert told[1] == code

@@ -1,7 +1,10 @@
+import re
 import sys
 
+import numpy as np
 import pytest
 
+import polyrve
 from polyrve.cli.app import main
 
 
@@ -19,10 +22,11 @@ def run(monkeypatch, capsys):
 
 def test_a_volume_from_numbers_and_its_texture_again(run, tmp_path):
     few = ("--grains", "40", "--shape", "16,20,24", "--size-lognormal", "1,0.2")
-    code, out, err = run("generate", tmp_path / "a.tex", *few, "--fibre", "1,1,1:0,0,1:0.7:8")
+    code, out, err = run("generate", tmp_path / "a.dream3d", *few, "--fibre", "1,1,1:0,0,1:0.7:8")
     assert code == 0, err
     assert "of 1.000" in out
     assert "exact up to degree 8" in out
+    polyrve.write(polyrve.read_grains(tmp_path / "a.dream3d"), tmp_path / "a.tex")
     code, out, err = run(
         "generate", tmp_path / "b.tesr", *few, "--texture", tmp_path / "a.tex", "--texture-spread", "3"
     )
@@ -46,3 +50,24 @@ def test_misuse_is_one_sentence(run, tmp_path, words, told):
     assert told in err
     assert "Traceback" not in err
     assert not (tmp_path / "a.tex").exists()
+
+
+def test_orientations_of_one_weight(run, tmp_path):
+    code, out, err = run("generate", tmp_path / "a.tex", "--grains", "60", "--texture", "strong")
+    assert code == 0, err
+    assert "60 orientations of one weight" in out
+    rows = np.loadtxt(tmp_path / "a.tex", skiprows=4)
+    assert rows.shape == (60, 4)
+    np.testing.assert_allclose(rows[:, 3], 1 / 60, rtol=1e-6)
+
+
+def test_diameters_as_neper_has_them(run, tmp_path):
+    words = ("--grains", "60", "--shape", "20,20,20", "--diameter", "10,3.5")
+    code, out, err = run("generate", tmp_path / "a.dream3d", *words)
+    assert code == 0, err
+    assert re.search(r"mean 2\.\d+ of 2\.245, standard deviation 0\.\d+ of 0\.340", out)
+    diameters = polyrve.read_grains(tmp_path / "a.dream3d").to_dataframe().equivalent_diameter_um
+    assert diameters.mean() == pytest.approx(10.0, rel=0.03)
+    assert diameters.std() == pytest.approx(3.5, rel=0.2)
+    code, _, err = run("generate", tmp_path / "b.dream3d", "--diameter", "0,1")
+    assert (code, "diameter: expected a positive mean" in err) == (2, True)

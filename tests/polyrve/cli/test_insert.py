@@ -1,6 +1,7 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 
 import polyrve
@@ -54,6 +55,19 @@ def test_misuse_is_one_sentence(run, source, tmp_path, words, told):
     assert told in err
     assert "Traceback" not in err
     assert not (tmp_path / "a.dream3d").exists()
+
+
+def test_shapes_of_a_phase_and_a_mask(run, source, tmp_path):
+    words = ("--fraction", "0.05", "--size", "4", "--shape", source, "--shapes-of", "Aluminium")
+    code, out, err = run("insert", source, tmp_path / "a.dream3d", *words)
+    assert code == 0, err
+    assert "5 particles of Void" in out
+    code, _, err = run("insert", source, tmp_path / "b.dream3d", *words[:-1], "Iron")
+    assert (code, "phase: expected one of Aluminium; got 'Iron'" in err) == (2, True)
+    np.save(tmp_path / "mask.npy", np.ones((3, 4, 5), dtype=bool))
+    code, out, err = run("shape", source, tmp_path / "c.dream3d", "--solid", tmp_path / "mask.npy")
+    assert code == 0, err
+    assert "5 x 6 x 7 voxels" in out
 
 
 def test_a_shape_is_filled(run, source, tmp_path):

@@ -46,6 +46,18 @@ def test_the_lock_of_a_process_that_is_gone_is_taken_over(tmp_path):
     assert not lock.exists()
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next_run_alone(tmp_path):
+    output = tmp_path / "rve[1].dream3d"
+    write = "import os, sys; from polyrve.adapters.replacing import replacing\n"
+    write += "with replacing(sys.argv[1]) as partial: partial.write_text('half'); os.kill(os.getpid(), 9)"
+    for name in ("rve[1].dream3d", "rve1.dream3d"):
+        assert subprocess.run([sys.executable, "-c", write, str(tmp_path / name)]).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".rve*.partial"))) == 2
+    with pytest.warns(UserWarning, match=r"\.partial: left by a run that was killed while it wrote; removed"):
+        with locked(output):
+            assert [path.name[:13] for path in tmp_path.glob(".rve*.partial")] == [".rve1.dream3d"]
+
+
 def test_another_process_of_the_same_number_does_not_hold_a_lock(tmp_path):
     lock = tmp_path / "rve.dream3d.lock"
     lock.write_text(holder(os.getpid()))

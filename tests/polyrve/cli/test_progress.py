@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -241,3 +243,19 @@ def test_kinds(capsys):
     out, err = capsys.readouterr()
     assert json.loads(out) == {"event": "step", "stage": "reading", "text": "a"}
     assert err == "b\n"
+
+
+def test_lines_are_shown_while_the_descriptor_of_stderr_is_caught():
+    """As while TensorFlow is loaded, which takes seconds (polyrve.backend.quiet_import)."""
+    code = (
+        "import os, time\n"
+        "from polyrve.backend.quiet_import import quiet\n"
+        "from polyrve.cli import progress\n"
+        "with progress.reporter('lines') as reporter, quiet():\n"
+        "    reporter.step('preparing', 'loading')\n"
+        "    reporter.say('still loading')\n"
+        "    os.write(2, b'2026-01-01 00:00:00.0: I caught.cc:1] caught\\n')\n"
+        "    os._exit(0)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stderr == "still loading\n"

@@ -387,9 +387,73 @@ def test_broken_config_is_refused(run, scan, tmp_path, content):
 
 def test_volume_in_place_of_a_map(run, truth, tmp_path):
     registry.write(truth, tmp_path / "truth.dream3d")
-    code, _, err = run("reconstruct", tmp_path / "truth.dream3d", "--shape", 8, 8, 8, "-o", tmp_path / "rve.dream3d")
+    target, other = tmp_path / "rve.dream3d", tmp_path / "other.dream3d"
+    start = ["--iterations", 0, "--set", "initial=random", *QUICK]
+    code, _, err = run("reconstruct", tmp_path / "truth.dream3d", "--shape", 8, 9, 10, "-o", target, *start)
+    assert code == 0, err
+    assert list(registry.read(target).provenance["maps"]) == ["z", "y", "x"]
+    one = ["--map", f"y:{tmp_path / 'truth.dream3d'}", "--shape", 8, 9, 10, "-o", other, *start]
+    code, _, err = run("reconstruct", *one)
+    assert code == 0, err
+    assert run("validate", other, "--map", f"y:{tmp_path / 'truth.dream3d'}")[0] == 0
+    code, _, err = run("reconstruct", *[tmp_path / "truth.dream3d"] * 3, "--shape", 8, 9, 10, "-o", target, "--force")
     assert code == 2
-    assert "expected a planar map" in err
+    assert "expected a planar map; got a volume of 28 x 30 x 32 voxels: give it alone, or with --map" in err
+
+
+def test_lists_of_maps_by_axis(run, truth, tmp_path):
+    names = []
+    for axis, index in ((0, 2), (0, 9), (2, 5)):
+        names.append(f"{'zyx'[axis]}{index}.ang")
+        registry.write(simulate_scan(truth, axis, index, seed=index), tmp_path / names[-1])
+    given = [f"{name[0]}:{tmp_path / name}" for name in names]
+    config, target = tmp_path / "run.toml", tmp_path / "rve.dream3d"
+    config.write_text(f'maps = {{z = ["{names[0]}", "{names[1]}"], x = "{names[2]}"}}\nshape = [8, 9, 10]\n')
+    start = ["--iterations", 0, "--set", "initial=random", *QUICK]
+    by_map = [part for one in given for part in ("--map", one)]
+    code, _, err = run("reconstruct", "--shape", 8, 9, 10, "-o", target, *by_map, *start)
+    assert code == 0, err
+    record = registry.read(target).provenance["maps"]
+    assert [one["source"] for one in record["z"]] == names[:2]
+    assert record["x"]["source"] == names[2]
+    again = tmp_path / "again.dream3d"
+    code, _, err = run("reconstruct", "--config", config, "-o", again, *start)
+    assert code == 0, err
+    assert same_orientations(target, again)
+    code, out, err = run("validate", target, *by_map, "--report", tmp_path / "report.html")
+    assert code == 0, err
+    assert "Maps normal to z, as means over them: orientation distribution, misplaced volume: maps differ by" in out
+    assert "warning" not in err
+    assert "Map 2 normal to z" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    code, out, _ = run("info", *(tmp_path / name for name in names[:2]))
+    assert code == 0
+    assert "2 maps of one plane:\n  orientation distribution, misplaced volume: maps differ by" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--map", "a.ang"], "--map: expected an axis, or all, and a file, such as z:a.ang; got 'a.ang'"),
+        (["--map", "z:a.ang", "--map", "z:a.ang"], "--map: expected another file each time; got 'z:a.ang' twice"),
+        (["scan.ang", "--map", "z:a.ang"], "--map: expected all maps to be given so; got 1 map without it"),
+        (["--map", "z:a.ang", "--normals", "z"], "--map: expected all maps to be given so; got --normals z"),
+        (["--map", "x:a.ang", "--axisymmetric", "x"], "--axisymmetric: expected maps normal to z alone; got x"),
+        ([], "maps: expected at least one, or --map with its axis; got none"),
+    ],
+)
+def test_wrong_lists_of_maps(run, tmp_path, arguments, message):
+    code, _, err = run("reconstruct", *arguments, "--shape", 8, 9, 10, "-o", tmp_path / "rve.dream3d")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err
+
+
+def test_the_same_area_in_two_files_is_refused(run, truth, tmp_path):
+    for name in ("a.ang", "b.ang"):
+        registry.write(simulate_scan(truth, 0, 2), tmp_path / name)
+    both = ["--map", f"z:{tmp_path / 'a.ang'}", "--map", f"z:{tmp_path / 'b.ang'}"]
+    code, _, err = run("reconstruct", *both, "--shape", 8, 9, 10, "-o", tmp_path / "rve.dream3d")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "maps normal to z: expected another area in each; got the same points in map 1 and map 2" in err
 
 
 def test_phase_without_points_is_dropped_on_request(run, truth, tmp_path):

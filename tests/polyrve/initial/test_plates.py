@@ -22,7 +22,7 @@ def maps():
 @pytest.fixture(scope="module")
 def made(maps):
     relations = relations_with_plates(maps, "auto")
-    parents = list(parents_of(maps, relations).values())
+    parents = [one for some in parents_of(maps, relations).values() for one in some]
     rng = np.random.default_rng(0)
     shape = (30, 32, 34)
     cells = laguerre_tessellation(shape, (14.0,) * 3, 0.3, rng).cells(voxel_centres(shape, (1.0,) * 3))

@@ -12,7 +12,8 @@ from polyrve.microstructure.fields import OrientationMap
 from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.links import neighbour_disorientation
-from polyrve.microstructure.map_analysis import analyse, analyse_all, distinct
+from polyrve.microstructure.map_analysis import analyse, analyse_all
+from polyrve.microstructure.placed import distinct
 from polyrve.microstructure.resampling import resample
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
@@ -59,7 +60,7 @@ def test_nothing_is_computed_before_it_is_asked_for(scan, counted):
 def test_each_part_is_formed_once(scan, counted):
     maps = analyse_all(dict.fromkeys(range(3), scan))
     for _ in range(2):
-        for one in maps.values():
+        for (one,) in maps.values():
             assert one.grains.number_of_grains == one.grain_ids.max()
             assert one.sections.grain_ids.shape == (1, *scan.shape)
             assert one.elongation > 0.0

@@ -5,9 +5,18 @@ from scipy import ndimage
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import known_relations
-from polyrve.microstructure.fields import OrientationVolume
+from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
-from polyrve.microstructure.particles import ASPECTS, Particles, ellipsoid, from_mask, insert_particles
+from polyrve.microstructure.particles import (
+    ASPECTS,
+    Particles,
+    ellipsoid,
+    from_mask,
+    from_section,
+    insert_particles,
+    shapes_of_phase,
+)
+from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import make_specimen
 
 VOID = Phase("Void", "m-3m")
@@ -150,3 +159,40 @@ def test_a_single_crystal_has_no_boundaries():
         ellipsoid((1, 0, 1))
     with pytest.raises(ValueError, match="shape: expected a body"):
         from_mask(np.zeros((2, 2, 2), dtype=bool))
+
+
+def test_quadruple_points_have_four_grains(rve):
+    made = insert_particles(rve, Particles(VOID, 0.03, 5.0, ellipsoid((1, 1, 1)), place="quadruple-points"), seed=2)
+    for body in particles_of(made):
+        assert len(np.unique(rve.grain_ids[tuple((body % rve.field.shape).T)])) >= 4
+
+
+def test_shapes_of_a_phase_are_taken_over():
+    """Bars of 12 x 4 x 2 voxels along a diagonal of the axes give bars of these proportions."""
+    shape = (40, 40, 40)
+    along = np.array([[1.0, 1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2)]]) / np.sqrt(2)
+    z, y, x = np.indices(shape)
+    local = (np.stack([x, y, z], axis=-1) - 19.6) @ along.T
+    bar = (np.abs(local) < [9.0, 3.0, 1.6]).all(axis=-1)
+    ids = np.where(bar, 2, 1)
+    q = rotation.random_orientations(2, np.random.default_rng(0))
+    field = OrientationVolume(q[ids - 1], ids, (Phase("Al"), VOID), (1.0,) * 3)
+    (taken,) = shapes_of_phase(GrainVolume(field, ids, q, [1, 2]), "Void")
+    np.testing.assert_allclose(taken.half / taken.half[1], np.array([9.0, 3.0, 1.5]) / 3.0, rtol=0.25)
+    made = insert_particles(one(), Particles(VOID, 0.03, 6.0, [taken], along=(0, 1, 0), gap=0), seed=1)
+    for body in particles_of(made):
+        assert np.ptp(body[:, 1]) > 2 * max(np.ptp(body[:, 0]), np.ptp(body[:, 2])) * 0.8
+    assert (made.field.phase_ids == 2).mean() == pytest.approx(0.03, rel=0.15)
+
+
+def test_a_section_is_revolved_about_its_long_axis():
+    y, x = np.indices((20, 40))
+    shape = from_section(((x - 20) ** 2 / 15.0**2 + (y - 10) ** 2 / 5.0**2 < 1.0).T)
+    np.testing.assert_allclose(shape.half / shape.half[1], [3.0, 1.0, 1.0], rtol=0.1)
+    points = np.random.default_rng(0).uniform(-1, 1, (40000, 3)) * shape.half
+    assert shape.inside(points).mean() * 8 * np.prod(shape.half) == pytest.approx(np.pi / 6, rel=0.02)
+    field = OrientationMap(np.tile([1.0, 0, 0, 0], (20, 40, 1)), np.ones((20, 40)), (Phase("Al"),), (1.0, 1.0))
+    with pytest.raises(ValueError, match="phase: expected one of Al; got 'Void'"):
+        shapes_of_phase(segment(field), "Void")
+    with pytest.raises(ValueError, match="expected whole particles of Al"):
+        shapes_of_phase(segment(field), "Al")

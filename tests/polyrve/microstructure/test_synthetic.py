@@ -240,7 +240,7 @@ def test_measured_shares_noise_and_confidence(specimen, axis, shape):
     wrong = scan.indexed & (confidence < 0.1)
     assert np.sum(wrong) == round(0.01 * number)
     angle = rotation.disorientation_angle(
-        map_placement.by_normal({"zyx"[axis]: scan})[axis].quaternions, truth.quaternions, ALUMINIUM.symmetry
+        map_placement.by_normal({"zyx"[axis]: scan})[axis][0].quaternions, truth.quaternions, ALUMINIUM.symmetry
     )
     good = scan.indexed & ~wrong
     assert np.rad2deg(np.sqrt(np.mean(angle[good] ** 2))) == pytest.approx(0.3, rel=0.05)
@@ -268,7 +268,7 @@ def test_measured_orientations_are_reduced_to_the_zone_about_the_identity(specim
 def test_measure_without_errors_is_the_section_in_its_own_frame(specimen, axis):
     scan = simulate_scan(specimen, axis, -1, noise=0.0, unindexed=0.0, misindexed=0.0)
     truth = specimen.field.section(axis, -1)
-    in_sample_frame = map_placement.by_normal({"zyx"[axis]: scan})[axis]
+    (in_sample_frame,) = map_placement.by_normal({"zyx"[axis]: scan})[axis]
     angle = rotation.disorientation_angle(in_sample_frame.quaternions, truth.quaternions, ALUMINIUM.symmetry)
     assert angle.max() < 3e-7
     if axis == 0:

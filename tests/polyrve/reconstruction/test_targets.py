@@ -106,6 +106,18 @@ def test_sets_that_do_not_fit(sets):
         average([])
 
 
+def test_targets_of_several_maps_are_pooled_by_their_points(tmp_path):
+    first, second = scan(1), scan(2)[:14, :16]
+    settings = {**SETTINGS, "weights": {**CHEAP, "texture": 1.0}, "noise": "keep"}
+    alone = [measure_targets(one, **settings).values[0]["texture"] for one in (first, second)]
+    both = measure_targets({"z": [first, second]}, **settings)
+    points = [one.indexed.sum() for one in (first, second)]
+    np.testing.assert_allclose(both.values[0]["texture"], np.average(alone, axis=0, weights=points), atol=1e-5)
+    assert both.provenance["maps"] == {"all": [{"seed": 1}, {"seed": 2}]}
+    both.save(tmp_path / "both.h5")
+    same(both, TargetSet.load(tmp_path / "both.h5"))
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         TargetSet.load(tmp_path / "none.h5")

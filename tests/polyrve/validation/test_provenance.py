@@ -19,8 +19,8 @@ def scan(name, frame=OXFORD):
 
 def made_from(maps, shape=(5, 6, 7)):
     sections = by_normal(maps)
-    named = {"zyx"[axis]: dict(field.provenance) for axis, field in sections.items()}
-    if len({id(field) for field in sections.values()}) == 1:
+    named = {"zyx"[axis]: dict(field.provenance) for axis, (field,) in sections.items()}
+    if len({id(fields) for fields in sections.values()}) == 1:
         named = {"all": named["z"]}
     q = rotation.random_orientations(shape, np.random.default_rng(2))
     return OrientationVolume(
