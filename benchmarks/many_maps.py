@@ -122,7 +122,7 @@ def draw(found: dict[str, dict[str, dict[str, object]]], path: Path) -> None:
         ax.set(xlabel="maps", title=f"{texture} texture", xticks=NUMBERS, xticklabels=NUMBERS)
         ax.minorticks_off()
     figure.axes[0].set_ylabel("error, %   (crosses: forecast)")
-    figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=3)
+    figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=110)
 
 
