@@ -1,6 +1,6 @@
 """One, two, four and eight maps of a material: how far they are off it together, and whether they forecast it.
 
-    python benchmarks/many_maps.py --figure docs/results/many_maps.png
+    python benchmarks/many_maps.py weak --figure docs/results/many_maps.png
 
 Maps are sections of specimens, two grains apart; the material is what other specimens of the same kind hold together.
 What is printed are the rows of the tables of docs/results/many_maps.md.
@@ -76,11 +76,12 @@ def sections(seed: int, texture: str, noise: float) -> list[OrientationMap]:
 def main() -> None:
     """Compare errors and forecasts for two textures."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("textures", nargs="+", choices=["weak", "strong"])
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--specimens", type=int, default=4)
     given = parser.parse_args()
     found = {}
-    for texture in ("weak", "strong"):
+    for texture in given.textures:
         truth = Material([analyse(one) for seed in range(100, 106) for one in sections(seed, texture, 0.0)])
         scans = [sections(seed, texture, 0.0) for seed in range(given.specimens)]
         errors: dict[int, list[list[float]]] = {number: [] for number in NUMBERS}
@@ -110,17 +111,18 @@ def draw(found: dict[str, dict[str, dict[str, object]]], path: Path) -> None:
     """Draw errors and forecasts over the number of maps."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    for ax, (texture, rows) in zip(figure.subplots(1, 2, sharey=True), found.items(), strict=True):
+    figure = Figure(figsize=(4.8 * len(found), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    for ax, (texture, rows) in zip(axes, found.items(), strict=True):
         for i, (name, row) in enumerate(rows.items()):
             error, told = np.array(row["error"]), np.array(row["forecast"])
             ax.loglog(NUMBERS, 100 * error, "o-", color=f"C{i}", label=name)
             ax.loglog(NUMBERS, 100 * told, "x", color=f"C{i}")
-        ax.loglog(NUMBERS, 3.0 / np.sqrt(NUMBERS), "k--", linewidth=0.8, label="inverse root of the number")
+        ax.loglog(NUMBERS, 30.0 / np.sqrt(NUMBERS), "k--", linewidth=0.8, label="inverse root of the number")
         ax.set(xlabel="maps", title=f"{texture} texture", xticks=NUMBERS, xticklabels=NUMBERS)
         ax.minorticks_off()
     figure.axes[0].set_ylabel("error, %   (crosses: forecast)")
-    figure.axes[1].legend(fontsize=7, loc="lower left")
+    figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=110)
 
 
