@@ -123,7 +123,7 @@ def test_plates_of_a_second_phase_keep_relation_and_phase(burgers):
     labels, quaternions, phase_ids = set_plates(cells, chosen, ids, parents, (1.0,) * 3, False, rng)
     plates = phase_ids == 2
     assert plates.sum() > 2
-    assert plates[labels].mean() == pytest.approx((burgers[0].field.phase_ids == 2).mean(), abs=0.12)
+    assert plates[labels].mean() == pytest.approx((burgers[0][0].field.phase_ids == 2).mean(), abs=0.12)
     away = [relations[0].deviation(np.broadcast_to(q, quaternions[plates].shape), quaternions[plates]) for q in chosen]
     assert np.min(away, axis=0).max() < 1e-3
 
