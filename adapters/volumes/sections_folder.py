@@ -24,6 +24,9 @@ from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap
 
+_BESIDE = (".crc", ".xdmf")
+"""Files that belong to one beside them: the data of a .cpr, and what ParaView opens of a .dream3d."""
+
 _POINTS = 1500
 """Points that tell a shift: their share of one orientation is then known to 1 %."""
 
@@ -126,7 +129,8 @@ def _in_order(path: Path) -> list[Path]:
     """Sort the files of maps by the last number in their names, of which none may be missing."""
     endings = {end for row in registry.formats() if row.reads for end in (*row.suffixes, *row.packed)}
     files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
-    files = [file for file in files if file.name.lower().endswith(tuple(endings)) and file.suffix.lower() != ".crc"]
+    files = [file for file in files if file.name.lower().endswith(tuple(endings))]
+    files = [file for file in files if file.suffix.lower() not in _BESIDE]
     if len(files) < 2:
         raise FormatError(path, f"expected a folder of at least two maps; got {len(files)} that polyrve reads")
     numbered: dict[int, Path] = {}

@@ -73,5 +73,5 @@ def test_stacks_that_do_not_fit_together_are_refused(volume, tmp_path):
         with pytest.raises(FormatError, match="expected the distance of the sections of this folder in um"):
             polyrve.read(folder, distance=distance)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FormatError, match="expected a folder of at least two maps; got 0 that polyrve reads"):
+    with pytest.raises(FormatError, match="expected a file, maps of serial sections, or a folder"):
         polyrve.read(tmp_path / "empty", distance=1.0)
