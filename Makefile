@@ -27,8 +27,8 @@ demo: $(INSTALLED)
 # In parts, since a process keeps every program that TensorFlow compiles in it; ARGS may leave parts empty (5), not all.
 test: $(INSTALLED_DEV)
 	@failed=0; ran=0; \
-	for room in descriptors reconstruction other; do \
-	  code=0; $(BIN)/python -m pytest $(PARALLEL) --room $$room $(ARGS) || code=$$?; \
+	for part in descriptors reconstruction runs other; do \
+	  code=0; $(BIN)/python -m pytest $(PARALLEL) --part $$part $(ARGS) || code=$$?; \
 	  case $$code in 0) ran=1;; 5) ;; *) failed=1;; esac; \
 	done; [ $$ran = 1 ] && [ $$failed = 0 ]
 

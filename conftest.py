@@ -14,8 +14,13 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 THREADS = 1 if WORKER else min(2, os.cpu_count() or 1)
 CRASHES: list[str] = []
 PROGRAMS = "--tf_xla_persistent_cache_directory="
-COMPILING = ("descriptors", "reconstruction")
-"""Rooms whose tests compile most programs of the suite."""
+PARTS = {
+    "descriptors": ("tests/polyrve/descriptors/",),
+    "reconstruction": ("tests/polyrve/reconstruction/",),
+    "runs": ("tests/examples/", "tests/filters/", "tests/polyrve/cli/", "tests/polyrve/test_doctests.py"),
+    "other": (),
+}
+"""Parts of the suite by their folders, each run in processes of its own; ``other`` has what no other part has."""
 
 for name in (
     "OMP_NUM_THREADS",
@@ -50,23 +55,23 @@ else:
 def pytest_addoption(parser):
     """Add what ``make test`` parts the suite with."""
     parser.addoption(
-        "--room",
-        choices=(*COMPILING, "other"),
+        "--part",
+        choices=tuple(PARTS),
         help="run this part of the suite alone: a process keeps every program that TensorFlow compiles in it",
     )
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests of the other rooms."""
-    room = config.getoption("room")
-    if room:
-        kept = [item for item in items if _room(item) == room]
-        config.hook.pytest_deselected(items=[item for item in items if _room(item) != room])
+    """Leave out the tests of the other parts."""
+    part = config.getoption("part")
+    if part:
+        kept = [item for item in items if _part(item) == part]
+        config.hook.pytest_deselected(items=[item for item in items if _part(item) != part])
         items[:] = kept
 
 
-def _room(item):
-    return next((room for room in COMPILING if item.nodeid.startswith(f"tests/polyrve/{room}/")), "other")
+def _part(item):
+    return next((part for part, folders in PARTS.items() if item.nodeid.startswith(folders)), "other")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -75,14 +75,22 @@ def test_the_strategy_is_that_of_the_device_and_chosen_once(gpus, strategy, card
     assert device.current() == strategy
 
 
+def _of_a_gpu():
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+
 @pytest.mark.parametrize(
-    ("strategy", "advice"), [(ProcessorStrategy(), "of the machine;.*smaller shape$"), (GpuStrategy(), "GPU;.*hide")]
+    ("strategy", "advice", "ask"),
+    [
+        (ProcessorStrategy(), "of the machine;.*smaller shape$", lambda: tf.zeros((2**21, 2**21, 2**10))),
+        (GpuStrategy(), "GPU;.*hide", _of_a_gpu),
+    ],
 )
-def test_memory_that_runs_out_is_told_in_one_sentence(strategy, advice, monkeypatch):
+def test_memory_that_runs_out_is_told_in_one_sentence(strategy, advice, ask, monkeypatch):
     chosen(strategy, monkeypatch)
     with pytest.raises(MemoryError, match=rf"shape \(8, 8, 8\): expected a working set that fits.*{advice}"):
         with device.enough_memory((8, 8, 8)):
-            tf.zeros((2**21, 2**21, 2**10))
+            ask()
 
 
 def test_tensorflow_is_asked_to_take_memory_of_a_gpu_as_it_needs_it(card, monkeypatch):
