@@ -59,11 +59,10 @@ def main() -> None:
     formats = subprocess.run([program, "formats"], check=True, capture_output=True, text=True).stdout
     expect("formats: damask and ang", ["damask" in formats, "ang" in formats], [True, True])
     tests = CHECKOUT / "tests"
+    page = tests / "adapters" / "test_formats_page.py"
     demo = f"{tests / 'polyrve' / 'cli' / 'test_reconstruct.py'}::test_demo_runs_the_whole_chain"
     options = ["-q", "-p", "no:cacheprovider", "-c", CHECKOUT / "pyproject.toml", "--rootdir", CHECKOUT, "-m", ""]
-    subprocess.run(
-        [sys.executable, "-m", "pytest", *options, tests / "adapters/test_formats_page.py", demo], check=True
-    )
+    subprocess.run([sys.executable, "-m", "pytest", *options, page, demo], check=True)
 
 
 def _same(installed: Path, original: Path) -> bool:
