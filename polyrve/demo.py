@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import make_specimen
 from polyrve.reconstruction.run import Progress, reconstruct
 from polyrve.report import write_report
+from polyrve.steps import announce
+from polyrve.validation.metrics import metrics
 from polyrve.validation.run import Validation, validate
 
 FRAME = "edax-2"
@@ -118,8 +121,13 @@ def run(
     registry.write(rve, rve_file, force=force)
     registry.write(rve, damask, format="damask", phase="Al", force=force)
     registry.write(rve, vti, force=force)
-    step("comparison with the map and with the true volume")
-    against_scan = cast(Validation, write_report(rve, scan, html))
-    against_truth = validate(truth, rve)
+    step(text := "comparison with the map and with the true volume")
+    counted, total = itertools.count(), 2 * len(metrics())
+
+    def between() -> None:
+        announce(text, min(next(counted), total), total)
+
+    against_scan = cast(Validation, write_report(rve, scan, html, between=between))
+    against_truth = validate(truth, rve, between=between)
     step("done")
     return Demonstration(truth, scan, rve, against_scan, against_truth, files)

@@ -21,6 +21,7 @@ from polyrve.crystallography import rotation
 from polyrve.microstructure import grain_properties
 from polyrve.microstructure.fields import OrientationField, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.steps import announced
 
 CRYSTAL_STRUCTURES: tuple[str, ...] = (
     "6/mmm", "m-3m", "6/m", "m-3", "-1", "2/m", "mmm", "4/m", "4/mmm", "-3", "-3m",
@@ -327,7 +328,7 @@ def _write_cells(
             size = int(np.prod(values.shape[3:], dtype=int))
             columns.append((name.replace("/", "_"), size, stored, values.__getitem__))
     layers = max(1, _SLAB_BYTES // (shape[1] * shape[2] * 32))
-    for name, components, dtype, values_of in columns:
+    for name, components, dtype, values_of in announced(columns, "writing"):
         item = tree.array(tree.cells, name, shape, (components,), dtype)
         tree.cell_arrays.append((name, components, np.dtype(dtype)))
         _fill(item, layers, values_of)
