@@ -24,7 +24,7 @@ from polyrve.microstructure.grains import GrainMap
 from polyrve.microstructure.habit_planes import BY_CHANCE, told_along
 from polyrve.microstructure.map_analysis import MapAnalysis
 from polyrve.microstructure.parents import ALIGNED, Parents, find_parents
-from polyrve.microstructure.placed import Given, distinct, each, once, placed
+from polyrve.microstructure.placed import Given, distinct, first_normals, once, placed
 from polyrve.microstructure.plates import least_thickness, plate
 from polyrve.spelling import did_you_mean
 
@@ -50,16 +50,8 @@ def parents_of(maps: Given[MapAnalysis], relations: Sequence[Relation]) -> dict[
     dict of int to tuple of Parents
     """
     lists: dict[int, tuple[MapAnalysis, ...]] = placed(maps)
-    first = _first_normals(lists)
+    first = first_normals(lists)
     return once(lambda one: find_parents(one.grains, relations, first[id(one)]), lists)
-
-
-def _first_normals(maps: Given[MapAnalysis]) -> dict[int, int]:
-    """Return the first axis that each map is normal to, by its identity."""
-    found: dict[int, int] = {}
-    for normal, one in sorted(each(placed(maps)), key=lambda pair: pair[0]):
-        found.setdefault(id(one), normal)
-    return found
 
 
 def relations_with_plates(maps: Given[MapAnalysis], twins: str) -> tuple[Relation, ...]:
@@ -85,8 +77,9 @@ def relations_with_plates(maps: Given[MapAnalysis], twins: str) -> tuple[Relatio
     """
     if twins == "none":
         return ()
-    first = _first_normals(maps)
-    ones = distinct(dict(sorted(placed(maps).items())))
+    lists = dict(sorted(placed(maps).items()))
+    first = first_normals(lists)
+    ones = distinct(lists)
     grains = [(first[id(one)], one.grains) for one in ones]
     present = {relation.name: relation for one in ones for relation in one.relations}
     if twins == "auto":

@@ -88,6 +88,27 @@ def distinct(maps: Placed[_Map]) -> list[_Map]:
     return list({id(one): one for _, one in each(maps)}.values())
 
 
+def first_normals(maps: Placed[Any]) -> dict[int, int]:
+    """Return the first axis that each map is normal to, by the identity of the map.
+
+    Parameters
+    ----------
+    maps : mapping of int to tuple of maps
+
+    Returns
+    -------
+    dict of int to int
+
+    Examples
+    --------
+    >>> one, other = object(), object()
+    >>> found = first_normals({2: (one,), 0: (other, one)})
+    >>> found[id(one)], found[id(other)]
+    (0, 0)
+    """
+    return {id(one): normal for normal, one in sorted(each(maps), key=lambda pair: -pair[0])}
+
+
 def once(make: Callable[[_Map], _Made], maps: Placed[_Map]) -> dict[int, tuple[_Made, ...]]:
     """Return what is made of each map, made once however many normals it stands for.
 

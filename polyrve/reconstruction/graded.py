@@ -8,7 +8,7 @@ from functools import cached_property
 
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.protocol import Descriptor
-from polyrve.reconstruction.objective import SectionObjective
+from polyrve.reconstruction.objective import SectionObjective, with_gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +84,4 @@ class GradedObjective:
         return self._first.state.strategy.whole(self._value_and_gradient)
 
     def _value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(position)
-            terms = self.terms(position)
-            value = tf.reduce_sum(terms)
-        return value, tape.gradient(value, position), terms
+        return with_gradient(self.terms, position)

@@ -111,11 +111,18 @@ class SectionObjective:
         return self.state.strategy.whole(self._value_and_gradient)
 
     def _value_and_gradient(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(position)
-            terms = self.terms(position)
-            value = tf.reduce_sum(terms)
-        return value, tape.gradient(value, position), terms
+        return with_gradient(self.terms, position)
+
+
+def with_gradient(
+    terms_of: Callable[[tf.Tensor], tf.Tensor], position: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the sum of the terms at a position, its gradient, and the terms."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(position)
+        terms = terms_of(position)
+        value = tf.reduce_sum(terms)
+    return value, tape.gradient(value, position), terms
 
 
 def describe(

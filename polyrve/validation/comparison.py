@@ -23,7 +23,7 @@ from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.map_scatter import map_scatter
-from polyrve.microstructure.placed import Placed, distinct, each, made_for, once
+from polyrve.microstructure.placed import Placed, distinct, each, first_normals, made_for, once
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.user_line import user_line
@@ -297,20 +297,15 @@ def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str,
         of_map, with_plates = (_between(some, phases, one.field.phases) for some in (relations, plated))
         return stack_of(one, analysis.threshold, of_map, with_plates, axis)
 
-    first = _first_normals(seen)
+    first = first_normals(seen)
     of_maps = once(lambda one: stack(first[id(one)], one), seen)
     stacks = {id(some): together(some) for some in of_maps.values()}
     return {"zyx"[axis]: (stacks[id(some)], by_axis[axis]) for axis, some in of_maps.items()}
 
 
-def _first_normals(maps: Placed[MapAnalysis]) -> dict[int, int]:
-    """Return the first axis that each map is normal to, by its identity."""
-    return {id(one): axis for axis, one in sorted(each(maps), key=lambda pair: -pair[0])}
-
-
 def _plated(maps: Placed[MapAnalysis], relations: Sequence[Relation], phases: Sequence[Phase]) -> tuple[Relation, ...]:
     """The relations whose boundaries in the maps lie along the traces of their habit planes."""
-    first = _first_normals(maps)
+    first = first_normals(maps)
     found = []
     for relation in relations:
         if relation.plane is None:
