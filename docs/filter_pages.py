@@ -1,12 +1,16 @@
 """Help pages of the DREAM3D-NX filters: the table of their parameters, made from the filters themselves.
 
-``python docs/filter_pages.py`` writes the tables into ``filters/docs``; DREAM3D-NX shows those pages, and so does the site.
+``python docs/filter_pages.py`` writes the tables into ``filters/docs``; DREAM3D-NX shows those pages, as the site does.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ class Recorder:
         return Recorder(name)
 
     def __call__(self, *arguments: Any) -> Recorder:
+        """Record a call."""
         return Recorder(self.name, *arguments)
 
     def __hash__(self) -> int:
@@ -49,33 +54,88 @@ def names() -> list[str]:
     return sorted(path.stem for path in HELP.glob("*Filter.md"))
 
 
-def table(name: str) -> str:
-    """Make the table of the parameters of a filter.
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a filter.
+
+    Attributes
+    ----------
+    heading : str
+        Heading of the dialog that it stands under.
+    key, title, text : str
+    kind : str
+        Its class in simplnx.
+    value : object
+        Default, as simplnx takes it.
+    choices : sequence of str
+        Of a parameter that has such.
+    """
+
+    heading: str
+    key: str
+    title: str
+    text: str
+    kind: str
+    value: Any
+    choices: Sequence[str]
+
+    def shown(self, value: Any) -> str:
+        """Return a value as the dialog shows it."""
+        if self.choices:
+            return self.choices[value]
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, Recorder):
+            return "/".join(map(str, value.arguments[0])) if value.arguments else ""
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+    @property
+    def default(self) -> str:
+        """The default, as the dialog shows it."""
+        return "" if self.value is None else self.shown(self.value)
+
+
+def parameters(name: str) -> list[Parameter]:
+    """Return the parameters of a filter, in the order of its dialog.
 
     Parameters
     ----------
     name : str
         Of its module and class.
-
-    Returns
-    -------
-    str
-        Markdown, a table below each heading of the dialog.
     """
     with _recorded_simplnx():
-        parameters = getattr(importlib.import_module(f"polyrve.filters.{name}"), name)().parameters()
-    titles = {p.arguments[0]: p.arguments[1] for p in parameters.inserted if p.name != "Separator"}
-    lines: list[str] = []
-    for parameter in parameters.inserted:
-        if parameter.name == "Separator":
-            lines += ["", f"### {parameter.arguments[0]}", "", "| Parameter | Key | Default | |", "|---|---|---|---|"]
+        recorded = getattr(importlib.import_module(f"polyrve.filters.{name}"), name)().parameters()
+    titles = {p.arguments[0]: p.arguments[1] for p in recorded.inserted if p.name != "Separator"}
+    heading, found = "", []
+    for one in recorded.inserted:
+        if one.name == "Separator":
+            heading = one.arguments[0]
             continue
-        key, title, text, *rest = parameter.arguments
-        if key in parameters.links:
-            switch, value = parameters.links[key]
+        key, title, text, *rest = one.arguments
+        if key in recorded.links:
+            switch, value = recorded.links[key]
             text = f"{text} Shown with *{titles[switch]}* {_switched(value)}."
-        cells = (title, f"`{key}`", _default(parameter.name, rest), " ".join(text.replace("|", "\\|").split()))
-        lines.append(f"| {' | '.join(cells)} |")
+        choices = rest[1] if one.name == "ChoicesParameter" else ()
+        found.append(
+            Parameter(heading, key, title, " ".join(text.split()), one.name, rest[0] if rest else None, choices)
+        )
+    return found
+
+
+def table(name: str) -> str:
+    """Make the tables of the parameters of a filter in Markdown, one below each heading of its dialog.
+
+    Parameters
+    ----------
+    name : str
+        Of its module and class.
+    """
+    lines: list[str] = []
+    for heading, some in groupby(parameters(name), lambda one: one.heading):
+        lines += ["", f"### {heading}", "", "| Parameter | Key | Default | |", "|---|---|---|---|"]
+        for one in some:
+            cells = (one.title, f"`{one.key}`", one.default + _others(one), one.text.replace("|", "\\|"))
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines).strip()
 
 
@@ -90,34 +150,27 @@ def page(name: str) -> str:
     return f"{before}{HEADING}\n\n{table(name)}\n\n{after}"
 
 
-class _recorded_simplnx:
-    def __enter__(self) -> None:
-        self.before = sys.modules.get("simplnx")
-        sys.modules["simplnx"] = Recorder("simplnx")  # type: ignore[assignment]
-
-    def __exit__(self, *_: object) -> None:
-        if self.before is None:
-            del sys.modules["simplnx"]
-        else:
-            sys.modules["simplnx"] = self.before
+@contextmanager
+def _recorded_simplnx() -> Iterator[None]:
+    before = sys.modules.get("simplnx")
+    sys.modules["simplnx"] = Recorder("simplnx")  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["simplnx"]
+        if before is not None:
+            sys.modules["simplnx"] = before
 
 
 def _switched(value: Any) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"at choice {value}"
 
 
-def _default(kind: str, rest: list[Any]) -> str:
-    if not rest:
+def _others(parameter: Parameter) -> str:
+    others = [choice for choice in parameter.choices if choice != parameter.default]
+    if not others:
         return ""
-    value = rest[0]
-    if kind == "ChoicesParameter":
-        others = [choice for choice in rest[1] if choice != rest[1][value]]
-        return f"{rest[1][value]} (or {', '.join(others) if len(others) <= 6 else f'{len(others)} others'})"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, Recorder):
-        return "/".join(map(str, value.arguments[0])) if value.arguments else ""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f" (or {', '.join(others) if len(others) <= 6 else f'{len(others)} others'})"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The help pages that DREAM3D-NX shows have the parameters that the filters have."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("filter_pages", ROOT / "docs" / "filter_pages.py")
-filter_pages = importlib.util.module_from_spec(spec)
+filter_pages = sys.modules["filter_pages"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(filter_pages)
 
 
