@@ -33,7 +33,7 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["figures", "_templates", "**/*.codeobj.json", "gallery/*.ipynb", "gallery/*.py"]
-suppress_warnings = ["docutils", "ref.python", "config.cache", "misc.highlighting_failure", "ref.footnote"]
+suppress_warnings = ["ref.python", "config.cache", "misc.highlighting_failure", "ref.footnote", "myst-nb.lexer"]
 highlight_language = "none"
 smartquotes = False
 templates_path = ["_templates"]
@@ -74,6 +74,8 @@ html_title = "polyrve"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "changelog": []}
 html_theme_options = {
     "logo": {"text": f"polyrve {release}"},
@@ -93,4 +95,5 @@ def setup(app: Sphinx) -> None:
     """Write the pages of the command line, the settings and the formats before sources are read."""
     app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("builder-inited", generated_pages.write)
+    app.connect("autodoc-process-docstring", generated_pages.escape_asterisks, priority=100)
     app.connect("missing-reference", generated_pages.public_name)

@@ -54,6 +54,11 @@ def public_name(app: Sphinx, env: Any, node: Any, content: nodes.Element) -> nod
     return None
 
 
+def escape_asterisks(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep the asterisk of a type such as ``ndarray, shape (*shape, 4)`` from beginning an emphasis."""
+    lines[:] = [line.replace("shape (*", "shape (\\*") for line in lines]
+
+
 def _commands() -> str:
     command = typer.main.get_command(command_line)
     parts = ["# Command line", "`polyrve COMMAND --help` prints the same."]
