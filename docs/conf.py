@@ -7,6 +7,10 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent))
+# For the kernels of the notebooks, which call polyrve as a command, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.environ.get("PYTHONPATH")]))
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ["TERM"] = "dumb"
 
 import generated_pages
 
@@ -29,7 +33,7 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["figures", "_templates", "**/*.codeobj.json", "gallery/*.ipynb", "gallery/*.py"]
-suppress_warnings = ["docutils", "ref.python", "config.cache", "misc.highlighting_failure", "ref.footnote"]
+suppress_warnings = ["ref.python", "config.cache", "misc.highlighting_failure", "ref.footnote", "myst-nb.lexer"]
 highlight_language = "none"
 smartquotes = False
 templates_path = ["_templates"]
@@ -38,6 +42,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
 nb_execution_mode = os.environ.get("POLYRVE_NOTEBOOKS", "off")
 nb_execution_timeout = 600
+nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
@@ -69,6 +74,8 @@ html_title = "polyrve"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "changelog": []}
 html_theme_options = {
     "logo": {"text": f"polyrve {release}"},
@@ -88,4 +95,5 @@ def setup(app: Sphinx) -> None:
     """Write the pages of the command line, the settings and the formats before sources are read."""
     app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("builder-inited", generated_pages.write)
+    app.connect("autodoc-process-docstring", generated_pages.escape_asterisks, priority=100)
     app.connect("missing-reference", generated_pages.public_name)

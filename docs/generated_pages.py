@@ -1,10 +1,11 @@
-"""Pages that are made from the code: the command line, the settings and the formats."""
+"""Pages that are made from the code: the command line, the settings, the formats and the filters."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import filter_pages
 import typer
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -20,8 +21,11 @@ HERE = Path(__file__).parent
 def write(app: Sphinx) -> None:
     """Write all of them, each only where its text has changed."""
     folder = HERE / "reference"
-    for name, text in (("cli", _commands()), ("settings", _settings()), ("formats", _formats())):
+    pages = {"cli": _commands(), "settings": _settings(), "formats": _formats()}
+    pages |= {f"filters/{name}": filter_pages.page(name) for name in filter_pages.names()}
+    for name, text in pages.items():
         page = folder / f"{name}.md"
+        page.parent.mkdir(exist_ok=True)
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
 
@@ -48,6 +52,11 @@ def public_name(app: Sphinx, env: Any, node: Any, content: nodes.Element) -> nod
                 link += content
                 return link
     return None
+
+
+def escape_asterisks(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep the asterisk of a type such as ``ndarray, shape (*shape, 4)`` from beginning an emphasis."""
+    lines[:] = [line.replace("shape (*", "shape (\\*") for line in lines]
 
 
 def _commands() -> str:

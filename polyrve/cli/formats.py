@@ -17,6 +17,7 @@ from polyrve.cli.options import (
     FrameOption,
     GivenThresholdOption,
     MinGrainOption,
+    MtexOption,
     ReadOptions,
     ResolutionOption,
     WriterOptions,
@@ -60,6 +61,7 @@ def convert(
     frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
+    mtex: MtexOption = False,
     options: WriterOptions = None,
 ) -> None:
     """Write a map or volume in another format."""
@@ -67,12 +69,14 @@ def convert(
 
     row = outputs.check_target(target, to, force)
     chosen = inputs.checked(row.load().write, options)
+    outputs.check_mtex(mtex, target, chosen, force)
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")
         data = inputs.read_field(source, frame, read)
         outputs.check_section(row, target, data, chosen)
         reporter.step("writing", f"writing {target}")
         registry.write(data, target, format=row.name, force=force, **chosen)
+        outputs.write_mtex(mtex, target, data, chosen, force)
     typer.echo(f"{target}: {row.name}, from {times(data.shape)} points")
 
 
@@ -91,6 +95,7 @@ def export(
     frame: FrameOption = None,
     read: ReadOptions = None,
     force: ForceOption = False,
+    mtex: MtexOption = False,
     options: WriterOptions = None,
 ) -> None:
     """Write a volume for a solver or a viewer.
@@ -104,6 +109,7 @@ def export(
     if phase is not None and "phase" not in registry.options_of(write):
         raise ValueError(f"--phase: expected a format with phase definitions, such as damask; got {row.name}")
     chosen = inputs.checked(write, [*(options or []), *([f"phase={phase}"] if phase else [])])
+    outputs.check_mtex(mtex, target, chosen, force)
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")
         data = inputs.read_grains(source, threshold, read, frame, min_grain=min_grain, tell=True)
@@ -112,6 +118,7 @@ def export(
         outputs.check_section(row, target, data.field, chosen)
         reporter.step("writing", f"writing {target}")
         registry.write(data, target, format=row.name, force=force, **chosen)
+        outputs.write_mtex(mtex, target, data.field, chosen, force)
     shape = outputs.shape_written(target, data.field.shape)
     source_shape = "" if shape == before else f" of {times(before)} in the source"
     typer.echo(f"{target}: {row.name}, {times(shape)} voxels{source_shape}, {grains_of(data)}")

@@ -34,6 +34,10 @@ FrameOption = Annotated[
         metavar="NAME",
     ),
 ]
+MtexOption = Annotated[
+    bool,
+    typer.Option("--mtex", help="Write a MATLAB script beside it that opens the file in MTEX with the right axes."),
+]
 DropPhaseOption = Annotated[
     list[str] | None,
     typer.Option("--drop-phase", metavar="NAME", help="Leave a phase out; may be repeated."),

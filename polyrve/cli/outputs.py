@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from polyrve.cli.messages import times
 from polyrve.spelling import did_you_mean
 
@@ -95,6 +97,31 @@ def check_holds_volume(row: Format, target: Path, shape: tuple[int, int, int]) -
             f"{target}: polyrve cannot open it as a volume again, to validate or export it; a .dream3d it can",
             stacklevel=2,
         )
+
+
+def check_mtex(wanted: bool, target: Path, options: Mapping[str, Any], force: bool) -> None:
+    """Refuse a script for MTEX where MTEX does not open the file, or where one exists.
+
+    Raises
+    ------
+    ValueError
+    OSError
+    """
+    if wanted:
+        from polyrve.adapters import mtex_script
+
+        check_file(mtex_script.script_path(target, str(options.get("frame", "none"))), force)
+
+
+def write_mtex(
+    wanted: bool, target: Path, field: OrientationMap | OrientationVolume, options: Mapping[str, Any], force: bool
+) -> None:
+    """Write the script that opens a file in MTEX, where it is wanted."""
+    if wanted:
+        from polyrve.adapters import mtex_script
+
+        frame = str(options.get("frame", "none"))
+        typer.echo(f"{mtex_script.write(target, field.phases, frame=frame, force=force)}: opens it in MTEX")
 
 
 def check_file(target: Path, force: bool) -> None:

@@ -15,8 +15,9 @@ theorem the mean of a product over all orientations is
 so that one Cholesky factor of G makes the set orthonormal under the Haar measure of total mass 1. No table is needed.
 
 Properties, which are also the tests: f(s q) = f(q) for every symmetry operation s; f(-q) = f(q); orthonormal and of
-zero mean for l > 0; M(l) (2 l + 1) functions of degree n = 2 l with M(l) = 1/|G| sum_g sin((2l+1) w_g/2)/sin(w_g/2);
-sum_m f_km(q1) f_km(q2) depends on the misorientation alone; sum_km f_km(q)^2 = M(l) (2 l + 1) if all k are taken.
+zero mean for l > 0; M(l) (2 l + 1) functions of degree n = 2 l, M(l) being the mean of sin((2l+1) w_g/2)/sin(w_g/2)
+over g in G; sum_m f_km(q1) f_km(q2) depends on the misorientation alone; sum_km f_km(q)^2 = M(l) (2 l + 1) if all k
+are taken.
 
 Normalisation: on the 3-sphere with its surface 2 pi^2 the harmonics of [1]_ are orthonormal, so
 ``f = sqrt(2 pi^2) * Z`` up to an orthogonal mixing of functions of one degree.

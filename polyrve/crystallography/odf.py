@@ -42,7 +42,7 @@ _POLES: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def uniform_orientations(number: int) -> np.ndarray:
-    """Return orientations spread evenly over SO(3), on super-Fibonacci spirals [1]_.
+    """Return orientations spread evenly over SO(3), on super-Fibonacci spirals.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def uniform_orientations(number: int) -> np.ndarray:
 
     References
     ----------
-    .. [1] M. Alexa, CVPR (2022) 8291, doi:10.1109/CVPR52688.2022.00811, with psi = 1.5337...
+    M. Alexa, CVPR (2022) 8291, doi:10.1109/CVPR52688.2022.00811, with psi = 1.5337...
 
     Examples
     --------

@@ -12,7 +12,7 @@ References
 ----------
 .. [1] D. G. Brandon, Acta Metall. 14 (1966) 1479, doi:10.1016/0001-6160(66)90168-4: tolerance 15 / sqrt(Sigma) degrees.
 .. [2] J. W. Christian, S. Mahajan, Prog. Mater. Sci. 39 (1995) 1, doi:10.1016/0079-6425(94)00007-7: twins of hcp
-metals.
+   metals.
 """
 
 from __future__ import annotations

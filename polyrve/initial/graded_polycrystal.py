@@ -28,7 +28,7 @@ from polyrve.microstructure.sized_cells import graded_tessellation
 from polyrve.microstructure.stereology import SPECK
 
 _MARGIN = 2.0
-"""Cells beyond both ends of the axis, so that what goes on across the faces of the box is cut off."""
+"""Cells of the larger end beyond both ends of the axis, since cells go on across the faces of the box."""
 
 _CORRECTIONS = 2
 """Drawings whose chords in each window correct the lengths of the next; each leaves about a third of the error."""
@@ -142,7 +142,9 @@ def _drawn(
     stretch[across] /= np.sqrt(np.prod(stretch[across]))
     size = np.sqrt(np.prod(along[:, across] / stretch[across], axis=1))
     grown = size / along[:, axis]
-    before, after = (np.full(int(np.ceil(_MARGIN * along[end, axis] / step[axis])), end) for end in (0, -1))
+    # In the space of equiaxed cells, where a cell of either end reaches as far across the seam as it is wide.
+    reach = _MARGIN * size[[0, -1]].max()
+    before, after = (np.full(int(np.ceil(reach / (grown[end] * step[axis]))), end) for end in (0, -1))
     index = np.concatenate([before, np.arange(shape[axis]), after])
     size, grown = size[index], grown[index]
     edges = np.append(0.0, np.cumsum(grown * step[axis]))

@@ -25,7 +25,7 @@ _TRIALS = 20
 """Positions that are tried for a plate, some of which lie too near to another of its variant."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TwinnedSpecimen:
     """A volume with plates, and what is known of them; row i - 1 is grain i.
 
@@ -47,6 +47,11 @@ class TwinnedSpecimen:
     parent: np.ndarray
     normal: np.ndarray
     thickness: np.ndarray
+
+    def __repr__(self) -> str:
+        plates = np.isfinite(self.thickness)
+        median = f", median thickness {np.median(self.thickness[plates]):.3g} um" if plates.any() else ""
+        return f"TwinnedSpecimen: {plates.sum()} plates of {self.relation.name}{median}\n{self.grains!r}"
 
 
 def make_twinned_specimen(
@@ -100,6 +105,8 @@ def make_twinned_specimen(
     Examples
     --------
     >>> specimen = make_twinned_specimen((12, 14, 16), grain_size=10.0, seed=1)
+    >>> print(repr(specimen).splitlines()[0])
+    TwinnedSpecimen: 4 plates of Sigma 3, median thickness 3.18 um
     >>> plates = np.isfinite(specimen.thickness)
     >>> bool((specimen.parent[plates] <= (~plates).sum()).all())
     True
