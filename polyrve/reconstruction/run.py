@@ -17,6 +17,7 @@ from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling, summary
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
@@ -24,9 +25,11 @@ from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
 from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
+from polyrve.reconstruction.large import reconstruct_large
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
+from polyrve.reconstruction.progress import Progress
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 from polyrve.user_line import user_line
@@ -37,43 +40,14 @@ if TYPE_CHECKING:
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a progress callback receives after each iteration.
-
-    Attributes
-    ----------
-    level, levels : int
-        Grid, from 1 for the coarsest, and number of grids.
-    shape : tuple of int
-        Grid's (nz, ny, nx).
-    iteration, iterations : int
-        Iteration on this grid, 0 at its start, and the most there can be.
-    loss : float
-    terms : mapping of str to float
-        Weighted loss per descriptor.
-    seconds : float
-        Wall time on this grid.
-    """
-
-    level: int
-    levels: int
-    shape: tuple[int, ...]
-    iteration: int
-    iterations: int
-    loss: float
-    terms: Mapping[str, float]
-    seconds: float
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
     """The outcome of :func:`reconstruct`.
 
     Attributes
     ----------
-    volume : OrientationVolume
-        The best state found.
+    volume : OrientationVolume or CellVolume
+        The best state found; a large volume is kept as cells.
     history : tuple of Progress
         Every iteration, from the coarsest grid to the finest.
     status : Status
@@ -108,7 +82,7 @@ class Reconstruction:
     'loss'
     """
 
-    volume: OrientationVolume
+    volume: OrientationVolume | CellVolume
     history: tuple[Progress, ...]
     status: Status
     settings: ReconstructionSettings
@@ -121,9 +95,9 @@ class Reconstruction:
         return _lowest(self.history)
 
     @cached_property
-    def grains(self) -> GrainVolume:
-        """The volume cut into grains by the usual threshold, 5 degrees."""
-        return self.volume.segment()
+    def grains(self) -> GrainVolume | CellVolume:
+        """The volume cut into grains by the usual threshold, 5 degrees; one that is kept as cells as it is."""
+        return self.volume if isinstance(self.volume, CellVolume) else self.volume.segment()
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else None
@@ -256,6 +230,10 @@ def reconstruct(
         initial, overrides = None, {**overrides, "initial": initial}
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
+    if initial is None and settings.in_blocks:
+        made = reconstruct_large(problem, progress=progress, say=say, checkpoint=checkpoint)
+        if made is not None:
+            return Reconstruction(made.volume, made.history, made.status, settings, made.volume_loss, made.remarks)
     grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)
     key = problem.key(initial)
     saved = checkpoint.load(key) if checkpoint is not None else None
