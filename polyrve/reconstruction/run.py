@@ -23,6 +23,7 @@ from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.cluster import by_processors, client_of
 from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
 from polyrve.reconstruction.large import reconstruct_large
@@ -30,6 +31,7 @@ from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
 from polyrve.reconstruction.progress import Progress
+from polyrve.reconstruction.section_workers import on_workers
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 from polyrve.user_line import user_line
@@ -159,6 +161,8 @@ def reconstruct(
     say: Callable[[str], Any] = lambda _: None,
     between: Callable[[], object] = lambda: None,
     checkpoint: Checkpoint | None = None,
+    scheduler: Any = None,
+    workers: int | None = None,
     **overrides: Any,
 ) -> Reconstruction:
     """Reconstruct a volume whose sections have the statistics of one to three orientation maps.
@@ -187,6 +191,9 @@ def reconstruct(
     checkpoint : Checkpoint, optional
         Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
         saved, and continued if one is there.
+    scheduler, workers : optional
+        Who works on the sections of a large volume (setting ``blocks``): a scheduler of Dask and the number of its
+        workers, as for :func:`polyrve.reconstruct_many`; by default this process.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
@@ -203,6 +210,8 @@ def reconstruct(
         If maps, settings or the initial volume do not fit each other.
     MemoryError
         If the working set will not fit into memory, or does not fit into a GPU's.
+    ModuleNotFoundError, OSError
+        If workers are asked for and Dask is not installed, or the scheduler does not answer.
 
     Warns
     -----
@@ -231,9 +240,19 @@ def reconstruct(
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
     if initial is None and settings.in_blocks:
-        made = reconstruct_large(problem, progress=progress, say=say, checkpoint=checkpoint)
+        told = partial(reconstruct_large, problem, progress=progress, say=say, checkpoint=checkpoint)
+        if scheduler is None and workers is None:
+            made = told()
+        else:
+            with client_of(scheduler, workers, workers or by_processors(), {}) as client:
+                made = told(open_sections=on_workers(client))
         if made is not None:
             return Reconstruction(made.volume, made.history, made.status, settings, made.volume_loss, made.remarks)
+    if scheduler is not None or workers is not None:
+        raise ValueError(
+            "scheduler, workers: expected a volume that is made slab by slab, with the setting blocks; got another: "
+            "leave them out, or set blocks to always"
+        )
     grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)
     key = problem.key(initial)
     saved = checkpoint.load(key) if checkpoint is not None else None

@@ -93,6 +93,21 @@ def sections_at_once(shape: Sequence[int], axis: int) -> int:
     return int(2 ** int(np.log2(most)))
 
 
+def labels_of(volume: CellVolume, batch: Batch) -> np.ndarray:
+    """Return the cells of the points of a batch, shape (sections, rows, columns), int32."""
+    return np.stack([np.take(volume.labels, i, axis=batch.axis) for i in batch.indices]).astype(np.int32)
+
+
+_WHOLE = 2.0**52
+"""Slopes are added up as whole numbers of 1 / _WHOLE, so that their sum is the same to the bit in whatever order, by
+however many machines they are added; slopes are far below 1, and sums up to 2^11 have room."""
+
+
+def in_whole_numbers(slope: np.ndarray) -> np.ndarray:
+    """Return slopes as whole numbers, int64, that can be added up in any order."""
+    return np.rint(slope.astype(np.float64) * _WHOLE).astype(np.int64)
+
+
 class Sections(Protocol):
     """Batches of sections on this machine or on others."""
 
@@ -100,9 +115,10 @@ class Sections(Protocol):
         """Return the descriptors of each batch, in any order."""
 
     def slope(self, orientations: np.ndarray, upstream: dict[int, tuple[np.ndarray, ...]]) -> np.ndarray:
-        """Return the slope of all batches with respect to unit orientations of the cells, shape (N, 4), float64.
+        """Return the slope of all batches with respect to unit orientations of the cells, shape (N, 4), int64.
 
-        `upstream` has for each axis the slope with respect to the descriptors of one of its batches.
+        In the units of :func:`in_whole_numbers`. `upstream` has for each axis the slope with respect to the descriptors
+        of one of its batches.
         """
 
 
@@ -122,30 +138,31 @@ class SectionKernels:
     descriptors: tuple[Descriptor, ...]
     periodic: bool
 
-    def points(self, volume: CellVolume, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return the cells of the points of a batch and their unknowns, rotations of the scatter first.
+    def unknowns(self, volume: CellVolume, batch: Batch, labels: np.ndarray) -> np.ndarray:
+        """Return the unknowns of the points of a batch, rotations of the scatter first.
 
         Parameters
         ----------
         volume : CellVolume
+            Its own labels do not count.
         batch : Batch
+        labels : ndarray, shape (sections, rows, columns), int
+            Cells of the points.
 
         Returns
         -------
-        labels : ndarray, shape (sections, rows, columns), int32
-        unknowns : ndarray, shape (sections, rows, columns, k), float32
+        ndarray, shape (sections, rows, columns, k), float32
         """
-        labels = np.stack([np.take(volume.labels, i, axis=batch.axis) for i in batch.indices]).astype(np.int32)
         away = np.zeros((*labels.shape, 4))
         away[..., 0] = 1.0
         if volume.scatter is not None:
             for section, i in zip(away, batch.indices, strict=True):
                 section[...] = rotation.from_rotation_vector(volume.scatter.section(batch.axis, i))
         if len(volume.phases) == 1:
-            return labels, away.astype(np.float32)
+            return away.astype(np.float32)
         phase_ids = volume.phase_ids[labels].astype(np.int32)
         spacing = (1.0, *(volume.spacing[i] for i in in_plane(batch.axis)))
-        return labels, self.state.position(OrientationVolume(away, phase_ids, volume.phases, spacing))
+        return self.state.position(OrientationVolume(away, phase_ids, volume.phases, spacing))
 
     @tf.function(autograph=False, reduce_retracing=False)
     def estimates(self, orientations: tf.Tensor, labels: tf.Tensor, unknowns: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -202,14 +219,17 @@ class SectionsHere:
 
     def slope(self, orientations: np.ndarray, upstream: dict[int, tuple[np.ndarray, ...]]) -> np.ndarray:
         """See :class:`Sections`."""
-        held, total = tf.constant(orientations), np.zeros(orientations.shape)
+        held, total = tf.constant(orientations), np.zeros(orientations.shape, dtype=np.int64)
         factors = {axis: tuple(map(tf.constant, values)) for axis, values in upstream.items()}
         for batch in self.batches:
-            total += self.kernels.slope(held, *self._points(batch), factors[batch.axis]).numpy()
+            total += in_whole_numbers(self.kernels.slope(held, *self._points(batch), factors[batch.axis]).numpy())
         return total
 
     def _points(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        points = self._kept.get(batch) or self.kernels.points(self.volume, batch)
+        if batch in self._kept:
+            return self._kept[batch]
+        labels = labels_of(self.volume, batch)
+        points = labels, self.kernels.unknowns(self.volume, batch, labels)
         if self.keep:
             self._kept[batch] = points
         return points
@@ -245,7 +265,8 @@ class SumsObjective:
         means, counts = self._means(unit.numpy())
         values, slopes = self._misfits(means)
         upstream = {axis: tuple(slope / counts[axis] for slope in found) for axis, found in slopes.items()}
-        gradient = of_any_length(orientations, tf.constant(self.sections.slope(unit.numpy(), upstream), tf.float32))
+        slope = self.sections.slope(unit.numpy(), upstream) / _WHOLE
+        gradient = of_any_length(orientations, tf.constant(slope, tf.float32))
         if not self.faces:
             return tf.constant(values.sum()), gradient, tf.constant(values)
         mismatch, by_faces = self._across_faces(orientations)
