@@ -143,7 +143,7 @@ def reconstruct(
                 result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
             finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
-            rve = _segmented(result.volume, threshold, min_grain)
+            rve = _segmented(result.made, threshold, min_grain)
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)
             if not interrupted:
@@ -154,7 +154,7 @@ def reconstruct(
         typer.echo(
             f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations, {_written(result)}"
         )
-        typer.echo(f"{output}: {times(result.volume.shape)} voxels, {grains_of(rve)}")
+        typer.echo(f"{output}: {times(result.made.shape)} voxels, {grains_of(rve)}")
     if interrupted:
         raise typer.Exit(143 if ended.is_set() else 130)
 
@@ -369,7 +369,7 @@ def _record(result: Reconstruction, rve: GrainVolume | CellVolume, output: Path,
         "volume_loss": result.volume_loss,
         "iterations": len(result.history) - 1,
         "output": str(output),
-        "shape": list(result.volume.shape),
+        "shape": list(result.made.shape),
         "grains": rve.number_of_grains,
         "interrupted": interrupted,
     }

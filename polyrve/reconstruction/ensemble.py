@@ -192,8 +192,8 @@ def reconstruct_many(
         raise KeyboardInterrupt
     if runs.best is None:
         raise ValueError(f"ensemble: expected at least one run to succeed; got {members[0].status}")
-    record = {**runs.best.volume.provenance, "ensemble": [asdict(member) for member in members]}
-    best = replace(runs.best, volume=runs.best.volume.evolve(provenance=record))
+    record = {**runs.best.made.provenance, "ensemble": [asdict(member) for member in members]}
+    best = replace(runs.best, made=runs.best.made.evolve(provenance=record))
     return Ensemble(best, members, interrupted=ended == _INTERRUPTED)
 
 

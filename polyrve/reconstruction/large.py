@@ -201,7 +201,11 @@ def reconstruct_large(
     rng = np.random.default_rng([settings.seed, len(_APART) + 1])
     batches = draw_batches(settings.shape, sorted(found.targets), _MEASURED_APART * apart, rng)
     objective = SumsObjective(SectionsHere(kernels, volume, ()), found.descriptors, found.targets)
-    loss = whole_loss(kernels, volume, objective, batches)
+    try:
+        loss = whole_loss(kernels, volume, objective, batches)
+    except KeyboardInterrupt:
+        run["status"] = str(Status.INTERRUPTED)
+        return LargeOutcome(volume.evolve(provenance=problem.record(run)), tuple(history), Status.INTERRUPTED, math.nan)
     lowest = min(record.loss for record in history)
     run["loss"] = {"minimised": lowest, "volume": loss, "sections": sum(len(batch.indices) for batch in batches)}
     told = remarks_of_loss(lowest, len(history) - 1)

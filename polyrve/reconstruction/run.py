@@ -48,7 +48,7 @@ class Reconstruction:
 
     Attributes
     ----------
-    volume : OrientationVolume or CellVolume
+    made : OrientationVolume or CellVolume
         The best state found; a large volume is kept as cells.
     history : tuple of Progress
         Every iteration, from the coarsest grid to the finest.
@@ -56,7 +56,7 @@ class Reconstruction:
         Why it ended; ``str(status)`` is a sentence with a remedy.
     settings : ReconstructionSettings
     volume_loss : float
-        Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
+        Loss of the volume itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
     remarks : tuple of str
         What is wrong with the volume, see :func:`polyrve.reconstruction.outcome.remarks`; also warned of.
 
@@ -84,7 +84,7 @@ class Reconstruction:
     'loss'
     """
 
-    volume: OrientationVolume | CellVolume
+    made: OrientationVolume | CellVolume
     history: tuple[Progress, ...]
     status: Status
     settings: ReconstructionSettings
@@ -97,29 +97,39 @@ class Reconstruction:
         return _lowest(self.history)
 
     @cached_property
-    def grains(self) -> GrainVolume | CellVolume:
-        """The volume cut into grains by the usual threshold, 5 degrees; one that is kept as cells as it is."""
-        return self.volume if isinstance(self.volume, CellVolume) else self.volume.segment()
+    def volume(self) -> OrientationVolume:
+        """The best state found, with an orientation for each voxel in memory."""
+        return self.made.whole().field if isinstance(self.made, CellVolume) else self.made
+
+    @property
+    def cells(self) -> CellVolume | None:
+        """The best state found, where it is kept as cells: sections and slabs are formed when asked for."""
+        return self.made if isinstance(self.made, CellVolume) else None
+
+    @cached_property
+    def grains(self) -> GrainVolume:
+        """The volume cut into grains by the usual threshold, 5 degrees; of a large one its cells."""
+        return self.made.whole() if isinstance(self.made, CellVolume) else self.made.segment()
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else None
-        lines = [f"Reconstruction: {summary.size(self.volume)}{', periodic' * self.volume.periodic}"]
-        lines.append(f"Phases: {', '.join(f'{summary.plain(p.name)} ({p.laue})' for p in self.volume.phases[:8])}")
+        lines = [f"Reconstruction: {summary.size(self.made)}{', periodic' * self.made.periodic}"]
+        lines.append(f"Phases: {', '.join(f'{summary.plain(p.name)} ({p.laue})' for p in self.made.phases[:8])}")
         if last is not None:
             written = "not sharpened" if math.isnan(self.volume_loss) else f"{self.volume_loss:.3e} as written"
             grids = f"{last.levels} grid{'s' * (last.levels != 1)}"
             lines.append(f"Loss: {self.loss:.3e} after {len(self.history) - last.level} iterations, {grids}; {written}")
         lines.append(f"Status: {self.status!s}")
-        if plates := self.volume.provenance.get("plates"):
+        if plates := self.made.provenance.get("plates"):
             lines.append(f"Plates: {', '.join(map(str, plates))}, set into the grains")
         lines += [f"Remark: {remark}." for remark in self.remarks]
         chosen = self.settings.model_dump(exclude_defaults=True)
         lines.append(f"Settings: {', '.join(f'{name}={value}' for name, value in chosen.items()) or 'defaults'}")
-        source = summary.origin(self.volume.provenance)
+        source = summary.origin(self.made.provenance)
         return "\n".join([*lines, *([f"Source: {source}"] if source else [])])
 
     def _repr_html_(self) -> str:
-        return summary.html(repr(self), _face.thumbnail(self.volume))
+        return summary.html(repr(self), _face.thumbnail(self.made if self.cells is None else self.cells.section(0)))
 
     def plot_convergence(self, ax: Axes | None = None) -> Axes:
         """Draw the loss over all iterations, the grids one after the other.
@@ -136,7 +146,7 @@ class Reconstruction:
         return _face.plot_loss([(record.level, record.iteration, record.loss) for record in self.history], ax)
 
     def write(self, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
-        """Write the volume with its grains, as :func:`polyrve.write` does.
+        """Write the volume with its grains, as :func:`polyrve.write` does; a large one slab by slab.
 
         Parameters
         ----------
@@ -148,7 +158,8 @@ class Reconstruction:
         **options
             Further arguments of the format's own ``write``.
         """
-        self.grains.write(path, format=format, force=force, **options)
+        made = self.grains if self.cells is None else self.cells
+        made.write(path, format=format, force=force, **options)
 
 
 def reconstruct(
