@@ -13,6 +13,7 @@ from polyrve.adapters.warned import warn
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure import grains, segmentation
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.microstructure.resolution import majority
@@ -76,13 +77,17 @@ class MaterialGrid:
 
 
 def material_grid(
-    data: OrientationField | GrainMap | GrainVolume, *, by: str = "grain", fill: bool = False, min_grain: int = 1
+    data: OrientationField | GrainMap | GrainVolume | CellVolume,
+    *,
+    by: str = "grain",
+    fill: bool = False,
+    min_grain: int = 1,
 ) -> MaterialGrid:
     """Return the materials of a map or a volume.
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
         A map becomes one layer, as thick as its points are wide. Where there are no grains yet, feature ids
         of the source (``properties["FeatureIds"]``) make them, or else a segmentation with the usual
         tolerance.
@@ -113,6 +118,8 @@ def material_grid(
         raise ValueError(f"by: expected 'grain' or 'voxel'; got {by!r}")
     if min_grain < 1 or (min_grain > 1 and by == "voxel"):
         raise ValueError(f"min_grain: expected 1 or more voxels, and 1 where by is 'voxel'; got {min_grain}")
+    if isinstance(data, CellVolume) and by == "voxel":
+        data = data.whole()
     field = data.field if isinstance(data, (GrainMap, GrainVolume)) else data
     spacing, origin = field.spacing, field.origin
     if min(spacing) < _SMALLEST:
@@ -121,7 +128,9 @@ def material_grid(
         )
     if isinstance(field, OrientationMap):
         spacing, origin = (min(spacing), *spacing), (0.0, *origin)
-    if by == "voxel":
+    if isinstance(data, CellVolume):
+        ids, quaternions, phase_ids = data.grain_ids(0, len(data.labels)), data.grain_quaternions, data.grain_phases
+    elif by == "voxel":
         ids = np.where(field.indexed, np.arange(1, field.indexed.size + 1).reshape(field.shape), 0).astype(np.int32)
         quaternions, phase_ids = field.quaternions.reshape(-1, 4), field.phase_ids.ravel()
     else:

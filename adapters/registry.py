@@ -15,6 +15,7 @@ from typing import Any
 
 from polyrve.backend import offered, safe_text
 from polyrve.crystallography.reference_frames import Frame
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume, require_field
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.spelling import did_you_mean
@@ -65,6 +66,8 @@ class Format:
         Further endings that are read and not written, those of packed files.
     mark : str
         Of a folder: the file by which it is known when it is read.
+    by_slabs : bool
+        Whether it takes a volume that is kept as cells; for others each voxel gets its orientation first.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Format:
     maps_only: bool = False
     packed: tuple[str, ...] = ()
     mark: str = ""
+    by_slabs: bool = False
 
     def load(self) -> Any:
         """Import the format's module."""
@@ -183,13 +187,21 @@ FORMATS: list[Format] = [
         SECTIONS, (), "polyrve.adapters.volumes.sections_folder", True, False,
         "a folder of maps of parallel sections, with their distance",
     ),
-    Format("dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX"),
+    Format(
+        "dream3d", (".dream3d",), "polyrve.adapters.volumes.dream3d", True, True, "DREAM.3D 6.x and DREAM3D-NX",
+        by_slabs=True,
+    ),
     Format(
         "damask", (), "polyrve.adapters.solvers.damask", True, True, "DAMASK_grid 3: all it needs, runs as it is",
-        mark="grid.vti",
+        mark="grid.vti", by_slabs=True,
     ),
-    Format("vti", (".vti",), "polyrve.adapters.volumes.vti", True, True, "VTK image with IPF colours, for ParaView"),
-    Format("vtkhdf", (".vtkhdf",), "polyrve.adapters.volumes.vtkhdf", True, True, "VTK HDF image, as vti"),
+    Format(
+        "vti", (".vti",), "polyrve.adapters.volumes.vti", True, True, "VTK image with IPF colours, for ParaView",
+        by_slabs=True,
+    ),
+    Format(
+        "vtkhdf", (".vtkhdf",), "polyrve.adapters.volumes.vtkhdf", True, True, "VTK HDF image, as vti", by_slabs=True,
+    ),
     Format("vtp", (".vtp",), "polyrve.adapters.volumes.vtp", False, True, "grain boundaries as a VTK surface"),
     Format(
         "meshio", (".vtu", ".xdmf", ".msh", ".med", ".bdf"), "polyrve.adapters.solvers.meshio_hex", True, True,
@@ -471,7 +483,7 @@ def write(data: Any, path: str | Path, *, format: str | None = None, force: bool
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
         What the format can hold.
     path : path-like
     format : str, optional
@@ -498,8 +510,12 @@ def write(data: Any, path: str | Path, *, format: str | None = None, force: bool
     >>> folder = tempfile.TemporaryDirectory()
     >>> polyrve.write(polyrve.data.load("truth"), f"{folder.name}/truth.vti")
     """
-    require_field("data", data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
-    writer(path, format).load().write(data, Path(path), force=force, **options)
+    row = writer(path, format)
+    if not isinstance(data, CellVolume):
+        require_field("data", data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
+    elif not row.by_slabs:
+        data = data.whole()
+    row.load().write(data, Path(path), force=force, **options)
 
 
 def writer(path: str | Path, format: str | None = None) -> Format:

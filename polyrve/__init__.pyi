@@ -5,6 +5,7 @@ from .adapters.registry import read_map as read_map
 from .adapters.registry import read_volume as read_volume
 from .adapters.registry import write as write
 from .crystallography.phase import Phase as Phase
+from .microstructure.cell_volume import CellVolume as CellVolume
 from .microstructure.fields import OrientationMap as OrientationMap
 from .microstructure.fields import OrientationVolume as OrientationVolume
 from .microstructure.grains import GrainMap as GrainMap

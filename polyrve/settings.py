@@ -5,6 +5,7 @@ The API, the TOML file, the command line, the DREAM3D-NX filter and the provenan
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Iterable
@@ -26,6 +27,9 @@ _METHODS = (
     "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc", "scipy-cg",
 )  # fmt: skip
 
+
+_LARGE = 1_000_000
+"""Voxels above which a volume is made slab by slab: from about there on that takes less time, too."""
 
 _FORMER = {"start": "initial", "window": "largest_lag"}
 """Settings by the names that they had before, which work for one release."""
@@ -104,6 +108,11 @@ class ReconstructionSettings(BaseModel):
         description="What is optimised: a rotation for each grain of a polycrystal or a given volume, whose boundaries "
         "and scatter stay; or every voxel, as always from an exemplar or random orientations and over several grids.",
     )
+    blocks: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether a volume is made slab by slab and matched by a changing part of its sections, in little "
+        "memory: auto for a polycrystal of more than a million voxels whose grains are the unknowns, always or never.",
+    )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]
     iterations: int = Field(
@@ -158,6 +167,30 @@ class ReconstructionSettings(BaseModel):
         if value % 2:
             raise ValueError(f"expected an even number; got {value}")
         return value
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the volume is made slab by slab, if it is a polycrystal."""
+        if self.blocks == "always":
+            return True
+        return self.blocks == "auto" and math.prod(self.shape) > _LARGE and not self._against_blocks()
+
+    def _against_blocks(self) -> str:
+        """Return the first setting with which no volume is made slab by slab, and what it has to be."""
+        allowed: dict[str, tuple[Any, ...]] = {
+            "unknowns": ("grains",), "initial": ("auto", "polycrystal"), "noise": ("remove",), "levels": (1,),
+            "grade": ("none",), "orientations": (True,), "sections_per_group": (None,),
+        }  # fmt: skip
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                return f"{name} {' or '.join(map(str, values))} with it; got {getattr(self, name)}"
+        return "" if min(self.shape) > 1 else f"a volume; got a shape of {self.shape}"
+
+    @model_validator(mode="after")
+    def _made_in_blocks(self) -> ReconstructionSettings:
+        if self.blocks == "always" and (wanted := self._against_blocks()):
+            raise ValueError(f"blocks: expected {wanted}")
+        return self
 
     @classmethod
     def create(cls, **values: Any) -> ReconstructionSettings:

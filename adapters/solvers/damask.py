@@ -31,6 +31,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import conjugate
 from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
@@ -74,7 +75,7 @@ _SOLVER_OF_VOIDS = "solver: {mechanical: spectral_polarization}  # the basic sch
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume,
+    data: OrientationField | GrainMap | GrainVolume | CellVolume,
     path: str | Path,
     *,
     force: bool = False,
@@ -102,7 +103,7 @@ def write(
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
     path : path-like
         The folder.
     force : bool

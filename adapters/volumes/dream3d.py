@@ -47,6 +47,7 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
+from polyrve.microstructure.sampled_volume import SampledVolume, sample_planes
 
 __all__ = ["CRYSTAL_STRUCTURES", "read", "read_grains", "write"]
 
@@ -209,6 +210,66 @@ def read_segmented(path: str | Path, **options: Any) -> GrainMap | GrainVolume |
             if "FeatureIds" in found[0].properties and dream3d_grains.linked_features(file, found[1]):
                 warn(f"{error}; the grains are left out")
             return found[0]
+
+
+LARGE = 8_000_000
+"""Voxels from which some sections of a file stand for the volume where that is enough, 200^3."""
+
+
+def read_sampled(path: str | Path, *, voxels: int = LARGE) -> SampledVolume | None:
+    """Read some sections of a large volume that polyrve wrote, plane by plane.
+
+    Parameters
+    ----------
+    path : path-like
+    voxels : int
+        Least number of voxels.
+
+    Returns
+    -------
+    SampledVolume or None
+        None where the volume is smaller, or the file is another program's or has no grains.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is no .dream3d file, or its arrays are not those of its geometry.
+    """
+    path = Path(path)
+    with hdf5.opened(path) as file:
+        image, cells = tree.choose(file, path, None, None, {"quaternions": None, "eulers": None})
+        note = _note(file, path, image)
+        arrays = {name: hdf5.get(cells, name) for name in ("Quats", "Phases", "FeatureIds")}
+        if np.prod(image.shape) < voxels or not {"phases", "frame"} <= note.keys() or not _fits(note, image.shape):
+            return None
+        for name, components in (("Quats", 4), ("Phases", 1), ("FeatureIds", 1)):
+            item = arrays[name]
+            if not isinstance(item, h5py.Dataset):
+                return None
+            if item.shape != (*image.shape, components):
+                raise FormatError(path, f"expected shape {(*image.shape, components)}; got {item.shape}", item.name)
+            hdf5.require_proportion(path, item)
+        phases = tuple(Phase(**{**row, "lattice": tuple(row["lattice"])}) for row in note["phases"])
+        frame = Frame(note["frame"]["name"], tuple(note["frame"]["map_to_euler"]), note["frame"]["source"])
+        spacing, origin, _ = _lengths(image, note)
+        grains = 0
+
+        def planes(first: int, last: int) -> OrientationVolume:
+            nonlocal grains
+            quaternions, phase_ids, ids = (arrays[name][first:last] for name in ("Quats", "Phases", "FeatureIds"))
+            grains = max(grains, int(ids.max()))
+            try:
+                return OrientationVolume(
+                    tree.scalar_first(quaternions), phase_ids[..., 0], phases, spacing, origin, frame,
+                    provenance=note.get("provenance", {}),
+                )  # fmt: skip
+            except ValueError as error:
+                raise FormatError(path, str(error), cells.name) from None
+
+        found = sample_planes(planes, image.shape, bool(note.get("periodic", False)))
+        return replace(found, number_of_grains=grains)
 
 
 def _read_field(

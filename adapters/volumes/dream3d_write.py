@@ -16,9 +16,12 @@ import numpy as np
 from polyrve.adapters.ipf_colors import ipf_colors
 from polyrve.adapters.material_grid import as_volume
 from polyrve.adapters.replacing import replacing
+from polyrve.adapters.volumes.cell_slabs import COLUMNS, cell_slabs
 from polyrve.adapters.volumes.new_hdf5 import new_hdf5
 from polyrve.crystallography import rotation
 from polyrve.microstructure import grain_properties
+from polyrve.microstructure.cell_measures import slabs
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationField, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.steps import announced
@@ -42,16 +45,17 @@ _UNKNOWN = 999
 _GEOMETRY, _CELLS, _ENSEMBLE, _FEATURES = "DataContainer", "CellData", "CellEnsembleData", "CellFeatureData"
 _XDMF_COMPONENTS = 16
 _SLAB_BYTES = 1 << 25
+_LARGE_PLANE = 1 << 16
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume,
+    data: OrientationField | GrainMap | GrainVolume | CellVolume,
     path: str | Path,
     *,
     force: bool = False,
     version: str | int | float = "8.0",
-    exact: bool = True,
-    compress: bool = False,
+    exact: bool | None = None,
+    compress: bool | None = None,
     direction: Sequence[float] = (0.0, 0.0, 1.0),
     shapes: bool = False,
     xdmf: bool = True,
@@ -60,17 +64,20 @@ def write(
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
+        A volume that is kept as cells is written slab by slab, with the arrays of
+        :data:`polyrve.adapters.volumes.cell_slabs.COLUMNS`.
     path : path-like
     force : bool
         Whether existing files may be replaced.
     version : str
         ``"8.0"`` for DREAM3D-NX, ``"7.0"`` for DREAM.3D 6.5.
-    exact : bool
+    exact : bool, optional
         Whether the orientations are stored in double precision as well (DREAM.3D's own arrays are in single
-        precision, 6e-8); polyrve then reads exactly what was written.
-    compress : bool
-        Whether the cell arrays are compressed (gzip): smaller and slower.
+        precision, 6e-8); polyrve then reads exactly what was written. By default unless the volume is kept as cells,
+        of which it is not possible.
+    compress : bool, optional
+        Whether the cell arrays are compressed (gzip): smaller and slower. By default where the volume is kept as cells.
     direction : sequence of float, length 3
         Sample direction (x, y, z) of the inverse pole figure colours.
     shapes : bool
@@ -91,15 +98,24 @@ def write(
     if layout is None:
         raise ValueError(f"version: expected 8.0 or 7.0; got {version!r}")
     path = Path(path)
-    grains = data if isinstance(data, (GrainMap, GrainVolume)) else None
-    field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
+    as_cells = isinstance(data, CellVolume)
+    if as_cells and (exact or shapes):
+        raise ValueError(
+            f"{'exact' if exact else 'shapes'}: expected false for a volume that is kept as cells; got true"
+        )
+    exact, compress = not as_cells if exact is None else exact, as_cells if compress is None else compress
+    grains = data if isinstance(data, (GrainMap, GrainVolume, CellVolume)) else None
+    field = data if isinstance(data, CellVolume) else as_volume(_field_of(data))
     beside = path.with_suffix(".xdmf")
     if xdmf and beside.exists() and not force:
         raise FileExistsError(f"{beside}: exists already; force (--force) replaces it")
     with replacing(path, force=force) as partial:
         with new_hdf5(partial, libver=("earliest", "v108")) as file:
             tree = layout(file, field, compress)
-            _write_cells(tree, field, grains, exact, direction)
+            if isinstance(field, CellVolume):
+                _write_slabs(tree, field, direction)
+            elif not isinstance(grains, CellVolume):
+                _write_cells(tree, field, grains, exact, direction)
             _write_ensemble(tree, field)
             if grains is not None:
                 _write_features(tree, field, grains, exact, shapes)
@@ -110,7 +126,13 @@ def write(
             partial.with_suffix(".xdmf").write_text(description, encoding="utf-8")
 
 
-def note_of(field: OrientationField, derived: Sequence[str] = _DERIVED, geometry: str | None = None) -> str:
+def _field_of(data: OrientationField | GrainMap | GrainVolume) -> OrientationField:
+    return data.field if isinstance(data, (GrainMap, GrainVolume)) else data
+
+
+def note_of(
+    field: OrientationField | CellVolume, derived: Sequence[str] = _DERIVED, geometry: str | None = None
+) -> str:
     """Return as JSON what a field carries beside its arrays: provenance, frame, phases, shape, spacing, periodicity.
 
     `derived` names the cell arrays that follow from the others, which reading leaves out; `geometry` names the
@@ -146,7 +168,7 @@ def _plain(value: Any) -> Any:
 class _Version8:
     """Objects of a version 8 file, numbered as simplnx asks."""
 
-    def __init__(self, file: h5py.File, field: OrientationVolume, compress: bool) -> None:
+    def __init__(self, file: h5py.File, field: OrientationVolume | CellVolume, compress: bool) -> None:
         self.file, self.shape, self.compress = file, field.shape, compress
         self.next_id = 1
         self.cell_arrays: list[tuple[str, int, np.dtype]] = []
@@ -178,7 +200,7 @@ class _Version8:
         stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
         item = group.create_dataset(
             name, (*tuples, *components), stored,
-            **_filters(self.compress and len(tuples) == 3),
+            **_filters(self.compress and len(tuples) == 3, (*tuples, *components)),
         )  # fmt: skip
         self._object(item, f"DataArray<{dtype.name}>")
         item.attrs["TupleDimensions"] = np.array(tuples, dtype=np.uint64)
@@ -209,7 +231,7 @@ class _Version7:
 
     _types: ClassVar[dict[str, str]] = {"float32": "float", "float64": "double", "bool": "bool"}
 
-    def __init__(self, file: h5py.File, field: OrientationVolume, compress: bool) -> None:
+    def __init__(self, file: h5py.File, field: OrientationVolume | CellVolume, compress: bool) -> None:
         self.file, self.shape, self.compress = file, field.shape, compress
         self.cell_arrays: list[tuple[str, int, np.dtype]] = []
         self.geometry = file.create_group("DataContainers").create_group(_GEOMETRY)
@@ -254,7 +276,7 @@ class _Version7:
         stored = np.dtype(np.uint8) if dtype == np.bool_ else dtype
         item = group.create_dataset(
             name, (*tuples, *components), stored,
-            **_filters(self.compress and len(tuples) == 3),
+            **_filters(self.compress and len(tuples) == 3, (*tuples, *components)),
         )  # fmt: skip
         self._describe(item, f"DataArray<{self._types.get(dtype.name, dtype.name + '_t')}>", tuples, components)
         return item
@@ -276,8 +298,12 @@ class _Version7:
         group.create_dataset("Pipeline", data=np.bytes_(steps.encode("ascii", "replace")))
 
 
-def _filters(compress: bool) -> dict[str, Any]:
-    return {"compression": "gzip", "compression_opts": 1} if compress else {}
+def _filters(compress: bool, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Compress plane by plane, where planes are large: a slab or a section of the file is then read alone."""
+    if not compress:
+        return {}
+    planes = {"chunks": (1, *shape[1:])} if math.prod(shape[1:]) >= _LARGE_PLANE else {}
+    return {"compression": "gzip", "compression_opts": 1, "shuffle": True, **planes}
 
 
 def _has_key(text: str, key: str) -> bool:
@@ -333,8 +359,21 @@ def _write_cells(
         tree.cell_arrays.append((name, components, np.dtype(dtype)))
         _fill(item, layers, values_of)
     if exact:
-        item = tree.file.create_dataset(DOUBLE_CELL, (*shape, 4), np.float64, **_filters(tree.compress))
+        item = tree.file.create_dataset(DOUBLE_CELL, (*shape, 4), np.float64, **_filters(tree.compress, (*shape, 4)))
         _fill(item, layers, lambda part: _xyzw(field.quaternions[part]))
+
+
+def _write_slabs(tree: _Version8 | _Version7, volume: CellVolume, direction: Sequence[float]) -> None:
+    """Cell arrays of a volume that is kept as cells, all of them slab by slab."""
+    columns = [*COLUMNS, ("Mask", 1, np.bool_, lambda slab: slab.field.phase_ids > 0)]
+    items = []
+    for name, components, dtype, _ in columns:
+        items.append(tree.array(tree.cells, name, volume.shape, (components,), dtype))
+        tree.cell_arrays.append((name, components, np.dtype(dtype)))
+    for slab in cell_slabs(volume, direction):
+        for item, (name, *_, values_of) in zip(items, columns, strict=True):
+            values = _xyzw(values_of(slab)) if name == "Quats" else values_of(slab)
+            item[slab.first : slab.last] = values.reshape(-1, *item.shape[1:]).astype(item.dtype, copy=False)
 
 
 def _fill(item: h5py.Dataset, layers: int, values_of: Callable[[slice], np.ndarray]) -> None:
@@ -348,7 +387,7 @@ def _xyzw(q: np.ndarray) -> np.ndarray:
     return np.roll(q, -1, axis=-1)
 
 
-def _write_ensemble(tree: _Version8 | _Version7, field: OrientationVolume) -> None:
+def _write_ensemble(tree: _Version8 | _Version7, field: OrientationVolume | CellVolume) -> None:
     n = len(field.phases) + 1
     matrix = tree.matrix(_ENSEMBLE, (n,), 11)
     numbers = [_UNKNOWN, *(CRYSTAL_STRUCTURES.index(phase.laue) for phase in field.phases)]
@@ -362,27 +401,36 @@ def _write_ensemble(tree: _Version8 | _Version7, field: OrientationVolume) -> No
 
 
 def _write_features(
-    tree: _Version8 | _Version7, field: OrientationVolume, grains: GrainMap | GrainVolume, exact: bool, shapes: bool
+    tree: _Version8 | _Version7,
+    field: OrientationVolume | CellVolume,
+    grains: GrainMap | GrainVolume | CellVolume,
+    exact: bool,
+    shapes: bool,
 ) -> None:
     """Feature data under DREAM.3D's names; row 0 belongs to no grain."""
     n = grains.number_of_grains + 1
     matrix = tree.matrix(_FEATURES, (n,), 7)
-    ids = grains.grain_ids.reshape(field.shape)
-    cells = np.bincount(ids.ravel(), minlength=n)[1:]
-    sizes = cells * float(np.prod(grains.field.spacing))
+    if isinstance(grains, CellVolume):
+        quaternions, phase_ids, ids_of = grains.grain_quaternions, grains.grain_phases, grains.grain_ids
+    else:
+        ids = grains.grain_ids.reshape(field.shape)
+        quaternions, phase_ids, ids_of = grains.quaternions, grains.phase_ids, lambda first, last: ids[first:last]
+    cells = sum(np.bincount(ids_of(*part).ravel(), minlength=n) for part in slabs(field.shape))[1:]
+    spacing = field.spacing if isinstance(grains, CellVolume) else grains.field.spacing
+    sizes = cells * float(np.prod(spacing))
     planar = isinstance(grains, GrainMap)
     diameters = np.sqrt(4.0 * sizes / np.pi) if planar else np.cbrt(6.0 * sizes / np.pi)
     columns: dict[str, tuple[Any, np.ndarray]] = {
-        "AvgQuats": (np.float32, _xyzw(grains.quaternions)),
-        "AvgEulerAngles": (np.float32, rotation.to_euler(grains.quaternions)),
-        "EulerAngles": (np.float32, rotation.to_euler(grains.quaternions)),
-        "Phases": (np.int32, grains.phase_ids),
+        "AvgQuats": (np.float32, _xyzw(quaternions)),
+        "AvgEulerAngles": (np.float32, rotation.to_euler(quaternions)),
+        "EulerAngles": (np.float32, rotation.to_euler(quaternions)),
+        "Phases": (np.int32, phase_ids),
         "NumCells": (np.int32, cells),
         "Volumes": (np.float32, sizes),
         "EquivalentDiameters": (np.float32, diameters),
-        "Centroids": (np.float32, _centroids(ids, n, field)),
+        "Centroids": (np.float32, _centroids(ids_of, cells, field)),
     }
-    if shapes:
+    if shapes and not isinstance(grains, CellVolume):
         measured = grain_properties.measure_grains(grains)
         columns |= {
             "AxisLengths": (np.float32, measured.axis_lengths),
@@ -397,33 +445,51 @@ def _write_features(
         item[1:] = values.astype(item.dtype)
     if exact:
         double = np.zeros((n, 4))
-        double[1:] = _xyzw(grains.quaternions)
+        double[1:] = _xyzw(quaternions)
         tree.file.create_dataset(DOUBLE_GRAIN, data=double)
 
 
-def _centroids(ids: np.ndarray, n: int, field: OrientationVolume) -> np.ndarray:
-    """Centres of grains 1 ... n - 1 as x, y, z in um, shape (n - 1, 3).
+def _centroids(
+    ids_of: Callable[[int, int], np.ndarray], cells: np.ndarray, field: OrientationVolume | CellVolume
+) -> np.ndarray:
+    """Centres of grains 1 ... n - 1 of so many cells as x, y, z in um, shape (n - 1, 3), from their ids slab by slab.
 
     In a periodic field the points of a grain are taken where they are nearest to its circular mean.
     """
+    n, shape = len(cells) + 1, field.shape
+
+    def sums(values_of: Callable[[int, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Add up for each grain and axis what a function of axis, grains and places along the axis gives."""
+        total = np.zeros((3, n))
+        for first, last in slabs(shape):
+            ids = ids_of(first, last)
+            for axis in range(3):
+                place = np.arange(first, last) if axis == 0 else np.arange(shape[axis])
+                at = np.broadcast_to((place + 0.5).reshape([-1 if i == axis else 1 for i in range(3)]), ids.shape)
+                total[axis] += np.bincount(ids.ravel(), values_of(axis, ids, at).ravel(), minlength=n)
+        return total[:, 1:]
+
     centres = np.empty((n - 1, 3))
-    for axis, (length, spacing, origin) in enumerate(zip(ids.shape, field.spacing, field.origin, strict=True)):
-        layers = np.moveaxis(ids, axis, 0)
-        counts = np.stack([np.bincount(layer.ravel(), minlength=n) for layer in layers], axis=1)[1:]
-        weights = counts / counts.sum(axis=1, keepdims=True)
-        position = np.arange(length) + 0.5
-        if field.periodic:
-            angle = 2.0 * np.pi / length * position
-            reference = np.arctan2(weights @ np.sin(angle), weights @ np.cos(angle)) * length / (2.0 * np.pi)
-            offset = (position - reference[:, None] + length / 2.0) % length - length / 2.0
-            mean = (reference + (weights * offset).sum(axis=1)) % length
-        else:
-            mean = weights @ position
-        centres[:, 2 - axis] = origin + mean * spacing
+    if field.periodic:
+        cosines, sines = (
+            sums(lambda axis, _, at, of=of: of(2.0 * np.pi / shape[axis] * at)) for of in (np.cos, np.sin)
+        )
+        reference = np.arctan2(sines, cosines) * np.array(shape)[:, None] / (2.0 * np.pi)
+        around = np.pad(reference, [(0, 0), (1, 0)])
+
+        def offset(axis: int, ids: np.ndarray, at: np.ndarray) -> np.ndarray:
+            length = shape[axis]
+            return np.asarray((at - around[axis][ids] + length / 2.0) % length - length / 2.0)
+
+        means = (reference + sums(offset) / cells) % np.array(shape)[:, None]
+    else:
+        means = sums(lambda axis, ids, at: at) / cells
+    for axis, (spacing, origin) in enumerate(zip(field.spacing, field.origin, strict=True)):
+        centres[:, 2 - axis] = origin + means[axis] * spacing
     return centres
 
 
-def _xdmf(name: str, field: OrientationVolume, cell_path: str, arrays: list[Any]) -> str:
+def _xdmf(name: str, field: OrientationVolume | CellVolume, cell_path: str, arrays: list[Any]) -> str:
     """Description of the cell arrays for ParaView's Xdmf reader, with one time step, which pyvista's asks for.
 
     The reader knows scalars and vectors: other arrays are described component by component, ``Quats_x`` and so on.

@@ -11,11 +11,12 @@ and images of SPPARKS (the array ``Spin``).
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -26,10 +27,12 @@ from polyrve.adapters.material_grid import as_volume
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.volumes import grain_table, vtk_image
+from polyrve.adapters.volumes.cell_slabs import COLUMNS, cell_slabs
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.rotation import disorientation_angle, to_euler
 from polyrve.microstructure import grain_properties, grains
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
@@ -54,7 +57,7 @@ def write_image(
     shape: Sequence[int],
     spacing: Sequence[float],
     origin: Sequence[float],
-    arrays: Iterable[tuple[str, np.ndarray]],
+    arrays: Iterable[tuple[str, np.ndarray | Slabs]],
     *,
     compress: bool = True,
     shown: str = "",
@@ -69,7 +72,7 @@ def write_image(
         Cells nz, ny, nx.
     spacing, origin : sequence of float, length 3
         In the order z, y, x; written as they are.
-    arrays : iterable of (str, ndarray of shape (nz, ny, nx) or (nz, ny, nx, n))
+    arrays : iterable of (str, ndarray of shape (nz, ny, nx) or (nz, ny, nx, n), or Slabs)
         Names and values; each is written before the next is asked for.
     compress : bool
         Whether the arrays are compressed by zlib.
@@ -94,15 +97,20 @@ def write_image(
         ]
         file.write(("\n".join(lines) + "\n").encode("ascii"))
         for name, values in arrays:
-            values = np.ascontiguousarray(values.astype(np.uint8) if values.dtype == np.bool_ else values)
-            values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-            components = int(np.prod(values.shape[3:], dtype=int))
+            if isinstance(values, np.ndarray):
+                values = Slabs(values.dtype, int(np.prod(values.shape[3:], dtype=int)), (values,))
+            dtype = np.dtype(np.uint8) if values.dtype == np.bool_ else values.dtype
             tag = (
-                f'        <DataArray type="{_TYPES[values.dtype.name]}" Name={quoteattr(name)} '
-                f'NumberOfComponents="{components}" format="binary">\n'
+                f'        <DataArray type="{_TYPES[dtype.name]}" Name={quoteattr(name)} '
+                f'NumberOfComponents="{values.components}" format="binary">\n'
             )
             file.write(tag.encode("utf-8"))
-            _write_array(file, values, compress)
+            size = nz * ny * nx * values.components * dtype.itemsize
+            raw = (
+                np.ascontiguousarray(slab, dtype=dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
+                for slab in values.slabs
+            )
+            _write_array(file, _blocks(raw), size, compress)
             file.write(b"\n        </DataArray>\n")
         file.write(b"      </CellData>\n    </Piece>\n  </ImageData>\n</VTKFile>\n")
 
@@ -121,26 +129,74 @@ def _xyz(values: Sequence[float]) -> str:
     return " ".join(repr(float(value)) for value in values[::-1])
 
 
-def _write_array(file: BinaryIO, values: np.ndarray, compress: bool) -> None:
+class Slabs(NamedTuple):
+    """An array that is given slab by slab, from the first planes to the last.
+
+    Attributes
+    ----------
+    dtype : numpy.dtype
+    components : int
+        Numbers per cell.
+    slabs : iterable of ndarray
+    """
+
+    dtype: np.dtype
+    components: int
+    slabs: Iterable[np.ndarray]
+
+
+def _blocks(raw: Iterable[memoryview]) -> Iterator[bytes]:
+    """Yield the bytes of an array in blocks of one size, the last one smaller."""
+    rest = b""
+    for part in raw:
+        start = 0
+        while start < len(part):
+            taken = part[start : start + _BLOCK - len(rest)]
+            rest, start = rest + bytes(taken), start + len(taken)
+            if len(rest) == _BLOCK:
+                yield rest
+                rest = b""
+    if rest:
+        yield rest
+
+
+def _write_array(file: BinaryIO, blocks: Iterable[bytes], size: int, compress: bool) -> None:
     """One line of base64: the header and, compressed, the blocks apart; or both in one."""
-    raw = values.reshape(-1).view(np.uint8).data
     if not compress:
-        rest = np.array([len(raw)], dtype="<u8").tobytes()
-        for start in range(0, len(raw), _BLOCK):
-            piece = rest + raw[start : start + _BLOCK]
-            whole = len(piece) - len(piece) % 3
-            file.write(base64.b64encode(piece[:whole]))
-            rest = bytes(piece[whole:])
-        file.write(base64.b64encode(rest))
+        _write_base64(file, itertools.chain([np.array([size], dtype="<u8").tobytes()], blocks))
         return
-    blocks = [zlib.compress(raw[start : start + _BLOCK], 1) for start in range(0, len(raw), _BLOCK)]
-    partial = len(raw) % _BLOCK
-    header = np.array([len(blocks), _BLOCK, partial, *(len(block) for block in blocks)], dtype="<u8")
-    file.write(base64.b64encode(header.tobytes()) + base64.b64encode(b"".join(blocks)))
+    number = -(-size // _BLOCK)
+    header = np.array([number, _BLOCK, size % _BLOCK, *[0] * number], dtype="<u8")
+    place = file.tell()
+    file.write(base64.b64encode(header.tobytes()))
+    sizes = []
+
+    def packed() -> Iterator[bytes]:
+        for block in blocks:
+            found = zlib.compress(block, 1)
+            sizes.append(len(found))
+            yield found
+
+    _write_base64(file, packed())
+    end = file.tell()
+    file.seek(place)
+    header[3:] = sizes
+    file.write(base64.b64encode(header.tobytes()))
+    file.seek(end)
+
+
+def _write_base64(file: BinaryIO, pieces: Iterable[bytes]) -> None:
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        whole = len(rest) - len(rest) % 3
+        file.write(base64.b64encode(rest[:whole]))
+        rest = rest[whole:]
+    file.write(base64.b64encode(rest))
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume,
+    data: OrientationField | GrainMap | GrainVolume | CellVolume,
     path: str | Path,
     *,
     force: bool = False,
@@ -151,8 +207,9 @@ def write(
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
-        The arrays are those of :func:`cell_arrays`.
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
+        The arrays are those of :func:`cell_arrays`; of a volume that is kept as cells those of
+        :data:`polyrve.adapters.volumes.cell_slabs.COLUMNS`, slab by slab.
     path : path-like
     force : bool
         Whether an existing file may be replaced.
@@ -168,16 +225,26 @@ def write(
     OSError
         If the disk is full.
     """
-    field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
-    with replacing(path, force=force) as partial:
+    arrays: Iterable[tuple[str, np.ndarray | Slabs]]
+    if isinstance(data, CellVolume):
+        field, arrays = data, _slabs(data, direction)
+    else:
+        field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
         arrays = cell_arrays(data, direction)
+    with replacing(path, force=force) as partial:
         write_image(
             partial, field.shape, field.spacing, field.origin, arrays, compress=compress, shown=SHOWN,
             texts={NOTE: json.dumps(note_of(field))},
         )  # fmt: skip
 
 
-def note_of(field: OrientationVolume) -> dict[str, Any]:
+def _slabs(volume: CellVolume, direction: Sequence[float]) -> Iterator[tuple[str, Slabs]]:
+    for name, components, dtype, values_of in COLUMNS:
+        made = (values_of(slab) for slab in cell_slabs(volume, direction, f"writing {name}"))
+        yield name, Slabs(np.dtype(dtype), components, made)
+
+
+def note_of(field: OrientationVolume | CellVolume) -> dict[str, Any]:
     """Return what viewers have no array for: phases, frame, and whether the volume is periodic, as JSON types."""
     return {
         "phases": [

@@ -17,15 +17,17 @@ from polyrve.adapters import hdf5
 from polyrve.adapters.material_grid import as_volume
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing
+from polyrve.adapters.volumes.cell_slabs import COLUMNS, cell_slabs
 from polyrve.adapters.volumes.new_hdf5 import new_hdf5
 from polyrve.adapters.volumes.vti import MADE_ANEW, NOTE, SHOWN, cell_arrays, note_of, read_arrays
 from polyrve.crystallography.reference_frames import Frame
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 
 def write(
-    data: OrientationField | GrainMap | GrainVolume,
+    data: OrientationField | GrainMap | GrainVolume | CellVolume,
     path: str | Path,
     *,
     force: bool = False,
@@ -36,7 +38,7 @@ def write(
 
     Parameters
     ----------
-    data : OrientationMap, OrientationVolume, GrainMap or GrainVolume
+    data : OrientationMap, OrientationVolume, GrainMap, GrainVolume or CellVolume
     path : path-like
     force : bool
         Whether an existing file may be replaced.
@@ -52,7 +54,10 @@ def write(
     OSError
         If the disk is full.
     """
-    field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
+    if isinstance(data, CellVolume):
+        field: OrientationVolume | CellVolume = data
+    else:
+        field = as_volume(data.field if isinstance(data, (GrainMap, GrainVolume)) else data)
     nz, ny, nx = field.shape
     options = {"compression": "gzip", "compression_opts": 1} if compress else {}
     with replacing(path, force=force) as partial, new_hdf5(partial) as file:
@@ -66,11 +71,25 @@ def write(
         group.attrs[NOTE] = json.dumps(note_of(field))
         arrays = group.create_group("CellData")
         arrays.attrs.create("Scalars", np.bytes_(SHOWN), dtype=h5py.string_dtype("ascii", len(SHOWN)))
-        for name, values in cell_arrays(data, direction):
-            stored = values.astype(np.uint8) if values.dtype == np.bool_ else values
-            item = arrays.create_dataset(name.replace("/", "_"), data=stored, **options)
-            if name == SHOWN:
-                item.attrs.create("Attribute", np.bytes_("Scalars"), dtype=h5py.string_dtype("ascii", 7))
+        if isinstance(data, CellVolume):
+            _write_slabs(arrays, data, direction, compress)
+        else:
+            for name, values in cell_arrays(data, direction):
+                stored = values.astype(np.uint8) if values.dtype == np.bool_ else values
+                arrays.create_dataset(name.replace("/", "_"), data=stored, **options)
+        arrays[SHOWN].attrs.create("Attribute", np.bytes_("Scalars"), dtype=h5py.string_dtype("ascii", 7))
+
+
+def _write_slabs(arrays: h5py.Group, volume: CellVolume, direction: Sequence[float], compress: bool) -> None:
+    """Write the arrays of a volume that is kept as cells, all of them slab by slab."""
+    items = []
+    for name, components, dtype, _ in COLUMNS:
+        shape = (*volume.shape, *[components] * (components > 1))
+        options = {"compression": "gzip", "compression_opts": 1, "chunks": (1, *shape[1:])} if compress else {}
+        items.append(arrays.create_dataset(name, shape, np.uint8 if dtype is np.bool_ else dtype, **options))
+    for slab in cell_slabs(volume, direction):
+        for item, (*_, values_of) in zip(items, COLUMNS, strict=True):
+            item[slab.first : slab.last] = values_of(slab).astype(item.dtype, copy=False)
 
 
 def read(

@@ -65,6 +65,13 @@ _TEXTURE, _NEIGHBOURHOOD, _BESIDE = 200, 24, 100
 _QUATERNION, _OF_VOLUME, _OF_POLYCRYSTAL, _OF_TURNED, _OF_CELLS, _POOL = 32, 3, 8, 8, 4, 2 * 8 * 1500**2
 
 
+# Kept as cells, per voxel: labels of the best volume and of one that is drawn; cell and unknowns of each point of the
+# sections of the last stage, as many as there are voxels where cells are 9 voxels across, fewer where they are larger.
+_LABELS, _KEPT = 2 * 4, 20
+# Points of a batch of sections; voxels of a slab, and what each takes while its faces are found or it is written.
+_BATCH, _SLAB, _OF_SLAB = 2**20, 2**22, 120
+
+
 @dataclass(frozen=True)
 class Forecast:
     """The peak memory of a reconstruction, beyond what the program itself takes, in bytes.
@@ -145,6 +152,7 @@ def forecast(
     """
     names = _descriptors(settings, several=unknowns > 4)
     voxels = math.prod(settings.shape)
+    in_blocks = settings.in_blocks and settings.initial != "exemplar"
     compiled = _STATE_COMPILED + sum(_COMPILED.get(name, _COMPILED_OTHER) for name in names)
     of_map = 4 * (_MAP_PER_CHANNEL * channels + _MAP_BESIDE) * max(pixels, default=0)
     if "two_point" in names:
@@ -153,11 +161,26 @@ def forecast(
         programs=int(settings.levels * compiled * math.sqrt(channels / _CHANNELS_OF_COMPILED)),
         compiling=_COMPILING,
         targets=of_map,
-        fields=_fields(settings, names, channels, loops),
-        vectors=_vectors("" if _turns(settings) else settings.optimizer, voxels * unknowns),
-        start=_start(settings, channels, max(1, unknowns - 4), sum(pixels)),
-        end=_end(settings, channels, max(1, unknowns - 4), sum(pixels)),
+        fields=_batch(settings, names, channels) if in_blocks else _fields(settings, names, channels, loops),
+        vectors=_KEPT * voxels
+        if in_blocks
+        else _vectors("" if _turns(settings) else settings.optimizer, voxels * unknowns),
+        start=_slabs(voxels, sum(pixels))
+        if in_blocks
+        else _start(settings, channels, max(1, unknowns - 4), sum(pixels)),
+        end=_slabs(voxels, 0) if in_blocks else _end(settings, channels, max(1, unknowns - 4), sum(pixels)),
     )
+
+
+def _batch(settings: ReconstructionSettings, names: Sequence[str], channels: int) -> int:
+    """Return what a batch of parallel sections takes: channels, cut, and the slope of each descriptor."""
+    largest = max(math.prod(settings.shape) // n for n in settings.shape)
+    return 4 * channels * max(_BATCH, largest) * (3 + sum(name != _ONE_POINT for name in names))
+
+
+def _slabs(voxels: int, pixels: int) -> int:
+    """Return what a volume that is kept as cells takes: labels, and what is done slab by slab."""
+    return _LABELS * voxels + _OF_SLAB * min(_SLAB, voxels) + _OF_CELLS * _QUATERNION * pixels + _POOL
 
 
 def _start(settings: ReconstructionSettings, channels: int, phases: int, pixels: int) -> int:

@@ -11,6 +11,7 @@ import typer
 from polyrve.spelling import did_you_mean
 
 if TYPE_CHECKING:
+    from polyrve.microstructure.cell_volume import CellVolume
     from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 
@@ -107,8 +108,11 @@ def times(values: Iterable[float]) -> str:
     return " x ".join(f"{value:g}" for value in values)
 
 
-def grains_of(data: GrainMap | GrainVolume) -> str:
+def grains_of(data: GrainMap | GrainVolume | CellVolume) -> str:
     """Return how many grains there are, and how many of them are more than specks."""
+    from polyrve.microstructure.cell_volume import CellVolume
     from polyrve.microstructure.stereology import SPECK, count_grains
 
+    if isinstance(data, CellVolume):
+        return counted(data.number_of_grains, "grain")
     return f"{counted(data.number_of_grains, 'grain')}, {count_grains(data.grain_ids)} of {SPECK + 1} points or more"

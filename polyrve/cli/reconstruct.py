@@ -34,6 +34,7 @@ from polyrve.cli.options import (
 if TYPE_CHECKING:
     from types import FrameType
 
+    from polyrve.microstructure.cell_volume import CellVolume
     from polyrve.microstructure.fields import OrientationVolume
     from polyrve.microstructure.grains import GrainVolume
     from polyrve.microstructure.map_placement import Maps
@@ -82,7 +83,13 @@ def reconstruct(
     seeds: Annotated[int | None, typer.Option(min=1, help="Run so many seeds and keep the best (needs Dask).")] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Dask scheduler for --seeds, or slurm; by default processes here."),
+        typer.Option(
+            metavar="ADDRESS", help="Dask scheduler for --seeds or --workers, or slurm; by default processes here."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the sections of one large volume (needs Dask)."),
     ] = None,
     checkpoint_interval: Annotated[
         float,
@@ -116,8 +123,10 @@ def reconstruct(
         given = {"shape": shape, "spacing": spacing, "seed": seed, "iterations": iterations}
         settings = settings_of(config, {name: value for name, value in given.items() if value is not None}, options)
         outputs.check_holds_volume(row, output, settings.shape)
-        if seeds is None and scheduler is not None:
-            raise ValueError("--scheduler: expected --seeds with it; got none")
+        if seeds is None and workers is None and scheduler is not None:
+            raise ValueError("--scheduler: expected --seeds or --workers with it; got none")
+        if seeds is not None and workers is not None:
+            raise ValueError("--workers: expected one volume; got --seeds, each of which is run by one process")
         if seeds is not None and resume:
             raise ValueError("--resume: expected a single run; got --seeds")
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
@@ -129,12 +138,12 @@ def reconstruct(
         scans = inputs.read_maps(maps or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
         with locked(output):
             if seeds is None:
-                result, interrupted = _run(scans, settings, checkpoint, reporter)
+                result, interrupted = _run(scans, settings, checkpoint, reporter, scheduler, workers)
             else:
                 result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
             finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
-            rve = _segmented(result.volume, threshold, min_grain)
+            rve = _segmented(result.made, threshold, min_grain)
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)
             if not interrupted:
@@ -145,7 +154,7 @@ def reconstruct(
         typer.echo(
             f"{result.status}\nloss {result.loss:.3e} after {len(result.history) - 1} iterations, {_written(result)}"
         )
-        typer.echo(f"{output}: {times(rve.field.shape)} voxels, {grains_of(rve)}")
+        typer.echo(f"{output}: {times(result.made.shape)} voxels, {grains_of(rve)}")
     if interrupted:
         raise typer.Exit(143 if ended.is_set() else 130)
 
@@ -210,7 +219,12 @@ def _checkpoint(output: Path, resume: bool, force: bool, interval: float) -> Che
 
 
 def _run(
-    scans: Maps, settings: ReconstructionSettings, checkpoint: Checkpoint, reporter: progress.Reporter
+    scans: Maps,
+    settings: ReconstructionSettings,
+    checkpoint: Checkpoint,
+    reporter: progress.Reporter,
+    scheduler: str | None,
+    workers: int | None,
 ) -> tuple[Reconstruction, bool]:
     reporter.step("preparing", "loading TensorFlow")
     from polyrve.backend.quiet_import import load_tensorflow
@@ -221,7 +235,10 @@ def _run(
 
     reporter.step("preparing", "measuring the maps")
     try:
-        result = reconstruct(scans, settings, progress=reporter, say=reporter.say, checkpoint=checkpoint)
+        result = reconstruct(
+            scans, settings, progress=reporter, say=reporter.say, checkpoint=checkpoint, scheduler=scheduler,
+            workers=workers,
+        )  # fmt: skip
     except KeyboardInterrupt:
         saved = "; --resume continues it" if checkpoint.path.exists() else ""
         raise Interrupted(f"interrupted before the first iteration: no volume is written{saved}") from None
@@ -259,10 +276,21 @@ def _run_many(
     return made.best, made.interrupted
 
 
-def _segmented(volume: OrientationVolume, threshold: float, min_grain: int | None) -> GrainVolume:
-    """The grains of a volume, which is not lost where none has so many points as are asked for."""
+def _segmented(
+    volume: OrientationVolume | CellVolume, threshold: float, min_grain: int | None
+) -> GrainVolume | CellVolume:
+    """The grains of a volume, which is not lost where none has so many points as are asked for.
+
+    A large one has grains already, its cells.
+    """
+    from polyrve.microstructure.cell_volume import CellVolume
+    from polyrve.microstructure.links import DEFAULT_THRESHOLD
     from polyrve.microstructure.segmentation import segment
 
+    if isinstance(volume, CellVolume):
+        if threshold != DEFAULT_THRESHOLD or min_grain:
+            warnings.warn("--threshold, --min-grain: a large volume keeps its cells as grains", stacklevel=2)
+        return volume
     try:
         return segment(volume, threshold, min_points=min_grain or 1)
     except ValueError as error:
@@ -270,7 +298,7 @@ def _segmented(volume: OrientationVolume, threshold: float, min_grain: int | Non
         return segment(volume, threshold)
 
 
-def _write(rve: GrainVolume, output: Path, force: bool) -> Path:
+def _write(rve: GrainVolume | CellVolume, output: Path, force: bool) -> Path:
     """Write the volume, under another name where its own cannot be written; return the file that holds it."""
     from polyrve.adapters import registry
 
@@ -332,7 +360,7 @@ def _written(result: Reconstruction) -> str:
     return "not sharpened" if math.isnan(loss) else f"{loss:.3e} as written"
 
 
-def _record(result: Reconstruction, rve: GrainVolume, output: Path, interrupted: bool) -> dict[str, Any]:
+def _record(result: Reconstruction, rve: GrainVolume | CellVolume, output: Path, interrupted: bool) -> dict[str, Any]:
     """What the event of the result holds."""
     return {
         "status": result.status.name,
@@ -341,7 +369,7 @@ def _record(result: Reconstruction, rve: GrainVolume, output: Path, interrupted:
         "volume_loss": result.volume_loss,
         "iterations": len(result.history) - 1,
         "output": str(output),
-        "shape": list(rve.field.shape),
+        "shape": list(result.made.shape),
         "grains": rve.number_of_grains,
         "interrupted": interrupted,
     }

@@ -59,22 +59,30 @@ def validate(
         outputs.check_report(report, force)
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {path}")
-        rve = inputs.read_volume(path, threshold, read_volume)
+        sampled = None
+        if report is None and phase is None and not read_volume and path.suffix.lower() == ".dream3d":
+            from polyrve.adapters.volumes import dream3d
+
+            sampled = dream3d.read_sampled(path)
+        whole = inputs.read_volume(path, threshold, read_volume) if sampled is None else None
         from polyrve.settings import maps_by_axis
 
         listed = maps_by_axis(by_axis)
         scans = inputs.read_maps(against or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
-        crystals = () if phase is None else inputs.crystals(rve.field, phase)
+        crystals = () if phase is None or whole is None else inputs.crystals(whole.field, phase)
         reporter.step("comparing", "comparing the sections of the volume with the maps")
         between = _counted(reporter, report)
-        if report is None:
+        if whole is None or report is None:
             from polyrve.validation import run
 
+            rve = sampled if whole is None else whole
+            if rve is None:
+                raise ValueError(f"{path}: expected a volume; got none")
             found = run.validate(scans, rve, threshold=threshold, between=between, crystals=crystals)
         else:
             from polyrve.report import write_report
 
-            made = write_report(rve, scans, report, threshold=threshold, between=between, crystals=crystals)
+            made = write_report(whole, scans, report, threshold=threshold, between=between, crystals=crystals)
             if made is None:
                 raise ValueError(f"{report}: expected a validation; got none")
             found = made

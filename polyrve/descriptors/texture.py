@@ -6,6 +6,7 @@ Departs from the paper: there the ODF is left to the degree of the spatial descr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.harmonics import (
@@ -53,6 +54,7 @@ class Texture:
     harmonics: tuple[SymmetrizedHarmonics | None, ...]
     stride: int = field(default=1, repr=False)
     name: str = field(default="texture")
+    one_point: ClassVar[bool] = True
     misfit = staticmethod(squared_residual)
 
     @classmethod

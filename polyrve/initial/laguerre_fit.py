@@ -17,8 +17,9 @@ from itertools import accumulate
 import numpy as np
 
 from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.cell_measures import cell_volumes, slabs
 from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.grain_growth import round_faces
+from polyrve.microstructure.grain_growth import round_faces, round_faces_by_place
 from polyrve.microstructure.laguerre import Tessellation, voxel_centres
 from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.placed import Given, Placed, distinct
@@ -100,6 +101,9 @@ smaller.
 
 _DRAWS = 3
 """Tessellations that are drawn until one is within its limits; time grows with them where none is."""
+
+_LARGEST_DRAWN = 2**22
+"""Points of the sections of each normal in which a drawn volume is compared with the maps: 16 sections of 512 x 512."""
 
 _THICKNESS = 6.0
 """Thickness in cells of the box that a planar volume is cut from, so that its periodic images are not seen."""
@@ -305,6 +309,8 @@ def draw_cells(
     spacing: Sequence[float],
     periodic: bool,
     rng: np.random.Generator,
+    *,
+    large: bool = False,
 ) -> np.ndarray:
     """Draw the Laguerre cell of each voxel of a volume whose own sections are like the maps.
 
@@ -317,10 +323,13 @@ def draw_cells(
     maps, shape, spacing, rng
         As for :func:`fit_cells`; one voxel along an axis gives a plane through three-dimensional cells.
     periodic : bool
+    large : bool
+        Whether cells are found and their faces are curved in little memory, by compiled code that takes a second to
+        load; faces then differ in single voxels.
 
     Returns
     -------
-    ndarray, shape (nz, ny, nx), int64
+    ndarray, shape (nz, ny, nx), int64 or, of a large volume, uint32
         0 ... N - 1.
     """
     size, lengths = np.array(shape) * np.array(spacing), np.array(cells.lengths)
@@ -329,23 +338,35 @@ def draw_cells(
     drawn: list[tuple[float, np.ndarray]] = []
     for _ in range(_DRAWS):
         tessellation = sized_tessellation(extent.tolist(), cells.lengths, cells.sizes, rng, order=cells.order)
-        labels = tessellation.cells(voxel_centres(shape, spacing))
-        if min(shape) > 1:
-            labels = faces_rounded(labels, cells, spacing, rng)
+        if large:
+            labels = tessellation.labels(shape, spacing)
+            round_faces_by_place(labels, _sweeps(cells, spacing), int(rng.integers(2**32)))
+        else:
+            labels = tessellation.cells(voxel_centres(shape, spacing))
+            if min(shape) > 1:
+                labels = faces_rounded(labels, cells, spacing, rng)
         if not wanted:
             drawn.append((0.0, labels))
             break
         sections = {}
         for normal in wanted:
             planes = np.moveaxis(labels, normal, 0)
-            chosen = np.unique(np.linspace(0, len(planes), min(len(planes), _MOST_PLANES), endpoint=False).astype(int))
+            most = min(len(planes), _MOST_PLANES, max(_FEWEST_PLANES, _LARGEST_DRAWN // planes[0].size))
+            chosen = np.unique(np.linspace(0, len(planes), most, endpoint=False).astype(int))
             sections[normal] = _strewn(planes[chosen], cells.misindexed, normal, spacing, periodic, rng)
         found = replace(cells, distances=_distances(wanted, sections))
         drawn.append((_score(found), labels))
         if np.all(np.array(found.distances) <= found.limits):
             break
+        drawn = [min(drawn, key=lambda one: one[0])]
     labels = min(drawn, key=lambda one: one[0])[1]
-    return np.unique(labels, return_inverse=True)[1].reshape(shape)
+    if not large:
+        return np.unique(labels, return_inverse=True)[1].reshape(shape)
+    used = cell_volumes(labels, int(labels.max()) + 1) > 0
+    renumbered = (np.cumsum(used) - 1).astype(np.uint32)
+    for first, last in slabs(labels.shape):
+        labels[first:last] = renumbered[labels[first:last]]
+    return labels
 
 
 def faces_rounded(labels: np.ndarray, cells: CellFit, spacing: Sequence[float], rng: np.random.Generator) -> np.ndarray:

@@ -19,6 +19,8 @@ from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation
 from polyrve.initial.laguerre_fit import CellFit, draw_cells, fit_cells
 from polyrve.initial.plates import set_plates
+from polyrve.microstructure.cell_measures import cell_faces, cell_volumes, section_areas
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume, mean_orientations
 from polyrve.microstructure.links import DEFAULT_THRESHOLD
@@ -26,6 +28,7 @@ from polyrve.microstructure.map_analysis import MapAnalysis, analyse_all
 from polyrve.microstructure.orientation_scatter import fit_scatter
 from polyrve.microstructure.parents import Parents, families
 from polyrve.microstructure.placed import Given, distinct
+from polyrve.microstructure.scatter_field import ScatterField
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
 
@@ -136,6 +139,37 @@ def polycrystal(
     if noise:
         _strew(quaternions, phase_ids, grains, cells.misindexed, rng)
     return quaternions, phase_ids
+
+
+def cells_of_polycrystal(
+    maps: Given[OrientationMap | MapAnalysis],
+    shape: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    periodic: bool,
+    rng: np.random.Generator,
+    cells: CellFit,
+) -> CellVolume:
+    """Draw a polycrystal as :func:`polycrystal` does, kept as cells: without measuring noise and plates.
+
+    Parameters
+    ----------
+    maps, shape, spacing, periodic, rng
+        As for :func:`polycrystal`.
+    cells : CellFit
+        Fitted to the maps.
+
+    Returns
+    -------
+    CellVolume
+    """
+    maps = analyse_all(maps)
+    analyses = distinct(maps)
+    labels = draw_cells(cells, maps, shape, spacing, periodic, rng, large=True)
+    quaternions, phase_ids = draw_orientations(labels, analyses, cells, rng)
+    scatter = fit_scatter([one.grains for one in analyses], SPECK + 1)
+    field = ScatterField(scatter, shape, spacing, int(rng.integers(2**32)))
+    phases = analyses[0].field.phases
+    return CellVolume(labels, quaternions, phase_ids, phases, spacing, field, periodic=periodic)
 
 
 TOGETHER = 3.0
@@ -252,8 +286,9 @@ def draw_orientations(
     square = (channels**2).sum(axis=1)
 
     number = int(labels.max()) + 1
-    volumes = np.bincount(labels.ravel(), minlength=number) / labels.size
-    first, second, area = _faces(labels, number)
+    volumes = cell_volumes(labels, number) / labels.size
+    first, second, count = cell_faces(labels, number)
+    area = count / max(count.sum(), 1)
     order = np.argsort(np.concatenate([first, second]), kind="stable")
     neighbours = np.concatenate([second, first])[order]
     areas = np.concatenate([area, area])[order]
@@ -303,12 +338,9 @@ def _size_classes(labels: np.ndarray, normals: Iterable[int]) -> np.ndarray:
     """Return the share of each cell that lies in sections of each class of area, shape (N, classes)."""
     number = int(labels.max()) + 1
     found = np.zeros((number, len(_SIZE_SHARES)))
-    for normal in normals:
-        planes = np.moveaxis(labels, normal, 0).reshape(labels.shape[normal], -1)
-        area = np.bincount((planes + number * np.arange(len(planes))[:, None]).ravel(), minlength=number * len(planes))
-        cut = np.flatnonzero(area)
-        for k, members in enumerate(_by_rank(area[cut]).T):
-            found[:, k] += np.bincount(cut % number, area[cut] * members, minlength=number)
+    for cells, area in section_areas(labels, number, normals):
+        for k, members in enumerate(_by_rank(area).T):
+            found[:, k] += np.bincount(cells, area * members, minlength=number)
     return found / found.sum(axis=1, keepdims=True)
 
 
@@ -343,17 +375,6 @@ def _pixels(
         found.append((one.field.quaternions[inside], one.field.phase_ids[inside], of_pixel))
     quaternions, phase_ids, sizes = (np.concatenate(values) for values in zip(*found, strict=True))
     return quaternions, phase_ids, sizes
-
-
-def _faces(labels: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the pairs of cells that meet, and their share of all faces between cells."""
-    pairs = []
-    for axis in range(labels.ndim):
-        here, there = labels.ravel(), np.roll(labels, -1, axis=axis).ravel()
-        differ = here != there
-        pairs.append(np.minimum(here, there)[differ] * number + np.maximum(here, there)[differ])
-    pair, count = np.unique(np.concatenate(pairs), return_counts=True)
-    return pair // number, pair % number, count / max(count.sum(), 1)
 
 
 def _boundary_classes(quaternions: np.ndarray, phase_ids: np.ndarray, phases: Sequence[Phase]) -> np.ndarray:

@@ -266,7 +266,12 @@ class GrainVolume(_GrainField):
 
 
 def mean_orientations(
-    quaternions: np.ndarray, grain_ids: np.ndarray, grain_phases: np.ndarray, phases: tuple[Phase, ...]
+    quaternions: np.ndarray,
+    grain_ids: np.ndarray,
+    grain_phases: np.ndarray,
+    phases: tuple[Phase, ...],
+    *,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Mean orientation of each grain.
 
@@ -282,6 +287,8 @@ def mean_orientations(
     grain_phases : ndarray, shape (N,), int
         Phase of each grain, an index to ``phases`` from 1.
     phases : tuple of Phase
+    weights : ndarray, shape (n,), optional
+        Of the points; by default they count alike.
 
     Returns
     -------
@@ -300,7 +307,9 @@ def mean_orientations(
         row = np.zeros(len(grain_phases) + 1, dtype=np.int64)
         row[members + 1] = np.arange(1, len(members) + 1)
         of_grain = row[grain_ids] - 1
-        q, of_grain = quaternions[of_grain >= 0], of_grain[of_grain >= 0]
+        inside = of_grain >= 0
+        q, of_grain = quaternions[inside], of_grain[inside]
+        weight = 1.0 if weights is None else weights[inside]
         first = np.full(len(members), len(q))
         np.minimum.at(first, of_grain, np.arange(len(q)))
         reference = q[first]
@@ -310,7 +319,7 @@ def mean_orientations(
             for i in range(4):
                 for j in range(i, 4):
                     products[:, i, j] = products[:, j, i] = np.bincount(
-                        of_grain, nearest[:, i] * nearest[:, j], minlength=len(members)
+                        of_grain, weight * nearest[:, i] * nearest[:, j], minlength=len(members)
                     )
             average = np.linalg.eigh(products)[1][..., -1]
             moved = rotation.disorientation_angle(average, reference, phase.symmetry)

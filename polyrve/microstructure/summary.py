@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from polyrve.microstructure.cell_volume import CellVolume
     from polyrve.microstructure.fields import OrientationField
 
 _MOST_ROWS = 4
@@ -56,7 +57,7 @@ def html(described: str, picture: bytes | None) -> str:
     )
 
 
-def size(field: OrientationField) -> str:
+def size(field: OrientationField | CellVolume) -> str:
     """Number of points, their distance and the whole extent, in the order of the array axes."""
     noun, axes = ("points", "y, x") if len(field.shape) == 2 else ("voxels", "z, y, x")
     extent = [n * step for n, step in zip(field.shape, field.spacing, strict=True)]

@@ -7,15 +7,12 @@ and ``pip install dask-jobqueue`` for a SLURM cluster.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-import os
-import re
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,19 +21,14 @@ from polyrve.backend.device import most_at_once
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import summary
 from polyrve.microstructure.map_placement import Maps
+from polyrve.reconstruction.cluster import by_processors, client_of
 from polyrve.reconstruction.problem import prepare
 from polyrve.reconstruction.run import Reconstruction, reconstruct
 from polyrve.reconstruction.targets import TargetSet
 from polyrve.settings import ReconstructionSettings
 from polyrve.user_line import user_line
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-_DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-"""Run by workers here, which an interrupt from the keyboard reaches as well: who started them ends them."""
-_MUTE = "from polyrve.backend.quiet_import import load_tensorflow; load_tensorflow()"
-"""Run by workers here, which share the terminal."""
 _INTERRUPTED = "Interrupted from the keyboard before it was done."
-_ANSWER = "30s"
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_FETCH = 300.0
 
@@ -187,7 +179,7 @@ def reconstruct_many(
         raise ValueError(f"patience: expected a number of seconds above 0; got {patience}")
     if scheduler is None:
         workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.initial)))
-    with _client(scheduler, workers, len(chosen), slurm or {}) as client:
+    with client_of(scheduler, workers, len(chosen), slurm or {}) as client:
         runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
         try:
             ended = runs.work_off(chosen, patience, may_queue=scheduler == "slurm")
@@ -200,8 +192,8 @@ def reconstruct_many(
         raise KeyboardInterrupt
     if runs.best is None:
         raise ValueError(f"ensemble: expected at least one run to succeed; got {members[0].status}")
-    record = {**runs.best.volume.provenance, "ensemble": [asdict(member) for member in members]}
-    best = replace(runs.best, volume=runs.best.volume.evolve(provenance=record))
+    record = {**runs.best.made.provenance, "ensemble": [asdict(member) for member in members]}
+    best = replace(runs.best, made=runs.best.made.evolve(provenance=record))
     return Ensemble(best, members, interrupted=ended == _INTERRUPTED)
 
 
@@ -298,13 +290,9 @@ def _realise(problem: bytes, seed: int) -> tuple[Reconstruction, float]:
     return result, time.perf_counter() - began
 
 
-def _by_processors() -> int:
-    return max(1, (os.cpu_count() or 1) // 2)
-
-
 def _that_fit(asked: int | None, runs: int, most: int | None) -> int | None:
     """Workers of this machine whose runs fit into its memory at once; as many as are asked for, or none at all."""
-    number = min(asked or _by_processors(), runs)
+    number = min(asked or by_processors(), runs)
     if most is None or number <= max(most, 1):
         return asked
     if asked is not None:
@@ -316,67 +304,3 @@ def _that_fit(asked: int | None, runs: int, most: int | None) -> int | None:
         f"ensemble: {number} workers would not fit into memory at once; {max(most, 1)} will run", stacklevel=user_line()
     )
     return max(most, 1)
-
-
-def _connected(address: str) -> Any:
-    from distributed import Client
-
-    try:
-        return Client(address, timeout=_ANSWER, set_as_default=False)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConnectionError(
-            f"scheduler: expected one at {address!r} that answers within {_ANSWER}; got {reason}: start it by "
-            "`dask scheduler`, which prints its address"
-        ) from None
-
-
-@contextmanager
-def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, Any]) -> Iterator[Any]:
-    """A client of the scheduler asked for; what is started here is stopped at the end."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"ensemble: expected Dask; got no module {error.name!r}: pip install dask distributed"
-        ) from None
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers: expected at least 1; got {workers}")
-    if isinstance(scheduler, Client):
-        yield scheduler
-        return
-    if isinstance(scheduler, str) and scheduler != "slurm":
-        if not re.fullmatch(r"([a-z]+://)?.+:\d+", scheduler):
-            raise ValueError(f"scheduler: expected an address such as tcp://host:8786, or slurm; got {scheduler!r}")
-        with _connected(scheduler) as client:
-            yield client
-        return
-    if scheduler == "slurm":
-        try:
-            from dask_jobqueue import SLURMCluster
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"ensemble on SLURM: expected dask-jobqueue; got no module {error.name!r}: pip install dask-jobqueue"
-            ) from None
-        cluster = SLURMCluster(**{"processes": 1, **slurm})
-        cluster.scale(jobs=workers or runs)
-    elif scheduler is None:
-        processors = os.cpu_count() or 1
-        number = min(workers or _by_processors(), runs)
-        threads = str(max(1, processors // number))
-        environment = {name: threads for name in _THREADS}
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
-            cluster = LocalCluster(
-                n_workers=number,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=0,
-                dashboard_address=":0",
-                silence_logs=logging.ERROR,
-                preload=[_DEAF, _MUTE],
-            )
-    else:
-        raise ValueError(f"scheduler: expected an address, 'slurm' or a distributed.Client; got {scheduler!r}")
-    with cluster, Client(cluster, set_as_default=False) as client:
-        yield client

@@ -103,24 +103,51 @@ def face_disorientations(
     tuple of FaceDisorientations
         One for each phase of which maps and volume have pairs of grains enough.
     """
-    boundaries = [_pairs(one, SPECK + 1) for one in maps]
-    pairs, area = _pairs(volume, 1)
     turned_by = np.arange(volume.number_of_grains) if families is None else families
+    return faces_of(volume.quaternions, volume.phase_ids, turned_by, *_pairs(volume, 1), maps)
+
+
+def faces_of(
+    means: np.ndarray,
+    phase_ids: np.ndarray,
+    families: np.ndarray,
+    pairs: np.ndarray,
+    area: np.ndarray,
+    maps: Sequence[GrainMap],
+) -> tuple[FaceDisorientations, ...]:
+    """Take faces between grains as they are given, and the boundaries of maps; see :func:`face_disorientations`.
+
+    Parameters
+    ----------
+    means : ndarray, shape (N, 4)
+        Mean orientations of the grains before they are turned.
+    phase_ids, families : ndarray, shape (N,), int
+        Phase of each grain, from 1, and the rotation that turns it, from 0.
+    pairs : ndarray, shape (F, 2), int
+        Grains on both sides of each face, from 0.
+    area : ndarray, shape (F,)
+    maps : sequence of GrainMap
+
+    Returns
+    -------
+    tuple of FaceDisorientations
+    """
+    boundaries = [_pairs(one, SPECK + 1) for one in maps]
     found = []
-    for number, phase in enumerate(volume.field.phases, start=1):
+    for number, phase in enumerate(maps[0].field.phases, start=1):
         angles, lengths = [], []
         for one, (of_map, length) in zip(maps, boundaries, strict=True):
             both = (one.phase_ids[of_map] == number).all(axis=1)
             q = one.quaternions[of_map[both]]
             angles.append(np.rad2deg(rotation.disorientation_angle(q[:, 0], q[:, 1], phase.symmetry)))
             lengths.append(length[both] / max(length.sum(), 1e-30))
-        inside = (volume.phase_ids[pairs] == number).all(axis=1)
+        inside = (phase_ids[pairs] == number).all(axis=1)
         if min(sum(map(len, angles)), int(inside.sum())) < _FEWEST_PAIRS:
             continue
         weight = np.concatenate(lengths)
         wanted = _in_classes(tf.constant(np.concatenate(angles))).numpy().T @ (weight / weight.sum())
         share = area[inside] / area[inside].sum()
-        found.append(FaceDisorientations(volume.quaternions, turned_by, pairs[inside], share, wanted, phase.symmetry))
+        found.append(FaceDisorientations(means, families, pairs[inside], share, wanted, phase.symmetry))
     return tuple(found)
 
 

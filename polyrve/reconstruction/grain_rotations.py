@@ -8,6 +8,7 @@ of the slopes of the grain's voxels, each turned back by its initial orientation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -80,14 +81,19 @@ class GrainField:
         initial, labels = self._constants
         turned_back = product(initial[..., :4] * tf.constant([1.0, -1.0, -1.0, -1.0], initial.dtype), slope[..., :4])
         summed = tf.math.unsorted_segment_sum(tf.reshape(turned_back, (-1, 4)), tf.reshape(labels, (-1,)), self.number)
-        length = tf.norm(rotations, axis=-1, keepdims=True)
-        unit = rotations / length
-        return (summed - unit * tf.reduce_sum(unit * summed, -1, keepdims=True)) / length
+        return of_any_length(rotations, summed)
 
     @cached_property
     def _constants(self) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.init_scope():  # Kept for all graphs, whichever is traced first.
             return tf.constant(self.initial), tf.constant(self.labels)
+
+
+def of_any_length(quaternions: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
+    """Return the slope with respect to quaternions of any length of one with respect to the unit ones, shape (N, 4)."""
+    length = tf.norm(quaternions, axis=-1, keepdims=True)
+    unit = quaternions / length
+    return (slope - unit * tf.reduce_sum(unit * slope, -1, keepdims=True)) / length
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +127,13 @@ class GrainObjective:
 
     @tf.function(autograph=False)
     def _across_faces(self, rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(rotations)
-            unit = tf.math.l2_normalize(rotations, axis=-1)
-            mismatch = _FACE_WEIGHT * tf.add_n([face.mismatch(unit) for face in self.faces])
-        return mismatch, tape.gradient(mismatch, rotations)
+        return across_faces(self.faces, rotations)
+
+
+def across_faces(faces: Sequence[FaceDisorientations], rotations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the weighted mismatch across faces of grains that are turned, and its slope, shape (N, 4)."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(rotations)
+        unit = tf.math.l2_normalize(rotations, axis=-1)
+        mismatch = _FACE_WEIGHT * tf.add_n([face.mismatch(unit) for face in faces])
+    return mismatch, tape.gradient(mismatch, rotations)

@@ -41,12 +41,7 @@ def remarks(maps: Given[OrientationMap], volume: OrientationVolume, loss: float,
     tuple of str
         Sentences; empty where nothing is wrong.
     """
-    found = []
-    if loss > HIGH_LOSS and iterations >= FEWEST_ITERATIONS:
-        found.append(
-            f"loss: expected at most {HIGH_LOSS} at the end of a run; got {loss:.2g}: the volume is unlike the map, "
-            "validate it, and try another initial field or more iterations"
-        )
+    found = list(remarks_of_loss(loss, iterations))
     if maps and len(volume.phases) > 1:
         expected = np.mean([_phase_fractions(field) for _, field in each(placed(maps))], axis=0)
         fractions = _phase_fractions(volume)
@@ -60,6 +55,16 @@ def remarks(maps: Given[OrientationMap], volume: OrientationVolume, loss: float,
                 "field, or leave rare phases out"
             )
     return tuple(found)
+
+
+def remarks_of_loss(loss: float, iterations: int) -> tuple[str, ...]:
+    """Say whether the loss of a run stayed high; parameters as for :func:`remarks`."""
+    if loss <= HIGH_LOSS or iterations < FEWEST_ITERATIONS:
+        return ()
+    return (
+        f"loss: expected at most {HIGH_LOSS} at the end of a run; got {loss:.2g}: the volume is unlike the map, "
+        "validate it, and try another initial field or more iterations",
+    )
 
 
 def _phase_fractions(field: OrientationField) -> np.ndarray:

@@ -25,10 +25,12 @@ from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.graded_polycrystal import graded_polycrystal
 from polyrve.initial.laguerre_fit import fit_cells
 from polyrve.initial.plates import parents_of, relations_with_plates
-from polyrve.initial.polycrystal import TOGETHER, polycrystal, turn_grains
+from polyrve.initial.polycrystal import TOGETHER, cells_of_polycrystal, polycrystal, turn_grains
 from polyrve.initial.random import random_field
 from polyrve.microstructure import denoising
 from polyrve.microstructure.axes import NORMALS, in_plane, planar
+from polyrve.microstructure.cell_measures import cell_faces
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.gradients import Windows, in_window, layered, windows_along
 from polyrve.microstructure.grains import GrainVolume
@@ -47,7 +49,7 @@ from polyrve.microstructure.parents import Parents, families
 from polyrve.microstructure.placed import Given, Placed, distinct, each, made_for, once
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.stereology import SPECK
-from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations
+from polyrve.reconstruction.face_disorientations import FaceDisorientations, face_disorientations, faces_of
 from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import GrainField
 from polyrve.reconstruction.input_checks import check_grains, check_voxel_size, warn_of_few_grains, warn_of_phases
@@ -446,6 +448,65 @@ class Problem:
             )  # fmt: skip
         return name, self.state.position(OrientationVolume(quaternions, phase_ids, self.state.phases, step))
 
+    def cell_volume(self) -> CellVolume | None:
+        """Make the initial field of a volume that is made slab by slab, as cells.
+
+        Returns
+        -------
+        CellVolume or None
+            None where the material asks for plates or for an exemplar, which are not made slab by slab.
+
+        Raises
+        ------
+        ValueError
+            If it does, and the settings say that the volume is to be made so.
+        """
+        grid, rng = self.settings.shape, np.random.default_rng(self.settings.seed)
+        analyses = self.analysed(grid)
+        against = ""
+        if self.relations:
+            against = f"grains without plates of {self.relations[0].name}"
+        else:
+            cells = fit_cells(analyses, grid, self.spacing, rng)
+            if self.settings.initial == "auto" and possible(_fields(analyses), grid) and not cells.alike:
+                against = "a map whose grains are like Laguerre cells (--set initial=polycrystal takes them for such)"
+        if not against:
+            volume = cells_of_polycrystal(analyses, grid, self.spacing, self.settings.periodic, rng, cells)
+            return volume.evolve(phases=self.state.phases, frame=self._frame)
+        if self.settings.blocks == "always":
+            raise ValueError(f"blocks: expected {against} with it; got another material: leave it out")
+        require(self.memory("exemplar"), grid)
+        return None
+
+    @property
+    def _frame(self) -> Frame:
+        return next((field.frame for _, field in each(self.sections)), Frame())
+
+    def cell_length(self, volume: CellVolume) -> float:
+        """Return the diameter of the sphere of a mean cell, in voxels."""
+        return float(np.cbrt(6.0 / np.pi * math.prod(volume.shape) / len(volume.quaternions)))
+
+    def faces_of_cells(self, volume: CellVolume) -> tuple[FaceDisorientations, ...]:
+        """Take the faces of cells, and the disorientations wanted across them, those of the maps."""
+        maps = [analyse(one).grains for one in distinct(self.material(self.settings.shape))]
+        number, size = len(volume.quaternions), math.prod(self.spacing)
+        areas = [size / step for step in self.spacing]
+        first, second, area = cell_faces(volume.labels, number, periodic=volume.periodic, areas=areas)
+        unturned = np.tile([1.0, 0.0, 0.0, 0.0], (number, 1))
+        pairs = np.stack([first, second], axis=1)
+        return faces_of(unturned, volume.phase_ids, np.arange(number), pairs, area, maps)
+
+    def record(self, run: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """Return the provenance of a volume: maps, settings, largest lag and run."""
+        largest_lag = self.largest_lag(self.on_grid(self.settings.shape), self.settings.shape)
+        return {
+            "program": f"polyrve {__version__}",
+            "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
+            "maps": self.sources(),
+            **({} if self.settings.grade == "none" else {"repeats_across": self._across()}),
+            **run,
+        }
+
     def _graded_field(self, fields: Placed[OrientationMap], grid: tuple[int, int, int]) -> np.ndarray:
         rng = np.random.default_rng(self.settings.seed)
         quaternions, phase_ids = graded_polycrystal(
@@ -499,21 +560,14 @@ class Problem:
         if not any(self.state.harmonics):
             quaternions = np.broadcast_to([1.0, 0.0, 0.0, 0.0], quaternions.shape)
         quaternions.setflags(write=False)  # The volume then takes it as it is.
-        largest_lag = self.largest_lag(self.on_grid(self.settings.shape), self.settings.shape)
         return OrientationVolume(
             quaternions=quaternions,
             phase_ids=self.state.phase_ids(position),
             phases=self.state.phases,
             spacing=self.spacing,
-            frame=next((field.frame for _, field in each(self.sections)), Frame()),
+            frame=self._frame,
             periodic=self.settings.periodic,
-            provenance={
-                "program": f"polyrve {__version__}",
-                "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
-                "maps": self.sources(),
-                **({} if self.settings.grade == "none" else {"repeats_across": self._across()}),
-                **run,
-            },
+            provenance=self.record(run),
         )
 
     def _across(self) -> str:

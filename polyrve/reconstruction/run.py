@@ -17,16 +17,21 @@ from polyrve.backend.device import enough_memory
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors import Descriptor
 from polyrve.microstructure import resampling, summary
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.map_placement import Maps
 from polyrve.optimizers import Iteration, Status, minimize
 from polyrve.reconstruction.checkpoint import Checkpoint, Saved, Stage
+from polyrve.reconstruction.cluster import by_processors, client_of
 from polyrve.reconstruction.graded import GradedObjective
 from polyrve.reconstruction.grain_rotations import BOUNDARIES, GrainObjective
+from polyrve.reconstruction.large import reconstruct_large
 from polyrve.reconstruction.objective import SectionObjective
 from polyrve.reconstruction.outcome import remarks
 from polyrve.reconstruction.problem import Problem, prepare
+from polyrve.reconstruction.progress import Progress
+from polyrve.reconstruction.section_workers import on_workers
 from polyrve.reconstruction.targets import TargetSet, definition
 from polyrve.settings import ReconstructionSettings
 from polyrve.user_line import user_line
@@ -37,50 +42,21 @@ if TYPE_CHECKING:
 _STOPPED = (Status.INTERRUPTED, Status.CALLBACK)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a progress callback receives after each iteration.
-
-    Attributes
-    ----------
-    level, levels : int
-        Grid, from 1 for the coarsest, and number of grids.
-    shape : tuple of int
-        Grid's (nz, ny, nx).
-    iteration, iterations : int
-        Iteration on this grid, 0 at its start, and the most there can be.
-    loss : float
-    terms : mapping of str to float
-        Weighted loss per descriptor.
-    seconds : float
-        Wall time on this grid.
-    """
-
-    level: int
-    levels: int
-    shape: tuple[int, ...]
-    iteration: int
-    iterations: int
-    loss: float
-    terms: Mapping[str, float]
-    seconds: float
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
     """The outcome of :func:`reconstruct`.
 
     Attributes
     ----------
-    volume : OrientationVolume
-        The best state found.
+    made : OrientationVolume or CellVolume
+        The best state found; a large volume is kept as cells.
     history : tuple of Progress
         Every iteration, from the coarsest grid to the finest.
     status : Status
         Why it ended; ``str(status)`` is a sentence with a remedy.
     settings : ReconstructionSettings
     volume_loss : float
-        Loss of `volume` itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
+        Loss of the volume itself, each voxel of one phase and grains sharpened; NaN where the run was stopped.
     remarks : tuple of str
         What is wrong with the volume, see :func:`polyrve.reconstruction.outcome.remarks`; also warned of.
 
@@ -108,7 +84,7 @@ class Reconstruction:
     'loss'
     """
 
-    volume: OrientationVolume
+    made: OrientationVolume | CellVolume
     history: tuple[Progress, ...]
     status: Status
     settings: ReconstructionSettings
@@ -121,29 +97,39 @@ class Reconstruction:
         return _lowest(self.history)
 
     @cached_property
+    def volume(self) -> OrientationVolume:
+        """The best state found, with an orientation for each voxel in memory."""
+        return self.made.whole().field if isinstance(self.made, CellVolume) else self.made
+
+    @property
+    def cells(self) -> CellVolume | None:
+        """The best state found, where it is kept as cells: sections and slabs are formed when asked for."""
+        return self.made if isinstance(self.made, CellVolume) else None
+
+    @cached_property
     def grains(self) -> GrainVolume:
-        """The volume cut into grains by the usual threshold, 5 degrees."""
-        return self.volume.segment()
+        """The volume cut into grains by the usual threshold, 5 degrees; of a large one its cells."""
+        return self.made.whole() if isinstance(self.made, CellVolume) else self.made.segment()
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else None
-        lines = [f"Reconstruction: {summary.size(self.volume)}{', periodic' * self.volume.periodic}"]
-        lines.append(f"Phases: {', '.join(f'{summary.plain(p.name)} ({p.laue})' for p in self.volume.phases[:8])}")
+        lines = [f"Reconstruction: {summary.size(self.made)}{', periodic' * self.made.periodic}"]
+        lines.append(f"Phases: {', '.join(f'{summary.plain(p.name)} ({p.laue})' for p in self.made.phases[:8])}")
         if last is not None:
             written = "not sharpened" if math.isnan(self.volume_loss) else f"{self.volume_loss:.3e} as written"
             grids = f"{last.levels} grid{'s' * (last.levels != 1)}"
             lines.append(f"Loss: {self.loss:.3e} after {len(self.history) - last.level} iterations, {grids}; {written}")
         lines.append(f"Status: {self.status!s}")
-        if plates := self.volume.provenance.get("plates"):
+        if plates := self.made.provenance.get("plates"):
             lines.append(f"Plates: {', '.join(map(str, plates))}, set into the grains")
         lines += [f"Remark: {remark}." for remark in self.remarks]
         chosen = self.settings.model_dump(exclude_defaults=True)
         lines.append(f"Settings: {', '.join(f'{name}={value}' for name, value in chosen.items()) or 'defaults'}")
-        source = summary.origin(self.volume.provenance)
+        source = summary.origin(self.made.provenance)
         return "\n".join([*lines, *([f"Source: {source}"] if source else [])])
 
     def _repr_html_(self) -> str:
-        return summary.html(repr(self), _face.thumbnail(self.volume))
+        return summary.html(repr(self), _face.thumbnail(self.made if self.cells is None else self.cells.section(0)))
 
     def plot_convergence(self, ax: Axes | None = None) -> Axes:
         """Draw the loss over all iterations, the grids one after the other.
@@ -160,7 +146,7 @@ class Reconstruction:
         return _face.plot_loss([(record.level, record.iteration, record.loss) for record in self.history], ax)
 
     def write(self, path: str | Path, *, format: str | None = None, force: bool = False, **options: Any) -> None:
-        """Write the volume with its grains, as :func:`polyrve.write` does.
+        """Write the volume with its grains, as :func:`polyrve.write` does; a large one slab by slab.
 
         Parameters
         ----------
@@ -172,7 +158,8 @@ class Reconstruction:
         **options
             Further arguments of the format's own ``write``.
         """
-        self.grains.write(path, format=format, force=force, **options)
+        made = self.grains if self.cells is None else self.cells
+        made.write(path, format=format, force=force, **options)
 
 
 def reconstruct(
@@ -185,6 +172,8 @@ def reconstruct(
     say: Callable[[str], Any] = lambda _: None,
     between: Callable[[], object] = lambda: None,
     checkpoint: Checkpoint | None = None,
+    scheduler: Any = None,
+    workers: int | None = None,
     **overrides: Any,
 ) -> Reconstruction:
     """Reconstruct a volume whose sections have the statistics of one to three orientation maps.
@@ -213,6 +202,9 @@ def reconstruct(
     checkpoint : Checkpoint, optional
         Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
         saved, and continued if one is there.
+    scheduler, workers : optional
+        Who works on the sections of a large volume (setting ``blocks``): a scheduler of Dask and the number of its
+        workers, as for :func:`polyrve.reconstruct_many`; by default this process.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
@@ -229,6 +221,8 @@ def reconstruct(
         If maps, settings or the initial volume do not fit each other.
     MemoryError
         If the working set will not fit into memory, or does not fit into a GPU's.
+    ModuleNotFoundError, OSError
+        If workers are asked for and Dask is not installed, or the scheduler does not answer.
 
     Warns
     -----
@@ -256,6 +250,20 @@ def reconstruct(
         initial, overrides = None, {**overrides, "initial": initial}
     problem = prepare(maps, settings, given=descriptors, **overrides)
     settings = problem.settings
+    if initial is None and settings.in_blocks:
+        told = partial(reconstruct_large, problem, progress=progress, say=say, checkpoint=checkpoint)
+        if scheduler is None and workers is None:
+            made = told()
+        else:
+            with client_of(scheduler, workers, workers or by_processors(), {}) as client:
+                made = told(open_sections=on_workers(client))
+        if made is not None:
+            return Reconstruction(made.volume, made.history, made.status, settings, made.volume_loss, made.remarks)
+    if scheduler is not None or workers is not None:
+        raise ValueError(
+            "scheduler, workers: expected a volume that is made slab by slab, with the setting blocks; got another: "
+            "leave them out, or set blocks to always"
+        )
     grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)
     key = problem.key(initial)
     saved = checkpoint.load(key) if checkpoint is not None else None

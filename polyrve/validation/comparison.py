@@ -13,6 +13,7 @@ import numpy as np
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.gradients import trends
 from polyrve.microstructure.grains import GrainMap, GrainVolume
@@ -24,6 +25,7 @@ from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, ana
 from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.map_scatter import map_scatter
 from polyrve.microstructure.placed import Placed, distinct, each, first_normals, made_for, once
+from polyrve.microstructure.sampled_volume import SampledVolume, sample
 from polyrve.microstructure.special_boundaries import find_relations
 from polyrve.microstructure.stereology import QUANTILE, window_shape
 from polyrve.user_line import user_line
@@ -64,8 +66,9 @@ class Comparison:
 
     Attributes
     ----------
-    analysis : VolumeAnalysis
-        Of the volume: its neighbour angles, and its grains, which are those that came in where the threshold is theirs.
+    analysis : VolumeAnalysis or SampledVolume
+        Of the volume: its neighbour angles, and its grains, which are those that came in where the threshold is theirs;
+        or some of its sections.
     pairs : dict of str to (SectionStack, SectionStack)
         Map and sections, by the normal ``"z"``, ``"y"``, ``"x"``; or both whole, as ``"volume"``.
     windows : dict of str to list of SectionStack
@@ -83,7 +86,7 @@ class Comparison:
         :func:`polyrve.validation.provenance.differences`.
     """
 
-    analysis: VolumeAnalysis
+    analysis: VolumeAnalysis | SampledVolume
     pairs: dict[str, tuple[SectionStack, SectionStack]]
     windows: dict[str, list[SectionStack]]
     lag: int
@@ -94,7 +97,15 @@ class Comparison:
 
     @property
     def volume(self) -> OrientationVolume:
-        """The volume that is compared, voxel by voxel."""
+        """The volume that is compared, voxel by voxel.
+
+        Raises
+        ------
+        ValueError
+            If some of its sections stand for it.
+        """
+        if isinstance(self.analysis, SampledVolume):
+            raise ValueError("volume: expected one whose voxels are all in memory; got some sections of it")
         return self.analysis.field
 
     def sides(self, metric: Metric) -> dict[str, tuple[PooledOrientations, SectionStack, list[SectionStack]]]:
@@ -117,7 +128,7 @@ class Comparison:
 
 def compare(
     reference: Maps | GrainMap | OrientationVolume | GrainVolume,
-    rve: OrientationVolume | GrainVolume | VolumeAnalysis,
+    rve: OrientationVolume | GrainVolume | VolumeAnalysis | CellVolume | SampledVolume,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     windows: int = WINDOWS,
@@ -130,7 +141,9 @@ def compare(
     reference : OrientationMap, GrainMap, sequence or mapping of OrientationMap, OrientationVolume or GrainVolume
         As for :func:`polyrve.validation.validate`; also maps that have been analysed, as from
         :func:`polyrve.microstructure.map_placement.analyse_maps`.
-    rve : OrientationVolume, GrainVolume or VolumeAnalysis
+    rve : OrientationVolume, GrainVolume, VolumeAnalysis, CellVolume or SampledVolume
+        Of one that is kept as cells the sections that :func:`polyrve.microstructure.sampled_volume.sample` takes are
+        compared.
     threshold : float, degrees
         Smallest disorientation of a boundary.
     windows : int
@@ -166,10 +179,11 @@ def compare(
     >>> reference.shape, sections.shape, len(comparison.windows["z"])
     ((60, 64), (18, 20), 5)
     """
-    analysis = analyse(rve, threshold)
-    if not isinstance(analysis, VolumeAnalysis):
+    rve = sample(rve) if isinstance(rve, CellVolume) else rve
+    analysis = rve if isinstance(rve, SampledVolume) else analyse(rve, threshold)
+    if not isinstance(analysis, (VolumeAnalysis, SampledVolume)):
         raise ValueError(f"rve: expected an orientation volume; got {type(analysis.field).__name__}")
-    volume = analysis.field
+    volume = analysis if isinstance(analysis, SampledVolume) else analysis.field
     if isinstance(reference, (GrainMap, GrainVolume)):
         reference = reference.field
     maps = {} if isinstance(reference, OrientationVolume) else analyse_maps(reference, threshold)
@@ -190,19 +204,24 @@ def compare(
         "reference_shapes": _told(references, lambda other: list(other.shape)),
         "reference_spacings_um": _told(references, lambda other: list(other.spacing)),
     }  # fmt: skip
-    for name, fields in (("map", distinct(references)), ("volume", [volume])):
-        if not all(other.indexed.any() for other in fields):
+    if isinstance(analysis, SampledVolume):
+        settings["sections"] = {"zyx"[axis]: len(some) for axis, some in analysis.sections.items()}
+    known = volume.any_indexed if isinstance(volume, SampledVolume) else bool(volume.indexed.any())
+    for name, indexed in (("map", all(other.indexed.any() for other in distinct(references))), ("volume", known)):
+        if not indexed:
             reason = f"the {name} has no indexed points"
             return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
     if isinstance(reference, OrientationVolume):
+        if isinstance(analysis, SampledVolume):
+            raise ValueError("reference: expected maps for a volume of which some sections are compared; got a volume")
         pairs = {"volume": _whole(analyse(reference, threshold), analysis)}
     else:
         seen = analysis
         if _holds_material(volume):
             missing = _missing_instrument(maps, analysis)
             settings["instrument"] = asdict(missing)
-            seen = analyse(measured(volume, missing, np.random.default_rng(seed)), threshold)
-        pairs = _by_normal(maps, seen)
+            seen = _seen_through(analysis, missing, np.random.default_rng(seed), threshold)
+        pairs = _by_normal(maps, seen, threshold)
     if not pairs or any(min(side.shape) < _FEWEST_POINTS for pair in pairs.values() for side in pair):
         reason = f"a map or section with fewer than {_FEWEST_POINTS} points on a side has no statistics"
         return Comparison(analysis, {}, {}, 0, settings, reason, remarks=remarks)
@@ -243,15 +262,23 @@ def _between(relations: Sequence[Relation], known: Sequence[Phase], phases: Sequ
     return tuple(replace(relation, first=of[relation.first], second=of[relation.second]) for relation in relations)
 
 
-def _holds_material(volume: OrientationVolume) -> bool:
+def _seen_through(
+    analysis: VolumeAnalysis | SampledVolume, instrument: Instrument, rng: np.random.Generator, threshold: float
+) -> VolumeAnalysis | SampledVolume:
+    if isinstance(analysis, SampledVolume):
+        return analysis.measured(instrument, rng)
+    return analyse(measured(analysis.field, instrument, rng), threshold)
+
+
+def _holds_material(volume: OrientationVolume | SampledVolume) -> bool:
     """Tell whether a volume was made without the noise of its maps, as its record says."""
     settings = volume.provenance.get("settings")
     return isinstance(settings, Mapping) and settings.get("noise") == "remove"
 
 
-def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> Instrument:
+def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis | SampledVolume) -> Instrument:
     """What the instrument of the maps adds beyond what the volume has already, differences below a floor left out."""
-    volume = analysis.field
+    volume = analysis if isinstance(analysis, SampledVolume) else analysis.field
     at_voxels = {}
     for axis, one in each(maps):
         if min(volume.shape[i] for i in in_plane(axis)) > 1:
@@ -261,6 +288,9 @@ def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> 
         return Instrument()
     sections = []
     for axis in planar(volume.shape):
+        if isinstance(volume, SampledVolume):
+            sections += [analyse(one).grains for one in volume.sections[axis][:_SECTIONS]]
+            continue
         chosen = np.unique(np.linspace(0, volume.shape[axis], _SECTIONS, endpoint=False).astype(int))
         sections += [analyse(volume.section(axis, int(i)), analysis.threshold).grains for i in chosen]
     of_maps = estimate_instrument([one.grains for one in at_voxels.values()])
@@ -273,9 +303,11 @@ def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> 
     )
 
 
-def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str, tuple[SectionStack, SectionStack]]:
+def _by_normal(
+    maps: Placed[MapAnalysis], analysis: VolumeAnalysis | SampledVolume, threshold: float
+) -> dict[str, tuple[SectionStack, SectionStack]]:
     """Pair maps, at the volume's spacing, with the sections of their normals; each map is measured once."""
-    volume = analysis.field
+    volume = analysis if isinstance(analysis, SampledVolume) else analysis.field
     shown = {axis: some for axis, some in maps.items() if axis in planar(volume.shape)}
     if not shown:
         return {}
@@ -288,14 +320,14 @@ def _by_normal(maps: Placed[MapAnalysis], analysis: VolumeAnalysis) -> dict[str,
     plated = _plated(seen, relations, phases)
     by_axis = section_stacks(
         analysis,
-        analysis.threshold,
+        threshold,
         relations=_between(relations, phases, volume.phases),
         plated=_between(plated, phases, volume.phases),
     )
 
     def stack(axis: int, one: MapAnalysis) -> SectionStack:
         of_map, with_plates = (_between(some, phases, one.field.phases) for some in (relations, plated))
-        return stack_of(one, analysis.threshold, of_map, with_plates, axis)
+        return stack_of(one, threshold, of_map, with_plates, axis)
 
     first = first_normals(seen)
     of_maps = once(lambda one: stack(first[id(one)], one), seen)
@@ -338,7 +370,7 @@ def _windows_of(reference: SectionStack, shape: tuple[int, ...], number: int, se
 
 def _with_windows(
     pairs: dict[str, tuple[SectionStack, SectionStack]],
-    analysis: VolumeAnalysis,
+    analysis: VolumeAnalysis | SampledVolume,
     settings: dict[str, Any],
     pooled: PooledOrientations | None,
     remarks: tuple[str, ...],

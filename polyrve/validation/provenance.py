@@ -12,17 +12,18 @@ from polyrve.crystallography.reference_frames import PRESETS
 from polyrve.microstructure.axes import NORMALS
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.placed import Given, placed
+from polyrve.microstructure.sampled_volume import SampledVolume
 
 _SYMMETRY_AXES = {frozenset("zy"): "x", frozenset("zx"): "y"}
 """Symmetry axis by the two normals that :func:`polyrve.microstructure.map_placement.axisymmetric` gives one map for."""
 
 
-def differences(volume: OrientationVolume, maps: Given[OrientationMap]) -> tuple[str, ...]:
+def differences(volume: OrientationVolume | SampledVolume, maps: Given[OrientationMap]) -> tuple[str, ...]:
     """Tell what is not as it was when a volume was made: the maps, their frames, their normals.
 
     Parameters
     ----------
-    volume : OrientationVolume
+    volume : OrientationVolume or SampledVolume
         Of :func:`polyrve.reconstruct`, with its provenance; of another nothing is known.
     maps : mapping of int to OrientationMap or sequence of OrientationMap
         As :func:`polyrve.microstructure.map_placement.by_normal` gives them.

@@ -19,12 +19,14 @@ import numpy as np
 
 from polyrve.crystallography.crystal import Crystal
 from polyrve.microstructure.axes import in_plane
+from polyrve.microstructure.cell_volume import CellVolume
 from polyrve.microstructure.fields import OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
-from polyrve.microstructure.links import DEFAULT_THRESHOLD
+from polyrve.microstructure.links import DEFAULT_THRESHOLD, neighbour_disorientation
 from polyrve.microstructure.map_analysis import VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps
 from polyrve.microstructure.map_scatter import MapScatter
+from polyrve.microstructure.sampled_volume import SampledVolume, sample
 from polyrve.microstructure.stereology import QUANTILE, SPECK, count_grains
 from polyrve.validation.comparison import WINDOWS, Comparison, compare
 from polyrve.validation.metrics import Metric, metrics
@@ -68,7 +70,24 @@ _FEWEST_PLANES = 4
 """Layers of points that a volume has at least along an axis whose seam is told; of fewer there is no scatter inside."""
 
 
-def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
+def _steep(angles: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count neighbours far apart, and all, across each plane between two layers of points normal to an axis."""
+    known, other = ~np.isnan(angles), tuple(i for i in range(angles.ndim) if i != axis)
+    return ((angles > _STEEP) & known).sum(axis=other), known.sum(axis=other)
+
+
+def _steep_in_sections(volume: SampledVolume, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count the same in the sections that an axis lies in."""
+    steep, count = np.zeros((2, volume.shape[axis]), dtype=np.int64)
+    for normal, sections in volume.sections.items():
+        for one in sections if normal != axis else ():
+            row = in_plane(normal).index(axis)
+            found = _steep(neighbour_disorientation(one, row), row)
+            steep, count = steep + found[0], count + found[1]
+    return steep, count
+
+
+def seam(volume: OrientationVolume | VolumeAnalysis | CellVolume | SampledVolume) -> MetricResult:
     """Tell whether a periodic volume goes on across its faces as it does inside.
 
     For every plane between two layers of points, the fraction of neighbours across it that are more than 10 degrees
@@ -77,20 +96,27 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
 
     Parameters
     ----------
-    volume : OrientationVolume or VolumeAnalysis
+    volume : OrientationVolume, VolumeAnalysis, CellVolume or SampledVolume
+        Of some sections, the planes are the lines between their points.
 
     Returns
     -------
     MetricResult
     """
-    analysis = analyse(volume)
-    volume = analysis.field
     title, key = "seam across the faces, relative deviation", "seam"
-    across = volume.provenance.get("repeats_across", "")
-    if across and not volume.periodic:
-        analysis = analyse(volume.evolve(periodic=True, provenance={}), analysis.threshold)
+    if isinstance(volume, CellVolume):
+        volume = sample(volume)
+    if isinstance(volume, SampledVolume):
+        across, known = "", volume.any_indexed
+    else:
+        analysis = analyse(volume)
         volume = analysis.field
-    if not volume.periodic or not volume.indexed.any():
+        across = volume.provenance.get("repeats_across", "")
+        if across and not volume.periodic:
+            analysis = analyse(volume.evolve(periodic=True, provenance={}), analysis.threshold)
+            volume = analysis.field
+        known = bool(volume.indexed.any())
+    if not volume.periodic or not known:
         reason = "the volume has no indexed points" if volume.periodic else "the volume is not periodic"
         return MetricResult(key, title, "boundaries", None, {}, None, None, "not compared", reason, decisive=False)
     per_axis: dict[str, float | None] = {}
@@ -99,11 +125,12 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
     for axis in range(3):
         if volume.shape[axis] < _FEWEST_PLANES or (across and "zyx"[axis] not in across):
             continue
-        angles = analysis.angles[axis]
-        known = ~np.isnan(angles)
-        other = in_plane(axis)
-        count = known.sum(axis=other)
-        fraction = ((angles > _STEEP) & known).sum(axis=other) / np.maximum(count, 1)
+        steep, count = (
+            _steep_in_sections(volume, axis)
+            if isinstance(volume, SampledVolume)
+            else _steep(analysis.angles[axis], axis)
+        )
+        fraction = steep / np.maximum(count, 1)
         mean = fraction[:-1].mean()
         if mean > 0 and count.min() > 0:
             deviation = np.abs(fraction / mean - 1.0)
@@ -125,7 +152,7 @@ def seam(volume: OrientationVolume | VolumeAnalysis) -> MetricResult:
 
 def validate(
     reference: Maps | GrainMap | OrientationVolume | GrainVolume,
-    rve: OrientationVolume | GrainVolume | VolumeAnalysis,
+    rve: OrientationVolume | GrainVolume | VolumeAnalysis | CellVolume | SampledVolume,
     *,
     threshold: float = DEFAULT_THRESHOLD,
     windows: int = WINDOWS,
@@ -144,9 +171,10 @@ def validate(
         One map serves the sections of all axes; several are told apart as in
         :func:`polyrve.microstructure.map_placement.by_normal`. Maps that have been analysed, as from
         :func:`polyrve.microstructure.map_placement.analyse_maps`, are not analysed again.
-    rve : OrientationVolume, GrainVolume or VolumeAnalysis
-        Its voxel-wise orientations are compared. The grains of a GrainVolume are counted as they are where they were
-        cut with the same threshold.
+    rve : OrientationVolume, GrainVolume, VolumeAnalysis, CellVolume or SampledVolume
+        Of a volume that is kept as cells some sections are compared, and a note tells how many. Its voxel-wise
+        orientations are compared. The grains of a GrainVolume are counted as they are where they were cut with the same
+        threshold.
     threshold : float, degrees
         Smallest disorientation of a boundary.
     windows : int
@@ -218,7 +246,8 @@ def validate_comparison(
         note = f"Nothing can be compared: {comparison.reason}."
         notes = (*map(_sentence, comparison.remarks), note)
         return Validation((*rows, seam(comparison.analysis)), notes, comparison.settings)
-    grains = count_grains(comparison.analysis.grain_ids)
+    analysis = comparison.analysis
+    grains = analysis.number_of_grains if isinstance(analysis, SampledVolume) else count_grains(analysis.grain_ids)
     few = _few_grains(comparison, grains)
     rows = []
     excess: defaultdict[int, float] = defaultdict(float)
@@ -332,6 +361,11 @@ def _number(value: float) -> float | None:
 
 def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) -> list[str]:
     pairs, notes = comparison.pairs, [*map(_sentence, comparison.remarks)]
+    if isinstance(comparison.analysis, SampledVolume):
+        shown = {name: len(sections.phase_ids) for name, (_, sections) in pairs.items()}
+        told = ", ".join(f"{number} of {comparison.analysis.shape['zyx'.index(name)]} normal to {name}"
+                         for name, number in shown.items())  # fmt: skip
+        notes.append(f"Some sections stand for the volume: {told}.")
     shapes = {name: tuple(shape) for name, shape in comparison.settings["window_shapes"].items()}
     scattered = any((row.floor or 0.0) > 1e-6 for row in rows if row.group != "correlation" and row.key != "seam")
     windows = {name: float(pair[0].points / np.prod(shapes[name])) for name, pair in pairs.items()}
@@ -355,11 +389,11 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
     notes += [
         f"{_capital(trend)}: the map is not the same everywhere." for trend in comparison.settings.get("trends", [])
     ]
-    shown = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
-    what = min(shown, key=lambda what: shown[what])
-    if FEWEST_GRAINS <= shown[what] < 100:
+    counts = {comparison.reference_name(name): count_grains(pair[0].grain_ids) for name, pair in pairs.items()}
+    what = min(counts, key=lambda what: counts[what])
+    if FEWEST_GRAINS <= counts[what] < 100:
         notes.append(
-            f"{what.capitalize()} shows {counted(shown[what])}: metrics of grains and texture have a wide floor."
+            f"{what.capitalize()} shows {counted(counts[what])}: metrics of grains and texture have a wide floor."
         )
     notes.append(f"The volume has {counted(grains)} of {SPECK + 1} points or more.")
     if grains < 100:

@@ -12,7 +12,9 @@ from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.boundary_relations import relate
 from polyrve.microstructure.fields import OrientationField, OrientationMap, OrientationVolume
+from polyrve.microstructure.links import neighbour_disorientation
 from polyrve.microstructure.map_analysis import FieldAnalysis, MapAnalysis, VolumeAnalysis, analyse
+from polyrve.microstructure.sampled_volume import SampledVolume
 from polyrve.microstructure.section_measures import in_one_stack
 from polyrve.validation.pooled_orientations import PooledOrientations, sorted_into_bins
 from polyrve.validation.section_stack import SectionStack
@@ -162,7 +164,7 @@ def pool(stacks: Sequence[SectionStack]) -> PooledOrientations:
 
 
 def section_stacks(
-    volume: OrientationVolume | VolumeAnalysis,
+    volume: OrientationVolume | VolumeAnalysis | SampledVolume,
     threshold: float,
     most: int = 32,
     relations: Sequence[Relation] = (),
@@ -172,11 +174,11 @@ def section_stacks(
 
     Parameters
     ----------
-    volume : OrientationVolume or VolumeAnalysis
+    volume : OrientationVolume, VolumeAnalysis or SampledVolume
     threshold : float, degrees
         Smallest disorientation of a boundary.
     most : int
-        Number of sections for each axis, evenly spaced.
+        Number of sections for each axis, evenly spaced; of a sampled volume all that were taken.
     relations : sequence of Relation
         Special relations that boundaries are tested for.
     plated : sequence of Relation
@@ -191,6 +193,8 @@ def section_stacks(
     --------
     stack_of : A map, or the volume as a whole.
     """
+    if isinstance(volume, SampledVolume):
+        return {axis: _sampled(some, axis, threshold, relations, plated) for axis, some in volume.sections.items()}
     analysis = analyse(volume, threshold)
     field, angles = analysis.field, analysis.angles
     channels = _channels(field.quaternions, field.phase_ids, field.phases)
@@ -221,6 +225,36 @@ def section_stacks(
             normal=axis,
         )
     return stacks
+
+
+def _sampled(
+    sections: Sequence[OrientationMap],
+    axis: int,
+    threshold: float,
+    relations: Sequence[Relation],
+    plated: Sequence[Relation],
+) -> SectionStack:
+    """Put sections of a volume, normal to an axis, into one stack."""
+    first = sections[0]
+    q, ids = np.stack([one.quaternions for one in sections]), np.stack([one.phase_ids for one in sections])
+    angles = {1 + i: np.stack([neighbour_disorientation(one, i) for one in sections]) for i in (0, 1)}
+    channels = [_channels(one.quaternions, one.phase_ids, one.phases) for one in sections]
+    bins, bin_ids = sorted_into_bins(q, ids, first.phases)
+    return SectionStack(
+        quaternions=q,
+        phase_ids=ids,
+        phases=first.phases,
+        spacing=first.spacing,
+        periodic=first.periodic,
+        threshold=threshold,
+        angles=angles,
+        channels=np.stack(channels, axis=1),
+        bins=bins,
+        bin_ids=bin_ids,
+        related=relate(q, ids, first.phases, angles, threshold, relations) if relations else None,
+        plated=tuple(plated),
+        normal=axis,
+    )
 
 
 def at_spacing(field: OrientationMap | MapAnalysis, spacing: tuple[float, ...]) -> MapAnalysis:

@@ -156,7 +156,7 @@ def test_choices_that_pipelines_store_by_index():
         "lbfgs", "barzilai-borwein", "adam", "adamax", "adagrad", "rmsprop", "sgd", "scipy-lbfgsb", "scipy-tnc",
         "scipy-cg",
     )  # fmt: skip
-    assert set(choices) == {"descriptors", "start", "noise", "unknowns", "optimizer", "grade"}
+    assert set(choices) == {"blocks", "descriptors", "start", "noise", "unknowns", "optimizer", "grade"}
 
 
 def test_metrics_as_a_table():

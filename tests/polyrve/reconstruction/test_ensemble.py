@@ -98,7 +98,7 @@ def test_lost_worker_is_replaced_and_its_run_repeated(scan, client):
     ],
 )
 def test_a_scheduler_that_cannot_be_reached_is_said(scan, monkeypatch, address, kind, said):
-    monkeypatch.setattr("polyrve.reconstruction.ensemble._ANSWER", "1s")
+    monkeypatch.setattr("polyrve.reconstruction.cluster._ANSWER", "1s")
     with pytest.raises(kind, match=re.escape(said)):
         reconstruct_many(scan, seeds=1, scheduler=address, **SETTINGS)
 
@@ -214,7 +214,7 @@ def test_no_more_workers_than_fit_into_memory(scan, monkeypatch):
     with pytest.raises(MemoryError, match="workers: expected as many as fit into memory at once, 2; got 3: name fewer"):
         reconstruct_many(scan, seeds=4, workers=3, **SETTINGS)
     started = []
-    monkeypatch.setattr(ensemble, "_client", lambda _, workers, *__: started.append(workers))
+    monkeypatch.setattr(ensemble, "client_of", lambda _, workers, *__: started.append(workers))
     monkeypatch.setattr(ensemble.os, "cpu_count", lambda: 8)
     with pytest.warns(UserWarning, match="4 workers would not fit into memory at once; 2 will run"):
         with pytest.raises((TypeError, AttributeError)):
