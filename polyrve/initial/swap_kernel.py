@@ -1,7 +1,9 @@
-"""Single swaps of pixels, one after the other, each by its exact change of energy; compiled by Numba.
+"""Swaps of single pixels: many are tried side by side, then made one after the other; compiled by Numba.
 
-Values around a voxel are gathered by channel, so that each channel of all neighbours is computed at once. Import it
-when swaps begin: Numba takes long to load.
+:func:`tried` finds what each of some swaps would change, all in the same state, so that threads can share them.
+:func:`made` then makes those that lower the energy, in their order and by their exact change of energy; what a swap
+before it has touched is found anew. So any number of threads gives the same volume. Import it when swaps begin: Numba
+takes long to load.
 """
 
 from __future__ import annotations
@@ -22,15 +24,6 @@ def _square(one, i, other, j):
 
 
 @njit(fastmath={"reassoc", "contract"})
-def _of_squares(change, slope, curvature):
-    """Return the change of a weighted sum of squares."""
-    total = 0.0
-    for i in range(len(change)):
-        total += (slope[i] + curvature[i] * change[i]) * change[i]
-    return total
-
-
-@njit(fastmath={"reassoc", "contract"})
 def _length(vector):
     square = 0.0
     for value in vector:
@@ -39,33 +32,76 @@ def _length(vector):
 
 
 @njit(fastmath={"reassoc", "contract"})
-def _stepped(slope, curvature, change, totals):
-    """Move a slope, per channel and step, by changes of what is squared; write twice its absolute sums per channel."""
-    for c in range(len(slope)):
-        total = 0.0
-        for s in range(slope.shape[1]):
-            slope[c, s] += 2.0 * curvature[c, s] * change[c, s]
-            total += abs(slope[c, s])
-        totals[c] = 2.0 * total
+def _absolute(vector):
+    total = 0.0
+    for value in vector:
+        total += abs(value)
+    return total
+
+
+@njit(fastmath={"reassoc", "contract"})
+def _of_texture(texture, new, old, slope, curvature):
+    """Return the change of the energy by the texture of one pixel in place of another's."""
+    total = 0.0
+    for i in range(len(slope)):
+        change = texture[new, i] - texture[old, i]
+        total += (slope[i] + curvature * change) * change
+    return total
 
 
 @njit
-def _gather(values, rows, z, y, x, voxels, around):
-    """Write the voxels at steps ahead, then behind, across the faces, and their values by channel."""
+def _differences(channels, pixel, was, around, change, moved):
+    """Write which channels move, and for these the change of the absolute differences per step ahead and behind."""
+    number = change.shape[1]
+    for c in range(len(change)):
+        after, before, out = channels[pixel, c], channels[was, c], change[c]
+        moved[c] = after != before
+        if moved[c]:
+            for s in range(number):
+                ahead, behind = channels[around[s], c], channels[around[number + s], c]
+                out[s] = abs(after - ahead) - abs(before - ahead) + (abs(after - behind) - abs(before - behind))
+
+
+@njit(fastmath={"reassoc", "contract"})
+def _of_differences(change, moved, slope, curvature):
+    """Return the change of the energy by the absolute differences."""
+    total = 0.0
+    for c in range(len(change)):
+        if moved[c]:
+            for s in range(change.shape[1]):
+                total += (slope[c, s] + curvature[c, s] * change[c, s]) * change[c, s]
+    return total
+
+
+@njit
+def _places(rows, voxel, shape, voxels):
+    """Write the voxels at steps ahead, then behind, across the faces."""
+    z, y, x = voxel // (shape[1] * shape[2]), voxel // shape[2] % shape[1], voxel % shape[2]
     for k in range(len(voxels)):
-        voxels[k] = rows[0, z, k] + rows[1, y, k] + rows[2, x, k]
+        voxels[k] = np.uint32(rows[0, z, k] + rows[1, y, k] + rows[2, x, k])
+
+
+@njit
+def _held(pixels, voxels, held):
+    """Write the pixels that some voxels hold."""
     for k in range(len(voxels)):
-        voxel = voxels[k]
+        held[k] = np.uint32(pixels[voxels[k]])
+
+
+@njit
+def _gather(channels, held, around):
+    """Write the values of some pixels by channel, so that each channel of all of them is computed at once."""
+    for k in range(len(held)):
         for c in range(len(around)):
-            around[c, k] = values[voxel, c]
+            around[c, k] = channels[held[k], c]
 
 
 @njit
-def _classes(one, i, around, class_of_step, per_step, squares, classes):
-    """Write the squared distances of the values around from a row, and their classes."""
+def _classes(channels, pixel, around, class_of_step, per_step, squares, classes):
+    """Write the squared distances of the values around from a pixel's, and their classes."""
     squares[:] = np.float32(0.0)
     for c in range(len(around)):
-        own, row = one[i, c], around[c]
+        own, row = channels[pixel, c], around[c]
         for k in range(len(squares)):
             squares[k] += (own - row[k]) * (own - row[k])
     last = np.float32(len(class_of_step) - 1)
@@ -73,18 +109,6 @@ def _classes(one, i, around, class_of_step, per_step, squares, classes):
         classes[k] = np.int32(min(np.sqrt(squares[k]) * per_step, last))
     for k in range(len(squares)):
         classes[k] = class_of_step[classes[k]]
-
-
-@njit
-def _differences(new, i, old, j, around, change):
-    """Write the change of the absolute differences per channel and step."""
-    number = change.shape[1]
-    for c in range(len(around)):
-        after, before, row, out = new[i, c], old[j, c], around[c], change[c]
-        for s in range(number):
-            out[s] = abs(after - row[s]) - abs(before - row[s])
-        for s in range(number):
-            out[s] += abs(after - row[number + s]) - abs(before - row[number + s])
 
 
 @njit
@@ -97,36 +121,44 @@ def _recounted(counts, slope, curvature, row, k, by):
 
 
 @njit
-def _first_order(new, old, slope):
+def _first_order(classes, slope):
     """Return the change of the energy by other classes of the pairs around, to first order: it is no less."""
     total = 0.0
     for side in range(2):
         for s in range(len(slope)):
             k = side * len(slope) + s
-            total += slope[s, new[k]] - slope[s, old[k]]
+            total += slope[s, classes[0, k]] - slope[s, classes[1, k]]
     return total
 
 
 @njit
-def _reclassed(new, old, counts, slope, curvature):
+def _reclassed(classes, counts, slope, curvature):
     """Count other classes of the pairs around a voxel, and return the change of the energy."""
     total = 0.0
-    for k in range(len(new)):
-        if new[k] != old[k]:
-            total += _recounted(counts, slope, curvature, k % len(counts), new[k], 1)
-            total += _recounted(counts, slope, curvature, k % len(counts), old[k], -1)
+    for k in range(classes.shape[1]):
+        if classes[0, k] != classes[1, k]:
+            total += _recounted(counts, slope, curvature, k % len(counts), classes[0, k], 1)
+            total += _recounted(counts, slope, curvature, k % len(counts), classes[1, k], -1)
     return total
 
 
 @njit
-def _turned(new, old, alike, voxel, near, crosses, own, counts, slope, curvature, make):
+def _any(told, voxels):
+    for voxel in voxels:
+        if told[voxel]:
+            return True
+    return False
+
+
+@njit
+def _turned(squares, alike, voxel, near, crosses, own, counts, slope, curvature, make):
     """Return the change of the energy by other like neighbours; to first order, or make it."""
     total = 0.0
     for p in range(len(own)):
         mine = own[p, voxel]
         for side in crosses[p]:
-            if side >= 0 and (new[side] < alike) != (old[side] < alike):
-                by = 1 if new[side] < alike else -1
+            if side >= 0 and (squares[0, side] < alike) != (squares[1, side] < alike):
+                by = 1 if squares[0, side] < alike else -1
                 count = own[p, near[side]]
                 if make:
                     total += _recounted(counts, slope, curvature, p, count + by, 1)
@@ -159,150 +191,183 @@ def _proposal(neighbour, row_step, column_step, channels, indexed, planes, alike
 
 
 @compiled(
-    "void(i8[::1], f4[:, ::1], i4[:, :, ::1], f8[:, ::1], i4[:, :, ::1], i8[:, ::1], i4[::1], f4, i4[:, ::1],"
+    "void(i8[::1], i4[::1], f4[:, ::1], i4[:, :, ::1], f8[:, ::1], i4[:, :, ::1], i8[:, ::1], i4[::1], f4, i4[:, ::1],"
     "i1[:, ::1], i8[:, ::1], f4)"
 )
-def measure(shape, values, far, differences, near, classes, class_of_step, per_step, crosses, own, likes, alike):
+def measure(
+    shape, pixels, channels, far, differences, near, counts, class_of_step, per_step, crosses, own, likes, alike
+):
     """Add the absolute differences of all pairs at the far steps; count classes at the near ones, and like neighbours.
 
-    Arguments as for :func:`swap`; sums are added to what they hold.
+    Arguments as for :func:`try_swaps` and :func:`make_swaps`; sums are added to what they hold.
     """
-    width, voxel = values.shape[1], 0
-    voxels_far, around_far = np.empty(far.shape[2], dtype=np.int32), np.empty((width, far.shape[2]), dtype=np.float32)
-    voxels_near, around_near = np.empty(near.shape[2], np.int32), np.empty((width, near.shape[2]), np.float32)
-    squares, found = np.empty(near.shape[2], dtype=np.float32), np.empty(near.shape[2], dtype=np.int32)
-    for z in range(shape[0]):
-        for y in range(shape[1]):
-            for x in range(shape[2]):
-                _gather(values, far, z, y, x, voxels_far, around_far)
-                for c in range(width):
-                    for s in range(differences.shape[1]):
-                        differences[c, s] += abs(values[voxel, c] - around_far[c, s])
-                _gather(values, near, z, y, x, voxels_near, around_near)
-                _classes(values, voxel, around_near, class_of_step, per_step, squares, found)
-                for s in range(len(classes)):
-                    classes[s, found[s]] += 1
-                for p in range(len(crosses)):
-                    count = 0
-                    for side in crosses[p]:
-                        count += side < 0 or squares[side] < alike
-                    own[p, voxel] = count
-                    likes[p, count] += 1
-                voxel += 1
+    width, steps = channels.shape[1], near.shape[2]
+    around_far, around_near = np.empty(far.shape[2], dtype=np.uint32), np.empty(steps, dtype=np.uint32)
+    held_far, held_near = np.empty_like(around_far), np.empty_like(around_near)
+    gathered = np.empty((width, steps), dtype=np.float32)
+    squares, classes = np.empty(steps, dtype=np.float32), np.empty(steps, dtype=np.int32)
+    for voxel in range(len(pixels)):
+        pixel = pixels[voxel]
+        _places(far, voxel, shape, around_far)
+        _held(pixels, around_far, held_far)
+        for c in range(width):
+            for s in range(differences.shape[1]):
+                differences[c, s] += abs(channels[pixel, c] - channels[held_far[s], c])
+        _places(near, voxel, shape, around_near)
+        _held(pixels, around_near, held_near)
+        _gather(channels, held_near, gathered)
+        _classes(channels, pixel, gathered, class_of_step, per_step, squares, classes)
+        for s in range(len(counts)):
+            counts[s, classes[s]] += 1
+        for p in range(len(crosses)):
+            count = 0
+            for side in crosses[p]:
+                count += side < 0 or squares[side] < alike
+            own[p, voxel] = count
+            likes[p, count] += 1
 
 
 @compiled(
-    "i8(i8[::1], i8[::1], i4[::1], i8[:, ::1], i8[::1], i8[::1], f4[:, ::1], f4[:, ::1], f4[:, ::1], f8[::1], b1[::1],"
-    "i8[:, ::1], i4[:, :, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], i4[:, :, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1],"
-    "i4[::1], f4, i4[:, ::1], i1[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8, f4, f8)"
+    "void(i8[::1], i8[::1], i4[::1], i8[:, ::1], i8[::1], i4[::1], f4[:, ::1], f4[:, ::1], f8[::1], b1[::1],"
+    "i8[:, ::1], i4[:, :, ::1], f8[:, ::1], f8[:, ::1], i4[:, :, ::1], f8[:, ::1], i4[::1], f4, i4[:, ::1],"
+    "i1[:, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8, f4, f8, i8[::1], f4[:, :, ::1], b1[:, ::1],"
+    "f4[:, :, ::1], i4[:, :, ::1])"
 )
-def swap(
-    shape, voxels, sides, moves, drawn, pixels, values, channels, texture, lengths, indexed,
-    planes, far, differences, wanted_differences, weights_differences, near, classes, wanted_classes, weights_classes,
-    class_of_step, per_step, crosses, own, likes, wanted_likes, weights_likes, textures, wanted_texture, weight_texture,
-    alike, hope,
+def try_swaps(
+    shape, voxels, sides, moves, drawn, pixels, channels, texture, lengths,
+    indexed, planes, far, slope, curvature, near, slope_classes, class_of_step, per_step, crosses,
+    own, likes, slope_likes, curvature_likes, slope_texture, curvature_texture, alike, hope, proposed, change, moved,
+    squares, classes,
 ):  # fmt: skip
-    """Try a swap of each of some voxels, and make those that lower the energy; return how many.
+    """Propose a pixel to each of some voxels, and find what taking it would change; nothing of the volume is written.
 
-    The energy is the sum of weighted squares of what sums over the volume, divided by its size, differ from those
-    wanted by. What a swap changes at the near steps is found first, to first order, which is no more than all of it;
-    the rest is found where it can be hoped to make up for that.
+    What a swap changes at the near steps is found first, to first order, which is no more than all of it; the rest is
+    found where it can be hoped to make up for that.
 
     Parameters
     ----------
     shape : (nz, ny, nx)
-    voxels : (B,), in the order in which they are tried
+    voxels : (B,)
     sides : (B,), the near step that leads to a neighbour; moves : (B, 2), rows and columns from its pixel in the map
     drawn : (B,), a pixel in place of such a one, or -1
-    pixels : (N,); values : (N, C), of their channels; both follow the swaps
+    pixels : (N,)
     channels : (P, C); texture : (P, T); lengths : (P,), of the latter; indexed : (P,)
     planes : (planes, 3), first pixel, rows and columns of a map
     far : (3, n, 2 S), for the coordinates along each axis, parts of the voxels S steps ahead, then behind
-    differences : (C, S), sums, wanted ones and weights
-    near : the same for s steps; classes : (s, K), counts, wanted shares and weights
+    slope, curvature : (C, S), of the energy with the sums of absolute differences
+    near : the same for s steps; slope_classes : (s, K), with the counts of classes
     class_of_step : (D,), class by distance, in steps; per_step : how many of them are one unit of distance
     crosses : (A, 4), the near steps to the four neighbours in planes normal to an axis, -1 where that is the voxel
-    own : (A, N), like neighbours of each voxel; likes : (A, 5), counts, wanted shares and weights
-    textures : (T,), sums, wanted ones and their weight
+    own : (A, N), like neighbours of each voxel; likes, slope_likes, curvature_likes : (A, 5), with their counts
+    slope_texture : (T,), with the sums of the texture; curvature_texture : the same for all
     alike : square of the distance below which neighbours are alike
     hope : share of the largest changes of differences and texture that is hoped for; with 1 no swap is missed
+    proposed : (B,), written: a pixel that lowers the energy, or -1
+    change : (B, C, S), written: of the absolute differences, of the channels that are moved, (B, C)
+    squares, classes : (B, 2, 2 s), written: of the distances to the voxels around, after and before
     """
-    size, width = len(pixels), values.shape[1]
-    slope = 2.0 * weights_differences * (differences / size - wanted_differences) / size
-    curvature = weights_differences / size / size
-    change, steepest = np.zeros(differences.shape, dtype=np.float32), np.empty(width)
-    _stepped(slope, curvature, change, steepest)
-    slope_classes = 2.0 * weights_classes * (classes / size - wanted_classes) / size
-    curvature_classes = weights_classes / size / size
-    slope_likes = 2.0 * weights_likes * (likes / size - wanted_likes) / size
-    curvature_likes = weights_likes / size / size
-    slope_texture = 2.0 * weight_texture * (textures / size - wanted_texture) / size
-    curvature_texture = np.full_like(textures, weight_texture / size / size)
-    change_texture, steepest_texture = np.zeros(len(textures), dtype=np.float32), _length(slope_texture)
-    voxels_far, around_far = np.empty(far.shape[2], dtype=np.int32), np.empty((width, far.shape[2]), dtype=np.float32)
-    voxels_near, around_near = np.empty(near.shape[2], np.int32), np.empty((width, near.shape[2]), np.float32)
-    squares_new, squares_old = np.empty(near.shape[2], np.float32), np.empty(near.shape[2], np.float32)
-    new, old = np.empty(near.shape[2], dtype=np.int32), np.empty(near.shape[2], dtype=np.int32)
-    made = 0
+    width = channels.shape[1]
+    steepest, steepest_texture = np.empty(width), _length(slope_texture)
+    for c in range(width):
+        steepest[c] = 2.0 * _absolute(slope[c])
+    around_far, around_near = np.empty(far.shape[2], dtype=np.uint32), np.empty(near.shape[2], dtype=np.uint32)
+    held_far, held_near = np.empty_like(around_far), np.empty_like(around_near)
+    gathered = np.empty((width, near.shape[2]), dtype=np.float32)
     for trial in range(len(voxels)):
-        voxel, side, pixel = voxels[trial], sides[trial], drawn[trial]
-        z, y, x = voxel // (shape[1] * shape[2]), voxel // shape[2] % shape[1], voxel % shape[2]
+        voxel, pixel = voxels[trial], drawn[trial]
+        proposed[trial] = -1
+        _places(near, voxel, shape, around_near)
         if pixel < 0:
-            beside = pixels[near[0, z, side] + near[1, y, side] + near[2, x, side]]
+            beside = pixels[around_near[sides[trial]]]
             pixel = _proposal(beside, moves[trial, 0], moves[trial, 1], channels, indexed, planes, alike)
         was = pixels[voxel]
         if pixel == was:
             continue
-        _gather(values, near, z, y, x, voxels_near, around_near)
-        _classes(channels, pixel, around_near, class_of_step, per_step, squares_new, new)
-        _classes(values, voxel, around_near, class_of_step, per_step, squares_old, old)
-        first = _first_order(new, old, slope_classes)
-        first += _turned(
-            squares_new,
-            squares_old,
-            alike,
-            voxel,
-            voxels_near,
-            crosses,
-            own,
-            likes,
-            slope_likes,
-            curvature_likes,
-            False,
+        _held(pixels, around_near, held_near)
+        _gather(channels, held_near, gathered)
+        _classes(channels, pixel, gathered, class_of_step, per_step, squares[trial, 0], classes[trial, 0])
+        _classes(channels, was, gathered, class_of_step, per_step, squares[trial, 1], classes[trial, 1])
+        energy = _first_order(classes[trial], slope_classes)
+        energy += _turned(
+            squares[trial], alike, voxel, around_near, crosses, own, likes, slope_likes, curvature_likes, False
         )
-        least = first - hope * steepest_texture * (lengths[pixel] + lengths[was])
+        least = energy - hope * steepest_texture * (lengths[pixel] + lengths[was])
         for c in range(width):
-            least -= hope * steepest[c] * abs(channels[pixel, c] - values[voxel, c])
+            least -= hope * steepest[c] * abs(channels[pixel, c] - channels[was, c])
         if least >= 0.0:
             continue
-        for i in range(len(textures)):
-            change_texture[i] = texture[pixel, i] - texture[was, i]
-        energy = _of_squares(change_texture, slope_texture, curvature_texture)
-        _gather(values, far, z, y, x, voxels_far, around_far)
-        _differences(channels, pixel, values, voxel, around_far, change)
-        energy += _of_squares(change.ravel(), slope.ravel(), curvature.ravel())
-        if energy + first >= 0.0:
+        energy += _of_texture(texture, pixel, was, slope_texture, curvature_texture)
+        _places(far, voxel, shape, around_far)
+        _held(pixels, around_far, held_far)
+        _differences(channels, pixel, was, held_far, change[trial], moved[trial])
+        if energy + _of_differences(change[trial], moved[trial], slope, curvature) < 0.0:
+            proposed[trial] = pixel
+
+
+@compiled(
+    "i8(i8[::1], i8[::1], i8[::1], i4[::1], f4[:, ::1], f4[:, ::1], i4[:, :, ::1], f8[:, ::1], f8[:, ::1],"
+    "f8[:, ::1], i4[:, :, ::1], i8[:, ::1], f8[:, ::1], f8[:, ::1], i4[::1], f4, i4[:, ::1], i1[:, ::1], i8[:, ::1],"
+    "f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8, f4, f4[:, :, ::1], b1[:, ::1], f4[:, :, ::1], i4[:, :, ::1],"
+    "b1[::1])"
+)
+def make_swaps(
+    shape, voxels, proposed, pixels, channels, texture, far, differences, slope,
+    curvature, near, counts, slope_classes, curvature_classes, class_of_step, per_step, crosses, own, likes,
+    slope_likes, curvature_likes, textures, slope_texture, curvature_texture, alike, change, moved, squares, classes,
+    touched,
+):  # fmt: skip
+    """Make the swaps that lower the energy, one after the other; return how many.
+
+    Pixels, sums and slopes follow the swaps.
+
+    Parameters
+    ----------
+    differences : (C, S), sums; counts : (s, K), of the classes; textures : (T,), sums
+    touched : (N,), all False, before and after: voxels whose pixel has been swapped
+    Others as for :func:`try_swaps`.
+    """
+    around_far, around_near = np.empty(far.shape[2], dtype=np.uint32), np.empty(near.shape[2], dtype=np.uint32)
+    held_far, held_near = np.empty_like(around_far), np.empty_like(around_near)
+    gathered, made = np.empty((channels.shape[1], near.shape[2]), dtype=np.float32), 0
+    for trial in range(len(voxels)):
+        voxel, pixel = voxels[trial], proposed[trial]
+        if pixel < 0:
             continue
-        energy += _reclassed(new, old, classes, slope_classes, curvature_classes)
+        was, by, moves = pixels[voxel], change[trial], moved[trial]
+        _places(near, voxel, shape, around_near)
+        if _any(touched, around_near):
+            _held(pixels, around_near, held_near)
+            _gather(channels, held_near, gathered)
+            _classes(channels, pixel, gathered, class_of_step, per_step, squares[trial, 0], classes[trial, 0])
+            _classes(channels, was, gathered, class_of_step, per_step, squares[trial, 1], classes[trial, 1])
+        _places(far, voxel, shape, around_far)
+        if _any(touched, around_far):
+            _held(pixels, around_far, held_far)
+            _differences(channels, pixel, was, held_far, by, moves)
+        energy = _of_texture(texture, pixel, was, slope_texture, curvature_texture)
+        energy += _of_differences(by, moves, slope, curvature)
+        energy += _reclassed(classes[trial], counts, slope_classes, curvature_classes)
         energy += _turned(
-            squares_new, squares_old, alike, voxel, voxels_near, crosses, own, likes, slope_likes, curvature_likes, True
+            squares[trial], alike, voxel, around_near, crosses, own, likes, slope_likes, curvature_likes, True
         )
         if energy >= 0.0:
-            _reclassed(old, new, classes, slope_classes, curvature_classes)
+            _reclassed(classes[trial, ::-1], counts, slope_classes, curvature_classes)
             _turned(
-                squares_old, squares_new, alike, voxel, voxels_near, crosses, own, likes, slope_likes, curvature_likes,
-                True,
-            )  # fmt: skip
+                squares[trial, ::-1], alike, voxel, around_near, crosses, own, likes, slope_likes, curvature_likes, True
+            )
             continue
-        _stepped(slope, curvature, change, steepest)
-        for c in range(width):
-            values[voxel, c] = channels[pixel, c]
-            for s in range(differences.shape[1]):
-                differences[c, s] += change[c, s]
+        for c in range(len(by)):
+            if moves[c]:
+                for s in range(by.shape[1]):
+                    differences[c, s] += by[c, s]
+                    slope[c, s] += 2.0 * curvature[c, s] * by[c, s]
         for i in range(len(textures)):
-            textures[i] += change_texture[i]
-            slope_texture[i] += 2.0 * curvature_texture[i] * change_texture[i]
-        steepest_texture = _length(slope_texture)
+            more = texture[pixel, i] - texture[was, i]
+            textures[i] += more
+            slope_texture[i] += 2.0 * curvature_texture * more
         pixels[voxel] = pixel
+        touched[voxel] = True
         made += 1
+    for voxel in voxels:
+        touched[voxel] = False
     return made

@@ -1,6 +1,7 @@
 """Texture synthesis: every voxel holds a pixel of the maps, and its sections have their statistics."""
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_each_axis_follows_its_own_map():
 
 def sums_by_numpy(matching):
     """What the compiled sums are, with NumPy: differences, classes of disorientation, like neighbours, texture."""
-    shape, values = tuple(matching.shape), matching.values
+    shape, values = tuple(matching.shape), matching.channels[matching.pixels]
 
     def beside(rows, k):
         parts = (rows[axis, :n, k] for axis, n in enumerate(shape))
@@ -190,6 +191,17 @@ def test_pixel_swap_only_lowers_the_energy_and_its_sums_stay_exact(shape):
     np.testing.assert_array_equal(matching.likes, afresh.likes)
     np.testing.assert_array_equal(matching.own_likes, afresh.own_likes)
     np.testing.assert_allclose(matching.energy, afresh.energy, rtol=1e-4)
+
+
+def test_threads_swap_the_same_pixels():
+    shape, rng = (8, 9, 10), np.random.default_rng(0)
+    source = exemplar(dict.fromkeys(range(3), grain_map()), rng)
+    pixels, voxels = rng.choice(np.flatnonzero(source.indexed), 720), rng.permutation(720)
+    alone, together = (pixel_swap._Matching(source, pixels, shape) for _ in range(2))
+    made = alone.swap(voxels, np.random.default_rng(1))
+    with ThreadPoolExecutor(3) as threads:
+        assert together.swap(voxels, np.random.default_rng(1), threads.map) == made > 0
+    np.testing.assert_array_equal(together.pixels, alone.pixels)
 
 
 def test_steps_of_swaps_lead_across_the_faces():
