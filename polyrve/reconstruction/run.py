@@ -185,6 +185,7 @@ def reconstruct(
     say: Callable[[str], Any] = lambda _: None,
     between: Callable[[], object] = lambda: None,
     checkpoint: Checkpoint | None = None,
+    inside: np.ndarray | None = None,
     **overrides: Any,
 ) -> Reconstruction:
     """Reconstruct a volume whose sections have the statistics of one to three orientation maps.
@@ -213,6 +214,9 @@ def reconstruct(
     checkpoint : Checkpoint, optional
         Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
         saved, and continued if one is there.
+    inside : ndarray, shape (nz, ny, nx), bool, optional
+        The body that the volume fills, within a free surface: pairs that leave it do not count, voxels outside are not
+        indexed, and the volume has its shape and does not repeat.
     **overrides
         Single settings, e.g. ``shape=(32, 32, 32)``; they win over `settings`.
 
@@ -254,7 +258,7 @@ def reconstruct(
     """
     if isinstance(initial, str):
         initial, overrides = None, {**overrides, "initial": initial}
-    problem = prepare(maps, settings, given=descriptors, **overrides)
+    problem = prepare(maps, settings, given=descriptors, inside=inside, **overrides)
     settings = problem.settings
     grids = resampling.levels(settings.shape, 1 if initial is not None else settings.levels)
     key = problem.key(initial)
