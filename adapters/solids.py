@@ -59,6 +59,25 @@ def read_solid(path: str | Path, spacing: float | None = None, *, points: int = 
     return inside
 
 
+def cube_edge(spacing: Sequence[float], source: str) -> float:
+    """Return the edge of voxels that are cubes.
+
+    Parameters
+    ----------
+    spacing : sequence of float, um
+    source : str
+        Whose voxels they are, for the message.
+
+    Raises
+    ------
+    ValueError
+        If they are no cubes.
+    """
+    if max(spacing) > min(spacing) * (1 + 1e-6):
+        raise ValueError(f"{source}: expected cubic voxels; got {' x '.join(f'{step:g}' for step in spacing)} um")
+    return float(spacing[0])
+
+
 def _mask(path: Path) -> np.ndarray:
     try:
         values = np.load(path, allow_pickle=False)

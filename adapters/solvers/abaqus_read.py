@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ PHASE_MARK = "** phase "
 _GRAIN = re.compile(r"(?:.*[^a-z])?(?:grain|poly|feature|cell)[_-]?(\d+)(?:[_-]set)?", re.IGNORECASE)
 _USER_CONSTANTS = 5
 _MOST_FILES = 20
+_PIECE = 1 << 22
+"""Bytes of text that are read as numbers at a time."""
 
 
 @dataclass
@@ -81,16 +84,12 @@ def read(
     """
     path = Path(path)
     deck = _Deck()
-    for keyword, options, body in _blocks(path, path.read_bytes(), [0]):
+    for keyword, options, body in _blocks(path, [0]):
         _take(path, deck, keyword, options, body)
     if not deck.nodes or not deck.elements:
         raise FormatError(path, "expected nodes and elements of eight nodes (C3D8); there are none")
-    nodes, elements = np.concatenate(deck.nodes), np.concatenate(deck.elements)
-    order = np.argsort(nodes[:, 0], kind="stable")
-    rows = np.searchsorted(nodes[order, 0], elements[:, 1:])
-    rows = order[np.minimum(rows, len(order) - 1)]
-    if not np.array_equal(nodes[rows, 0], elements[:, 1:]):
-        raise FormatError(path, "expected elements whose nodes are in the file")
+    nodes, elements = _joined(deck.nodes), _joined(deck.elements)
+    rows = _rows(path, nodes[:, 0], elements[:, 1:])
     names = _grain_sets(path, deck)
     ids = _of_elements(path, deck, names, elements[:, 0])
     mesh = voxel_mesh.voxels(path, nodes[:, 1:], rows, ids)
@@ -98,15 +97,18 @@ def read(
     return grain_table.assemble(path, "abaqus", mesh.ids, table, mesh.spacing, mesh.origin, frame=frame)
 
 
-def _blocks(path: Path, data: bytes, files: list[int]) -> Iterator[tuple[str, dict[str, str], str]]:
+def _blocks(path: Path, files: list[int]) -> Iterator[tuple[str, dict[str, str], memoryview]]:
     """Keywords in capitals, their options, and the lines below them without comments; included files in their place."""
-    text = decoded(data)
-    if "*" not in text[:5000]:
+    data = np.fromfile(path, dtype=np.uint8).data
+    if b"*" not in bytes(data[:5000]):
         raise FormatError(path, "expected an input file of Abaqus, with keywords such as *Node")
-    for part in re.split(r"^(?=\*)", text, flags=re.MULTILINE):
-        line, _, body = part.partition("\n")
+    starts = [match.start() for match in re.finditer(rb"^\*", data, flags=re.MULTILINE)]
+    for start, end in pairwise([*starts, len(data)]):
+        head = re.match(rb"[^\n]*", data[start:end])
+        line = decoded(head[0]) if head else ""
+        body = data[min(start + (head.end() if head else 0) + 1, end) : end]
         if line.startswith("**"):
-            yield "**", {}, line
+            yield "**", {"line": line.rstrip("\r")}, body
             continue
         words = [word.strip() for word in line.lstrip("*").split(",")]
         options = {key.strip().lower(): value.strip() for key, _, value in (word.partition("=") for word in words[1:])}
@@ -115,33 +117,32 @@ def _blocks(path: Path, data: bytes, files: list[int]) -> Iterator[tuple[str, di
             files[0] += 1
             if files[0] > _MOST_FILES:
                 raise FormatError(path, f"expected at most {_MOST_FILES} included files; got more")
-            other = path.parent / Path(options.get("input", "")).name
-            yield from _blocks(other, other.read_bytes(), files)
+            yield from _blocks(path.parent / Path(options.get("input", "")).name, files)
         else:
             yield keyword, options, body
 
 
-def _take(path: Path, deck: _Deck, keyword: str, options: dict[str, str], body: str) -> None:
+def _take(path: Path, deck: _Deck, keyword: str, options: dict[str, str], body: memoryview) -> None:
     if keyword == "**":
-        _describe_phase(path, deck, body)
+        _describe_phase(path, deck, options["line"])
     elif keyword == "HEADING":
-        deck.by_polyrve = body.lstrip().startswith("polyrve:")
+        deck.by_polyrve = bytes(body[:100]).lstrip().startswith(b"polyrve:")
     elif keyword == "NODE":
         values = _numbers(path, body, "*Node")
         if len(values) % 4:
             raise FormatError(path, "expected a number and three coordinates per node", "*Node")
         deck.nodes.append(values.reshape(-1, 4))
     elif keyword == "ELEMENT" and options.get("type", "").upper().startswith("C3D8"):
-        values = _numbers(path, body, "*Element")
-        if len(values) % 9:
+        numbers = _whole(path, body, "*Element")
+        if len(numbers) % 9:
             raise FormatError(path, "expected a number and eight nodes per element", "*Element")
-        deck.elements.append(grain_table.whole_numbers(path, values, "*Element").reshape(-1, 9))
+        deck.elements.append(numbers.reshape(-1, 9))
         if "elset" in options:
             deck.sets.setdefault(options["elset"].upper(), []).append(deck.elements[-1][:, 0])
     elif keyword == "ELEMENT" and options.get("type", "").upper().startswith(("C3D", "DC3D")):
         raise FormatError(path, f"expected elements C3D8, which are voxels; got {options['type']}", "*Element")
-    elif keyword == "ELSET" and "elset" in options and not re.search("[a-zA-Z]", body):
-        members = grain_table.whole_numbers(path, _numbers(path, body, "*Elset"), "*Elset")
+    elif keyword == "ELSET" and "elset" in options and not re.search(rb"[a-zA-Z]", body):
+        members = _whole(path, body, "*Elset")
         if "generate" in options:
             members = _generated(path, members)
         deck.sets.setdefault(options["elset"].upper(), []).append(members)
@@ -149,7 +150,7 @@ def _take(path: Path, deck: _Deck, keyword: str, options: dict[str, str], body: 
         material, orientation = options.get("material", "").upper(), options.get("orientation", "").upper()
         deck.sections[options["elset"].upper()] = (material, orientation)
     elif keyword == "ORIENTATION" and "name" in options:
-        values = _numbers(path, body.partition("\n")[0], "*Orientation")
+        values = _numbers(path, body[: (bytes(body[:1000]) + b"\n").index(b"\n")], "*Orientation")
         if len(values) >= 6 and options.get("system", "rectangular").lower().startswith("r"):
             deck.orientations[options["name"].upper()] = values[:6]
     elif keyword == "MATERIAL":
@@ -158,16 +159,64 @@ def _take(path: Path, deck: _Deck, keyword: str, options: dict[str, str], body: 
         deck.constants[deck.material] = _numbers(path, body, "*User Material")
 
 
-def _numbers(path: Path, text: str, where: str) -> np.ndarray:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            values = np.fromstring(text.replace(",", " "), sep=" ")
-    except (DeprecationWarning, ValueError):
-        raise FormatError(path, "expected numbers with commas", where) from None
+def _numbers(path: Path, text: memoryview, where: str) -> np.ndarray:
+    """The numbers of lines, float64, read in pieces that end at a line."""
+    values = _joined([_parsed(path, piece, np.float64, where) for piece in _pieces(text)])
     if not np.isfinite(values).all():
         raise FormatError(path, "expected finite numbers", where)
     return values
+
+
+def _whole(path: Path, text: memoryview, where: str) -> np.ndarray:
+    """The numbers of lines, int32, which also 1.0 or 1e3 may stand for."""
+    parts = []
+    for piece in _pieces(text):
+        plain = not re.search(rb"[.eE]", piece)
+        numbers = _parsed(path, piece, np.int64 if plain else np.float64, where)
+        parts.append(grain_table.whole_numbers(path, numbers.astype(np.float64), where).astype(np.int32))
+    return _joined(parts)
+
+
+def _pieces(text: memoryview) -> Iterator[bytes]:
+    at = 0
+    while at < len(text):
+        end = min(at + _PIECE, len(text))
+        line = re.compile(rb"\n").search(text, end)
+        end = line.end() if line else len(text)
+        yield bytes(text[at:end])
+        at = end
+
+
+def _parsed(path: Path, text: bytes, kind: type, where: str) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return np.fromstring(text.replace(b",", b" ").decode("latin-1"), dtype=kind, sep=" ")
+    except (DeprecationWarning, ValueError):
+        raise FormatError(path, "expected numbers with commas", where) from None
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One array of several, which are let go."""
+    if not parts:
+        return np.empty(0)
+    whole = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    parts.clear()
+    return whole
+
+
+def _rows(path: Path, numbers: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The row of each node that elements name, in the order of their numbers or, where these are sparse, by search."""
+    if numbers.min() >= 0 and numbers.max() < 4 * len(numbers):
+        row_of = np.full(4 * len(numbers), -1, dtype=np.int32)
+        row_of[numbers.astype(np.int64)] = np.arange(len(numbers), dtype=np.int32)
+        rows = row_of[np.clip(wanted, 0, len(row_of) - 1)]
+    else:
+        order = np.argsort(numbers, kind="stable")
+        rows = order[np.minimum(np.searchsorted(numbers[order], wanted), len(order) - 1)]
+    if (rows < 0).any() or not all(np.array_equal(numbers[rows[:, i]], wanted[:, i]) for i in range(wanted.shape[1])):
+        raise FormatError(path, "expected elements whose nodes are in the file")
+    return rows
 
 
 def _generated(path: Path, members: np.ndarray) -> np.ndarray:

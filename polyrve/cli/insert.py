@@ -11,7 +11,14 @@ import typer
 from polyrve.cli import inputs, outputs, progress
 from polyrve.cli.generate import numbers
 from polyrve.cli.messages import counted, grains_of, times
-from polyrve.cli.options import ForceOption, FormatOption, FrameOption, GivenThresholdOption, ReadOptions
+from polyrve.cli.options import (
+    ForceOption,
+    FormatOption,
+    FrameOption,
+    GivenThresholdOption,
+    ReadOptions,
+    ScaleOption,
+)
 
 if TYPE_CHECKING:
     from polyrve.microstructure.particles import Place, Shape
@@ -117,9 +124,7 @@ def shape(
     source: _Source,
     target: _Target,
     solid: Annotated[Path, typer.Option(metavar="FILE", help="A closed .stl, or a mask of voxels (.npy, z y x).")],
-    scale: Annotated[
-        float, typer.Option(metavar="UM", help="Length of the unit of the .stl in um, e.g. 1000 for mm.")
-    ] = 1.0,
+    scale: ScaleOption = 1.0,
     phase: _Phase = "Void",
     to: FormatOption = None,
     threshold: GivenThresholdOption = None,
@@ -133,15 +138,11 @@ def shape(
     from polyrve.microstructure.outer_shape import fill_shape
 
     row = outputs.check_target(target, to, force)
-    if not scale > 0:
-        raise ValueError(f"--scale: expected a positive length in um; got {scale:g}")
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")
         data = inputs.read_volume(source, threshold, read, frame)
-        spacing = data.field.spacing
-        if max(spacing) > min(spacing) * (1 + 1e-6):
-            raise ValueError(f"{source}: expected cubic voxels; got {times(spacing)} um")
-        made = fill_shape(data, solids.read_solid(solid, spacing[0], scale=scale), Phase(phase))
+        edge = solids.cube_edge(data.field.spacing, str(source))
+        made = fill_shape(data, solids.read_solid(solid, edge, scale=scale), Phase(phase))
         reporter.step("writing", f"writing {target}")
         registry.write(made, target, format=row.name, force=force)
     share = 100.0 * made.field.provenance["outer_shape"]["share"]

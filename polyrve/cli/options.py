@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +15,12 @@ def _check_threshold(degrees: float | None) -> float | None:
     if degrees is not None and not 0.0 < degrees < 180.0:
         raise ValueError(f"--threshold: expected degrees between 0 and 180; got {degrees:g}")
     return degrees
+
+
+def _check_scale(length: float) -> float:
+    if not 0.0 < length < math.inf:
+        raise ValueError(f"--scale: expected a positive length in um; got {length:g}")
+    return length
 
 
 def _check_frame(name: str | None) -> str | None:
@@ -37,6 +45,14 @@ FrameOption = Annotated[
 MtexOption = Annotated[
     bool,
     typer.Option("--mtex", help="Write a MATLAB script beside it that opens the file in MTEX with the right axes."),
+]
+SolidOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Body that the volume fills: a closed .stl, or a mask of voxels (.npy, z y x)."),
+]
+ScaleOption = Annotated[
+    float,
+    typer.Option(callback=_check_scale, metavar="UM", help="Length of the unit of the .stl in um, e.g. 1000 for mm."),
 ]
 DropPhaseOption = Annotated[
     list[str] | None,

@@ -28,11 +28,15 @@ from polyrve.cli.options import (
     MinGrainOption,
     NormalsOption,
     ReadOptions,
+    ScaleOption,
+    SolidOption,
     ThresholdOption,
 )
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    import numpy as np
 
     from polyrve.microstructure.cell_volume import CellVolume
     from polyrve.microstructure.fields import OrientationVolume
@@ -63,6 +67,8 @@ def reconstruct(
         tuple[float, float, float] | None,
         typer.Option(metavar="DZ DY DX", help="Voxel size in um, z first; by default the step of the map."),
     ] = None,
+    solid: SolidOption = None,
+    scale: ScaleOption = 1.0,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Largest number of iterations on the finest grid.")] = None,
     config: Annotated[
@@ -121,7 +127,8 @@ def reconstruct(
             raise ValueError(f"--checkpoint-interval: expected seconds, 0 or more; got {checkpoint_interval}")
         row = outputs.check_target(output, None, force or resume)
         given = {"shape": shape, "spacing": spacing, "seed": seed, "iterations": iterations}
-        settings = settings_of(config, {name: value for name, value in given.items() if value is not None}, options)
+        chosen = {name: value for name, value in given.items() if value is not None}
+        settings = settings_of(config, chosen, options, shape_known=solid is not None)
         outputs.check_holds_volume(row, output, settings.shape)
         if seeds is None and workers is None and scheduler is not None:
             raise ValueError("--scheduler: expected --seeds or --workers with it; got none")
@@ -130,20 +137,25 @@ def reconstruct(
         if seeds is not None and resume:
             raise ValueError("--resume: expected a single run; got --seeds")
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
+        from polyrve.crystallography.phase import VOID, Phase
+        from polyrve.microstructure.outer_shape import fill_shape
         from polyrve.settings import maps_by_axis
 
         listed = maps_by_axis(by_axis) or ([] if maps else maps_of(config))
         files = [*(maps or []), *(path for _, path in listed)]
         reporter.step("reading", f"reading {', '.join(map(str, files))}")
         scans = inputs.read_maps(maps or [], frame, read, drop_phase, normals, axisymmetric, former_axis, listed)
+        inside = None if solid is None else _body(solid, scale, scans, settings.spacing)
         with locked(output):
             if seeds is None:
-                result, interrupted = _run(scans, settings, checkpoint, reporter, scheduler, workers)
+            result, interrupted = _run(scans, settings, inside, checkpoint, reporter, scheduler, workers)
             else:
-                result, interrupted = _run_many(scans, settings, seeds, scheduler, reporter)
+                result, interrupted = _run_many(scans, settings, inside, seeds, scheduler, reporter)
             finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
-            rve = _segmented(result.made, threshold, min_grain)
+        rve = _segmented(result.made, threshold, min_grain)
+        if inside is not None:
+            rve = fill_shape(rve, inside, Phase(VOID))
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)
             if not interrupted:
@@ -159,8 +171,27 @@ def reconstruct(
         raise typer.Exit(143 if ended.is_set() else 130)
 
 
-def settings_of(config: Path | None, given: dict[str, Any], options: list[str] | None) -> ReconstructionSettings:
+def _body(solid: Path, scale: float, scans: Maps, spacing: tuple[float, float, float] | None) -> np.ndarray:
+    """The voxels of a solid, of the size that the volume's will have."""
+    from polyrve.adapters import solids
+    from polyrve.microstructure.map_placement import by_normal, voxel_size
+
+    step = spacing or voxel_size(by_normal(scans))
+    return solids.read_solid(solid, solids.cube_edge(step, str(solid)), scale=scale)
+
+
+def settings_of(
+    config: Path | None, given: dict[str, Any], options: list[str] | None, *, shape_known: bool = False
+) -> ReconstructionSettings:
     """Return the settings of a file, texts name=value and options, of which the last win.
+
+    Parameters
+    ----------
+    config : Path or None
+    given : dict
+    options : list of str or None
+    shape_known : bool
+        Whether no shape need be said.
 
     Raises
     ------
@@ -173,7 +204,7 @@ def settings_of(config: Path | None, given: dict[str, Any], options: list[str] |
 
     kinds = {name: field.annotation for name, field in ReconstructionSettings.model_fields.items()}
     values = {**inputs.with_lists(inputs.assignments(options), kinds), **given}
-    if config is None and "shape" not in values:
+    if config is None and "shape" not in values and not shape_known:
         raise ValueError("--shape: expected NZ NY NX, the number of voxels, here or in --config; got none")
     if config is None:
         return ReconstructionSettings.create(**values)
@@ -221,6 +252,7 @@ def _checkpoint(output: Path, resume: bool, force: bool, interval: float) -> Che
 def _run(
     scans: Maps,
     settings: ReconstructionSettings,
+    inside: np.ndarray | None,
     checkpoint: Checkpoint,
     reporter: progress.Reporter,
     scheduler: str | None,
@@ -236,8 +268,8 @@ def _run(
     reporter.step("preparing", "measuring the maps")
     try:
         result = reconstruct(
-            scans, settings, progress=reporter, say=reporter.say, checkpoint=checkpoint, scheduler=scheduler,
-            workers=workers,
+            scans, settings, inside=inside, progress=reporter, say=reporter.say, checkpoint=checkpoint,
+            scheduler=scheduler, workers=workers,
         )  # fmt: skip
     except KeyboardInterrupt:
         saved = "; --resume continues it" if checkpoint.path.exists() else ""
@@ -246,7 +278,12 @@ def _run(
 
 
 def _run_many(
-    scans: Maps, settings: ReconstructionSettings, seeds: int, scheduler: str | None, reporter: progress.Reporter
+    scans: Maps,
+    settings: ReconstructionSettings,
+    inside: np.ndarray | None,
+    seeds: int,
+    scheduler: str | None,
+    reporter: progress.Reporter,
 ) -> tuple[Reconstruction, bool]:
     reporter.step("preparing", "loading TensorFlow")
     from polyrve.backend.quiet_import import load_tensorflow
@@ -267,7 +304,7 @@ def _run_many(
     reporter.step("realising", text)
     reporter.share(text, 0, seeds)
     try:
-        made = reconstruct_many(scans, settings, seeds=seeds, scheduler=scheduler, progress=show)
+        made = reconstruct_many(scans, settings, inside=inside, seeds=seeds, scheduler=scheduler, progress=show)
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted before one of {seeds} runs was done: no volume is written") from None
     if made.interrupted:

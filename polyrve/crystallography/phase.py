@@ -20,6 +20,9 @@ LAUE_GROUPS: tuple[str, ...] = (
 )  # fmt: skip
 """Hermann-Mauguin symbols of the eleven Laue groups, in the order of the .ctf format (1 ... 11)."""
 
+VOID = "Void"
+"""Name of the phase that is empty space: solvers leave it out, and statistics do not count it."""
+
 _LAUE_OF_POINT_GROUP: dict[str, str] = {
     "1": "-1", "-1": "-1",
     "2": "2/m", "m": "2/m", "2/m": "2/m", "121": "2/m", "12/m1": "2/m", "1m1": "2/m", "112": "2/m", "112/m": "2/m",

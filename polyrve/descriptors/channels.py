@@ -10,6 +10,7 @@ from typing import Any
 from polyrve.backend.device import current
 from polyrve.backend.strategy import Strategy
 from polyrve.backend.tensorflow import tf
+from polyrve.descriptors.body import Body
 from polyrve.microstructure.axes import in_plane
 
 
@@ -33,6 +34,8 @@ class Channels:
         Parts of sections that are cut already, see :meth:`cut`.
     strategy : Strategy
         How the device works on them; by default that of the device that TensorFlow works on.
+    body : Body or None
+        What the mask is of, where it is the body that a volume fills: its sections are averaged by their pairs.
     """
 
     values: Any
@@ -42,6 +45,7 @@ class Channels:
     periodic: bool
     sections: Mapping[int, list[Any]] = dataclasses.field(default_factory=dict)
     strategy: Strategy = dataclasses.field(default_factory=current)
+    body: Body | None = None
 
     def cut(self, axes: Sequence[int]) -> Channels:
         """Return the same with its sections normal to some axes cut, once for all descriptors.

@@ -11,7 +11,7 @@ logit per phase behind them; the indicator is their softmax.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from polyrve.backend.strategy import Strategy
 from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.harmonics import SymmetrizedHarmonics, symmetrized_harmonics
 from polyrve.crystallography.phase import Phase
+from polyrve.descriptors.body import Body
 from polyrve.descriptors.channels import Channels
 from polyrve.microstructure.fields import OrientationField
 
@@ -130,7 +131,7 @@ class LocalState:
             return np.ones(position.shape[:-1], dtype=np.int32)
         return (np.argmax(position[..., 4:], axis=-1) + 1).astype(np.int32)
 
-    def channels(self, position: tf.Tensor, *, periodic: bool = True) -> Channels:
+    def channels(self, position: tf.Tensor, *, periodic: bool = True, body: Body | None = None) -> Channels:
         """Return the channels of unknowns, differentiable.
 
         Parameters
@@ -138,6 +139,8 @@ class LocalState:
         position : tf.Tensor, shape (nz, ny, nx, unknowns)
         periodic : bool
             Whether pairs are formed across the faces.
+        body : Body, optional
+            What alone counts of a field that is not periodic.
 
         Returns
         -------
@@ -145,7 +148,9 @@ class LocalState:
         """
         channels, orientation, indicators = _kernel(self.harmonics, tuple(position.shape), position.dtype)(position)
         mask = None if periodic else tf.ones(position.shape[:3], position.dtype)
-        return self._seen(channels, orientation, indicators, mask, periodic)
+        if body is not None:
+            mask = tf.constant(body.inside, position.dtype)
+        return replace(self._seen(channels, orientation, indicators, mask, periodic), body=body)
 
     def reference(self, field: OrientationField, dtype: Any = tf.float32) -> Channels:
         """Return the channels of a measured map: phases as they are, points that are not indexed left out.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.local_state import LocalState
@@ -150,7 +152,7 @@ def squared_residual(estimate: tf.Tensor, target: Any) -> tf.Tensor:
     return tf.reduce_mean((estimate - tf.cast(target, estimate.dtype)) ** 2)
 
 
-def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
+def average_groups(per_section: tf.Tensor, group: int | None, counts: np.ndarray | None = None) -> tf.Tensor:
     """Return averages over groups of neighbouring sections.
 
     Parameters
@@ -158,6 +160,8 @@ def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
     per_section : tf.Tensor, shape (..., n)
     group : int or None
         Sections per group; all of them for None.
+    counts : ndarray, shape (..., n), optional
+        How much each section counts, such as its number of pairs; alike by default.
 
     Returns
     -------
@@ -170,7 +174,13 @@ def average_groups(per_section: tf.Tensor, group: int | None) -> tf.Tensor:
     """
     n = int(per_section.shape[-1])
     group = group_size(n, group)
-    averaged = tf.reduce_mean(tf.reshape(per_section, (*per_section.shape[:-1], n // group, group)), -1)
+    grouped = tf.reshape(per_section, (*per_section.shape[:-1], n // group, group))
+    if counts is None:
+        averaged = tf.reduce_mean(grouped, -1)
+    else:
+        weights = np.reshape(counts, (*np.shape(counts)[:-1], n // group, group))
+        weights = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1)
+        averaged = tf.reduce_sum(grouped * tf.constant(weights, grouped.dtype), -1)
     rank = averaged.shape.rank
     return tf.transpose(averaged, (rank - 1, *range(rank - 1)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.increment_products import misfit_kernel, section_products
 from polyrve.descriptors._kernels.increments import Increments
 from polyrve.descriptors._kernels.section_by_section import Kernel, require_shape
+from polyrve.descriptors.body import Body
 from polyrve.descriptors.channels import Channels
 from polyrve.descriptors.protocol import Context, average_groups, squared_residual
 from polyrve.microstructure.lags import Lag
@@ -73,7 +75,14 @@ class ThreePoint:
         tuple of tf.Tensor, shape (groups, C, K, K)
             One per axis, over channels and pairs of the K lags.
         """
-        return tuple(average_groups(section_products(channels, self.lags, self.eps, axis), group) for axis in axes)
+        products = (section_products(channels, self.lags, self.eps, axis) for axis in axes)
+        counts = [None if channels.body is None else self._triples(channels.body, axis) for axis in axes]
+        return tuple(average_groups(one, group, count) for one, count in zip(products, counts, strict=True))
+
+    def _triples(self, body: Body, axis: int) -> np.ndarray:
+        """Number of points for each pair of lags, (K, K, sections)."""
+        found = body.points(axis, list(itertools.product(self.lags, repeat=2)))
+        return found.reshape(len(self.lags), len(self.lags), -1)
 
     def section_misfit(self, shape: tuple[int, ...], target: np.ndarray, dtype: tf.DType) -> Kernel:
         """See :class:`polyrve.descriptors._kernels.section_by_section.ComparesSections`."""

@@ -99,7 +99,7 @@ class TwoPoint:
         sums = lag_means(values * mask, self.largest_lag, self.cross, group, padded, strategy)
         counts = lag_means(mask, self.largest_lag, False, group, padded, strategy)
         counts = counts if not self.cross else counts[:, None]
-        return sums / tf.maximum(counts, 0.5 / (rows * columns))
+        return sums / tf.maximum(counts, 0.5 / int(mask.shape[1] * rows * columns))
 
     def _require_room(self, rows: int, columns: int, *, periodic: bool) -> None:
         for n in (rows, columns):

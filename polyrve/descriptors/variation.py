@@ -64,7 +64,9 @@ class Variation:
             One per axis.
         """
         per_section = _kernel(axes, self.eps, channels.periodic)(channels.values, channels.mask)
-        return tuple(average_groups(sections, group) for sections in per_section)
+        body = channels.body
+        counts = [None if body is None else body.points(axis, [((1, 0), (0, 1))])[0] for axis in axes]
+        return tuple(average_groups(one, group, count) for one, count in zip(per_section, counts, strict=True))
 
     def misfit(self, estimate: tf.Tensor, target: Any) -> tf.Tensor:
         """Return the mean squared relative residual, relative to `eps` where the target is smaller.

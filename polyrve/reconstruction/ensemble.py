@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from polyrve import _face
 from polyrve.backend.device import most_at_once
 from polyrve.descriptors import Descriptor
@@ -113,13 +115,14 @@ def reconstruct_many(
     patience: float = 60.0,
     descriptors: str | Sequence[tuple[Descriptor, float]] | None = None,
     progress: Callable[[Member], Any] | None = None,
+    inside: np.ndarray | None = None,
     **overrides: Any,
 ) -> Ensemble:
     """Reconstruct with several seeds and keep the best.
 
     Parameters
     ----------
-    maps, settings, descriptors, **overrides
+    maps, settings, descriptors, inside, **overrides
         As for :func:`polyrve.reconstruct`.
     seeds : int or sequence of int
         The seeds, or their number, counted from the settings' seed.
@@ -168,7 +171,7 @@ def reconstruct_many(
     >>> made.best.volume.shape  # doctest: +SKIP
     (32, 32, 32)
     """
-    problem = prepare(maps, settings, given=descriptors, **overrides)
+    problem = prepare(maps, settings, given=descriptors, inside=inside, **overrides)
     first = problem.settings.seed
     chosen = list(range(first, first + seeds)) if isinstance(seeds, int) else list(seeds)
     if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
@@ -180,7 +183,7 @@ def reconstruct_many(
     if scheduler is None:
         workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.initial)))
     with client_of(scheduler, workers, len(chosen), slurm or {}) as client:
-        runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
+        runs = _Runs(client, (maps, problem.settings, descriptors, inside), retries, progress)
         try:
             ended = runs.work_off(chosen, patience, may_queue=scheduler == "slurm")
         except KeyboardInterrupt:
@@ -285,8 +288,8 @@ def _realise(problem: bytes, seed: int) -> tuple[Reconstruction, float]:
     import cloudpickle
 
     began = time.perf_counter()
-    maps, settings, descriptors = cloudpickle.loads(problem)
-    result = reconstruct(maps, settings, descriptors=descriptors, seed=seed)
+    maps, settings, descriptors, inside = cloudpickle.loads(problem)
+    result = reconstruct(maps, settings, descriptors=descriptors, inside=inside, seed=seed)
     return result, time.perf_counter() - began
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from polyrve.backend.tensorflow import tf
 from polyrve.descriptors._kernels.section_by_section import misfits
+from polyrve.descriptors.body import Body
 from polyrve.descriptors.local_state import LocalState
 from polyrve.descriptors.protocol import Descriptor
 from polyrve.microstructure.fields import OrientationField
@@ -38,6 +39,8 @@ class SectionObjective:
         Number of neighbouring sections that one estimate is averaged over; default all.
     periodic : bool
         Whether the field repeats across its faces.
+    body : Body, optional
+        What alone counts of a field with a free surface.
     """
 
     state: LocalState
@@ -45,6 +48,7 @@ class SectionObjective:
     targets: Targets
     group: int | None = None
     periodic: bool = True
+    body: Body | None = None
 
     @property
     def orientations(self) -> bool:
@@ -73,7 +77,7 @@ class SectionObjective:
             If a target has another shape than its descriptor's estimate.
         """
         axes = tuple(sorted(self.targets))
-        channels = self.state.channels(position, periodic=self.periodic).cut(axes)
+        channels = self.state.channels(position, periodic=self.periodic, body=self.body).cut(axes)
         terms = []
         for i, (descriptor, weight) in enumerate(self.descriptors):
             self._tell(i)

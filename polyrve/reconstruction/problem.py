@@ -20,6 +20,7 @@ from polyrve.backend.tensorflow import tf
 from polyrve.crystallography.reference_frames import Frame
 from polyrve.crystallography.special_relations import Relation
 from polyrve.descriptors import Descriptor, descriptor_set, named_set
+from polyrve.descriptors.body import Body
 from polyrve.descriptors.local_state import LocalState
 from polyrve.initial.exemplar_synthesis import possible, sharpen, synthesize
 from polyrve.initial.graded_polycrystal import graded_polycrystal
@@ -64,6 +65,9 @@ _SHORT_LAG = 8
 About the width of a well resolved grain; statistics up to it tell shapes of grains, shorter ones boundaries alone.
 """
 
+_LEAST_REACH = 2
+"""Lag in voxels that a body must have pairs at; boundaries alone could be told otherwise."""
+
 _ELONGATED = 1.5
 """Ratio of the distances of boundaries along the two axes of a map from which its grains are long.
 
@@ -77,6 +81,7 @@ def prepare(
     settings: ReconstructionSettings | None = None,
     *,
     given: str | Sequence[tuple[Descriptor, float]] | None = None,
+    inside: np.ndarray | None = None,
     **overrides: Any,
 ) -> Problem:
     """Check maps and settings against each other, before anything is optimised.
@@ -87,6 +92,8 @@ def prepare(
         As for :func:`polyrve.reconstruct`.
     given : str or sequence of (Descriptor, float), optional
         Its ``descriptors``.
+    inside : ndarray, shape (nz, ny, nx), bool, optional
+        As for :func:`polyrve.reconstruct`.
 
     Returns
     -------
@@ -101,12 +108,34 @@ def prepare(
     """
     if isinstance(given, str):
         given, overrides = None, {**overrides, "descriptors": given}
-    settings = ReconstructionSettings.create(**{**(settings.model_dump() if settings else {}), **overrides})
+    chosen = {**(settings.model_dump(exclude_unset=True) if settings else {}), **overrides}
+    body = None
+    if inside is not None:
+        body, chosen = _within(np.asarray(inside, dtype=bool), chosen)
+    settings = ReconstructionSettings.create(**chosen)
     if isinstance(maps, TargetSet):
-        return Problem.of_targets(maps, settings, given)
+        return replace(Problem.of_targets(maps, settings, given), body=body)
     if settings.grade != "none":
         maps, settings = _graded(maps, settings)
-    return Problem.of(analyse_maps(maps), settings, given)
+    return replace(Problem.of(analyse_maps(maps), settings, given), body=body)
+
+
+def _within(inside: np.ndarray, chosen: dict[str, Any]) -> tuple[Body, dict[str, Any]]:
+    """Return the body of a mask, and settings of a volume that has its shape and ends at its surface."""
+    shape = tuple(chosen.get("shape", inside.shape))
+    if shape != inside.shape:
+        raise ValueError(f"shape: expected that of the body, {inside.shape}; got {shape}: leave it out")
+    if chosen.get("grade", "none") != "none":
+        raise ValueError(f"grade: expected none for a body with a free surface; got {chosen['grade']!r}")
+    if chosen.get("blocks") == "always":
+        raise ValueError("blocks: expected auto or never for a body with a free surface; got always: leave it out")
+    body = Body(inside)
+    if body.reach < _LEAST_REACH:
+        raise ValueError(
+            f"inside: expected a body at least {4 * _LEAST_REACH} voxels thick; got one with partners up to "
+            f"{body.reach} voxels: name smaller voxels"
+        )
+    return body, {**chosen, "shape": inside.shape, "periodic": False, "blocks": "never"}
 
 
 def _graded(maps: Maps, settings: ReconstructionSettings) -> tuple[Maps, ReconstructionSettings]:
@@ -141,6 +170,8 @@ class Problem:
         Targets that stand for maps.
     analyses : dict of int to tuple of MapAnalysis
         What was found on the maps so far, for the checks and the initial field; empty after :meth:`release`.
+    body : Body or None
+        What the volume fills, where it has a free surface.
     """
 
     sections: Placed[OrientationMap]
@@ -150,6 +181,7 @@ class Problem:
     descriptors: tuple[tuple[Descriptor, float], ...] | None
     known: TargetSet | None = None
     analyses: dict[int, tuple[MapAnalysis, ...]] = field(default_factory=dict)
+    body: Body | None = None
 
     @classmethod
     def of(
@@ -294,6 +326,8 @@ class Problem:
             digest.update(repr((one.spacing, one.periodic, one.frame)).encode())
         for axis, values in sorted(self.known.values.items() if self.known else ()):
             digest.update(bytes([axis]) + b"".join(value.tobytes() for value in values.values()))
+        if self.body is not None:
+            digest.update(b"body" + np.packbits(self.body.inside).tobytes())
         if initial is not None:
             digest.update(b"initial" + initial.quaternions.tobytes() + initial.phase_ids.tobytes())
         return digest.hexdigest()
@@ -302,7 +336,9 @@ class Problem:
         """Return the largest lag on a grid, in voxels."""
         if self.known is not None:
             return self.known.largest_lag
-        return largest_lag(sections, grid, self.settings.largest_lag if tuple(grid) == self.settings.shape else None)
+        asked = self.settings.largest_lag if tuple(grid) == self.settings.shape else None
+        found = largest_lag(sections, grid, asked)
+        return found if asked is not None or self.body is None else min(found, self.body.on_grid(grid).reach)
 
     def on_grid(self, grid: Sequence[int]) -> dict[int, tuple[OrientationMap, ...]]:
         """Return the maps at the voxel size of a grid (nz, ny, nx)."""
@@ -379,15 +415,16 @@ class Problem:
         weights = {**named_set(settings.descriptors, self.state), **settings.weights}
         chosen = self.descriptors or descriptor_set(weights, self.state, largest_lag, grid, settings.texture_degree)
         kinds = [descriptor for descriptor, _ in chosen]
+        body = None if self.body is None else self.body.on_grid(grid)
         if self.known is not None:
             known = self.known.select(kinds, planar(grid))
-            return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic)
+            return SectionObjective(self.state, chosen, known, settings.sections_per_group, settings.periodic, body)
         lists = {id(some): some for some in sections.values()}
         apart = largest_lag if self.descriptors is None else max(grid)
         described = {key: describe(self.state, kinds, montage(some, apart)) for key, some in lists.items()}
         give_back()
         targets = {axis: described[id(some)] for axis, some in sections.items()}
-        return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic)
+        return SectionObjective(self.state, chosen, targets, settings.sections_per_group, settings.periodic, body)
 
     @cached_property
     def relations(self) -> tuple[Relation, ...]:
@@ -504,6 +541,7 @@ class Problem:
             "settings": {**self.settings.model_dump(mode="json"), "largest_lag": largest_lag},
             "maps": self.sources(),
             **({} if self.settings.grade == "none" else {"repeats_across": self._across()}),
+            **({} if self.body is None else {"outer_shape": {"share": float(self.body.inside.mean())}}),
             **run,
         }
 
@@ -518,7 +556,7 @@ class Problem:
     def grain_field(self, position: np.ndarray) -> GrainField:
         """Cut the field that unknowns stand for into grains that can be turned."""
         grains = self._grains(position)
-        labels = self._families(grains)[grains.grain_ids - 1].astype(np.int32)
+        labels = self._families(grains)[np.maximum(grains.grain_ids - 1, 0)].astype(np.int32)
         return GrainField(np.asarray(position, dtype=np.float32), labels)
 
     def has_grains(self, position: np.ndarray) -> bool:
@@ -534,10 +572,17 @@ class Problem:
 
     def _grains(self, position: np.ndarray) -> GrainVolume:
         field = OrientationVolume(
-            self.state.quaternions(position), self.state.phase_ids(position), self.state.phases, self.spacing,
+            self.state.quaternions(position), self._phase_ids(position), self.state.phases, self.spacing,
             periodic=self.settings.periodic,
         )  # fmt: skip
         return segment(field)
+
+    def _phase_ids(self, position: np.ndarray) -> np.ndarray:
+        """Return the phases of unknowns; voxels outside the body have none."""
+        ids = self.state.phase_ids(position)
+        if self.body is not None:
+            ids[~self.body.inside] = 0
+        return ids
 
     def _families(self, grains: GrainVolume) -> np.ndarray:
         """The rotation, from 0, that turns each grain: grains in a special relation to each other turn as one."""
@@ -562,7 +607,7 @@ class Problem:
         quaternions.setflags(write=False)  # The volume then takes it as it is.
         return OrientationVolume(
             quaternions=quaternions,
-            phase_ids=self.state.phase_ids(position),
+            phase_ids=self._phase_ids(position),
             phases=self.state.phases,
             spacing=self.spacing,
             frame=self._frame,

@@ -172,6 +172,7 @@ def reconstruct(
     say: Callable[[str], Any] = lambda _: None,
     between: Callable[[], object] = lambda: None,
     checkpoint: Checkpoint | None = None,
+    inside: np.ndarray | None = None,
     scheduler: Any = None,
     workers: int | None = None,
     **overrides: Any,
@@ -202,6 +203,9 @@ def reconstruct(
     checkpoint : Checkpoint, optional
         Where the initial state of each grid, the running state at intervals and the minimum before it is sharpened are
         saved, and continued if one is there.
+    inside : ndarray, shape (nz, ny, nx), bool, optional
+        The body that the volume fills, within a free surface: pairs that leave it do not count, voxels outside are not
+        indexed, and the volume has its shape and does not repeat.
     scheduler, workers : optional
         Who works on the sections of a large volume (setting ``blocks``): a scheduler of Dask and the number of its
         workers, as for :func:`polyrve.reconstruct_many`; by default this process.
@@ -248,7 +252,7 @@ def reconstruct(
     """
     if isinstance(initial, str):
         initial, overrides = None, {**overrides, "initial": initial}
-    problem = prepare(maps, settings, given=descriptors, **overrides)
+    problem = prepare(maps, settings, given=descriptors, inside=inside, **overrides)
     settings = problem.settings
     if initial is None and settings.in_blocks:
         told = partial(reconstruct_large, problem, progress=progress, say=say, checkpoint=checkpoint)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from polyrve.crystallography.phase import Phase
+from polyrve.crystallography.phase import VOID, Phase
 from polyrve.crystallography.special_relations import Relation
 from polyrve.microstructure.axes import in_plane, planar
 from polyrve.microstructure.cell_volume import CellVolume
@@ -24,6 +24,7 @@ from polyrve.microstructure.links import DEFAULT_THRESHOLD
 from polyrve.microstructure.map_analysis import MapAnalysis, VolumeAnalysis, analyse
 from polyrve.microstructure.map_placement import Maps, analyse_maps
 from polyrve.microstructure.map_scatter import map_scatter
+from polyrve.microstructure.outer_shape import material_of
 from polyrve.microstructure.placed import Placed, distinct, each, first_normals, made_for, once
 from polyrve.microstructure.sampled_volume import SampledVolume, sample
 from polyrve.microstructure.special_boundaries import find_relations
@@ -183,12 +184,16 @@ def compare(
     analysis = rve if isinstance(rve, SampledVolume) else analyse(rve, threshold)
     if not isinstance(analysis, (VolumeAnalysis, SampledVolume)):
         raise ValueError(f"rve: expected an orientation volume; got {type(analysis.field).__name__}")
-    volume = analysis if isinstance(analysis, SampledVolume) else analysis.field
     if isinstance(reference, (GrainMap, GrainVolume)):
         reference = reference.field
     maps = {} if isinstance(reference, OrientationVolume) else analyse_maps(reference, threshold)
     references: dict[int, tuple[OrientationMap | OrientationVolume, ...]]
     references = once(lambda one: one.field, maps) if maps else {0: (reference,)}  # type: ignore[dict-item]
+    in_map = {phase.name for other in distinct(references) for phase in other.phases}
+    if isinstance(analysis, VolumeAnalysis) and VOID not in in_map:
+        material = material_of(analysis.field)
+        analysis = analysis if material is analysis.field else analyse(material, threshold)
+    volume = analysis if isinstance(analysis, SampledVolume) else analysis.field
     for other in distinct(references):
         if [phase.laue for phase in other.phases] != [phase.laue for phase in volume.phases]:
             of_map, of_volume = ([(p.name, p.laue) for p in field.phases] for field in (other, volume))

@@ -63,7 +63,10 @@ def section_pair_means(
         One per axis.
     """
     if group is not None or channels.mask is not None or not channels.periodic:
-        return tuple(average_groups(pair_means(channels, lags, transform, axis), group) for axis in axes)
+        body = channels.body
+        counts = [None if body is None else body.pairs(axis, lags)[:, None] for axis in axes]
+        means = (pair_means(channels, lags, transform, axis) for axis in axes)
+        return tuple(average_groups(of_axis, group, count) for of_axis, count in zip(means, counts, strict=True))
     owners = {(axis, lag): _owner(axis, lag, axes) for axis in axes for lag in lags}
     own = {axis: [*dict.fromkeys(lag for owner, lag in owners.values() if owner == axis)] for axis in axes}
     reach = reach_of([lag for found in own.values() for lag in found])

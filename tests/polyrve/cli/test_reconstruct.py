@@ -582,3 +582,21 @@ def test_real_maps_reconstruct(run, name, tmp_path):
     code, _, err = run("reconstruct", DATA / name, "--shape", 1, 16, 20, "-o", target, "--iterations", 1)
     assert code == 0, err
     assert registry.read(target).shape == (16, 20)
+
+
+def test_a_body_is_written_with_empty_space_around(run, scan, tmp_path):
+    target, mask = tmp_path / "rve.dream3d", np.ones((1, 12, 14), dtype=bool)
+    mask[0, :3, :4] = False
+    np.save(tmp_path / "mask.npy", mask)
+    arguments = ["reconstruct", scan, *QUICK, "-o", target, "--iterations", 0]
+    code, _, err = run(*arguments, "--solid", tmp_path / "mask.npy")
+    assert code == 0, err
+    made = registry.read(target)
+    assert [phase.name for phase in made.phases] == ["Aluminium", "Void"]
+    np.testing.assert_array_equal(np.squeeze(made.phase_ids) == 1, np.pad(mask[0], 1))
+    code, _, err = run(*arguments, "--solid", tmp_path / "mask.npy", "--shape", 1, 12, 16, "--force")
+    assert code == 2
+    assert "shape: expected that of the body" in err
+    code, _, err = run(*arguments, "--force")
+    assert code == 2
+    assert "--shape: expected NZ NY NX" in err

@@ -548,3 +548,35 @@ def test_noise_of_a_map_is_not_rebuilt():
         singles[noise] = int((points == 1).sum())
     assert singles["remove"] < singles["keep"]
     assert spreads["remove"] < 0.1 < 0.4 < spreads["keep"]
+
+
+def disc(shape=PLANE["shape"]):
+    place = np.indices(shape) - (np.array(shape).reshape(3, 1, 1, 1) - 1) / 2
+    return np.sum(place**2, axis=0) <= 64
+
+
+def test_a_body_ends_at_its_surface(scan):
+    inside = disc()
+    result = reconstruct(scan, inside=inside, **GRAINS)
+    assert not result.volume.periodic
+    np.testing.assert_array_equal(result.volume.indexed, inside)
+    assert losses(result)[-1] < losses(result)[0]
+    problem = prepare(scan, inside=inside, **GRAINS)
+    objective = problem.objective(problem.material(inside.shape), inside.shape)
+    q = rotation.random_orientations(inside.shape, np.random.default_rng(1))
+    other = result.volume.evolve(quaternions=np.where(inside[..., None], result.volume.quaternions, q))
+    assert problem.loss(other, objective) == pytest.approx(result.volume_loss, rel=1e-6)
+    assert problem.key() != prepare(scan, **GRAINS, periodic=False).key()
+
+
+def test_a_body_takes_its_shape_from_the_mask(scan):
+    rest = {name: value for name, value in GRAINS.items() if name != "shape"}
+    assert prepare(scan, inside=disc(), **rest).settings.shape == PLANE["shape"]
+    for changed, told in (
+        ({"shape": (1, 16, 20)}, "shape: expected that of the body"),
+        ({"grade": "x"}, "grade: expected none for a body"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            prepare(scan, inside=disc(), **{**rest, **changed})
+    with pytest.raises(ValueError, match="voxels thick"):
+        prepare(scan, inside=np.indices(PLANE["shape"]).sum(axis=0) % 4 == 0, **rest)
