@@ -148,14 +148,14 @@ def reconstruct(
         inside = None if solid is None else _body(solid, scale, scans, settings.spacing)
         with locked(output):
             if seeds is None:
-            result, interrupted = _run(scans, settings, inside, checkpoint, reporter, scheduler, workers)
+                result, interrupted = _run(scans, settings, inside, checkpoint, reporter, scheduler, workers)
             else:
                 result, interrupted = _run_many(scans, settings, inside, seeds, scheduler, reporter)
             finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
-        rve = _segmented(result.made, threshold, min_grain)
-        if inside is not None:
-            rve = fill_shape(rve, inside, Phase(VOID))
+            rve = _segmented(result.made, threshold, min_grain)
+            if inside is not None:
+                rve = fill_shape(rve, inside, Phase(VOID))
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)
             if not interrupted:
