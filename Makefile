@@ -13,13 +13,13 @@ WHEEL_VENV := .wheel-venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
-PIP := -m pip install --disable-pip-version-check --quiet
+PIP := -m pip install --no-compile --disable-pip-version-check --quiet
 SITE_PACKAGES := -c 'import sysconfig; print(*dict.fromkeys(map(sysconfig.get_path, ("purelib", "platlib"))), sep="\n")'
 JOBS ?= 1
 PARALLEL = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist worksteal)
 ARGS ?=
 
-.PHONY: demo test lint format types dist wheel docs bench studies clean
+.PHONY: demo test lint format types mypy pyright dist wheel smoke docs bench studies clean
 
 demo: $(INSTALLED)
 	$(BIN)/polyrve demo --output demo --force $(ARGS)
@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 # In parts, since a process keeps every program that TensorFlow compiles in it; ARGS may leave parts empty (5), not all.
 test: $(INSTALLED_DEV)
 	@failed=0; ran=0; \
-	for part in descriptors reconstruction runs other; do \
+	for part in compiled reconstruction runs other; do \
 	  code=0; $(BIN)/python -m pytest $(PARALLEL) --part $$part $(ARGS) || code=$$?; \
 	  case $$code in 0) ran=1;; 5) ;; *) failed=1;; esac; \
 	done; [ $$ran = 1 ] && [ $$failed = 0 ]
@@ -42,13 +42,22 @@ format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(INSTALLED_DEV)
+types: mypy pyright
+
+build/readme.py: README.md .ci/readme_code.py $(INSTALLED_DEV)
 	$(BIN)/python .ci/readme_code.py
+
+mypy: build/readme.py
 	$(BIN)/mypy polyrve examples build/readme.py
+
+pyright: build/readme.py
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # The wheel is installed beside the dependencies of $(VENV), of which it sees all but the polyrve of this checkout.
 wheel: dist
+	$(MAKE) smoke
+
+smoke: $(INSTALLED_DEV)
 	rm -rf $(WHEEL_VENV)
 	$(BIN)/python -m venv --without-pip $(WHEEL_VENV)
 	$(BIN)/python $(SITE_PACKAGES) > "$$($(WHEEL_VENV)/bin/python $(SITE_PACKAGES) | head -n 1)/dependencies.pth"

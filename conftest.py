@@ -15,12 +15,16 @@ THREADS = 1 if WORKER else min(2, os.cpu_count() or 1)
 CRASHES: list[str] = []
 PROGRAMS = "--tf_xla_persistent_cache_directory="
 PARTS = {
-    "descriptors": ("tests/polyrve/descriptors/",),
+    "compiled": ("tests/polyrve/descriptors/", "tests/polyrve/optimizers/", "tests/polyrve/backend/"),
     "reconstruction": ("tests/polyrve/reconstruction/",),
     "runs": ("tests/examples/", "tests/filters/", "tests/polyrve/cli/", "tests/polyrve/test_doctests.py"),
     "other": (),
 }
-"""Parts of the suite by their folders, each run in processes of its own; ``other`` has what no other part has."""
+"""Parts of the suite by their folders, each run in processes of its own; ``other`` has what no other part has.
+
+``compiled`` has XLA compile what users' runs compile. In the others TensorFlow runs the same graphs as they are, which
+takes half the time where each shape occurs once; programs that they start, and the demo of ``make wheel``, compile.
+"""
 
 for name in (
     "OMP_NUM_THREADS",
@@ -44,6 +48,9 @@ if "POLYRVE_DATA" not in os.environ:
     os.environ["POLYRVE_DATA"] = EXAMPLES = tempfile.mkdtemp(prefix="polyrve-examples-")
 else:
     EXAMPLES = ""
+if "XLA_FLAGS" not in os.environ:
+    # Programs run for milliseconds here; optimising them takes seconds.
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 if PROGRAMS not in os.environ.get("TF_XLA_FLAGS", ""):
     # What one process of this run has compiled, the others and programs that tests start load.
     FOLDER = tempfile.mkdtemp(prefix="polyrve-compiled-")
@@ -61,17 +68,26 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave out the tests of the other parts."""
+def pytest_sessionstart(session):
+    """Choose how functions of TensorFlow run, before any is made."""
+    part = session.config.getoption("part")
+    if part in (None, "compiled") or not (WORKER or session.config.getoption("numprocesses", None) is None):
+        return
+    import tensorflow as tf
+
+    function = tf.function
+    tf.function = lambda func=None, **options: function(func, **{**options, "jit_compile": None})
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out the files of the other parts, without importing them."""
     part = config.getoption("part")
-    if part:
-        kept = [item for item in items if _part(item) == part]
-        config.hook.pytest_deselected(items=[item for item in items if _part(item) != part])
-        items[:] = kept
-
-
-def _part(item):
-    return next((part for part, folders in PARTS.items() if item.nodeid.startswith(folders)), "other")
+    if not part or collection_path.suffix != ".py":
+        return None
+    place = collection_path.relative_to(config.rootpath).as_posix()
+    found = next((name for name, folders in PARTS.items() if place.startswith(folders)), "other")
+    return True if found != part else None
 
 
 @pytest.fixture(autouse=True, scope="module")

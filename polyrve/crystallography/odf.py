@@ -188,17 +188,24 @@ class OdfBins:
         dict of str to ndarray, shape (number of nodes,), float64
             Masses by family of planes; their sum is the sum of the weights.
         """
-        tree, smooth = _hemisphere(halfwidth)
+        smooth = _hemisphere(halfwidth)
         used = np.flatnonzero(weights)
         figures = {}
         for name, directions in pole_directions(self.laue).items():
             masses = np.zeros(len(smooth))
-            for direction in directions:
-                poles = rotation.rotate(rotation.conjugate(self.centres[used]), direction)
-                node = tree.query(poles)[1] % len(smooth)
-                masses += np.bincount(node, weights[used] / len(directions), minlength=len(smooth))
+            for node in self._pole_nodes[name]:
+                masses += np.bincount(node[used], weights[used] / len(directions), minlength=len(smooth))
             figures[name] = masses @ smooth
         return figures
+
+    @cached_property
+    def _pole_nodes(self) -> dict[str, list[np.ndarray]]:
+        """Node of the hemisphere that the pole of each bin is nearest to, for each plane of each family."""
+        tree, turns = _pole_tree(), rotation.conjugate(self.centres)
+        return {
+            name: [tree.query(rotation.rotate(turns, direction))[1] % _POLE_NODES for direction in directions]
+            for name, directions in pole_directions(self.laue).items()
+        }
 
 
 def odf_bins(quaternions: np.ndarray, laue: str) -> OdfBins:
@@ -299,15 +306,22 @@ def pole_directions(laue: str) -> dict[str, np.ndarray]:
 
 
 @cache
-def _hemisphere(halfwidth: float) -> tuple[cKDTree, np.ndarray]:
-    """Return a tree of even nodes and their opposites, and the matrix that spreads a mass at a node over all."""
+def _pole_tree() -> cKDTree:
+    """Return a tree of even nodes of the hemisphere and their opposites."""
     z = (np.arange(_POLE_NODES) + 0.5) / _POLE_NODES
     azimuth = np.pi * (1.0 + np.sqrt(5.0)) * np.arange(_POLE_NODES)
     radius = np.sqrt(1.0 - z * z)
     nodes = np.stack([radius * np.cos(azimuth), radius * np.sin(azimuth), z], axis=1)
+    return cKDTree(np.concatenate([nodes, -nodes]))
+
+
+@cache
+def _hemisphere(halfwidth: float) -> np.ndarray:
+    """Return the matrix that spreads a mass at a node over all."""
+    nodes = _pole_tree().data[:_POLE_NODES]
     concentration = np.log(2.0) / (1.0 - np.cos(np.deg2rad(halfwidth)))
     kernel = np.exp(concentration * (np.abs(nodes @ nodes.T) - 1.0))
-    return cKDTree(np.concatenate([nodes, -nodes])), kernel / kernel.sum(axis=1, keepdims=True)
+    return kernel / kernel.sum(axis=1, keepdims=True)
 
 
 def pole_density(
@@ -340,7 +354,7 @@ def pole_density(
     >>> pole_density(everywhere, np.eye(3), halfwidth=20.0).round(1)
     array([1., 1., 1.])
     """
-    tree, _ = _hemisphere(halfwidth)
+    tree = _pole_tree()
     nodes = tree.data[:_POLE_NODES]
     masses = np.bincount(tree.query(directions)[1] % _POLE_NODES, minlength=_POLE_NODES) / len(directions)
     if symmetry is not None:

@@ -29,6 +29,9 @@ from polyrve.crystallography.phase import Phase
 TOLERANCE = 5.0
 """Degrees by which a boundary may deviate from a relation whose coincidence number is not known."""
 
+_ROWS = 256
+"""Misorientations that are compared with all variants at once; the products, up to 1152 each, stay in cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Relation:
@@ -112,18 +115,33 @@ class Relation:
         -------
         ndarray, shape (n,), degrees
         """
-        return self.nearest(first, second)[0]
+        cosines = [np.empty(0)]
+        for block in _blocks(_misorientation(first, second)):
+            dots = block @ self.variants.T
+            cosines.append(np.maximum(dots.max(axis=1), -dots.min(axis=1)))
+        return _degrees(np.concatenate(cosines))
 
     def nearest(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the deviation from the nearest variant in degrees, and the variant's row; each of shape (n,)."""
-        misorientation = rotation.multiply(np.asarray(second), rotation.conjugate(first)).reshape(-1, 4)
-        cosine, row = np.empty(len(misorientation)), np.empty(len(misorientation), dtype=np.int64)
-        for start in range(0, len(misorientation), 4096):
-            block = slice(start, start + 4096)
-            dots = np.abs(misorientation[block] @ self.variants.T)
-            row[block] = np.argmax(dots, axis=1)
-            cosine[block] = np.take_along_axis(dots, row[block][:, None], axis=1)[:, 0]
-        return np.rad2deg(2.0 * np.arccos(np.minimum(cosine, 1.0))), row
+        cosines, rows = [np.empty(0)], [np.empty(0, dtype=np.int64)]
+        for block in _blocks(_misorientation(first, second)):
+            dots = np.abs(block @ self.variants.T)
+            rows.append(np.argmax(dots, axis=1))
+            cosines.append(dots[np.arange(len(dots)), rows[-1]])
+        return _degrees(np.concatenate(cosines)), np.concatenate(rows)
+
+
+def _misorientation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return rotation.multiply(np.asarray(second), rotation.conjugate(first)).reshape(-1, 4)
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+
+
+def _degrees(cosine: np.ndarray) -> np.ndarray:
+    """Angles of rotations from the cosines of their halves."""
+    return np.rad2deg(2.0 * np.arccos(np.minimum(cosine, 1.0)))
 
 
 def _distinct(quaternions: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from polyrve.crystallography.odf import pole_density
 
 HEMISPHERE = "hemisphere towards the viewer (-z), x right, y down"
 _MOST_POLES = 20_000
+_KEY = 400
 
 
 def pole_figure(axis: Axes, quaternions: np.ndarray, directions: np.ndarray) -> Any:
@@ -57,7 +58,7 @@ def pole_figure(axis: Axes, quaternions: np.ndarray, directions: np.ndarray) -> 
 
 
 def color_key(figure: Any, place: Any, laue: str) -> Axes:
-    """Draw the key of the IPF colours of a Laue group, by orix.
+    """Draw the key of the IPF colours of a Laue group, with the axes and colours of orix.
 
     Parameters
     ----------
@@ -72,13 +73,33 @@ def color_key(figure: Any, place: Any, laue: str) -> Axes:
     import orix.plot  # noqa: F401 the projections
 
     add = figure.add_axes if isinstance(place, tuple) else figure.add_subplot
-    axis: Any = add(place, projection="ipf", symmetry=point_group(laue))
-    axis.plot_ipf_color_key(show_title=False)
+    group = point_group(laue)
+    axis: Any = add(place, projection="ipf", symmetry=group)
+    image, extent = _key_image(group)
+    axis.stereographic_grid(False)
+    axis.imshow(image, extent=extent, origin="lower", zorder=0)
     for text in axis.texts:
         text.set_fontsize(9)
         if laue == "2/m":  # coloured with b in the middle of the key, see polyrve.adapters.ipf_colors
             text.set_text("-z" if "bar" in text.get_text() else "z")
     return axis  # type: ignore[no-any-return]
+
+
+def _key_image(group: Any) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """Colours of the sector of a point group in stereographic projection, transparent around it, and their extent."""
+    from orix.plot.direction_color_keys import DirectionColorKeyTSL
+    from orix.projections import InverseStereographicProjection, StereographicProjection
+
+    sector = group.fundamental_sector
+    edge = np.stack(StereographicProjection().vector2xy(sector.edges)) if sector.edges.size else np.array([[-1, 1]] * 2)
+    (left, bottom), (right, top) = edge.min(axis=1), edge.max(axis=1)
+    x, y = (low + (np.arange(_KEY) + 0.5) * (high - low) / _KEY for low, high in ((left, right), (bottom, top)))
+    directions = InverseStereographicProjection().xy2vector(*(part.ravel() for part in np.meshgrid(x, y)))
+    inside = directions <= sector
+    image = np.zeros((_KEY * _KEY, 4))
+    image[inside, :3] = np.clip(DirectionColorKeyTSL(group).direction2color(directions[inside]), 0.0, 1.0)
+    image[inside, 3] = 1.0
+    return image.reshape(_KEY, _KEY, 4), (left, right, bottom, top)
 
 
 def point_group(laue: str) -> Any:

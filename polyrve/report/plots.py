@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def _with_boundaries(field: OrientationMap, colors: np.ndarray, threshold: float
     return image
 
 
+@cache
 def color_key(laue: str) -> bytes:
     """Key of the IPF colours of a Laue group, drawn by orix."""
     drawing = Drawing(figsize=(2.4, 2.0))

@@ -30,7 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-QUICK = ("--set", "weights={two_point=0.1, disorientation=0, variogram=0, texture=0}", "--set", "sharpen=false")
+QUICK = ("--set", "weights={texture=1, disorientation=0, variogram=0}", "--set", "sharpen=false")
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
