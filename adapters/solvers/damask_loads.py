@@ -51,8 +51,18 @@ _SOLVER_OF_VOIDS = "spectral_polarization"
 
 
 @dataclass(frozen=True)
-class _Path:
-    """A part of a load: rates of F by component, the free axes, and how many times the strain it reaches."""
+class Path:
+    """A part of a load.
+
+    Attributes
+    ----------
+    rates : mapping of (int, int) to float, 1/s
+        Of components of the deformation gradient; the others stay as they are.
+    free : tuple of int
+        Axes along which the normal stress is zero.
+    times : float
+        How many times the strain of the load it covers.
+    """
 
     rates: Mapping[tuple[int, int], float]
     free: tuple[int, ...]
@@ -104,33 +114,20 @@ def load_case(
     ValueError
         If a value is out of its range.
     """
-    if case not in LOAD_CASES:
-        raise ValueError(f"load: expected one of {', '.join(LOAD_CASES)}; got {case!r}")
-    usual_axes, usual_strain, usual_increments, meaning = LOAD_CASES[case]
-    axes = usual_axes if axes is None else axes
-    strain = usual_strain if strain is None else strain
-    increments = usual_increments if increments is None else increments
-    if len(axes) != len(usual_axes) or set(axes) - set("xyz") or len(set(axes)) != len(axes):
-        raise ValueError(f"axes of load {case!r}: expected {len(usual_axes)} different letters of xyz; got {axes!r}")
-    if not (strain > 0 and rate > 0 and int(increments) == increments and increments >= 1):
-        raise ValueError(
-            f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
-        )
-    for name, number in (("f_out", f_out), ("f_restart", f_restart), ("cycles", cycles)):
+    axes, strain, n = check_load(
+        case, axes=axes, strain=strain, rate=rate, increments=increments, ratio=ratio, cycles=cycles, angle=angle
+    )
+    for name, number in (("f_out", f_out), ("f_restart", f_restart)):
         if number is not None and not (number == int(number) and number >= 1):
-            raise ValueError(f"{name}: expected 1 or more; got {number}")
-    if not (math.isfinite(ratio) and ratio < 1.0):
-        raise ValueError(f"ratio: expected the smallest strain over the largest, below 1; got {ratio}")
-    if not math.isfinite(angle):
-        raise ValueError(f"angle: expected degrees; got {angle}")
+            raise ValueError(f"{name}: expected 1 or more increments; got {number}")
     if temperature is not None and not temperature > 0.0:
         raise ValueError(f"temperature: expected kelvins above 0; got {temperature}")
-    n = int(increments)
     steps = [
         _step(path, part, rate, f_out, f_restart)
-        for path in _paths(case, axes, rate, ratio, int(cycles), angle)
+        for path in load_paths(case, axes, rate, ratio, int(cycles), angle)
         for part in _increments(path.times * strain, max(1, round(path.times * n)))
     ]
+    meaning = LOAD_CASES[case][3]
     detail = {
         "cyclic": f", {int(cycles)} with the ratio {ratio:g} of smallest to largest strain",
         "biaxial": f", {angle:g} degrees from the first",
@@ -148,24 +145,63 @@ def load_case(
     return "\n".join([*head, *steps]) + "\n"
 
 
-def _paths(case: str, axes: str, rate: float, ratio: float, cycles: int, angle: float) -> list[_Path]:
-    """Parts of a load, one after the other."""
+def check_load(
+    case: str,
+    *,
+    axes: str | None,
+    strain: float | None,
+    rate: float,
+    increments: int | None,
+    ratio: float,
+    cycles: int,
+    angle: float,
+) -> tuple[str, float, int]:
+    """Return axes, strain and number of increments of a load, the usual ones where none is given.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+    """
+    if case not in LOAD_CASES:
+        raise ValueError(f"load: expected one of {', '.join(LOAD_CASES)}; got {case!r}")
+    usual_axes, usual_strain, usual_increments, _ = LOAD_CASES[case]
+    axes = usual_axes if axes is None else axes
+    strain = usual_strain if strain is None else strain
+    increments = usual_increments if increments is None else increments
+    if len(axes) != len(usual_axes) or set(axes) - set("xyz") or len(set(axes)) != len(axes):
+        raise ValueError(f"axes of load {case!r}: expected {len(usual_axes)} different letters of xyz; got {axes!r}")
+    if not (strain > 0 and rate > 0 and int(increments) == increments and increments >= 1):
+        raise ValueError(
+            f"load {case!r}: expected positive strain, rate and increments; got {strain}, {rate}, {increments}"
+        )
+    if not (cycles == int(cycles) and cycles >= 1):
+        raise ValueError(f"cycles: expected 1 or more; got {cycles}")
+    if not (math.isfinite(ratio) and ratio < 1.0):
+        raise ValueError(f"ratio: expected the smallest strain over the largest, below 1; got {ratio}")
+    if not math.isfinite(angle):
+        raise ValueError(f"angle: expected degrees; got {angle}")
+    return axes, strain, int(increments)
+
+
+def load_paths(case: str, axes: str, rate: float, ratio: float, cycles: int, angle: float) -> list[Path]:
+    """Return the parts of a load, one after the other; arguments as checked by :func:`check_load`."""
     first, last = "xyz".index(axes[0]), "xyz".index(axes[-1])
     if case == "shear":
-        return [_Path({(first, last): rate}, ())]
+        return [Path({(first, last): rate}, ())]
     if case == "plane-strain":
-        return [_Path({(first, first): rate}, (last,))]
+        return [Path({(first, first): rate}, (last,))]
     if case == "rolling":
-        return [_Path({(last, last): -rate}, (first,))]
+        return [Path({(last, last): -rate}, (first,))]
     if case == "biaxial":
         along = math.cos(math.radians(angle)), math.sin(math.radians(angle))
         along = tuple(0.0 if abs(part) < 1e-12 else part for part in along)  # type: ignore[assignment]
         third = 3 - first - last
-        return [_Path({(first, first): rate * along[0], (last, last): rate * along[1]}, (third,))]
+        return [Path({(first, first): rate * along[0], (last, last): rate * along[1]}, (third,))]
     signs = {"tension": [(1, 1.0)], "compression": [(-1, 1.0)]}.get(
         case, [(1, 1.0), *[(-1, 1.0 - ratio), (1, 1.0 - ratio)] * cycles]
     )
-    return [_Path({(first, first): sign * rate}, tuple(in_plane(first)), times) for sign, times in signs]
+    return [Path({(first, first): sign * rate}, tuple(in_plane(first)), times) for sign, times in signs]
 
 
 def _every(n: int) -> int:
@@ -185,7 +221,7 @@ def _increments(strain: float, n: int) -> list[_Increments]:
     return [_Increments(fine, few, ratio), _Increments(strain - fine, rest, f_out=_every(rest))]
 
 
-def _step(path: _Path, part: _Increments, rate: float, f_out: int | None, f_restart: int | None) -> str:
+def _step(path: Path, part: _Increments, rate: float, f_out: int | None, f_restart: int | None) -> str:
     """A load step: rates of F, all others 0, but stress-free on the diagonal where the path is free."""
     free: Iterable[int] = path.free
     rows: dict[str, list[str]] = {"dot_F": [], "P": []}

@@ -187,7 +187,7 @@ def reconstruct_many(
         raise ValueError(f"patience: expected a number of seconds above 0; got {patience}")
     if scheduler is None:
         workers = _that_fit(workers, len(chosen), most_at_once(problem.memory(problem.settings.initial)))
-    with _client(scheduler, workers, len(chosen), slurm or {}) as client:
+    with client_of(scheduler, workers, len(chosen), slurm or {}) as client:
         runs = _Runs(client, (maps, problem.settings, descriptors), retries, progress)
         try:
             ended = runs.work_off(chosen, patience, may_queue=scheduler == "slurm")
@@ -332,7 +332,7 @@ def _connected(address: str) -> Any:
 
 
 @contextmanager
-def _client(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, Any]) -> Iterator[Any]:
+def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str, Any]) -> Iterator[Any]:
     """A client of the scheduler asked for; what is started here is stopped at the end."""
     try:
         import dask

@@ -32,6 +32,7 @@ import numpy as np
 from scipy import stats
 
 from polyrve.adapters import registry
+from polyrve.adapters.grains import read_grains
 from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import damask
 from polyrve.microstructure.grains import GrainVolume
@@ -377,7 +378,7 @@ def element(
     volume = own / "rve.dream3d"
     if not volume.exists():
         registry.write(make(size, seed), volume)
-    grains = registry.read(volume)
+    grains = read_grains(volume)
     job = own / "job"
     if not (job / "load.yaml").exists():
         damask.write(grains, job, force=True, **options)
@@ -395,3 +396,8 @@ def element(
     for file in job.glob("*.hdf5"):
         os.unlink(file)
     return made
+
+
+def _t(number: int) -> float:
+    """Student's quantile of a two-sided 95 % interval of a mean of so many."""
+    return float(stats.t.ppf(0.975, number - 1))
