@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
 
 import polyrve
@@ -30,8 +31,11 @@ from polyrve.crystallography import rotation
 from polyrve.crystallography.texture import fibre
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
 from polyrve.microstructure.grains import GrainVolume
+from polyrve.microstructure.map_placement import by_normal
+from polyrve.microstructure.placed import distinct
 from polyrve.microstructure.synthetic import ALUMINIUM, MAGNESIUM, make_specimen
 from polyrve.response import simulate as runs
+from polyrve.response.map_error import map_error
 from polyrve.response.results import read_fields, read_response
 
 WHOLE, SIDE = 32, 16
@@ -194,17 +198,121 @@ def compute(work: Path, cases: Sequence[str]) -> None:
         print(case, name, f"{time.time() - began:.0f} s, {sum(os.times()[:4]):.0f} s of processors in all", flush=True)
 
 
+STRESSES = (2e-3, 5e-3, 1e-2)
+KINDS = ("one-map", "four-maps", "voronoi-map", "voronoi-random")
+
+
+def records(work: Path, case: str, kind: str) -> dict[int, dict[str, Any]]:
+    """Read what volumes of a kind gave, by number."""
+    stem = f"{case}-{kind}-"
+    return {
+        int(path.stem[len(stem) :]): json.loads(path.read_text()) for path in sorted(work.glob(f"{stem}*.json"))
+    }  # fmt: skip
+
+
+def told(case: str, record: dict[str, Any]) -> np.ndarray:
+    """Modulus along both axes, the three stresses, and spread and 99th percentile of von Mises stress to its mean."""
+    loaded = record[CASES[case].axis]
+    stresses = np.interp(STRESSES, loaded["strain"], loaded["stress"])
+    local = [loaded["mises_std"] / loaded["mises_mean"], loaded["mises_99"] / loaded["mises_mean"]]
+    return np.array([loaded["modulus"], record["z"]["modulus"], *stresses, *local])
+
+
+def table(work: Path) -> list[str]:
+    """Deviations in per cent from the mean of the true blocks, mean of each kind, and the scatter of one true block."""
+    names = ["E x", "E z", *(f"{100 * e:g} %" for e in STRESSES), "von Mises: spread", "99 %"]
+    lines = [f"| case | volumes | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for case in CASES:
+        truth = [told(case, one) for one in records(work, case, "true").values()]
+        if len(truth) < 2:
+            continue
+        mean = np.mean(truth, axis=0)
+        scatter = 100 * np.std(truth, axis=0, ddof=1) / mean
+        lines.append(f"| {case} | {len(truth)} true, scatter of one | {' | '.join(f'{x:.1f}' for x in scatter)} |")
+        for kind in KINDS:
+            found = [told(case, one) for one in records(work, case, kind).values()]
+            if found:
+                off = 100 * (np.mean(found, axis=0) / mean - 1)
+                lines.append(f"| {case} | {len(found)} {kind} | {' | '.join(f'{x:+.1f}' for x in off)} |")
+    return lines
+
+
+def correlations(work: Path) -> list[str]:
+    """Cheap figures against the solver over all volumes: correlation, and scatter of the ratio within a case."""
+    header = "| case | volumes | Hill and E | scatter of the ratio | Taylor and 1 % | scatter of the ratio |"
+    lines = [header, "|---" * 6 + "|"]
+    for case in CASES:
+        every = [one for kind in ("true", *KINDS) for one in records(work, case, kind).values()]
+        if len(every) < 3:
+            continue
+        axis = "xyz".index(CASES[case].axis)
+        pairs = [
+            ([one["hill"][axis] for one in every] + [one["hill"][2] for one in every],
+             [told(case, one)[0] for one in every] + [told(case, one)[1] for one in every]),
+            ([one["taylor"][axis] for one in every], [told(case, one)[4] for one in every]),
+        ]  # fmt: skip
+        cells = []
+        for cheap, solved in pairs:
+            ratio = np.array(solved) / np.array(cheap)
+            cells += [f"{np.corrcoef(cheap, solved)[0, 1]:.3f}", f"{100 * ratio.std() / ratio.mean():.2f} %"]
+        lines.append(f"| {case} | {len(every)} | {' | '.join(cells)} |")
+    return lines
+
+
+def coverage() -> list[str]:
+    """How often the error bar of one and of four sections holds Hill's modulus and Taylor's stress of the specimen."""
+    lines = ["| case | sections | bar of E | holds | bar of yield stress | holds |", "|---" * 6 + "|"]
+    for case, given in CASES.items():
+        whole = polyrve.bounds(specimen(case), given.phase)
+        groups = {1: [(i,) for i in range(0, WHOLE, 4)], 4: [tuple(i + k for i in SECTIONS) for k in (0, 2, 4, 6)]}
+        for number, chosen in groups.items():
+            held, widths = np.zeros(2), np.zeros(2)
+            for indices in chosen:
+                fields = list(distinct(by_normal(placed(case, indices))))
+                known = map_error(fields, given.phase, copies=len(fields) / len(indices))
+                for n, (name, true, found) in enumerate((
+                    ("modulus", whole.hill, known.bounds.hill), ("stress", whole.taylor, known.bounds.taylor),
+                )):  # fmt: skip
+                    halves = np.array([known.part(name, axis).half_width for axis in range(3)])
+                    held[n] += (np.abs(true / found - 1.0) <= halves).sum()
+                    widths[n] += halves.sum()
+            checks = 3 * len(chosen)
+            cells = [f"± {100 * w / checks:.2f} % | {h:.0f} of {checks}" for w, h in zip(widths, held, strict=True)]
+            lines.append(f"| {case} | {number} | {' | '.join(cells)} |")
+    return lines
+
+
+def picture(work: Path, path: Path) -> None:
+    """Draw all curves: true blocks in grey, the others in colours."""
+    drawing = Figure(figsize=(4.4 * len(CASES), 3.8), layout="constrained")
+    for axis, (case, given) in zip(drawing.subplots(1, len(CASES), squeeze=False)[0], CASES.items(), strict=True):
+        for kind, colour in (("true", "0.6"), *zip(KINDS, ("C0", "C2", "C1", "C3"), strict=True)):
+            for n, one in enumerate(records(work, case, kind).values()):
+                loaded = one[given.axis]
+                label = kind.replace("-", " ") if n == 0 else None
+                strain, stress = 100 * np.array(loaded["strain"]), np.array(loaded["stress"]) / 1e6
+                axis.plot(strain, stress, color=colour, lw=1.2, label=label)
+        axis.set(title=f"{case} ({given.phase}), along {given.axis}", xlabel="strain (%)", ylabel="stress (MPa)")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    drawing.savefig(path, dpi=100)
+
+
 def main() -> None:
     """Compute the curves or make the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=("run", "page"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=list(CASES))
+    parser.add_argument("--figure", type=Path, default=Path("docs/results/response.png"))
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore")
     if given.stage == "run":
         compute(given.work, given.cases)
+        return
+    print("\n".join([*table(given.work), "", *correlations(given.work), "", *coverage()]))
+    picture(given.work, given.figure)
 
 
 if __name__ == "__main__":

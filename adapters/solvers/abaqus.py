@@ -348,7 +348,7 @@ def _elastic(
 
 
 def _orthotropic(c: Mapping[str, float]) -> list[float]:
-    """D1111, D1122, D2222, D1133, D2233, D3333, D1212, D1313, D2323 in Pa, of a cubic, hexagonal or tetragonal crystal."""
+    """D1111, D1122, D2222, D1133, D2233, D3333, D1212, D1313, D2323 in Pa; cubic, hexagonal or tetragonal."""
     c33, c13 = c.get("C_33", c["C_11"]), c.get("C_13", c["C_12"])
     c66 = c.get("C_66", (c["C_11"] - c["C_12"]) / 2.0 if "C_33" in c else c["C_44"])
     return [c["C_11"], c["C_12"], c["C_11"], c13, c13, c33, c66, c["C_44"], c["C_44"]]

@@ -112,7 +112,8 @@ def write(
     f_restart : int, optional
         Every how manyth increment a restart file is written; by default never.
     ratio : float
-        Of cyclic loads, the R-ratio: smallest over largest strain of a cycle, below 1; -1 is fully reversed, 0 pulsating.
+        Of cyclic loads, the R-ratio: smallest over largest strain of a cycle, below 1; -1 is fully reversed, 0
+        pulsating.
     cycles : int
         Of cyclic loads, their number.
     angle : float, degrees

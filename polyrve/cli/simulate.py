@@ -151,8 +151,10 @@ def simulate(
                 output, words, resume=resume, threads=threads, saturation=told_share, told=_told(reporter)
             )
         except KeyboardInterrupt:
-            kept = runs.restart_of(output) or len([folder for folder in folders if runs.finished(folder)])
-            remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from {'increment' if len(folders) == 1 else 'run'} {kept}"
+            several = len(folders) > 1
+            kept = sum(map(runs.finished, folders)) if several else runs.restart_of(output)
+            where = f"run {kept} of {len(folders)}" if several else f"increment {kept}"
+            remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from {where}"
             raise Interrupted(f"interrupted; {remedy if kept else 'no increment was finished'}") from None
     typer.echo(f"{output}: {state.increments} increments in {progress.clock(state.seconds)}")
     typer.echo(f"polyrve results {shlex.quote(str(output))} -o response.html shows them")

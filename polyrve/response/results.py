@@ -10,6 +10,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,7 +322,7 @@ def cycles(response: Response) -> pd.DataFrame:
     strain, stress = response.strain, response.stress
     step = np.diff(strain)
     moving = np.flatnonzero(np.abs(step) > _STRAINED)
-    turns = [int(a) + 1 for a, b in zip(moving, moving[1:], strict=False) if step[a] * step[b] < 0]
+    turns = [int(a) + 1 for a, b in pairwise(moving) if step[a] * step[b] < 0]
     points = [0, *turns, len(strain) - 1]
     rows: list[dict[str, float]] = []
     modulus = response.bounds[1] if math.isnan(response.modulus) else response.modulus

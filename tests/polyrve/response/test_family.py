@@ -37,7 +37,9 @@ def test_a_yield_locus_is_found_from_its_runs(volume, tmp_path, run, write_resul
         volume, tmp_path / "locus", "yield-locus", [0.0, 45.0, 135.0, 225.0], phase="Al", strain=0.01, increments=4
     )
     assert families.is_family(tmp_path / "locus")
-    expected = np.array([write_path(folder, angle, write_result) for folder, angle in zip(made.folders, made.values, strict=True)])
+    expected = np.array(
+        [write_path(folder, angle, write_result) for folder, angle in zip(made.folders, made.values, strict=True)]
+    )
     found = families.yield_locus(made)
     np.testing.assert_allclose(found.to_numpy()[:, :2], expected, rtol=0.01)
     code, _, err = run("results", tmp_path / "locus", "-o", tmp_path / "page.html")
@@ -49,7 +51,15 @@ def test_rates_have_a_folder_each_and_wait_for_a_solver(volume, tmp_path, run, m
     monkeypatch.setenv("PATH", str(tmp_path))
     registry.write(volume, tmp_path / "rve.dream3d")
     code, out, _ = run(
-        "simulate", tmp_path / "rve.dream3d", "-o", tmp_path / "job", "--phase", "Al", "--rate", "0.001,0.1", "--prepare"
+        "simulate",
+        tmp_path / "rve.dream3d",
+        "-o",
+        tmp_path / "job",
+        "--phase",
+        "Al",
+        "--rate",
+        "0.001,0.1",
+        "--prepare",
     )
     assert code == 0
     assert "2 runs, each of 24 voxels" in out
@@ -63,7 +73,7 @@ def test_rates_have_a_folder_each_and_wait_for_a_solver(volume, tmp_path, run, m
 
 
 def test_a_broken_list_is_refused(tmp_path):
-    (tmp_path / "runs.json").write_text('{"kind": "rates", "values": [1], "folders": []}')
+    (tmp_path / "runs.json").write_text('{"kind": "rates", "values": [1], "folders": [], "axes": "x"}')
     with pytest.raises(registry.FormatError, match="folder per value"):
         families.read_family(tmp_path)
 
