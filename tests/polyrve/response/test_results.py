@@ -54,3 +54,23 @@ def test_a_result_of_damask_becomes_a_page(tmp_path, run):
     np.testing.assert_allclose(fields.stress.ravel(), mises, rtol=1e-6)
     np.testing.assert_allclose(np.abs(fields.grains.field.quaternions.reshape(-1, 4)), np.abs(q), atol=1e-6)
     assert results.hot_spots(fields).mises_stress_Pa[0] == pytest.approx(mises.max())
+
+
+def test_a_run_that_stopped_while_it_wrote_is_read_to_the_state_before(tmp_path, write_result):
+    write_result(tmp_path / "job.hdf5", [0, 0.0005, 0.001], [0, 35e6, 70e6], shape=(1, 3, 4))
+    with h5py.File(tmp_path / "job.hdf5", "a") as file:
+        del file["increment_2/phase/Al/mechanical/P"]
+    found = results.read_response(tmp_path)
+    assert found.increments.tolist() == [0, 1]
+    assert found.shape == (1, 3, 4)
+    assert found.modulus == pytest.approx(E)
+
+
+def test_a_second_load_step_does_not_change_the_figures_of_the_first(tmp_path, write_result):
+    strains = np.array([0, 0.001, 0.004, 0.01])
+    stresses = np.minimum(E * strains, 70e6 + HARDENING * (strains - 0.001))
+    write_result(tmp_path / "one.hdf5", strains, stresses)
+    write_result(tmp_path / "two.hdf5", [*strains, 0.009, 0.02], [*stresses, 9e6, 90e6])
+    one, two = (results.read_response(tmp_path / f"{name}.hdf5") for name in ("one", "two"))
+    assert two.figures == one.figures
+    assert len(results.cycles(one)) == len(results.cycles(two)) == 0
