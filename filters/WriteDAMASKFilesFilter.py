@@ -11,7 +11,7 @@ from polyrve.filters import structure
 from polyrve.filters.filter import Filter, Say
 from polyrve.filters.parameters import assignments
 
-LOADS: tuple[str, ...] = ("tension", "compression", "shear", "plane-strain", "rolling", "cyclic")
+LOADS: tuple[str, ...] = ("tension", "compression", "shear", "plane-strain", "rolling", "cyclic", "biaxial")
 """Load cases; new ones are appended, for pipelines store the index."""
 
 

@@ -6,8 +6,10 @@ element numbers start at 1, x varies fastest.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,9 +17,11 @@ import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid, material_grid, warn_of_seams
 from polyrve.adapters.replacing import replacing
-from polyrve.adapters.solvers import damask_phases
+from polyrve.adapters.solvers import damask, damask_phases
 from polyrve.adapters.solvers.abaqus_read import PHASE_MARK, read
+from polyrve.adapters.solvers.abaqus_steps import DIALECTS, write_steps
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
+from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.rotation import to_euler, to_matrix
 from polyrve.meshing import hexahedra
 from polyrve.microstructure.fields import OrientationField
@@ -41,8 +45,20 @@ def write(
     by: str = "grain",
     fill: bool = False,
     min_grain: int = 1,
+    phase: str | Sequence[str] | Mapping[str, str] | None = None,
+    dialect: str = "abaqus",
+    load: str | None = None,
+    axes: str | None = None,
+    strain: float | None = None,
+    rate: float = 1e-3,
+    increments: int | None = None,
+    ratio: float = -1.0,
+    cycles: int = 1,
+    angle: float = 45.0,
+    constants: Sequence[float] = (),
+    depvar: int = 1,
 ) -> None:
-    """Write a model without steps.
+    """Write a model, with the steps of a load where one is named.
 
     Element sets: ``GRAIN-<id>``, ``PHASE-<name>``, ``ALL``. Node sets: faces ``X0`` ... ``Z1``, edges ``X0-Y0`` ...,
     corners ``X0-Y0-Z0`` ....
@@ -56,9 +72,9 @@ def write(
     element : str
         ``"C3D8"``, ``"C3D8R"`` or another eight-node type.
     materials : {"orientation", "user"}
-        A material per phase and an ``*Orientation`` per grain, the crystal's x and y axes; elastic constants where the
-        phase's name is in :data:`polyrve.adapters.solvers.damask_phases.LIBRARY`. Or a ``*User Material`` per grain
-        with the constants grain, phase, phi1, Phi, phi2 (Bunge, degrees).
+        A material per phase and an ``*Orientation`` per grain, the crystal's x and y axes; elastic constants where
+        `phase` or the phase's name has a definition. Or a ``*User Material`` per grain with the constants grain, phase,
+        phi1, Phi, phi2 (Bunge, degrees) and those that are given.
     periodic : bool
         Whether the nodes of opposite faces are tied by ``*Equation`` through three reference nodes (sets ``REF-X``,
         ``REF-Y``, ``REF-Z``), whose displacements are the columns of the mean displacement gradient times the edge
@@ -73,6 +89,22 @@ def write(
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
     min_grain : int
         Grains of fewer voxels are dissolved: each of their voxels goes to the nearest other grain. 1 dissolves none.
+    phase : str, sequence of str or mapping, optional
+        Definition of each phase, whose elastic constants are taken, as for
+        :func:`polyrve.adapters.solvers.damask.write`.
+    dialect : {"abaqus", "calculix"}
+        The program. CalculiX asks for other names of user materials, and for the mean stress the stress of all points
+        is printed, since it tells no force of the reference nodes.
+    load : str, optional
+        Adds the steps of a load case of the export to DAMASK (:data:`polyrve.adapters.solvers.damask_loads.LOAD_CASES`)
+        with boundary conditions and output requests, so that the deck runs as it is. Periodic decks are loaded through
+        their reference nodes, the others by their faces.
+    axes, strain, rate, increments, ratio, cycles, angle
+        Of the load, as for :func:`polyrve.adapters.solvers.damask.write`.
+    constants : sequence of float
+        Further constants of the user material, after the five of the grain.
+    depvar : int
+        Number of state variables of the user material.
 
     Raises
     ------
@@ -87,6 +119,10 @@ def write(
         raise ValueError(f"element: expected an eight-node type such as C3D8 or C3D8R; got {element!r}")
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
+    if dialect not in DIALECTS:
+        raise ValueError(f"dialect: expected {' or '.join(DIALECTS)}; got {dialect!r}")
+    if depvar < 1:
+        raise ValueError(f"depvar: expected 1 or more state variables; got {depvar}")
     whole = material_grid(data, by=by, fill=fill, min_grain=min_grain)
     solid = _solid(whole, empty)
     used = _used_nodes(whole, solid)
@@ -94,24 +130,34 @@ def write(
         "nodes": lambda file: _write_nodes(file, whole, used, periodic),
         "elements": lambda file: _write_elements(file, whole, solid, element),
         "sets": lambda file: _write_sets(file, whole, solid, used, periodic),
-        "materials": lambda file: write_materials(file, whole, materials, empty),
+        "materials": lambda file: write_materials(
+            file, whole, materials, empty, phase=phase, dialect=dialect, constants=constants, depvar=depvar
+        ),
     }
     if periodic:
         warn_of_seams(whole, path)
         parts["equations"] = lambda file: _write_equations(file, whole, used)
+    if load is not None:
+        steps = partial(
+            write_steps, whole=whole, load=load, axes=axes, strain=strain, rate=rate, increments=increments,
+            ratio=ratio, cycles=cycles, angle=angle, periodic=periodic, large=materials == "user",
+            states=materials == "user", dialect=dialect,
+        )  # fmt: skip
+        steps(io.StringIO())
+        parts["steps"] = steps
     nz, ny, nx = whole.shape
-    with replacing(path, force=force) as partial, open(partial, "w", encoding="ascii", errors="replace") as main:
+    with replacing(path, force=force) as unfinished, open(unfinished, "w", encoding="ascii", errors="replace") as main:
         main.write(f"*Heading\n polyrve: {nx} x {ny} x {nz} voxels, {len(whole.quaternions)} {whole.by}s; um, MPa\n")
-        for name, phase in zip(phase_names(whole), whole.phases, strict=True):
-            lattice = " ".join(f"{value:.9g}" for value in phase.lattice)
-            words = name, phase.name.replace(";", ","), phase.laue, lattice, str(phase.space_group)
+        for name, one in zip(phase_names(whole), whole.phases, strict=True):
+            lattice = " ".join(f"{value:.9g}" for value in one.lattice)
+            words = name, one.name.replace(";", ","), one.laue, lattice, str(one.space_group)
             main.write(f"{PHASE_MARK}{'; '.join(words)}\n")
         for name, write_part in parts.items():
             if not split:
                 write_part(main)
                 continue
-            include = f"{partial.stem}_{name}.inp"
-            with open(partial.with_name(include), "w", encoding="ascii", errors="replace") as file:
+            include = f"{unfinished.stem}_{name}.inp"
+            with open(unfinished.with_name(include), "w", encoding="ascii", errors="replace") as file:
                 write_part(file)
             main.write(f"*Include, input={include}\n")
 
@@ -226,7 +272,17 @@ def _node_sets(shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
             yield "-".join(f"{axis}{digit}" for axis, digit in chosen.items()), np.ravel(number[index])
 
 
-def write_materials(file: TextIO, whole: MaterialGrid, materials: str, empty: str | None = None) -> None:
+def write_materials(
+    file: TextIO,
+    whole: MaterialGrid,
+    materials: str,
+    empty: str | None = None,
+    *,
+    phase: str | Sequence[str] | Mapping[str, str] | None = None,
+    dialect: str = "abaqus",
+    constants: Sequence[float] = (),
+    depvar: int = 1,
+) -> None:
     """Write a section per material, to the set ``GRAIN-<id>``, with what it is made of.
 
     Parameters
@@ -237,43 +293,64 @@ def write_materials(file: TextIO, whole: MaterialGrid, materials: str, empty: st
         As in :func:`write`.
     empty : str, optional
         As in :func:`write`; its materials have no section.
+    phase, dialect, constants, depvar
+        As in :func:`write`.
     """
     names = phase_names(whole)
     numbers = np.flatnonzero(~empty_materials(whole, empty)) + 1
     if materials == "user":
+        prefix = "ABAQUSNL-" if dialect == "calculix" else ""
         for rows in blocks(len(numbers)):
             chosen = numbers[rows]
             angles = np.rad2deg(to_euler(whole.quaternions[chosen - 1]))
-            for i, phase, (phi1, Phi, phi2) in zip(chosen, whole.phase_ids[chosen - 1], angles, strict=True):
+            for i, number, (phi1, Phi, phi2) in zip(chosen, whole.phase_ids[chosen - 1], angles, strict=True):
+                words = [f"{i}.", f"{number}.", *(f"{value:.9g}" for value in (phi1, Phi, phi2, *constants))]
+                lines = ",\n ".join(", ".join(words[k : k + 8]) for k in range(0, len(words), 8))
                 file.write(
-                    f"*Solid Section, elset=GRAIN-{i}, material=GRAIN-{i}\n,\n*Material, name=GRAIN-{i}\n*Depvar\n 1\n"
-                    f"*User Material, constants=5\n {i}., {phase}., {phi1:.9g}, {Phi:.9g}, {phi2:.9g}\n"
+                    f"*Solid Section, elset=GRAIN-{i}, material={prefix}GRAIN-{i}\n,\n"
+                    f"*Material, name={prefix}GRAIN-{i}\n*Depvar\n {depvar}\n"
+                    f"*User Material, constants={len(words)}\n {lines}\n"
                 )
         return
     for rows in blocks(len(numbers)):
         chosen = numbers[rows]
         axes = to_matrix(whole.quaternions[chosen - 1])[:, :2].reshape(-1, 6).tolist()
-        for i, phase, values in zip(chosen, whole.phase_ids[chosen - 1], axes, strict=True):
+        for i, number, values in zip(chosen, whole.phase_ids[chosen - 1], axes, strict=True):
             file.write(
                 f"*Orientation, name=ORI-{i}\n {', '.join(f'{value:.12f}' for value in values)}\n 3, 0.\n"
-                f"*Solid Section, elset=GRAIN-{i}, material={names[phase - 1]}, orientation=ORI-{i}\n,\n"
+                f"*Solid Section, elset=GRAIN-{i}, material={names[number - 1]}, orientation=ORI-{i}\n,\n"
             )
     for i in np.unique(whole.phase_ids[numbers - 1]):
         file.write(f"*Material, name={names[i - 1]}\n")
-        definition = damask_phases.find(whole.phases[i - 1].name)
-        if definition is None:
+        elastic, source = _elastic(whole.phases[i - 1], int(i), whole.phases, phase)
+        if elastic is None:
             file.write(f"** elastic constants of {whole.phases[i - 1].name}: to be filled in\n")
             continue
-        file.writelines(f"** {line}\n" for line in definition.elastic_source.splitlines())
+        file.writelines(f"** {line}\n" for line in source.splitlines())
         file.write("*Elastic, type=ORTHOTROPIC\n")
-        constants = [f"{value / 1e6:.9g}" for value in _orthotropic(definition.elastic)]
-        file.write(f" {', '.join(constants[:8])}\n {constants[8]}\n")
+        numbers_MPa = [f"{value / 1e6:.9g}" for value in _orthotropic(elastic)]
+        file.write(f" {', '.join(numbers_MPa[:8])}\n {numbers_MPa[8]}\n")
+
+
+def _elastic(
+    phase: Phase, number: int, phases: Sequence[Phase], given: str | Sequence[str] | Mapping[str, str] | None
+) -> tuple[Mapping[str, float] | None, str]:
+    """Elastic constants of a phase, and where they are from."""
+    if given is None:
+        known = damask_phases.find(phase.name)
+        return (None, "") if known is None else (known.elastic, known.elastic_source)
+    import yaml
+
+    found = yaml.safe_load(damask.definitions(phases, [number], given)[number])
+    elastic = found["mechanical"]["elastic"]
+    constants = {name: float(value) for name, value in elastic.items() if re.fullmatch(r"C_\d\d", name)}
+    return constants, f"elastic constants of {given if isinstance(given, str) else 'the definition given'}"
 
 
 def _orthotropic(c: Mapping[str, float]) -> list[float]:
-    """D1111, D1122, D2222, D1133, D2233, D3333, D1212, D1313, D2323 in Pa, of a cubic or hexagonal crystal."""
+    """D1111, D1122, D2222, D1133, D2233, D3333, D1212, D1313, D2323 in Pa; cubic, hexagonal or tetragonal."""
     c33, c13 = c.get("C_33", c["C_11"]), c.get("C_13", c["C_12"])
-    c66 = (c["C_11"] - c["C_12"]) / 2.0 if "C_33" in c else c["C_44"]
+    c66 = c.get("C_66", (c["C_11"] - c["C_12"]) / 2.0 if "C_33" in c else c["C_44"])
     return [c["C_11"], c["C_12"], c["C_11"], c13, c13, c33, c66, c["C_44"], c["C_44"]]
 
 

@@ -23,6 +23,7 @@ from polyrve.cli.info import info
 from polyrve.cli.insert import insert, shape
 from polyrve.cli.mesh import mesh
 from polyrve.cli.reconstruct import reconstruct
+from polyrve.cli.response import response
 from polyrve.cli.results import results
 from polyrve.cli.settings import settings
 from polyrve.cli.simulate import simulate
@@ -71,6 +72,7 @@ for _command in (
     report,
     bounds,
     simulate,
+    response,
     results,
     export,
     mesh,

@@ -28,15 +28,25 @@ def results(
     options: WriterOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Make a page of a DAMASK run.
+    """Make a page of a DAMASK run, or of several that belong together.
 
-    It shows the curve, averages, hot spots and fields; its numbers stand in files beside it.
+    It shows the curve, averages, hot spots and fields, or the yield locus or the curves by rate or temperature; its
+    numbers stand in files beside it.
     """
     from polyrve.adapters import registry
     from polyrve.report.response_page import write_response
+    from polyrve.response.family import is_family
     from polyrve.response.results import read_fields
 
     outputs.check_report(output, force)
+    if is_family(path):
+        from polyrve.report.family_page import write_family_page
+
+        if fields or increment is not None:
+            raise ValueError("--fields, --increment: expected the folder of one run; got one of several")
+        write_family_page(path, output, force=force)
+        typer.echo(f"{output}: written, with {output.stem}.csv and .png beside it")
+        return
     rows = [(target, outputs.check_target(target, None, force)) for target in fields or ()]
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +38,12 @@ def simulate(
     ] = None,
     phase: PhaseOption = None,
     load: Annotated[
-        str, typer.Option(metavar="CASE", help="tension, compression, shear, plane-strain, rolling or cyclic.")
+        str,
+        typer.Option(
+            metavar="CASE",
+            help="tension, compression, shear, plane-strain, rolling, biaxial or cyclic; or yield-locus, biaxial paths "
+            "all around.",
+        ),
     ] = "tension",
     axis: Annotated[
         str | None, typer.Option("--axis", metavar="AXES", help="Direction of the load, such as x, or xz for two.")
@@ -45,7 +51,28 @@ def simulate(
     strain: Annotated[
         float | None, typer.Option(help="Largest strain, such as 0.01; by default that of the load.")
     ] = None,
-    rate: Annotated[float, typer.Option(help="Strain rate, 1/s.")] = 1e-3,
+    rate: Annotated[
+        str, typer.Option(metavar="RATE[,RATE...]", help="Strain rate, 1/s; a run for each where there are several.")
+    ] = "0.001",
+    temperature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KELVIN[,...]",
+            help="Temperature, of definitions from files that depend on it; a run for each where there are several.",
+        ),
+    ] = None,
+    ratio: Annotated[float, typer.Option(help="R-ratio of cyclic: smallest over largest strain.")] = -1.0,
+    cycles: Annotated[int, typer.Option(min=1, help="Number of cycles of cyclic.")] = 1,
+    saturation: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT", help="End cyclic after a cycle whose stress amplitude changes by less than this."
+        ),
+    ] = None,
+    angle: Annotated[
+        float, typer.Option(help="Degrees of the biaxial path from the first axis: 45 is equibiaxial.")
+    ] = 45.0,
+    points: Annotated[int, typer.Option(min=4, help="Paths of yield-locus.")] = 12,
     increments: Annotated[int | None, typer.Option(min=1, help="Number of increments.")] = None,
     resolution: ResolutionOption = None,
     store: Annotated[
@@ -79,6 +106,7 @@ def simulate(
     The folder is written first, and what the run will take is said before it starts. Ctrl-C ends it after the increment
     that is being computed; --resume goes on. polyrve results FOLDER reads what it gave.
     """
+    from polyrve.response import family as families
     from polyrve.response import simulate as runs
 
     if store not in ("curve", "fields"):
@@ -91,26 +119,42 @@ def simulate(
         outputs.check_folder(output, force)
         given = {"axes": axis, "strain": strain, "increments": increments}
         chosen = {name: value for name, value in given.items() if value is not None}
-        _write(source, output, {**chosen, "phase": phase, "load": load, "rate": rate}, store, options,
-               (threshold, min_grain, frame, read, resolution), force)  # fmt: skip
-    typer.echo(f"{output}: {runs.forecast(output)}")
+        chosen |= {"phase": phase, "load": load}
+        if load == "cyclic":
+            chosen |= {"ratio": ratio, "cycles": cycles}
+        if load == "biaxial":
+            chosen["angle"] = angle
+        kind, values, single = _family(load, points, _numbers("--rate", rate), _numbers("--temperature", temperature))
+        _write(source, output, {**chosen, **single}, store, options,
+               (threshold, min_grain, frame, read, resolution), force, (kind, values) if kind else None)  # fmt: skip
+    folders = families.read_family(output).folders if families.is_family(output) else (output,)
+    several = f"{len(folders)} runs, each of " if len(folders) > 1 else ""
+    typer.echo(f"{output}: {several}{runs.forecast(folders[0])}")
     try:
         words = runs.find_solver(solver)
     except FileNotFoundError as error:
         if prepare:
-            typer.echo(_elsewhere(output))
+            typer.echo(_elsewhere(folders))
             return
-        raise FileNotFoundError(f"{error}: {_elsewhere(output)}, or --solver says how to start it") from None
+        raise FileNotFoundError(f"{error}: {_elsewhere(folders)}, or --solver says how to start it") from None
     if prepare:
-        typer.echo(_elsewhere(output, words))
+        typer.echo(_elsewhere(folders, words))
         return
+    told_share = None if saturation is None else saturation / 100.0
     with progress.reporter() as reporter, terminated_as_interrupted(), locked(output / "run"):
         reporter.step("simulating", "starting DAMASK")
         try:
-            state = runs.simulate(output, words, resume=resume, threads=threads, told=_told(reporter))
+            if families.is_family(output):
+                _run_family(output, words, threads, reporter)
+                return
+            state = runs.simulate(
+                output, words, resume=resume, threads=threads, saturation=told_share, told=_told(reporter)
+            )
         except KeyboardInterrupt:
-            kept = runs.restart_of(output)
-            remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from increment {kept}"
+            several = len(folders) > 1
+            kept = sum(map(runs.finished, folders)) if several else runs.restart_of(output)
+            where = f"run {kept} of {len(folders)}" if several else f"increment {kept}"
+            remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from {where}"
             raise Interrupted(f"interrupted; {remedy if kept else 'no increment was finished'}") from None
     typer.echo(f"{output}: {state.increments} increments in {progress.clock(state.seconds)}")
     typer.echo(f"polyrve results {shlex.quote(str(output))} -o response.html shows them")
@@ -124,8 +168,10 @@ def _write(
     options: list[str] | None,
     reading: tuple[float | None, int | None, str | None, list[str] | None, str | None],
     force: bool,
+    family: tuple[str, list[float]] | None = None,
 ) -> None:
     from polyrve.adapters.solvers import damask
+    from polyrve.response.family import write_family
 
     threshold, min_grain, frame, read, resolution = reading
     chosen = {**given, **inputs.checked(damask.write, options)}
@@ -138,9 +184,51 @@ def _write(
         reporter.step("writing", f"writing {output}")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*outgrows the usual stack")
-            damask.write(
-                data, output, force=force, **{"f_restart": max(1, number // _RESTARTS), **stored, **chosen}
-            )  # fmt: skip
+            every = {"f_restart": max(1, number // _RESTARTS), **stored, **chosen}
+            if family is None:
+                damask.write(data, output, force=force, **every)
+            else:
+                write_family(data, output, *family, force=force, **every)
+
+
+def _run_family(output: Path, words: list[str], threads: int, reporter: progress.Reporter) -> None:
+    from polyrve.response import family as families
+
+    found = families.read_family(output)
+
+    def tell(run: int, state: State) -> None:
+        done = run * state.increments + state.increment
+        text = f"run {run + 1} of {len(found.folders)}, increment {state.increment} of {state.increments}"
+        reporter.share("DAMASK", done, len(found.folders) * state.increments, text)
+
+    families.simulate_family(found, words, threads=threads, told=tell)
+    typer.echo(f"{output}: {len(found.folders)} runs")
+    typer.echo(f"polyrve results {shlex.quote(str(output))} -o response.html shows them")
+
+
+def _numbers(flag: str, text: str | None) -> list[float]:
+    try:
+        return [float(word) for word in (text or "").split(",") if word.strip()]
+    except ValueError:
+        raise ValueError(f"{flag}: expected numbers such as 0.001,0.1; got {text!r}") from None
+
+
+def _family(
+    load: str, points: int, rates: list[float], temperatures: list[float]
+) -> tuple[str, list[float], dict[str, Any]]:
+    """Kind and values of the runs that belong together, an empty kind for one alone, and what they share."""
+    several = [
+        (kind, values) for kind, values in (
+            ("yield-locus", [360.0 * n / points for n in range(points)] if load == "yield-locus" else []),
+            ("rates", rates), ("temperatures", temperatures),
+        ) if len(values) > 1
+    ]  # fmt: skip
+    if len(several) > 1:
+        raise ValueError(
+            f"--load, --rate, --temperature: expected one of them to vary; got {' and '.join(k for k, _ in several)}"
+        )
+    single = {name: values[0] for name, values in (("rate", rates), ("temperature", temperatures)) if len(values) == 1}
+    return (*several[0], single) if several else ("", [], single)
 
 
 def _told(reporter: progress.Reporter) -> Any:
@@ -160,8 +248,9 @@ def _told(reporter: progress.Reporter) -> Any:
     return tell
 
 
-def _elsewhere(folder: Path, words: list[str] | None = None) -> str:
+def _elsewhere(folders: Sequence[Path], words: list[str] | None = None) -> str:
     from polyrve.response import simulate as runs
 
     said = shlex.join(runs.command(words or ["damask_grid"]))
-    return f"run it by: cd {shlex.quote(str(folder))} && ulimit -s unlimited && {said}"
+    more = f", and so in the {len(folders) - 1} folders beside it" if len(folders) > 1 else ""
+    return f"run it by: cd {shlex.quote(str(folders[0]))} && ulimit -s unlimited && {said}{more}"

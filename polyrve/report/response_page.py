@@ -61,6 +61,12 @@ def write_response(run: str | Path, path: str | Path, *, increment: int | None =
     grains = None if fields is None else results.grain_averages(fields)
     figures = {name: None if math.isnan(value) else value for name, value in found.figures.items()}
     blocks = {"Curve": [_picture("stress-strain curve", lambda: plots.curve(found)), _figures(found)]}
+    turned = results.cycles(found)
+    if len(turned):
+        blocks["Cycles"] = [
+            _text("From one largest strain to the next; the change is that of the amplitude since the cycle before."),
+            _table(turned, "cycle"),
+        ]
     if fields is not None and grains is not None:
         blocks |= _local(fields, grains)
     row, column = found.component
@@ -80,6 +86,8 @@ def write_response(run: str | Path, path: str | Path, *, increment: int | None =
     with replacing(path, force=force) as partial:
         partial.with_suffix(".json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         found.to_dataframe().to_csv(partial.with_name(f"{path.stem}_curve.csv"))
+        if len(turned):
+            turned.to_csv(partial.with_name(f"{path.stem}_cycles.csv"))
         partial.with_name(f"{path.stem}_curve.png").write_bytes(plots.curve(found))
         partial.with_name(f"{path.stem}_curve.svg").write_bytes(plots.curve(found, "svg"))
         if grains is not None:

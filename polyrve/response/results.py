@@ -10,6 +10,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,13 +121,9 @@ class Response:
         sign = np.sign(self.strain[np.argmax(np.abs(self.strain) > _STRAINED)])
         strain, stress = sign * self.strain, sign * self.stress
         end = int(np.argmax(np.diff(strain, append=-np.inf) <= 0)) + 1
-        strain, stress = strain[:end], stress[:end]
-        plastic = strain - stress / (self.bounds[1] if math.isnan(self.modulus) else self.modulus)
-        beyond = np.flatnonzero(plastic >= _OFFSET)
-        if not len(beyond) or beyond[0] == 0:
-            return math.nan
-        at = slice(beyond[0] - 1, beyond[0] + 1)
-        return float(sign * np.interp(_OFFSET, plastic[at], stress[at]))
+        modulus = self.bounds[1] if math.isnan(self.modulus) else self.modulus
+        at = offset_point(strain[:end], stress[:end], modulus)
+        return math.nan if at is None else float(sign * np.interp(at, np.arange(end), stress[:end]))
 
     def stress_at(self, strain: float) -> float:
         """Return the engineering stress at a strain of the first loading, Pa; NaN where it does not reach so far."""
@@ -166,6 +163,30 @@ class Response:
         sign = float(np.sign(self.strain[np.argmax(np.abs(self.strain))]) or 1.0)
         found = {"modulus": self.modulus, "yield_stress": self.yield_stress}
         return found | {f"stress_at_{100 * e:g}_percent": self.stress_at(sign * e) for e in (0.002, 0.005, 0.01)}
+
+
+def offset_point(strain: np.ndarray, stress: np.ndarray, modulus: float, offset: float = _OFFSET) -> float | None:
+    """Find where the plastic strain of a monotonic curve reaches an offset.
+
+    Parameters
+    ----------
+    strain, stress : ndarray, shape (n,)
+        Of the states, from the unloaded one on.
+    modulus : float
+        Stress over elastic strain.
+    offset : float
+
+    Returns
+    -------
+    float or None
+        Number of the state, between two of them in proportion; None where it is not reached.
+    """
+    plastic = strain - stress / modulus
+    beyond = np.flatnonzero(plastic >= offset)
+    if not len(beyond) or beyond[0] == 0:
+        return None
+    last = int(beyond[0])
+    return last - 1 + float((offset - plastic[last - 1]) / (plastic[last] - plastic[last - 1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,6 +300,45 @@ def read_fields(path: str | Path, increment: int | None = None) -> LocalFields:
     mean = mean_orientations(field.quaternions.reshape(-1, 4), ids, grain_phases, phases)
     grains = GrainVolume(field, ids.reshape(shape), mean, grain_phases)
     return LocalFields(number, grains, stress, strain, turned is not None)
+
+
+def cycles(response: Response) -> pd.DataFrame:
+    """Tell what each cycle of a cyclic load gave.
+
+    Parameters
+    ----------
+    response : Response
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each cycle, from one largest strain to the next: ``largest_strain``, ``smallest_strain``, the stresses
+        there ``peak_stress_Pa`` and ``valley_stress_Pa`` at its end, ``amplitude_Pa``, ``mean_stress_Pa``,
+        ``plastic_strain_range``, ``energy_J_per_m3`` that its loop encloses, and ``change``, of the amplitude relative
+        to the cycle before. No row where the load does not turn twice.
+    """
+    import pandas as pd
+
+    strain, stress = response.strain, response.stress
+    step = np.diff(strain)
+    moving = np.flatnonzero(np.abs(step) > _STRAINED)
+    turns = [int(a) + 1 for a, b in pairwise(moving) if step[a] * step[b] < 0]
+    points = [0, *turns, len(strain) - 1]
+    rows: list[dict[str, float]] = []
+    modulus = response.bounds[1] if math.isnan(response.modulus) else response.modulus
+    for first, middle, last in zip(points[1::2], points[2::2], points[3::2], strict=False):
+        loop = slice(first, last + 1)
+        ends = sorted((middle, last), key=lambda at: strain[at])
+        low, high = (float(stress[at]) for at in ends)
+        amplitude = (high - low) / 2.0
+        rows.append({
+            "largest_strain": strain[ends[1]], "smallest_strain": strain[ends[0]], "peak_stress_Pa": high,
+            "valley_stress_Pa": low, "amplitude_Pa": amplitude, "mean_stress_Pa": (high + low) / 2.0,
+            "plastic_strain_range": strain[ends[1]] - strain[ends[0]] - (high - low) / modulus,
+            "energy_J_per_m3": abs(float(np.trapezoid(stress[loop], strain[loop]))),
+            "change": amplitude / rows[-1]["amplitude_Pa"] - 1.0 if rows else math.nan,
+        })  # fmt: skip
+    return pd.DataFrame(rows, index=pd.Index(range(1, len(rows) + 1), name="cycle"))
 
 
 def grain_averages(fields: LocalFields) -> pd.DataFrame:

@@ -51,6 +51,7 @@ _GRACE = 600.0
 _STEP = re.compile(r"Increment (\d+)/(\d+)-(\d+)/(\d+) @ Iteration (\d+)≤(\d+)≤(\d+)")
 _DONE = re.compile(r"^ *increment +(\d+) converged", re.IGNORECASE)
 _ERROR = re.compile(r"error +(\d+) *│")
+_MEAN = re.compile(r"deformation gradient aim +=|Piola--Kirchhoff stress +/ MPa =")
 _RESTART = re.compile(r"(?:saving|writing) .*restart", re.IGNORECASE)
 
 
@@ -235,9 +236,10 @@ def simulate(
     *,
     resume: bool = False,
     threads: int = 1,
+    saturation: float | None = None,
     told: Callable[[State], object] = lambda state: None,
 ) -> State:
-    """Run DAMASK in a folder until its load is done.
+    """Run DAMASK in a folder until its load is done, or its cycles no longer change.
 
     Parameters
     ----------
@@ -249,6 +251,9 @@ def simulate(
         Whether a run that stopped goes on from its last restart file; where it left none, it begins anew.
     threads : int
         Of OpenMP; with MPI each process has so many.
+    saturation : float, optional
+        Ends a cyclic load after the first cycle whose stress amplitude differs by less than this share from that of the
+        cycle before.
     told : callable
         Called with a :class:`State` for every iteration.
 
@@ -272,6 +277,7 @@ def simulate(
         _cut_after(folder / f"{JOB}.hdf5", restart)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     reader = _Reader(time.monotonic(), restart or 0)
+    saturated = False
     with (folder / LOG).open("w" if restart is None else "a", encoding="utf-8") as log:
         process = subprocess.Popen(
             command(solver, restart), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -281,12 +287,15 @@ def simulate(
             for line in _lines(process, log):
                 if reader.take(line):
                     told(reader.state())
+                if saturation is not None and not saturated and reader.saturated(saturation):
+                    saturated = True
+                    _signal(process.pid, signal.SIGINT)
         except KeyboardInterrupt:
             _end(process, log)
             raise
         code = process.wait()
     state = reader.state()
-    if code != 0 or state.increment < state.increments or not state.increments:
+    if code != 0 or not state.increments or (state.increment < state.increments and not saturated):
         raise SolverError(_reason(code, reader, folder))
     return state
 
@@ -302,12 +311,20 @@ class _Reader:
     parts: int = 1
     iterations: int = 0
     first: int = -1
+    means: list[tuple[float, float]] = field(default_factory=list)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=60))
     _seen: tuple[str, ...] = ()
+    _rows: dict[str, list[list[float]]] = field(default_factory=dict)
+    _open: list[list[float]] | None = None
+    _component: tuple[Any, ...] = (0, 0)
 
     def take(self, line: str) -> bool:
         """Take a line; True where it tells of an iteration or of an increment that is done."""
         self.last.append(line)
+        if _MEAN.search(line):
+            self._open = self._rows[line.split()[0]] = []
+        elif self._open is not None and len(self._open) < 3:
+            self._open.append([float(number) for number in line.split()])
         if found := _STEP.search(line):
             if self.first < 0:
                 self.first = int(found[1]) - 1
@@ -318,8 +335,22 @@ class _Reader:
             return True
         if found := _DONE.match(line):
             self.done = int(found[1])
+            self._keep()
             return True
         return False
+
+    def _keep(self) -> None:
+        """Keep strain and stress of an increment along the component that is strained most."""
+        if {len(rows) for rows in self._rows.values()} == {3} and len(self._rows) == 2:
+            F, P = (np.array(self._rows[name]) for name in ("deformation", "Piola--Kirchhoff"))
+            at = np.unravel_index(np.argmax(np.abs(F - np.eye(3))), (3, 3)) if not self.means else self._component
+            self._component = at
+            self.means.append((float(F[at] - (at[0] == at[1])), float(P[at])))
+
+    def saturated(self, change: float) -> bool:
+        """Whether the amplitude of the last whole cycle differs by less than a share from that before."""
+        amplitudes = _amplitudes([(0.0, 0.0), *self.means])
+        return len(amplitudes) > 1 and abs(amplitudes[-1] / amplitudes[-2] - 1.0) < change
 
     def state(self) -> State:
         """Return how far the run is."""
@@ -327,6 +358,29 @@ class _Reader:
         made = self.done - max(self.first, 0)
         left = now / made * (self.total - self.done) if made > 0 else math.nan
         return State(self.done, self.total, self.iteration, round(math.log2(self.parts)), now, left)
+
+
+def _amplitudes(curve: Sequence[tuple[float, float]]) -> list[float]:
+    """Stress amplitudes of the whole cycles of a curve of strain and stress, each from one upper turn to the next."""
+    turns = [
+        stress for (before, _), (strain, stress), (after, _) in zip(curve, curve[1:], curve[2:], strict=False)
+        if (strain - before) * (after - strain) < 0
+    ]  # fmt: skip
+    return [abs(upper - lower) / 2.0 for lower, upper in zip(turns[1::2], turns[2::2], strict=False)]
+
+
+def finished(folder: str | Path) -> bool:
+    """Tell whether the run in a folder came to the end of its load."""
+    log = Path(folder) / LOG
+    if not log.exists():
+        return False
+    done = total = 0
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if found := _STEP.search(line):
+            total = int(found[2])
+        elif found := _DONE.match(line):
+            done = int(found[1])
+    return total > 0 and done == total
 
 
 def _lines(process: subprocess.Popen[str], log: TextIO) -> Iterator[str]:

@@ -112,9 +112,10 @@ def test_load_cases(case):
     expected = {
         "tension": ((0, 0), strain), "compression": ((0, 0), -strain), "shear": ((0, 1), strain),
         "plane-strain": ((0, 0), strain), "rolling": ((2, 2), -strain), "cyclic": ((0, 0), strain),
+        "biaxial": ((1, 1), strain / np.sqrt(2.0)),
     }[case]  # fmt: skip
     assert total[expected[0]] == pytest.approx(expected[1])
-    assert np.count_nonzero(np.abs(total) > 1e-12) == 1
+    assert np.count_nonzero(np.abs(total) > 1e-12) == (2 if case == "biaxial" else 1)
     if case == "cyclic":
         reached = np.cumsum([p[0, 0] for p in prescribed])
         assert len(reached) == 6
@@ -141,20 +142,53 @@ def damask_yaml(text):
 
 
 @pytest.mark.parametrize(("case", "strain", "increments"), [
-    ("tension", 0.05, 100), ("rolling", 0.2, 200), ("tension", 0.01, 20), ("shear", 0.3, 50),
+    ("tension", 0.05, 100), ("rolling", 0.2, 200), ("tension", 0.01, 20), ("shear", 0.3, 50), ("tension", 0.01, 8),
 ])  # fmt: skip
 def test_a_load_begins_with_fine_increments_that_are_all_stored(case, strain, increments):
     reached, stored = strains(adapter.load_case(case, strain=strain, increments=increments))
     assert len(reached) == increments
     assert reached[-1] == pytest.approx(strain)
-    assert reached[0] == pytest.approx(1e-4, rel=1e-5)
-    fine = max(increments // 10, 5)
+    assert reached[0] == pytest.approx(1e-5, rel=1e-4)
+    fine = max(increments // 10, min(5, increments // 2))
     assert stored[:fine].all()
-    assert 9 <= stored[fine:].sum() <= 20
+    assert min(9, increments - fine) <= stored[fine:].sum() <= 20
     widths = np.diff(reached, prepend=0.0)
     assert (np.diff(widths[:fine]) > 0).all()
     assert widths[fine - 1] == pytest.approx(strain / increments, rel=1e-4)
     np.testing.assert_allclose(widths[fine:], widths[-1], rtol=1e-9)
+
+
+def test_cycles_turn_at_the_strains_of_their_ratio():
+    text = adapter.load_case("cyclic", strain=0.01, increments=4, ratio=0.2, cycles=3)
+    ends, reached = [], 0.0
+    for step in damask_yaml(text)["loadstep"]:
+        reached += step["boundary_conditions"]["mechanical"]["dot_F"][0][0] * step["discretization"]["t"]
+        ends.append(round(reached, 9))
+    turns = [b for a, b, c in zip(ends, ends[1:], ends[2:], strict=False) if (b - a) * (c - b) < 0]
+    assert turns == [0.01, 0.002] * 3
+    assert ends[-1] == 0.01
+
+
+def test_a_biaxial_path_goes_along_its_angle():
+    [*_, last] = damask_yaml(adapter.load_case("biaxial", axes="yz", angle=120.0))["loadstep"]
+    rate = last["boundary_conditions"]["mechanical"]["dot_F"]
+    assert rate[0][0] == "x"
+    assert np.rad2deg(np.arctan2(rate[2][2], rate[1][1])) == pytest.approx(120.0)
+
+
+def test_a_temperature_asks_for_definitions_that_depend_on_it(tmp_path, two_phase_grains):
+    with pytest.raises(ValueError, match="temperature: expected definitions with rho"):
+        adapter.write(two_phase_grains, tmp_path / "job", phase=PHASES, temperature=400.0)
+    assert not (tmp_path / "job").exists()
+    text = "lattice: cF\nrho: 2700.0\nthermal: {C_p: 910.0, K_11: 236.0}\nmechanical:\n  elastic: {type: Hooke}\n"
+    (tmp_path / "warm.yaml").write_text(text)
+    q = rotation.random_orientations((2, 2, 2), np.random.default_rng(0))
+    field = OrientationVolume(q, np.ones((2, 2, 2)), (Phase("Al"),), (1.0, 1.0, 1.0), periodic=True)
+    adapter.write(field, tmp_path / "job", by="voxel", phase=str(tmp_path / "warm.yaml"), temperature=400.0)
+    assert damask_yaml((tmp_path / "job/load.yaml").read_text())["solver"]["thermal"] == "spectral"
+    assert "thermal: {type: pass}" in (tmp_path / "job/material.yaml").read_text()
+    damask = pytest.importorskip("damask")
+    np.testing.assert_array_equal(damask.GeomGrid.load(tmp_path / "job/grid.vti").initial_conditions["T"], 400.0)
 
 
 def test_how_often_an_increment_is_stored_and_which_fields(tmp_path, two_phase_grains):
@@ -233,6 +267,8 @@ def test_load_case_options():
 @pytest.mark.parametrize(("options", "words"), [
     ({"case": "bending"}, "expected one of tension"), ({"case": "tension", "axes": "xy"}, "axes"),
     ({"case": "shear", "axes": "xx"}, "axes"), ({"case": "tension", "strain": -1.0}, "positive"),
+    ({"case": "cyclic", "ratio": 1.0}, "ratio"), ({"case": "cyclic", "cycles": 0}, "cycles"),
+    ({"case": "biaxial", "angle": float("nan")}, "angle"), ({"case": "tension", "temperature": -1.0}, "temperature"),
     ({"case": "tension", "increments": 0}, "positive"), ({"case": "tension", "increments": 1.5}, "positive"),
 ])  # fmt: skip
 def test_bad_load_cases(options, words):

@@ -11,30 +11,7 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "damask"
 E, HARDENING = 70e9, 1e9
 
 
-def write_result(path, strains, stresses, shape=(2, 3, 4)):
-    """A file of DAMASK's layout without its set-up, every point under the same load."""
-    points = int(np.prod(shape))
-    place = np.array([("Al", n) for n in range(points)], dtype=[("label", "S2"), ("entry", "<i8")])
-    with h5py.File(path, "w") as file:
-        file.attrs.update({"DADF5_version_major": np.int32(1), "DADF5_version_minor": np.int32(1), "creator": ""})
-        file["geometry/cells"] = np.array(shape[::-1], dtype=np.int32)
-        file["geometry/origin"], file["geometry/size"] = np.zeros(3), np.array(shape[::-1]) * 1e-6
-        file["geometry"].attrs.update({name: file[f"geometry/{name}"][:] for name in ("cells", "origin", "size")})
-        file["cell_to/phase"], file["cell_to/homogenization"] = place[:, None], place
-        file.create_group("setup")
-        for n, (strain, stress) in enumerate(zip(strains, stresses, strict=True)):
-            state = file.create_group(f"increment_{n}")
-            state.attrs["t/s"] = float(n)
-            state.create_group("homogenization/Al/mechanical")
-            state.create_group("geometry")
-            F = np.tile(np.diag([1.0 + strain, 1.0, 1.0]), (points, 1, 1))
-            P = np.tile(np.diag([float(stress), 0.0, 0.0]), (points, 1, 1))
-            for name, values, unit in (("F", F, "1"), ("P", P, "Pa")):
-                state[f"phase/Al/mechanical/{name}"] = values
-                state[f"phase/Al/mechanical/{name}"].attrs.update({"unit": unit, "description": "", "creator": ""})
-
-
-def test_a_known_curve_gives_its_modulus_and_yield_stress(tmp_path):
+def test_a_known_curve_gives_its_modulus_and_yield_stress(tmp_path, write_result):
     strains = np.array([0, 0.0005, 0.001, 0.002, 0.004, 0.01])
     write_result(tmp_path / "job.hdf5", strains, np.minimum(E * strains, 70e6 + HARDENING * (strains - 0.001)))
     found = results.read_response(tmp_path)
@@ -45,7 +22,7 @@ def test_a_known_curve_gives_its_modulus_and_yield_stress(tmp_path):
     np.testing.assert_allclose(found.true_stress, found.stress, rtol=1e-12)  # the cross-section is held
 
 
-def test_truncated_and_foreign_files_are_refused(tmp_path, run):
+def test_truncated_and_foreign_files_are_refused(tmp_path, run, write_result):
     whole, cut, foreign = (tmp_path / f"{name}.hdf5" for name in ("whole", "cut", "foreign"))
     write_result(whole, [0, 0.001], [0, 70e6])
     cut.write_bytes(whole.read_bytes()[:4000])
@@ -77,3 +54,23 @@ def test_a_result_of_damask_becomes_a_page(tmp_path, run):
     np.testing.assert_allclose(fields.stress.ravel(), mises, rtol=1e-6)
     np.testing.assert_allclose(np.abs(fields.grains.field.quaternions.reshape(-1, 4)), np.abs(q), atol=1e-6)
     assert results.hot_spots(fields).mises_stress_Pa[0] == pytest.approx(mises.max())
+
+
+def test_a_run_that_stopped_while_it_wrote_is_read_to_the_state_before(tmp_path, write_result):
+    write_result(tmp_path / "job.hdf5", [0, 0.0005, 0.001], [0, 35e6, 70e6], shape=(1, 3, 4))
+    with h5py.File(tmp_path / "job.hdf5", "a") as file:
+        del file["increment_2/phase/Al/mechanical/P"]
+    found = results.read_response(tmp_path)
+    assert found.increments.tolist() == [0, 1]
+    assert found.shape == (1, 3, 4)
+    assert found.modulus == pytest.approx(E)
+
+
+def test_a_second_load_step_does_not_change_the_figures_of_the_first(tmp_path, write_result):
+    strains = np.array([0, 0.001, 0.004, 0.01])
+    stresses = np.minimum(E * strains, 70e6 + HARDENING * (strains - 0.001))
+    write_result(tmp_path / "one.hdf5", strains, stresses)
+    write_result(tmp_path / "two.hdf5", [*strains, 0.009, 0.02], [*stresses, 9e6, 90e6])
+    one, two = (results.read_response(tmp_path / f"{name}.hdf5") for name in ("one", "two"))
+    assert two.figures == one.figures
+    assert len(results.cycles(one)) == len(results.cycles(two)) == 0
