@@ -130,12 +130,12 @@ def material_grid(
         spacing, origin = (min(spacing), *spacing), (0.0, *origin)
     if isinstance(data, CellVolume):
         ids, quaternions, phase_ids = data.grain_ids(0, len(data.labels)), data.grain_quaternions, data.grain_phases
-    elif by == "voxel":
+    elif by == "voxel" and not isinstance(field, CellVolume):
         ids = np.where(field.indexed, np.arange(1, field.indexed.size + 1).reshape(field.shape), 0).astype(np.int32)
         quaternions, phase_ids = field.quaternions.reshape(-1, 4), field.phase_ids.ravel()
     else:
-        if not isinstance(data, (GrainMap, GrainVolume)):
-            data = by_feature_ids(field) if "FeatureIds" in field.properties else segmentation.segment(field)  # type: ignore[call-overload]
+        if isinstance(data, OrientationField):
+            data = by_feature_ids(data) if "FeatureIds" in data.properties else segmentation.segment(data)  # type: ignore[call-overload]
         ids, quaternions, phase_ids = data.grain_ids, data.quaternions, data.phase_ids
     if isinstance(field, OrientationMap):
         ids = ids[None]

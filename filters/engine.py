@@ -141,7 +141,8 @@ def _here(
 ) -> Grown:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     say("loading TensorFlow", 0)
-    from polyrve.reconstruction.run import Progress, reconstruct
+    from polyrve.reconstruction.progress import Progress
+    from polyrve.reconstruction.run import reconstruct
 
     show = _Progress(say)
 

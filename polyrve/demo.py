@@ -15,7 +15,8 @@ from polyrve.microstructure.grains import GrainVolume
 from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import make_specimen
-from polyrve.reconstruction.run import Progress, reconstruct
+from polyrve.reconstruction.progress import Progress
+from polyrve.reconstruction.run import reconstruct
 from polyrve.report import write_report
 from polyrve.steps import announce
 from polyrve.validation.metrics import metrics

@@ -28,8 +28,8 @@ _METHODS = (
 )  # fmt: skip
 
 
-_LARGE = 1_000_000
-"""Voxels above which a volume is made slab by slab: from about there on that takes less time, too."""
+_LARGE = 8_000_000
+"""Voxels above which a volume is made slab by slab, since as a whole it would take more than about 10 GB."""
 
 _FORMER = {"start": "initial", "window": "largest_lag"}
 """Settings by the names that they had before, which work for one release."""
@@ -111,7 +111,7 @@ class ReconstructionSettings(BaseModel):
     blocks: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether a volume is made slab by slab and matched by a changing part of its sections, in little "
-        "memory: auto for a polycrystal of more than a million voxels whose grains are the unknowns, always or never.",
+        "memory: auto for a polycrystal of more than eight million voxels with grains as unknowns, always or never.",
     )
     levels: int = Field(1, ge=1, le=8, description="Number of grids, from coarse to fine.")
     optimizer: Literal[_METHODS] = Field("lbfgs", description="Method of minimisation.")  # type: ignore[valid-type]

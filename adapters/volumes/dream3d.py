@@ -244,10 +244,12 @@ def read_sampled(path: str | Path, *, voxels: int = LARGE) -> SampledVolume | No
         arrays = {name: hdf5.get(cells, name) for name in ("Quats", "Phases", "FeatureIds")}
         if np.prod(image.shape) < voxels or not {"phases", "frame"} <= note.keys() or not _fits(note, image.shape):
             return None
+        items: dict[str, h5py.Dataset] = {}
         for name, components in (("Quats", 4), ("Phases", 1), ("FeatureIds", 1)):
             item = arrays[name]
             if not isinstance(item, h5py.Dataset):
                 return None
+            items[name] = item
             if item.shape != (*image.shape, components):
                 raise FormatError(path, f"expected shape {(*image.shape, components)}; got {item.shape}", item.name)
             hdf5.require_proportion(path, item)
@@ -258,7 +260,7 @@ def read_sampled(path: str | Path, *, voxels: int = LARGE) -> SampledVolume | No
 
         def planes(first: int, last: int) -> OrientationVolume:
             nonlocal grains
-            quaternions, phase_ids, ids = (arrays[name][first:last] for name in ("Quats", "Phases", "FeatureIds"))
+            quaternions, phase_ids, ids = (items[name][first:last] for name in ("Quats", "Phases", "FeatureIds"))
             grains = max(grains, int(ids.max()))
             try:
                 return OrientationVolume(

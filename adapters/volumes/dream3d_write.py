@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -415,7 +416,7 @@ def _write_features(
     else:
         ids = grains.grain_ids.reshape(field.shape)
         quaternions, phase_ids, ids_of = grains.quaternions, grains.phase_ids, lambda first, last: ids[first:last]
-    cells = sum(np.bincount(ids_of(*part).ravel(), minlength=n) for part in slabs(field.shape))[1:]
+    cells = np.sum([np.bincount(ids_of(*part).ravel(), minlength=n) for part in slabs(field.shape)], axis=0)[1:]
     spacing = field.spacing if isinstance(grains, CellVolume) else grains.field.spacing
     sizes = cells * float(np.prod(spacing))
     planar = isinstance(grains, GrainMap)
@@ -449,6 +450,12 @@ def _write_features(
         tree.file.create_dataset(DOUBLE_GRAIN, data=double)
 
 
+def _turned(
+    of: Callable[[np.ndarray], np.ndarray], shape: Sequence[int], axis: int, _: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    return of(2.0 * np.pi / shape[axis] * at)
+
+
 def _centroids(
     ids_of: Callable[[int, int], np.ndarray], cells: np.ndarray, field: OrientationVolume | CellVolume
 ) -> np.ndarray:
@@ -471,9 +478,7 @@ def _centroids(
 
     centres = np.empty((n - 1, 3))
     if field.periodic:
-        cosines, sines = (
-            sums(lambda axis, _, at, of=of: of(2.0 * np.pi / shape[axis] * at)) for of in (np.cos, np.sin)
-        )
+        cosines, sines = (sums(functools.partial(_turned, of, shape)) for of in (np.cos, np.sin))
         reference = np.arctan2(sines, cosines) * np.array(shape)[:, None] / (2.0 * np.pi)
         around = np.pad(reference, [(0, 0), (1, 0)])
 

@@ -226,6 +226,7 @@ def write(
         If the disk is full.
     """
     arrays: Iterable[tuple[str, np.ndarray | Slabs]]
+    field: OrientationVolume | CellVolume
     if isinstance(data, CellVolume):
         field, arrays = data, _slabs(data, direction)
     else:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from polyrve.reconstruction import run
+    from polyrve.reconstruction import progress as run_progress
 
 SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_EVENTS = 0.5
@@ -115,7 +115,7 @@ class Step:
     done: int = 0
     total: int = 0
     pace: Pace = field(default_factory=Pace)
-    record: run.Progress | None = None
+    record: run_progress.Progress | None = None
     detail: str = ""
 
     def left(self, now: float) -> float | None:
@@ -198,7 +198,7 @@ class Reporter:
             step.pace.add(done, now - step.began)
             self.display.update(step, now)
 
-    def __call__(self, record: run.Progress) -> None:
+    def __call__(self, record: run_progress.Progress) -> None:
         """Show an iteration."""
         text = f"grid {record.level}/{record.levels}, {' x '.join(map(str, record.shape))}"
         with self._lock:

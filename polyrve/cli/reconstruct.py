@@ -138,6 +138,7 @@ def reconstruct(
             raise ValueError("--resume: expected a single run; got --seeds")
         checkpoint = _checkpoint(output, resume, force, checkpoint_interval)
         from polyrve.crystallography.phase import VOID, Phase
+        from polyrve.microstructure.cell_volume import CellVolume
         from polyrve.microstructure.outer_shape import fill_shape
         from polyrve.settings import maps_by_axis
 
@@ -154,7 +155,7 @@ def reconstruct(
             finished.set()
             reporter.step("segmenting", "cutting the volume into grains")
             rve = _segmented(result.made, threshold, min_grain)
-            if inside is not None:
+            if inside is not None and not isinstance(rve, CellVolume):
                 rve = fill_shape(rve, inside, Phase(VOID))
             reporter.step("writing", f"writing {output}")
             output = _write(rve, output, force or resume)

@@ -118,7 +118,7 @@ def simulate(
             raise ValueError("VOLUME: expected a volume to be loaded, or --resume; got neither")
         outputs.check_folder(output, force)
         given = {"axes": axis, "strain": strain, "increments": increments}
-        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         chosen |= {"phase": phase, "load": load}
         if load == "cyclic":
             chosen |= {"ratio": ratio, "cycles": cycles}
@@ -151,9 +151,8 @@ def simulate(
                 output, words, resume=resume, threads=threads, saturation=told_share, told=_told(reporter)
             )
         except KeyboardInterrupt:
-            several = len(folders) > 1
-            kept = sum(map(runs.finished, folders)) if several else runs.restart_of(output)
-            where = f"run {kept} of {len(folders)}" if several else f"increment {kept}"
+            kept = sum(map(runs.finished, folders)) if len(folders) > 1 else runs.restart_of(output)
+            where = f"run {kept} of {len(folders)}" if len(folders) > 1 else f"increment {kept}"
             remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from {where}"
             raise Interrupted(f"interrupted; {remedy if kept else 'no increment was finished'}") from None
     typer.echo(f"{output}: {state.increments} increments in {progress.clock(state.seconds)}")
@@ -170,12 +169,12 @@ def _write(
     force: bool,
     family: tuple[str, list[float]] | None = None,
 ) -> None:
-    from polyrve.adapters.solvers import damask
+    from polyrve.adapters.solvers import damask, damask_loads
     from polyrve.response.family import write_family
 
     threshold, min_grain, frame, read, resolution = reading
     chosen = {**given, **inputs.checked(damask.write, options)}
-    number = chosen.get("increments") or damask.LOAD_CASES.get(chosen["load"], ("", 0.0, 100, ""))[2]
+    number = chosen.get("increments") or damask_loads.LOAD_CASES.get(chosen["load"], ("", 0.0, 100, ""))[2]
     stored = {} if store == "fields" or "output" in chosen else {"output": "F,P"}
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")

@@ -6,6 +6,7 @@ What is random at a point follows from a seed and from its place, so that any pa
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ ones; measured with cells of 8 to 12 points across."""
 
 
 @compiled("u8(u8)")
-def mixed(number):
+def mixed(number: Any) -> Any:
     """Return 64 bits that tell nothing of the number but that it is the same (splitmix64, D. Lea et al. 2014)."""
     number = number + np.uint64(0x9E3779B97F4A7C15)
     number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -26,7 +27,7 @@ def mixed(number):
 
 
 @compiled("void(u8, i8[::1], i8[::1], i8[::1], i8[::1], f4[:, :, :, :])")
-def white_noise(seed, shape, z, y, x, values):
+def white_noise(seed: Any, shape: Any, z: Any, y: Any, x: Any, values: Any) -> Any:
     """Write three independent numbers of mean 0 and variance 1 for each point of a lattice that is asked for.
 
     Each is a sum of four whole numbers of 16 bits. What is filtered from them is as Gaussian as if they were: sums of
@@ -53,7 +54,9 @@ def white_noise(seed, shape, z, y, x, values):
 
 
 @compiled("void(f8[:, ::1], f8[::1], f8[::1], i8[::1], i8[::1], i8[::1], f8[::1], f8[::1], f8[::1], u4[:, :, ::1])")
-def nearest_cells(centres, squares, box, sides, begin, members, z, y, x, cells):
+def nearest_cells(
+    centres: Any, squares: Any, box: Any, sides: Any, begin: Any, members: Any, z: Any, y: Any, x: Any, cells: Any
+) -> Any:
     """Write the cell of each point of a grid: the centre whose power distance is least, periodic.
 
     Parameters
@@ -141,7 +144,7 @@ def nearest_cells(centres, squares, box, sides, begin, members, z, y, x, cells):
 
 
 @compiled("void(u4[:, :, ::1], u8, i8, i8, i8, i8)")
-def round_colour(labels, seed, colour, first, last, least):
+def round_colour(labels: Any, seed: Any, colour: Any, first: Any, last: Any, least: Any) -> Any:
     """Let voxels of one of eight colours take the label of a neighbour if unlike pairs become fewer; in place.
 
     Voxels of a colour are no neighbours, but across the faces of odd sides.

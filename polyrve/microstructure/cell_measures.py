@@ -64,7 +64,8 @@ def cell_faces(
     contact : ndarray, shape (F,)
         Area of the faces of voxels between them.
     """
-    pairs, contact = np.zeros(0, dtype=np.int64), np.zeros(0)
+    pairs: np.ndarray = np.zeros(0, dtype=np.int64)
+    contact: np.ndarray = np.zeros(0)
     for begin, end in slabs(labels.shape):
         here = labels[begin:end].astype(np.int64)
         behind = np.concatenate([here[1:], labels[end % len(labels)][None].astype(np.int64)])

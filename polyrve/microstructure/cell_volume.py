@@ -187,7 +187,9 @@ class CellVolume:
     def _mean_scatter(self) -> np.ndarray:
         """Mean rotation vector of the scatter in each cell, shape (N, 3), rad."""
         total = np.zeros((3, len(self.quaternions)))
-        for first, last in slabs(self.shape) if self.scatter is not None else ():
+        if self.scatter is None:
+            return total.T
+        for first, last in slabs(self.shape):
             labels = self.labels[first:last].ravel()
             vectors = self.scatter.planes(first, last).reshape(-1, 3)
             total += [np.bincount(labels, one, minlength=total.shape[1]) for one in vectors.T]

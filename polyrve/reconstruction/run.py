@@ -129,7 +129,7 @@ class Reconstruction:
         return "\n".join([*lines, *([f"Source: {source}"] if source else [])])
 
     def _repr_html_(self) -> str:
-        return summary.html(repr(self), _face.thumbnail(self.made if self.cells is None else self.cells.section(0)))
+        return summary.html(repr(self), _face.thumbnail(self.volume if self.cells is None else self.cells.section(0)))
 
     def plot_convergence(self, ax: Axes | None = None) -> Axes:
         """Draw the loss over all iterations, the grids one after the other.

@@ -280,12 +280,15 @@ class SumsObjective:
     def _means(self, unit: np.ndarray) -> tuple[dict[int, list[np.ndarray]], dict[int, int]]:
         """Return the descriptors by axis, the means of its batches, and how many batches it has."""
         found: dict[Batch, tuple[np.ndarray, ...]] = dict(self.sections.estimates(unit))
-        means, counts = {}, {}
+        means: dict[int, list[np.ndarray]] = {}
+        counts: dict[int, int] = {}
         for axis in self.targets:
             # In the order of the sections: sums are then the same to the bit, whoever was ready first.
-            of_axis = [found[batch] for batch in sorted(found) if batch.axis == axis]
-            counts[axis] = len(of_axis)
-            means[axis] = [np.mean(values, axis=0, dtype=np.float64) for values in zip(*of_axis, strict=True)]
+            batches = [found[batch] for batch in sorted(found) if batch.axis == axis]
+            counts[axis] = len(batches)
+            means[axis] = [
+                np.asarray(np.mean(values, axis=0, dtype=np.float64)) for values in zip(*batches, strict=True)
+            ]
         for i in self._one_point:
             of_all = np.mean([of_axis[i] for of_axis in means.values()], axis=0)
             for of_axis in means.values():

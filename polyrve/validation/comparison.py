@@ -293,11 +293,11 @@ def _missing_instrument(maps: Placed[MapAnalysis], analysis: VolumeAnalysis | Sa
         return Instrument()
     sections = []
     for axis in planar(volume.shape):
-        if isinstance(volume, SampledVolume):
-            sections += [analyse(one).grains for one in volume.sections[axis][:_SECTIONS]]
+        if isinstance(analysis, SampledVolume):
+            sections += [analyse(one).grains for one in analysis.sections[axis][:_SECTIONS]]
             continue
         chosen = np.unique(np.linspace(0, volume.shape[axis], _SECTIONS, endpoint=False).astype(int))
-        sections += [analyse(volume.section(axis, int(i)), analysis.threshold).grains for i in chosen]
+        sections += [analyse(analysis.field.section(axis, int(i)), analysis.threshold).grains for i in chosen]
     of_maps = estimate_instrument([one.grains for one in at_voxels.values()])
     missing = of_maps.less(estimate_instrument(sections))
     return Instrument(
