@@ -22,8 +22,9 @@ PARTS = {
 }
 """Parts of the suite by their folders, each run in processes of its own; ``other`` has what no other part has.
 
-``compiled`` has XLA compile what users' runs compile. In the others TensorFlow runs the same graphs as they are, which
-takes half the time where each shape occurs once; programs that they start, and the demo of ``make wheel``, compile.
+``compiled`` and ``reconstruction`` have XLA compile what users' runs compile, whose sums are the same to the bit each
+time. In the others TensorFlow runs the same graphs as they are, which takes half the time where each shape occurs once;
+programs that they start, and the demo of ``make wheel``, compile.
 """
 
 for name in (
@@ -71,7 +72,7 @@ def pytest_addoption(parser):
 def pytest_sessionstart(session):
     """Choose how functions of TensorFlow run, before any is made."""
     part = session.config.getoption("part")
-    if part in (None, "compiled") or not (WORKER or session.config.getoption("numprocesses", None) is None):
+    if part in (None, "compiled", "reconstruction") or not (WORKER or session.config.getoption("numprocesses", None) is None):
         return
     import tensorflow as tf
 
