@@ -1,25 +1,21 @@
 """Orientation scatter within grains: how it grows with distance in maps, and a random field that grows alike.
 
 The deviation of a point from its grain's mean is a rotation vector in the sample frame, which symmetrically equivalent
-orientations share. The measuring noise is what second differences along rows and columns at once keep, extrapolated to
-a distance of 0: smooth bending, and walls along either, leave them zero [1]_. The rest of the structure function
-S(r) = <abs(v(x) - v(x + r))^2> over pairs in one grain is fitted by Gaussian parts, which are positive definite in any
-dimension. Medians keep out the boundaries below the threshold that grains of a strong texture hold [2]_.
+orientations share. Its structure function S(r) = <abs(v(x) - v(x + r))^2> over pairs in one grain is fitted by white
+noise and Gaussian parts, which are positive definite in any dimension. Medians keep out the boundaries below
+the threshold that grains of a strong texture hold.
 
 References
 ----------
-.. [1] J. Immerkaer, Computer Vision and Image Understanding 64 (1996) 300, doi:10.1006/cviu.1996.0060: the variance of
-   the noise of pictures.
-.. [2] N. Cressie, Statistics for Spatial Data (1993), section 2.4.3, for the median as a robust estimate.
+N. Cressie, Statistics for Spatial Data (1993), section 2.4.3, for the median as a robust estimate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.optimize import nnls
 
 from polyrve.crystallography import rotation
@@ -39,22 +35,6 @@ neighbour to the longest lag, about 1.4 times apart, which is as fine as sums of
 
 _FEWEST_PAIRS = 50
 """Pairs of points that tell a median; its error is then 18 % of the spread. Fewer let single grains decide."""
-
-_STRIDES = (1, 2, 3)
-"""Points between those of second differences: as wide as grains of seven points allow."""
-
-_POWERS = np.linspace(1.0, 8.0, 15)
-"""Powers of the stride with which second differences of the material may grow: from a random walk's to smooth."""
-
-_ERROR = 2.4
-"""Relative standard error of a mean square from a median, times the root of their number, as 3 x 3 points overlap.
-
-Measured on specimens: 4.4 % of 2900.
-"""
-
-_SECOND = np.multiply.outer((1.0, -2.0, 1.0), (1.0, -2.0, 1.0))
-"""Second differences along rows and columns at once."""
-
 _SQUARE_OF_MEDIAN = 3.0 / 1.5381722**2
 """Mean square over squared median of the length of a Gaussian vector in three dimensions: 3 over the square of the
 median of a chi distribution with three degrees of freedom.
@@ -142,75 +122,30 @@ def fit_scatter(grains: Iterable[GrainMap], smallest: int) -> OrientationScatter
     0.5
     """
     distance, middle, pairs = [], [], []
-    bent: dict[int, list[np.ndarray]] = {step: [] for step in _STRIDES}
     step = 0.0
     for one in grains:
+        ids = one.grain_ids
         vectors = _deviations(one)
-        large = (np.bincount(one.grain_ids.ravel()) >= smallest) & (np.arange(one.number_of_grains + 1) > 0)
-        ids = np.where(large[one.grain_ids], one.grain_ids, 0)
+        large = (np.bincount(ids.ravel()) >= smallest) & (np.arange(one.number_of_grains + 1) > 0)
         step = max(step, *one.field.spacing)
-        for stride, lengths in bent.items():
-            lengths.append(_bent(vectors, ids, stride))
         for row, column in _LAGS:
             if max(abs(row), abs(column)) >= min(ids.shape):
                 continue
             here, there = _ends(ids.shape, (row, column))
-            same = (ids[here] == ids[there]) & (ids[here] > 0)
+            same = (ids[here] == ids[there]) & large[ids[here]]
             apart = np.linalg.norm(vectors[here][same] - vectors[there][same], axis=-1)
             if len(apart) >= _FEWEST_PAIRS:
                 distance.append(np.hypot(row * one.field.spacing[0], column * one.field.spacing[1]))
-                middle.append(_mean_square(apart))
+                middle.append(np.median(apart))
                 pairs.append(len(apart))
     scales = _SCALES * step
     if not distance:
         return OrientationScatter(0.0, np.zeros(len(scales)), scales)
-    r, found = np.array(distance), np.maximum(middle, 1e-16)
-    shapes = 1.0 - np.exp(-((r[:, None] / scales) ** 2) / 2.0)
+    r, found = np.array(distance), np.maximum(np.array(middle) ** 2 * _SQUARE_OF_MEDIAN, 1e-16)
+    shapes = np.concatenate([np.ones((len(r), 1)), 1.0 - np.exp(-((r[:, None] / scales) ** 2) / 2.0)], axis=1)
     weight = np.sqrt(pairs) / found
-    white = _white({stride: np.concatenate(lengths) for stride, lengths in bent.items()})
-    if white is None:
-        sills, _ = nnls(np.insert(shapes, 0, 1.0, axis=1) * weight[:, None], found * weight)
-        return OrientationScatter(float(sills[0]), sills[1:], scales)
-    noise = min(white, float(found.min()))
-    sills, _ = nnls(shapes * weight[:, None], (found - noise) * weight)
-    return OrientationScatter(noise, sills, scales)
-
-
-def _mean_square(lengths: np.ndarray) -> float:
-    """Return the mean square of the lengths of Gaussian vectors, from their median."""
-    return float(np.median(lengths) ** 2 * _SQUARE_OF_MEDIAN)
-
-
-def _bent(vectors: np.ndarray, ids: np.ndarray, stride: int) -> np.ndarray:
-    """Return the lengths of the second differences along rows and columns at once, within grains."""
-    width = 2 * stride + 1
-    if min(ids.shape) < width:
-        return np.zeros(0)
-    around = sliding_window_view(ids, (width, width))
-    middle = around[..., stride, stride]
-    inside = (around == middle[..., None, None]).all(axis=(2, 3)) & (middle > 0)
-    points = sliding_window_view(vectors, (width, width), (0, 1))[..., ::stride, ::stride]
-    return np.linalg.norm(np.einsum("rcvij,ij->rcv", points, _SECOND)[inside], axis=-1)
-
-
-def _white(bent: Mapping[int, np.ndarray]) -> float | None:
-    """Return the white noise of second differences at some strides, rad^2 as in structure functions; None of too few.
-
-    Their mean square is fitted by noise and a power of the stride, the highest that is not two standard errors off.
-    """
-    told = {stride: lengths for stride, lengths in bent.items() if len(lengths) >= _FEWEST_PAIRS}
-    if not told:
-        return None
-    square = np.maximum([_mean_square(lengths) for lengths in told.values()], 1e-16)
-    weight = np.sqrt([len(lengths) for lengths in told.values()]) / square
-    fits = []
-    for power in _POWERS if len(told) > 1 else _POWERS[-1:]:
-        shapes = np.stack([np.ones(len(told)), np.power(list(told), power)], axis=1)
-        parts, misfit = nnls(shapes * weight[:, None], square * weight)
-        fits.append((misfit**2, float(parts[0])))
-    likely = min(fits)[0] + (2.0 * _ERROR) ** 2
-    smoothest = [square for misfit, square in fits if misfit <= likely][-1]
-    return 2.0 * smoothest / float((_SECOND**2).sum())
+    sills, _ = nnls(shapes * weight[:, None], found * weight)
+    return OrientationScatter(float(sills[0]), sills[1:], scales)
 
 
 def _deviations(grains: GrainMap) -> np.ndarray:

@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 
 from polyrve.crystallography import rotation
-from polyrve.microstructure.fields import OrientationMap
-from polyrve.microstructure.instrument import simulate_scan
 from polyrve.microstructure.orientation_scatter import OrientationScatter, fit_scatter
-from polyrve.microstructure.segmentation import labelled, segment
+from polyrve.microstructure.segmentation import segment
 from polyrve.microstructure.synthetic import ALUMINIUM, make_specimen
 
 
@@ -44,24 +42,6 @@ def test_the_scatter_of_a_map_is_found_and_equivalent_orientations_share_it():
         angles = rotation.disorientation_angle(truth.field.quaternions[same], far[same], ALUMINIUM.symmetry)
         expected = found[0].noise + np.sum(found[0].parts * (1 - np.exp(-(lag**2) / (2 * found[0].scales ** 2))))
         assert np.mean(angles**2) == pytest.approx(expected, rel=0.25)
-
-
-def test_noise_is_told_from_smooth_scatter():
-    truth = make_specimen((24, 96, 96), grain_size=12.0, seed=3)
-    scans = [simulate_scan(truth, index=i, noise=0.1, seed=i) for i in (0, 8, 16)]
-    assert fit_scatter(map(segment, scans), 3).noise_degrees == pytest.approx(0.1, rel=0.04)
-
-
-def test_a_rough_material_is_not_taken_for_noise():
-    """Deviations like a random walk: of the square of a step a tenth is called noise, not the quarter of one stride."""
-    wave = np.hypot(*np.meshgrid(*[np.fft.fftfreq(96)] * 2, indexing="ij"))
-    wave[0, 0] = np.inf
-    rng = np.random.default_rng(0)
-    walk = [np.fft.ifft2(np.fft.fft2(rng.standard_normal((96, 96))) * wave**-1.5).real for _ in range(3)]
-    vectors = np.stack(walk, axis=-1)
-    vectors *= np.deg2rad(1.0) / np.sqrt(np.sum(np.diff(vectors, axis=0) ** 2, axis=-1).mean())
-    field = OrientationMap(rotation.from_rotation_vector(vectors), np.ones((96, 96), int), (ALUMINIUM,), (1.0, 1.0))
-    assert fit_scatter([labelled(field, np.ones((96, 96), int))], 3).noise < 0.15 * np.deg2rad(1.0) ** 2
 
 
 def test_a_map_without_pairs_within_grains_has_no_scatter():
