@@ -215,7 +215,7 @@ def test_no_more_workers_than_fit_into_memory(scan, monkeypatch):
         reconstruct_many(scan, seeds=4, workers=3, **SETTINGS)
     started = []
     monkeypatch.setattr(ensemble, "client_of", lambda _, workers, *__: started.append(workers))
-    monkeypatch.setattr(ensemble.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("polyrve.reconstruction.cluster.os.cpu_count", lambda: 8)
     with pytest.warns(UserWarning, match="4 workers would not fit into memory at once; 2 will run"):
         with pytest.raises((TypeError, AttributeError)):
             reconstruct_many(scan, seeds=4, **SETTINGS)
@@ -255,7 +255,7 @@ def test_command_line_keeps_the_best_of_its_seeds(run, scan, client, tmp_path):
     assert "seed 1: loss" in err
     assert [row["seed"] for row in registry.read(tmp_path / "rve.dream3d").provenance["ensemble"]] == [0, 1]
     code, err = command("--scheduler", client.scheduler.address, "--force")
-    assert (code, "--scheduler: expected --seeds with it; got none" in err) == (2, True)
+    assert (code, "--scheduler: expected --seeds or --workers with it; got none" in err) == (2, True)
     code, err = command("--seeds", 2, "--resume")
     assert (code, "--resume: expected a single run; got --seeds" in err) == (2, True)
 

@@ -140,10 +140,10 @@ def test_sections_stand_for_the_volume_in_a_validation(scan, made, tmp_path):
 def test_settings_that_need_all_voxels_are_refused(setting, value):
     with pytest.raises(ValueError, match=f"blocks: expected {setting} .* with it; got {value}"):
         ReconstructionSettings.create(blocks="always", **{setting: value})
-    large = ReconstructionSettings.create(shape=(128, 128, 128), **{setting: value})
+    large = ReconstructionSettings.create(shape=(256, 256, 256), **{setting: value})
     assert not large.in_blocks
-    assert ReconstructionSettings(shape=(128, 128, 128)).in_blocks
-    assert not ReconstructionSettings(shape=(96, 96, 96)).in_blocks
+    assert ReconstructionSettings(shape=(256, 256, 256)).in_blocks
+    assert not ReconstructionSettings(shape=(192, 192, 192)).in_blocks
 
 
 def test_workers_are_refused_where_there_are_no_sections_to_share(scan):
