@@ -80,7 +80,9 @@ def response(
     axisymmetric: AxisymmetricOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Tell modulus and flow stress of a material with their error bars, from maps of it.
+    """Tell a material's response with error bars.
+
+    Young's modulus and flow stress, from maps of the material and volumes made from them.
 
     Volumes of several sizes and seeds are made from the maps and loaded by DAMASK. What volumes scatter and what the
     maps themselves are unsure of is told apart, in FOLDER/response.html. Elements that are done are kept: the same

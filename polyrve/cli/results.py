@@ -28,7 +28,7 @@ def results(
     options: WriterOptions = None,
     force: ForceOption = False,
 ) -> None:
-    """Make a page of a DAMASK run, or of several that belong together.
+    """Make a page of one or several DAMASK runs.
 
     It shows the curve, averages, hot spots and fields, or the yield locus or the curves by rate or temperature; its
     numbers stand in files beside it.

@@ -117,7 +117,7 @@ def map_error(
     >>> found = map_error([scan], "Cu")
     >>> part = found.part("modulus", 0)
     >>> part.source, round(100 * part.error, 1)
-    ('grains', 1.8)
+    ('grains', 3.3)
     """
     if not maps:
         raise ValueError("maps: expected at least one; got none")

@@ -475,7 +475,7 @@ def test_options_are_the_settings():
     assert shared == {"shape", "spacing", "seed", "iterations"}
     beside = {"maps", "output", "config", "options", "frame", "normals", "threshold", "resume", "force"}
     beside |= {"seeds", "scheduler", "drop_phase", "axisymmetric", "former_axis", "read", "min_grain"}
-    beside |= {"checkpoint_interval", "show", "by_axis"}
+    beside |= {"checkpoint_interval", "show", "by_axis", "solid", "scale", "workers"}
     assert options == shared | beside
 
 
