@@ -72,7 +72,8 @@ def pytest_addoption(parser):
 def pytest_sessionstart(session):
     """Choose how functions of TensorFlow run, before any is made."""
     part = session.config.getoption("part")
-    if part in (None, "compiled", "reconstruction") or not (WORKER or session.config.getoption("numprocesses", None) is None):
+    starts_workers = not WORKER and session.config.getoption("numprocesses", None) is not None
+    if part in (None, "compiled", "reconstruction") or starts_workers:
         return
     import tensorflow as tf
 
