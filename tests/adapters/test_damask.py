@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import polyrve
 from polyrve.adapters.solvers import damask as adapter
@@ -260,7 +261,9 @@ def test_programs_are_named_as_the_newest_releases_have_them():
 
 def test_load_case_options():
     text = adapter.load_case("tension", axes="z", strain=0.1, rate=1e-2, increments=7)
-    assert "t: 10.0, N: 7" in text
+    steps = [step["discretization"] for step in yaml.safe_load(text)["loadstep"]]
+    assert sum(step["N"] for step in steps) == 7
+    assert sum(step["t"] for step in steps) == pytest.approx(10.0)
     assert "[[x, 0.0, 0.0], [0.0, x, 0.0], [0.0, 0.0, 0.01]]" in text
 
 
