@@ -152,6 +152,7 @@ def test_run_that_loses_every_worker_is_given_up(scan):
                 seeds=[3],
                 workers=1,
                 retries=1,
+                patience=300.0,
                 descriptors=[(Deadly(), 1.0)],
                 progress=seen.append,
                 **SETTINGS,
