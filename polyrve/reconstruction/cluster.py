@@ -16,6 +16,8 @@ _DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 _MUTE = "from polyrve.backend.quiet_import import load_tensorflow; load_tensorflow()"
 """Run by workers here, which share the terminal."""
 _ANSWER = "30s"
+_SECONDS_TO_RETURN = 600
+"""After a loss. Dask gives a worker up after 15 s; a busy machine takes longer to load TensorFlow."""
 
 
 def by_processors() -> int:
@@ -96,8 +98,13 @@ def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str
         number = min(workers or by_processors(), runs)
         threads = str(max(1, processors // number))
         environment = {name: threads for name in _THREADS}
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}):
-            cluster = LocalCluster(
+        kept = {
+            "distributed.nanny.pre-spawn-environ": environment,
+            "distributed.deploy.lost-worker-timeout": _SECONDS_TO_RETURN,
+        }
+        with (
+            dask.config.set(kept),
+            LocalCluster(
                 n_workers=number,
                 threads_per_worker=1,
                 processes=True,
@@ -105,7 +112,11 @@ def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str
                 dashboard_address=":0",
                 silence_logs=logging.ERROR,
                 preload=[_DEAF, _MUTE],
-            )
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
     else:
         raise ValueError(f"scheduler: expected an address, 'slurm' or a distributed.Client; got {scheduler!r}")
     with cluster, Client(cluster, set_as_default=False) as client:
