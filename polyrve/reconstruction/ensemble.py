@@ -263,7 +263,7 @@ class _Runs:
             future.cancel()
             if attempts <= self._retries:
                 return seed
-            self._record(Member(seed, math.nan, f"The worker was lost {attempts} times.", math.nan, attempts))
+            self._record(Member(seed, math.nan, f"The worker was lost (attempts: {attempts}).", math.nan, attempts))
         elif error is not None:
             del self._running[future]
             self._record(Member(seed, math.nan, f"{type(error).__name__}: {error}", math.nan, attempts))

@@ -19,7 +19,8 @@ from polyrve.crystallography import rotation
 q = rotation.random_orientations((8, 8), np.random.default_rng(0)).repeat(4, 0).repeat(4, 1)
 scan = polyrve.OrientationMap(q, np.ones((32, 32), int), (polyrve.Phase("Al"),), (1.0, 1.0))
 warnings.warn("heard")
-polyrve.reconstruct(scan, shape=(1, 24, 24), iterations=1, initial="random", weights={"texture": 0.0})
+weights = {"two_point": 1.0, "texture": 0.0, "disorientation": 0.0, "variogram": 0.0}
+polyrve.reconstruct(scan, shape=(1, 24, 24), iterations=1, initial="random", weights=weights)
 """
 NOISE = """\
 WARNING: All log messages before absl::InitializeLog() is called are written to STDERR

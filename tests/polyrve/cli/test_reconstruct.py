@@ -30,7 +30,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-QUICK = ("--set", "weights={texture=1, disorientation=0, variogram=0}", "--set", "sharpen=false")
+QUICK = ("--set", "weights={two_point=1, texture=0, disorientation=0, variogram=0}", "--set", "sharpen=false")
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
@@ -288,7 +288,7 @@ def test_interrupted_while_sharpening(run, scan, tmp_path, monkeypatch):
 def test_several_grids_bring_no_warning_of_tensorflow(run, scan, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(quiet_import, "load_tensorflow", lambda: None)
     arguments = ["reconstruct", scan, "--shape", 1, 32, 32, "-o", tmp_path / "rve.dream3d", "--iterations", 0]
-    settings = ["levels=2", "initial=random", "sharpen=false", "largest_lag=2", "weights={texture=0}"]
+    settings = ["levels=2", "initial=random", "sharpen=false", "largest_lag=2", QUICK[1]]
     with caplog.at_level("WARNING", logger="tensorflow"):
         code, _, err = run(*arguments, *(part for setting in settings for part in ("--set", setting)))
     assert code == 0, err
@@ -311,7 +311,7 @@ def test_ctrl_c_keeps_the_best_state(scan, tmp_path):
     target = tmp_path / "rve.dream3d"
     command = [sys.executable, "-m", "polyrve", "reconstruct", scan, "--shape", "1", "12", "14", "-o", target]
     process = subprocess.Popen(
-        [*map(str, command), "--iterations", "100000", "--set", "tolerance=0"],
+        [*map(str, command), "--iterations", "100000", "--set", "tolerance=0", *QUICK],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -579,7 +579,7 @@ def test_demo_runs_the_whole_chain(run, tmp_path):
 @pytest.mark.parametrize("name", ["ebsd_316L_500x500.ang", "twins.ctf"])
 def test_real_maps_reconstruct(run, name, tmp_path):
     target = tmp_path / "rve.dream3d"
-    code, _, err = run("reconstruct", DATA / name, "--shape", 1, 16, 20, "-o", target, "--iterations", 1)
+    code, _, err = run("reconstruct", DATA / name, "--shape", 1, 16, 20, "-o", target, "--iterations", 1, *QUICK)
     assert code == 0, err
     assert registry.read(target).shape == (16, 20)
 

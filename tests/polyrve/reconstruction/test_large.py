@@ -153,6 +153,7 @@ def test_workers_are_refused_where_there_are_no_sections_to_share(scan):
 
 def test_a_worker_that_is_killed_loses_its_task_alone(scan, made):
     distributed = pytest.importorskip("distributed", reason="needs Dask: pip install dask distributed")
+    dask = pytest.importorskip("dask")
     killed = []
 
     def kill(record):
@@ -161,6 +162,7 @@ def test_a_worker_that_is_killed_loses_its_task_alone(scan, made):
             __import__("os").kill(killed[0], 9)
 
     with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": 300}),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0") as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
