@@ -27,6 +27,7 @@ from scipy.spatial import cKDTree
 
 import polyrve
 from polyrve.adapters.solvers import damask
+from polyrve.adapters.solvers.loads import load_of
 from polyrve.crystallography import rotation
 from polyrve.crystallography.texture import fibre
 from polyrve.microstructure.fields import OrientationMap, OrientationVolume
@@ -155,7 +156,7 @@ def members(cases: Sequence[str]) -> Iterator[tuple[str, str, Callable[[], Grain
 def loads(axis: str, strains: Sequence[float]) -> str:
     """Return a load.yaml of one increment to each strain."""
     texts = [
-        damask.load_case("tension", axes=axis, strain=width, increments=1).split("loadstep:\n")
+        damask.load_case(load_of("tension", axes=axis, strain=width, increments=1)).split("loadstep:\n")
         for width in np.diff(strains, prepend=0.0).tolist()
     ]
     return f"{texts[0][0]}loadstep:\n{''.join(step for _, step in texts)}"

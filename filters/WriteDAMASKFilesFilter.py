@@ -88,7 +88,9 @@ class WriteDAMASKFilesFilter(Filter):
         """Check volume, folder and load."""
         import yaml
 
-        from polyrve.adapters.solvers import damask_loads, damask_phases
+        from polyrve.adapters.solvers import damask_phases
+        from polyrve.adapters.solvers.damask_loads import load_case
+        from polyrve.adapters.solvers.loads import load_of
         from polyrve.response.simulate import expected
 
         nz, ny, nx = structure.check_field(data, args)
@@ -100,14 +102,15 @@ class WriteDAMASKFilesFilter(Filter):
         require_writable(folder)
         if nx < 2:
             raise ValueError(f"volume: expected two or more voxels along x, as DAMASK needs them; got {nx}")
-        steps = yaml.safe_load(damask_loads.load_case(LOADS[args["load"]], **_load(args)))["loadstep"]
+        load = load_of(LOADS[args["load"]], **_load(args))
+        steps = yaml.safe_load(load_case(load))["loadstep"]
         counts = [(int(step["discretization"]["N"]), int(step.get("f_out", 1))) for step in steps]
         if "=" in args["definitions"]:
             dict(assignments(args["definitions"], "phase definitions"))
         return {
             "Grid": f"{nx} x {ny} x {nz} voxels",
             "Run in DAMASK_grid": str(expected(nx * ny * nz, counts, damask_phases.LIBRARY["Al"].yaml())),
-            "Load": damask_loads.LOAD_CASES[LOADS[args["load"]]][3].split("{")[0].strip(),
+            "Load": load.title,
         }
 
     def run(self, data: Any, args: Mapping[str, Any], say: Say, cancelled: Callable[[], bool]) -> None:

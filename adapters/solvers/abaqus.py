@@ -20,6 +20,7 @@ from polyrve.adapters.replacing import replacing
 from polyrve.adapters.solvers import damask, damask_phases
 from polyrve.adapters.solvers.abaqus_read import PHASE_MARK, read
 from polyrve.adapters.solvers.abaqus_steps import DIALECTS, write_steps
+from polyrve.adapters.solvers.loads import load_of
 from polyrve.adapters.text_rows import blocks, write_numbers, write_rows
 from polyrve.crystallography.phase import Phase
 from polyrve.crystallography.rotation import to_euler, to_matrix
@@ -138,9 +139,11 @@ def write(
         warn_of_seams(whole, path)
         parts["equations"] = lambda file: _write_equations(file, whole, used)
     if load is not None:
+        chosen = load_of(
+            load, axes=axes, strain=strain, rate=rate, increments=increments, ratio=ratio, cycles=cycles, angle=angle
+        )
         steps = partial(
-            write_steps, whole=whole, load=load, axes=axes, strain=strain, rate=rate, increments=increments,
-            ratio=ratio, cycles=cycles, angle=angle, periodic=periodic, large=materials == "user",
+            write_steps, whole=whole, load=chosen, periodic=periodic, large=materials == "user",
             states=materials == "user", dialect=dialect,
         )  # fmt: skip
         steps(io.StringIO())

@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 
 from polyrve.adapters.material_grid import MaterialGrid
-from polyrve.adapters.solvers.damask_loads import LOAD_CASES, Path, check_load, load_paths
+from polyrve.adapters.solvers.loads import Load, Path
 
 DIALECTS = ("abaqus", "calculix")
 
@@ -24,15 +24,8 @@ DIALECTS = ("abaqus", "calculix")
 def write_steps(
     file: TextIO,
     whole: MaterialGrid,
-    load: str,
+    load: Load,
     *,
-    axes: str | None = None,
-    strain: float | None = None,
-    rate: float = 1e-3,
-    increments: int | None = None,
-    ratio: float = -1.0,
-    cycles: int = 1,
-    angle: float = 45.0,
     periodic: bool = True,
     dialect: str = "abaqus",
     large: bool = True,
@@ -44,8 +37,7 @@ def write_steps(
     ----------
     file : text file, open for writing
     whole : MaterialGrid
-    load, axes, strain, rate, increments, ratio, cycles, angle
-        As for :func:`polyrve.adapters.solvers.damask.write`.
+    load : Load
     periodic : bool
         Whether opposite faces are tied through the reference nodes.
     dialect : {"abaqus", "calculix"}
@@ -57,20 +49,17 @@ def write_steps(
     Raises
     ------
     ValueError
-        If a value is out of its range, or the load is a shear of a volume that is not periodic.
+        If the load is a shear of a volume that is not periodic.
     """
-    axes, strain, increments = check_load(
-        load, axes=axes, strain=strain, rate=rate, increments=increments, ratio=ratio, cycles=cycles, angle=angle
-    )
-    if load == "shear" and not periodic:
+    if load.case == "shear" and not periodic:
         raise ValueError("load: expected a load along the axes for a volume that is not periodic; got shear")
-    file.write(f"** {LOAD_CASES[load][3].format(*axes)}; strain {strain:g} at {rate:g} 1/s\n")
+    file.write(f"** {load.title}; strain {load.strain:g} at {load.rate:g} 1/s\n")
     reached = np.zeros((3, 3))
-    for number, path in enumerate(load_paths(load, axes, rate, ratio, int(cycles), angle)):
-        seconds = path.times * strain / rate
+    for number, path in enumerate(load.paths()):
+        seconds = path.times * load.strain / load.rate
         for (i, j), speed in path.rates.items():
             reached[i, j] += speed * seconds
-        n = max(1, round(path.times * increments))
+        n = max(1, round(path.times * load.increments))
         step = seconds / n
         file.write(
             f"*Step, nlgeom={'YES' if large else 'NO'}, inc={20 * n}\n*Static\n"

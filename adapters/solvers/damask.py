@@ -15,8 +15,8 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from polyrve.adapters import material_grid
 from polyrve.adapters.material_grid import MaterialGrid
 from polyrve.adapters.replacing import replacing_folder
 from polyrve.adapters.solvers import damask_phases
-from polyrve.adapters.solvers.damask_loads import LOAD_CASES, load_case
+from polyrve.adapters.solvers.damask_loads import load_case
+from polyrve.adapters.solvers.loads import LOAD_CASES, load_of
 from polyrve.adapters.text_rows import decimals
 from polyrve.adapters.volumes import vti
 from polyrve.adapters.volumes.vti import write_image
@@ -164,12 +165,15 @@ def write(
     cases = [load] if isinstance(load, str) else list(load)
     if not cases:
         raise ValueError(f"load: expected one or more of {', '.join(LOAD_CASES)}; got none")
-    options: dict[str, Any] = {
-        "axes": axes, "strain": strain, "rate": rate, "increments": increments, "f_out": f_out, "f_restart": f_restart,
-        "ratio": ratio, "cycles": cycles, "angle": angle, "temperature": temperature,
-    }  # fmt: skip
-    for case in cases:
-        load_case(case, **options)
+    loads = [
+        load_of(
+            case, axes=axes, strain=strain, rate=rate, increments=increments, ratio=ratio, cycles=cycles, angle=angle
+        )
+        for case in cases
+    ]
+    text_of = partial(load_case, f_out=f_out, f_restart=f_restart, temperature=temperature)
+    for one in loads:
+        text_of(one)
     whole = material_grid.material_grid(data, by=by, fill=fill, min_grain=min_grain)
     if resolution is not None:
         whole = material_grid.resample(whole, resolution)
@@ -197,9 +201,9 @@ def write(
         write_image(folder / "grid.vti", whole.shape, *metres, values, compress=compress)
         _write_material(folder / "material.yaml", whole, names, definitions, thermal=temperature is not None)
         voids = any("dilatation: true" in text for text in definitions.values())
-        for i, case in enumerate(cases):
-            text = load_case(case, **options, voids=voids)
-            (folder / ("load.yaml" if i == 0 else f"load_{case}.yaml")).write_text(text, encoding="ascii")
+        for i, one in enumerate(loads):
+            name = "load.yaml" if i == 0 else f"load_{one.case}.yaml"
+            (folder / name).write_text(text_of(one, voids=voids), encoding="ascii")
         (folder / "numerics.yaml").write_text(_NUMERICS, encoding="ascii")
         size = (folder / "material.yaml").stat().st_size
     if size > 0.95 * _STACK:

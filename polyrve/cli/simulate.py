@@ -169,12 +169,12 @@ def _write(
     force: bool,
     family: tuple[str, list[float]] | None = None,
 ) -> None:
-    from polyrve.adapters.solvers import damask, damask_loads
+    from polyrve.adapters.solvers import damask, loads
     from polyrve.response.family import write_family
 
     threshold, min_grain, frame, read, resolution = reading
     chosen = {**given, **inputs.checked(damask.write, options)}
-    number = chosen.get("increments") or damask_loads.LOAD_CASES.get(chosen["load"], ("", 0.0, 100, ""))[2]
+    number = chosen.get("increments") or loads.LOAD_CASES.get(chosen["load"], ("", 0.0, 100, ""))[2]
     stored = {} if store == "fields" or "output" in chosen else {"output": "F,P"}
     with progress.reporter() as reporter:
         reporter.step("reading", f"reading {source}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from polyrve.adapters.registry import FormatError
 from polyrve.adapters.replacing import replacing_folder
-from polyrve.adapters.solvers import damask, damask_loads
+from polyrve.adapters.solvers import damask, loads
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 from polyrve.response import simulate as runs
 from polyrve.response.results import Response, offset_point, read_response
@@ -94,7 +94,7 @@ def write_family(
     if kind == "yield-locus":
         options = {**options, "load": "biaxial"}
     names = [f"{KINDS[kind]}_{value:g}" for value in values]
-    axes = options.get("axes") or damask_loads.LOAD_CASES[options.get("load", "tension")][0]
+    axes = options.get("axes") or loads.LOAD_CASES[options.get("load", "tension")][0]
     with replacing_folder(folder, force=force) as unfinished:
         for name, value in zip(names, values, strict=True):
             damask.write(data, unfinished / name, **{**options, KINDS[kind]: value})

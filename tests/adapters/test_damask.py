@@ -14,6 +14,7 @@ import yaml
 import polyrve
 from polyrve.adapters.solvers import damask as adapter
 from polyrve.adapters.solvers import damask_phases
+from polyrve.adapters.solvers.loads import load_of
 from polyrve.crystallography import rotation
 from polyrve.crystallography.phase import Phase
 from polyrve.microstructure.fields import OrientationVolume
@@ -94,7 +95,7 @@ def test_grid_is_what_the_line_based_reader_asks_for(tmp_path, two_phase_grains,
 @pytest.mark.parametrize("case", adapter.LOAD_CASES)
 def test_load_cases(case):
     damask = pytest.importorskip("damask")
-    text = adapter.load_case(case)
+    text = adapter.load_case(load_of(case))
     document = damask.YAML(text)
     assert document["solver"] == {"mechanical": "spectral_basic"}
     prescribed = []
@@ -146,7 +147,7 @@ def damask_yaml(text):
     ("tension", 0.05, 100), ("rolling", 0.2, 200), ("tension", 0.01, 20), ("shear", 0.3, 50), ("tension", 0.01, 8),
 ])  # fmt: skip
 def test_a_load_begins_with_fine_increments_that_are_all_stored(case, strain, increments):
-    reached, stored = strains(adapter.load_case(case, strain=strain, increments=increments))
+    reached, stored = strains(adapter.load_case(load_of(case, strain=strain, increments=increments)))
     assert len(reached) == increments
     assert reached[-1] == pytest.approx(strain)
     assert reached[0] == pytest.approx(1e-5, rel=1e-4)
@@ -160,7 +161,7 @@ def test_a_load_begins_with_fine_increments_that_are_all_stored(case, strain, in
 
 
 def test_cycles_turn_at_the_strains_of_their_ratio():
-    text = adapter.load_case("cyclic", strain=0.01, increments=4, ratio=0.2, cycles=3)
+    text = adapter.load_case(load_of("cyclic", strain=0.01, increments=4, ratio=0.2, cycles=3))
     ends, reached = [], 0.0
     for step in damask_yaml(text)["loadstep"]:
         reached += step["boundary_conditions"]["mechanical"]["dot_F"][0][0] * step["discretization"]["t"]
@@ -171,7 +172,7 @@ def test_cycles_turn_at_the_strains_of_their_ratio():
 
 
 def test_a_biaxial_path_goes_along_its_angle():
-    [*_, last] = damask_yaml(adapter.load_case("biaxial", axes="yz", angle=120.0))["loadstep"]
+    [*_, last] = damask_yaml(adapter.load_case(load_of("biaxial", axes="yz", angle=120.0)))["loadstep"]
     rate = last["boundary_conditions"]["mechanical"]["dot_F"]
     assert rate[0][0] == "x"
     assert np.rad2deg(np.arctan2(rate[2][2], rate[1][1])) == pytest.approx(120.0)
@@ -202,7 +203,9 @@ def test_how_often_an_increment_is_stored_and_which_fields(tmp_path, two_phase_g
     with pytest.raises(ValueError, match=r"output: expected .*'bend'"):
         adapter.write(two_phase_grains, tmp_path / "b", phase=PHASES, output=["P", "bend"])
     with pytest.raises(ValueError, match="f_out: expected 1 or more"):
-        adapter.load_case("tension", f_out=0)
+        adapter.load_case(load_of("tension"), f_out=0)
+    with pytest.raises(ValueError, match="temperature: expected kelvins above 0"):
+        adapter.load_case(load_of("tension"), temperature=-1.0)
 
 
 def test_voxels_of_one_orientation_and_phase_share_a_material(tmp_path, two_phase_grains):
@@ -256,11 +259,11 @@ def test_a_template_is_written_with_a_warning(tmp_path):
 
 
 def test_programs_are_named_as_the_newest_releases_have_them():
-    assert "damask_grid --geom" in adapter.load_case("tension")
+    assert "damask_grid --geom" in adapter.load_case(load_of("tension"))
 
 
 def test_load_case_options():
-    text = adapter.load_case("tension", axes="z", strain=0.1, rate=1e-2, increments=7)
+    text = adapter.load_case(load_of("tension", axes="z", strain=0.1, rate=1e-2, increments=7))
     steps = [step["discretization"] for step in yaml.safe_load(text)["loadstep"]]
     assert sum(step["N"] for step in steps) == 7
     assert sum(step["t"] for step in steps) == pytest.approx(10.0)
@@ -271,12 +274,12 @@ def test_load_case_options():
     ({"case": "bending"}, "expected one of tension"), ({"case": "tension", "axes": "xy"}, "axes"),
     ({"case": "shear", "axes": "xx"}, "axes"), ({"case": "tension", "strain": -1.0}, "positive"),
     ({"case": "cyclic", "ratio": 1.0}, "ratio"), ({"case": "cyclic", "cycles": 0}, "cycles"),
-    ({"case": "biaxial", "angle": float("nan")}, "angle"), ({"case": "tension", "temperature": -1.0}, "temperature"),
+    ({"case": "biaxial", "angle": float("nan")}, "angle"),
     ({"case": "tension", "increments": 0}, "positive"), ({"case": "tension", "increments": 1.5}, "positive"),
 ])  # fmt: skip
 def test_bad_load_cases(options, words):
     with pytest.raises(ValueError, match=words):
-        adapter.load_case(options.pop("case"), **options)
+        load_of(**options)
 
 
 def test_several_loads(tmp_path, two_phase_grains):
