@@ -58,7 +58,7 @@ def write_elements(study: ElementStudy, path: str | Path, *, force: bool = False
     facts = {
         "Load": f"along {'xyz'[study.axis]}",
         "Elements": ", ".join(
-            f"{sum(one.size == size for one in study.elements)} of {size}^3" for size in study.sizes
+            f"{sum(one.size == size for one in study.elements)} of {size}³" for size in study.sizes
         ),
         "Tolerance": "none" if study.tolerance is None else f"{100 * study.tolerance:g} %",
         "Control variate": ", ".join(TITLES[n] for n in study.figures if study.controlled(n)) or "none narrows a band",
@@ -190,7 +190,7 @@ def _parts_told(study: ElementStudy) -> str:
 
 
 def _sizes(study: ElementStudy) -> dict[str, Any]:
-    header = ["figure", *(f"mean of {size}^3" for size in study.sizes), *(f"one {size}^3" for size in study.sizes)]
+    header = ["figure", *(f"mean of {size}³" for size in study.sizes), *(f"one {size}³" for size in study.sizes)]
     tolerance = study.tolerance
     header += [] if tolerance is None else ["large enough in the mean", "large enough alone"]
     rows = []
@@ -201,8 +201,8 @@ def _sizes(study: ElementStudy) -> dict[str, Any]:
         row += [_percent(band.of_one) for band in bands]
         if tolerance is not None:
             mean, alone = study.size_of_mean(name, tolerance), study.size_of_one(name, tolerance)
-            row += ["none of these" if mean is None else f"{mean}^3"]
-            row += ["not told" if math.isnan(alone) else f"about {math.ceil(alone)}^3"]
+            row += ["none of these" if mean is None else f"{mean}³"]
+            row += ["not told" if math.isnan(alone) else f"about {math.ceil(alone)}³"]
         rows.append(row)
     return {"kind": "table", "header": header, "rows": rows}
 
