@@ -1,5 +1,7 @@
 """Windows of a volume against windows of its maps."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_a_volume_that_changes_as_its_map_does_passes_in_every_window(halves):
     found = of_windows(*halves)
     bounds = [one.bounds for one in found]
     assert (bounds[0][0], bounds[-1][1]) == (0.0, 56.0)
-    assert all(before[1] > after[0] for before, after in zip(bounds, bounds[1:], strict=False)), "they overlap"
+    assert all(before[1] > after[0] for before, after in itertools.pairwise(bounds)), "they overlap"
     assert {row.verdict for one in found for row in one.results} == {"pass"}
     assert str(found[0]).startswith(f"0 to {bounds[0][1]:g} um: boundary_fraction ")
     assert str(found[0]).endswith("pass")
