@@ -61,6 +61,15 @@ def test_best_is_kept_and_all_are_recorded(scan, client):
     np.testing.assert_allclose(alone.volume_loss, best.loss, rtol=1e-3)
 
 
+def test_lists_of_maps_reach_the_workers(scan, client):
+    other = make_specimen((1, 20, 22), grain_size=4.0, seed=2).field.section(0, 0).evolve(periodic=False)
+    maps = {"z": [scan, other]}
+    made = reconstruct_many(maps, seeds=[4], scheduler=client, **SETTINGS)
+    np.testing.assert_allclose(made.best.volume_loss, reconstruct(maps, seed=4, **SETTINGS).volume_loss, rtol=1e-3)
+    (record,) = made.best.volume.provenance["maps"].values()
+    assert len(record) == 2
+
+
 def test_runs_are_ranked_by_the_volume_as_it_is_written():
     runs = ensemble._Runs(None, None, 0, None)
     for seed, (minimised, written) in enumerate([(1.0, 3.0), (2.0, 2.5)]):

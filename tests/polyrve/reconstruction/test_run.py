@@ -134,6 +134,19 @@ def test_stopped_and_resumed_is_uninterrupted(scan, of_two_grids, tmp_path):
             reconstruct(other, checkpoint=Checkpoint(path), **{**options, **more})
 
 
+def test_lists_of_maps_are_resumed_and_told_apart(scan, tmp_path):
+    other = make_specimen((1, 40, 44), grain_size=6.0, seed=3).field.section(0, 0).evolve(periodic=False)
+    both, options = {"z": [scan, other]}, {**PLANE, "initial": "random"}
+    whole = reconstruct(both, **options)
+    path = tmp_path / "run.checkpoint"
+    kept = Checkpoint(path, interval=0.0)
+    assert reconstruct(both, **options, checkpoint=kept, progress=lambda r: r.iteration == 2).status is Status.CALLBACK
+    assert losses(reconstruct(both, **options, checkpoint=Checkpoint(path))) == losses(whole)
+    for maps in (scan, {"z": [other, scan]}, {"z": [scan, scan.evolve(quaternions=scan.quaternions[::-1])]}):
+        with pytest.raises(ValueError, match="expected the checkpoint of a run with the same maps and settings"):
+            reconstruct(maps, **options, checkpoint=Checkpoint(path))
+
+
 @pytest.mark.parametrize("descriptors", ["paper", "default"])
 def test_a_map_of_one_orientation_is_approached_from_noise(scan, descriptors):
     crystal = scan.evolve(quaternions=np.broadcast_to([1.0, 0.0, 0.0, 0.0], scan.quaternions.shape))
