@@ -22,6 +22,14 @@ def test_a_known_curve_gives_its_modulus_and_yield_stress(tmp_path, write_result
     np.testing.assert_allclose(found.true_stress, found.stress, rtol=1e-12)  # the cross-section is held
 
 
+def test_phases_count_by_their_points(tmp_path, write_result):
+    strains = np.array([0, 0.0005, 0.001])
+    write_result(tmp_path / "job.hdf5", strains, E * strains, second=6)
+    found = results.read_response(tmp_path)
+    np.testing.assert_allclose(found.stress, (18 * 1.0 + 6 * 2.0) / 24 * E * strains)
+    assert found.modulus == pytest.approx(1.25 * E)
+
+
 def test_truncated_and_foreign_files_are_refused(tmp_path, run, write_result):
     whole, cut, foreign = (tmp_path / f"{name}.hdf5" for name in ("whole", "cut", "foreign"))
     write_result(whole, [0, 0.001], [0, 70e6])
