@@ -32,7 +32,8 @@ def tell(**event):
     print(json.dumps(event), flush=True)
 
 def volume():
-    from polyrve.adapters.volumes import dream3d
+    import numpy as np
+    from polyrve.adapters.volumes import dream3d, dream3d_write
     from polyrve.microstructure.fields import OrientationVolume
     from polyrve.microstructure.segmentation import segment
     from polyrve.settings import ReconstructionSettings
@@ -46,6 +47,7 @@ def volume():
         layer.phases, settings.spacing or (1.0, 1.0, 1.0), periodic=settings.periodic,
         provenance={{"status": "played", "arguments": arguments}},
     )
+    dream3d_write.ipf_colors = lambda q, *_: np.zeros((*q.shape[:-1], 3), dtype=np.uint8)
     dream3d.write(segment(field), output)
     tell(event="result", status="ITERATIONS", text="played")
 
