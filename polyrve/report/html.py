@@ -396,8 +396,7 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
     facts = {
         "Volume": f"{_size(volume)}, {'periodic' if volume.periodic else 'not periodic'}",
         "Phases": ", ".join(f"{phase.name} ({phase.laue})" for phase in volume.phases),
-        "Grains": f"{grains.number_of_grains} above the threshold, points of no grain: "
-        f"{100 * (grains.grain_ids == 0).mean():.2g} %",
+        "Grains": f"{grains.number_of_grains}, points of no grain: {100 * (grains.grain_ids == 0).mean():.2g} %",
     }
     references = dict(against) if isinstance(against, Mapping) else against
     if isinstance(references, Sequence):
