@@ -117,7 +117,7 @@ def _bar(row: MetricResult) -> Bar | None:
 
 
 def _typeset(unit: str) -> str:
-    return unit.replace("um^2", "µm²").replace("um^3", "µm³").replace("um", "µm")
+    return {"1/um": "µm⁻¹", "1/um^2": "µm⁻²", "1/um^3": "µm⁻³", "um": "µm"}.get(unit, unit)
 
 
 def _format(value: float | None) -> str:
