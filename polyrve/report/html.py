@@ -228,6 +228,8 @@ def _sections(
                     "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
                     f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF "
                     "colours do."
+                    + " The volume is seen as the map's instrument would measure it, with noise and points "
+                    "that are not indexed." * ("instrument" in comparison.settings)
                 ),
                 *_texture(volume, comparison),
             ],
