@@ -87,11 +87,10 @@ def given(number: str, printed: list[Decimal]) -> bool:
 def run(command: str, folder: Path, data: Path | None) -> str:
     """Run a command in a folder of its own and return what it prints."""
     script, *arguments = shlex.split(command)
-    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("docs/figures", "docs/results"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for argument in arguments:
-        if "docs/" in argument:
-            (folder / argument).parent.mkdir(parents=True, exist_ok=True)
-        elif data is not None and (data / argument).is_file() and not (folder / argument).exists():
+        if data is not None and (data / argument).is_file() and not (folder / argument).exists():
             (folder / argument).symlink_to((data / argument).resolve())
     began = time.perf_counter()
     done = subprocess.run(

@@ -133,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     truth, given = source(options.case, options.spacing, options.axisymmetric)
-    maps = by_normal(given)
+    maps = {normal: first for normal, (first, *_) in by_normal(given).items()}
     distinct = list({id(field): field for field in maps.values()}.values())[: 1 if options.axisymmetric else 3]
     start, processor = time.perf_counter(), time.process_time()
     chosen = dict(setting.split("=", 1) for setting in options.set)

@@ -25,7 +25,7 @@ from polyrve.validation.run import Validation, validate
 FRAME = "edax-2"
 """The frame that the demo's scan is written in and read in."""
 
-RUN = "DAMASK_grid --load load.yaml --geom grid.vti --material material.yaml"
+RUN = "DAMASK_grid --geom grid.vti --load load.yaml --material material.yaml --numerics numerics.yaml"
 """The command that runs DAMASK in the folder of the demo."""
 
 

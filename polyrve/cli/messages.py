@@ -90,6 +90,9 @@ def misuse(error: Any) -> str:
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     if commands and "ean" not in text:
         text += did_you_mean(asked, commands)
+    if context and getattr(error, "option_name", "") in ("-o", "--output"):
+        arguments = [each.metavar for each in context.command.params if each.param_type_name == "argument"]
+        text += f"; this command is {' '.join([help_of, *arguments])}" * ("TARGET" in arguments)
     return f"{text} ({help_of} --help shows how)"
 
 

@@ -454,6 +454,8 @@ def _numbers(step: Step, now: float) -> str:
     left = step.left(now)
     rest = f", about {clock(left)} left" if left is not None and left >= 1.0 and step.done < step.total else ""
     if step.record is None:
+        if not rest and step.done < step.total and now - step.began > SECONDS_BETWEEN_LINES:
+            rest = f", {clock(now - step.began)} so far"
         share = 100 * step.done / max(step.total, 1)
         detail = f" ({step.detail})" if step.detail else ""
         return f"{share:.0f} %{detail}{rest}" if step.total else f"{clock(now - step.began)} so far"

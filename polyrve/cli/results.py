@@ -34,7 +34,7 @@ def results(
     numbers stand in files beside it.
     """
     from polyrve.adapters import registry
-    from polyrve.report.response_page import write_response
+    from polyrve.report.response_page import stress_text, write_response
     from polyrve.response.family import is_family
     from polyrve.response.results import read_fields
 
@@ -60,7 +60,7 @@ def results(
                 registry.write(grains, target, format=row.name, force=force, **chosen)
     for name, value in found.figures.items():
         if value == value:
-            typer.echo(f"{name.replace('_', ' '):24} {value / 1e6:12.4f} MPa")
+            typer.echo(f"{name.replace('_', ' ').replace(' percent', ' %'):24} {stress_text(value):>12}")
     typer.echo(f"{output}: written, with {output.stem}.json and {output.stem}_curve.csv, .png and .svg beside it")
     for target, _ in rows:
         typer.echo(f"{target}: written")

@@ -116,6 +116,8 @@ def simulate(
     if not resume:
         if source is None:
             raise ValueError("VOLUME: expected a volume to be loaded, or --resume; got neither")
+        if not force and (output / "load.yaml").exists():
+            raise FileExistsError(f"{output}: holds a job of DAMASK; {_again(output)} runs it, --force writes it anew")
         outputs.check_folder(output, force)
         given = {"axes": axis, "strain": strain, "increments": increments}
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -136,7 +138,8 @@ def simulate(
         if prepare:
             typer.echo(_elsewhere(folders))
             return
-        raise FileNotFoundError(f"{error}: {_elsewhere(folders)}, or --solver says how to start it") from None
+        remedy = f"with a solver, or with --solver COMMAND, {_again(output)} runs the folder; elsewhere"
+        raise FileNotFoundError(f"{error}: {remedy} {_elsewhere(folders)}") from None
     if prepare:
         typer.echo(_elsewhere(folders, words))
         return
@@ -153,7 +156,7 @@ def simulate(
         except KeyboardInterrupt:
             kept = sum(map(runs.finished, folders)) if len(folders) > 1 else runs.restart_of(output)
             where = f"run {kept} of {len(folders)}" if len(folders) > 1 else f"increment {kept}"
-            remedy = f"polyrve simulate -o {shlex.quote(str(output))} --resume goes on from {where}"
+            remedy = f"{_again(output)} goes on from {where}"
             raise Interrupted(f"interrupted; {remedy if kept else 'no increment was finished'}") from None
     typer.echo(f"{output}: {state.increments} increments in {progress.clock(state.seconds)}")
     typer.echo(f"polyrve results {shlex.quote(str(output))} -o response.html shows them")
@@ -245,6 +248,10 @@ def _told(reporter: progress.Reporter) -> Any:
             typer.echo(f"by its first increments the run takes about {progress.clock(state.left)} more", err=True)
 
     return tell
+
+
+def _again(folder: Path) -> str:
+    return f"polyrve simulate -o {shlex.quote(str(folder))} --resume"
 
 
 def _elsewhere(folders: Sequence[Path], words: list[str] | None = None) -> str:

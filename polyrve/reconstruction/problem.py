@@ -204,7 +204,7 @@ class Problem:
                 warnings.warn(
                     f"map: its grains are {max(ratio, 1.0 / ratio):.1f} times as long along {long} as along {short}, "
                     "which sections of all three normals cannot show; name the axis that the material is axisymmetric "
-                    "about (--axis, polyrve.axisymmetric), or give a map for each normal",
+                    "about (--axisymmetric, polyrve.axisymmetric), or give a map for each normal",
                     stacklevel=user_line(),
                 )
         if settings.grade != "none" and (graded := NORMALS[settings.grade]) in sections:

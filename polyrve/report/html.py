@@ -228,6 +228,8 @@ def _sections(
                     "Densities in multiples of a random distribution, kernel of 5°. Pole figures: stereographic, "
                     f"{HEMISPHERE}, as maps normal to z are drawn; inverse pole figures lie as the keys of the IPF "
                     "colours do."
+                    + " The volume is seen as the map's instrument would measure it, with noise and points "
+                    "that are not indexed." * ("instrument" in comparison.settings)
                 ),
                 *_texture(volume, comparison),
             ],
@@ -396,8 +398,7 @@ def _facts(volume: OrientationVolume, grains: GrainVolume, against: Any) -> dict
     facts = {
         "Volume": f"{_size(volume)}, {'periodic' if volume.periodic else 'not periodic'}",
         "Phases": ", ".join(f"{phase.name} ({phase.laue})" for phase in volume.phases),
-        "Grains": f"{grains.number_of_grains} above the threshold, points of no grain: "
-        f"{100 * (grains.grain_ids == 0).mean():.2g} %",
+        "Grains": f"{grains.number_of_grains}, points of no grain: {100 * (grains.grain_ids == 0).mean():.2g} %",
     }
     references = dict(against) if isinstance(against, Mapping) else against
     if isinstance(references, Sequence):

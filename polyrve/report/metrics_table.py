@@ -90,7 +90,7 @@ def ordered(by_normal: Mapping[str, _Value]) -> dict[str, _Value]:
 def _line(row: MetricResult) -> Line:
     change = ""
     if row.reference is not None and row.measured is not None:
-        change = f"{row.reference:.3g} → {row.measured:.3g} {row.unit}".strip()
+        change = f"{row.reference:.3g} → {row.measured:.3g} {_typeset(row.unit)}".strip()
     weak = row.verdict == "pass" and not row.decisive
     return Line(
         key=row.key,
@@ -114,6 +114,10 @@ def _bar(row: MetricResult) -> Bar | None:
     kind = "warn" if row.verdict == "warn" else "pass" if row.decisive else "hardly"
     mark = min(_WIDTH * min(row.limit / scale, 1.0), _WIDTH - 2.0)
     return Bar(_WIDTH, round(_WIDTH * min(row.value / scale, 1.0), 1), round(mark, 1), kind)
+
+
+def _typeset(unit: str) -> str:
+    return {"1/um": "µm⁻¹", "1/um^2": "µm⁻²", "1/um^3": "µm⁻³", "um": "µm"}.get(unit, unit)
 
 
 def _format(value: float | None) -> str:

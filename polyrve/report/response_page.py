@@ -145,7 +145,9 @@ def _notes(found: Response, fields: LocalFields | None) -> list[str]:
     if math.isnan(found.yield_stress):
         notes.append("The first loading ends before 0.2 % plastic strain: no yield stress is told.")
     if fields is not None and not fields.moved:
-        notes.append("O was not stored: the orientations shown are those that the run began with.")
+        notes.append(
+            "The run stored no orientations (--store fields does): those shown are the ones that it began with."
+        )
     return notes
 
 
@@ -158,21 +160,39 @@ def _figures(found: Response) -> dict[str, Any]:
         "stress_at_1_percent": "Stress at 1 % strain",
     }
     rows = [
-        [titles[name], "not reached" if math.isnan(value) else f"{value / 1e6:.4g} MPa"]
+        [titles[name], "not reached" if math.isnan(value) else stress_text(value)]
         for name, value in found.figures.items()
     ]
     if not math.isnan(found.bounds[0]):
-        rows.append(["Modulus by Reuss, Hill and Voigt", ", ".join(f"{b / 1e6:.4g}" for b in found.bounds) + " MPa"])
+        rows.append(["Modulus by Reuss, Hill and Voigt", ", ".join(map(stress_text, found.bounds))])
     return {"kind": "table", "header": ["figure", "value"], "rows": rows}
+
+
+def stress_text(value: float) -> str:
+    """Return a stress or a modulus in pascals in words, with the unit that suits it."""
+    return f"{value / 1e9:.4g} GPa" if abs(value) >= 1e10 else f"{value / 1e6:.4g} MPa"
+
+
+def _heading(column: str) -> str:
+    """A column of the tables of results, as a page shows it."""
+    words = {
+        "mises": "von Mises", "Pa": "(MPa)", "um": "(µm)", "deg": "(°)", "99": "99 %", "std": "standard deviation",
+        "phi1": "φ₁", "Phi": "Φ", "phi2": "φ₂", "to": "over",
+    }  # fmt: skip
+    found = [words.get(word, word) for word in column.split("_")]
+    if column.startswith("mises_strain"):
+        found.append("(%)")
+    return " ".join([*(w for w in found if not w.startswith("(")), *(w for w in found if w.startswith("("))])
 
 
 def _table(table: pd.DataFrame, index: str) -> dict[str, Any]:
     def shown(value: Any) -> str:
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    in_pascal = [name for name in table.columns if "_Pa" in name]
-    table = table.assign(**{name: table[name] / 1e6 for name in in_pascal})
-    header = [index, *(name.replace("_Pa", "_MPa").replace("_", " ") for name in table.columns)]
+    factors = {name: 1e-6 for name in table.columns if "_Pa" in name}
+    factors |= {name: 100.0 for name in table.columns if name.startswith("mises_strain")}
+    table = table.assign(**{name: table[name] * factor for name, factor in factors.items()})
+    header = [index, *map(_heading, table.columns)]
     return {
         "kind": "table", "header": header,
         "rows": [[str(name), *map(shown, row)] for name, row in zip(table.index, table.to_numpy(object), strict=True)],

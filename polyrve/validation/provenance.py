@@ -92,7 +92,7 @@ def _of_normals(made: Mapping[str, Records], given: Mapping[str, Records], secti
     if axis is not None and one:
         return (
             f"the volume was made from {_names(made['z'])} for the normals {' and '.join(made)}; it stands for all "
-            f"here: --axis {axis} (polyrve.axisymmetric) compares as it was made"
+            f"here: --axisymmetric {axis} (polyrve.axisymmetric) compares as it was made"
         )
     then = ", ".join(f"{_names(some)} normal to {name}" for name, some in made.items())
     if one and several:
@@ -100,7 +100,7 @@ def _of_normals(made: Mapping[str, Records], given: Mapping[str, Records], secti
             f"the volume was made from {then}; one map stands for all here: --against for each compares as it was made"
         )
     now = ", ".join(f"{_names(some)} normal to {name}" for name, some in given.items())
-    return f"the volume was made from {then}; it is compared with {now}: --normals or --axis places maps"
+    return f"the volume was made from {then}; it is compared with {now}: --normals or --axisymmetric places maps"
 
 
 def _names(records: Records) -> str:

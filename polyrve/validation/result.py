@@ -350,11 +350,16 @@ class Validation:
 
     def __str__(self) -> str:
         lines = [f"{'metric':<58} {'value':>9} {'floor':>9} {'limit':>9}  verdict"]
+        lacking: dict[str, list[str]] = {}
         for row in self.results:
+            if not row.applies:
+                lacking.setdefault(row.reason, []).append(row.key)
+                continue
             numbers = (f"{'-' if x is None else format(x, '.3f'):>9}" for x in (row.value, row.floor, row.limit))
             doubt = ", not decisive" * (row.verdict == "pass" and not row.decisive) + ", far" * row.far
             reason = f"{': ' * bool(row.reason)}{row.reason}"
             lines.append(f"{row.title:<58} {' '.join(numbers)}  {row.verdict}{doubt}{reason}")
+        lines += [f"{counted(len(keys), 'metric')} not compared: {reason}" for reason, keys in lacking.items()]
         return "\n".join([*lines, *self.notes, self.headline])
 
 

@@ -395,9 +395,9 @@ def _notes(comparison: Comparison, rows: Sequence[MetricResult], grains: int) ->
         notes.append(
             f"{what.capitalize()} shows {counted(counts[what])}: metrics of grains and texture have a wide floor."
         )
-    notes.append(f"The volume has {counted(grains)} of {SPECK + 1} points or more.")
     if grains < 100:
-        notes.append("A volume of fewer than 100 grains represents a texture roughly.")
+        few = f"The volume has {counted(grains)} of {SPECK + 1} points or more"
+        notes.append(f"{few}: fewer than 100 represent a texture roughly.")
     if any(
         len(length) and np.average(length, weights=weight) < 4.0 * step
         for length, weight, step in (

@@ -89,6 +89,7 @@ def test_help_says_what_is_there(run):
     (["reconstruct", "a.ang", "--shape", 24, 24, "-o", "b.dream3d"], "'-o'"),
     (["reconstruct", "a.ang", "-o", "b.dream3d", "--shape", 24, 24], "'--shape' requires 3 arguments"),
     (["info", "a.ang", "--threshold", "wide"], "'wide'"),
+    (["convert", "a.ang", "-o", "b.ctf"], "convert SOURCE TARGET"),
     (["infos"], "id you mean 'info'?"),
     (["validat", "a.dream3d"], "id you mean 'validate'?"),
 ])  # fmt: skip

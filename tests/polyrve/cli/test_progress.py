@@ -259,3 +259,15 @@ def test_lines_are_shown_while_the_descriptor_of_stderr_is_caught():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stderr == "still loading\n"
+
+
+def test_a_share_that_stands_still_is_told_with_its_time(time):
+    lines = []
+    display = Lines(lines.append)
+    step = Step("writing", "writing", time.now, total=2)
+    step.done = 1
+    display.begin(step)
+    for _ in range(2):
+        time.now += 6.0
+        display.look(step, time.now)
+    assert lines == ["writing: 50 %, 0:06 so far", "writing: 50 %, 0:12 so far"]

@@ -52,6 +52,9 @@ def test_a_result_of_damask_becomes_a_page(tmp_path, run):
     code, _, err = run("results", source, "-o", tmp_path / "page.html", "--fields", tmp_path / "state.dream3d")
     assert code == 0, err
     assert {"page.html", "page.json", "page_curve.csv", "page_grains.csv"} <= {p.name for p in tmp_path.iterdir()}
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "von Mises stress standard deviation (MPa)" in page
+    assert "GPa, " in page
     fields = results.read_fields(source)
     with h5py.File(source) as file:
         state = file["increment_4/phase/Aluminium/mechanical"]

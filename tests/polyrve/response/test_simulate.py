@@ -64,6 +64,17 @@ def test_without_a_solver_the_folder_is_written_and_one_sentence_told(run, volum
     assert err.count("polyrve: ") == 1
     assert "damask_grid --geom grid.vti" in err
     assert (tmp_path / "job" / "load.yaml").exists()
+    code, _, err = run("simulate", volume, "-o", tmp_path / "job", "--phase", "Al")
+    assert code == 2
+    assert f"polyrve simulate -o {tmp_path / 'job'} --resume runs it" in err
+
+
+def test_a_folder_that_was_prepared_runs_by_resume(run, volume, solver, tmp_path):
+    job = tmp_path / "job"
+    assert run("simulate", volume, "-o", job, "--phase", "Al", "--increments", "6", "--prepare")[0] == 0
+    code, out, _ = run("simulate", "-o", job, "--resume")
+    assert code == 0
+    assert "6 increments in" in out
 
 
 def test_a_run_is_watched_and_what_ends_it_is_told(run, volume, solver, tmp_path):

@@ -45,8 +45,8 @@ def test_the_same_maps_differ_in_nothing(maps):
     [
         (ONE, scan("a", reference_frames.Frame()), "a.ctf in frame 'oxford-cs0', which is read in 'none' now: --frame"),
         (ONE, scan("b"), "made from another map, a.ctf; b.ctf is compared with"),
-        (axisymmetric(ONE, "x"), ONE, "a.ctf for the normals z and y; it stands for all here: --axis x"),
-        (axisymmetric(ONE, "y"), ONE, "a.ctf for the normals z and x; it stands for all here: --axis y"),
+        (axisymmetric(ONE, "x"), ONE, "a.ctf for the normals z and y; it stands for all here: --axisymmetric x"),
+        (axisymmetric(ONE, "y"), ONE, "a.ctf for the normals z and x; it stands for all here: --axisymmetric y"),
         (ONE, axisymmetric(ONE, "x"), "it is compared with a.ctf normal to z, a.ctf normal to y"),
         (THREE, ONE, "c.ctf normal to z, b.ctf normal to y, a.ctf normal to x; one map stands for all here: --against"),
         (THREE, THREE[::-1], "it is compared with a.ctf normal to z, b.ctf normal to y, c.ctf normal to x: --normals"),

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,6 +62,13 @@ def test_description_has_ten_lines_at_most_and_a_line_per_group():
     shown = VALIDATION._repr_html_()
     assert "&lt;no&gt;" in shown
     assert all(row.title in shown for row in ROWS)
+
+
+def test_text_counts_what_a_material_lacks_and_lists_the_rest():
+    lacking = [replace(ROWS[5], key=key, reason="the map has one phase alone", applies=False) for key in "ab"]
+    lines = str(Validation((*lacking, *ROWS), grains=50)).splitlines()
+    assert lines.count("2 metrics not compared: the map has one phase alone") == 1
+    assert len(lines) == 1 + len(ROWS) + 1 + 1
 
 
 def test_table_holds_every_metric():

@@ -637,7 +637,7 @@ def test_a_volume_of_one_grain_has_no_metrics_of_grains(large_map):
     assert {(validation[key].verdict, validation[key].reason) for key in of_grains} == {
         ("not compared", "the volume has 1 grain; at least 5 are needed")
     }
-    assert "The volume has 1 grain of 3 points or more." in validation.notes
+    assert "The volume has 1 grain of 3 points or more: fewer than 100 represent a texture roughly." in validation.notes
     assert validation["boundary_disorientation"].reason == "the volume has no boundaries"
     assert validation["boundary_length"].verdict == validation["in_grain_spread"].verdict == "warn"
     assert validation["seam"].reason == "the volume has no boundaries"
