@@ -283,6 +283,42 @@ def coverage() -> list[str]:
     return lines
 
 
+def added(work: Path) -> list[str]:
+    """How often the bar of a section holds what its volume gives by the solver, and what volumes add to its error.
+
+    Errors are root mean squares of Hill's moduli and Taylor's stresses along x, y and z in per cent: of sections
+    against the specimen, and of volumes against their sections.
+    """
+    header = (
+        "| case | volumes | solver within the bar | modulus: section | volume adds | stress: section | volume adds |"
+    )
+    lines = [header, "|---" * 7 + "|"]
+    for case, given in CASES.items():
+        truth = [told(case, one) for one in records(work, case, "true").values()]
+        found = records(work, case, "one-map")
+        if not (truth and found):
+            continue
+        mean, held = np.mean(truth, axis=0), 0
+        whole = polyrve.bounds(specimen(case), given.phase)
+        errors: dict[str, list[np.ndarray]] = {name: [] for name in ("hill", "taylor", "hill added", "taylor added")}
+        for n, record in found.items():
+            fields = list(distinct(by_normal(placed(case, (SECTIONS[n % 4],)))))
+            known = map_error(fields, given.phase, copies=len(fields))
+            widths = [known.part("modulus", "xyz".index(given.axis)), known.part("modulus", 2)]
+            widths += [known.part("stress", "xyz".index(given.axis))] * len(STRESSES)
+            off = np.abs(told(case, record)[: len(widths)] / mean[: len(widths)] - 1.0)
+            held += int((off <= [width.half_width for width in widths]).sum())
+            for name, attribute in (("hill", "hill"), ("taylor", "flow_stress")):
+                section = np.array(getattr(known.bounds, attribute))
+                errors[name].append(section / np.array(getattr(whole, attribute)) - 1.0)
+                errors[f"{name} added"].append(np.array(record[name]) / section - 1.0)
+        cells = [f"{100 * np.sqrt(np.mean(np.square(errors[name]))):.2f} %" for name in (
+            "hill", "hill added", "taylor", "taylor added",
+        )]  # fmt: skip
+        lines.append(f"| {case} | {len(found)} | {held} of {5 * len(found)} | {' | '.join(cells)} |")
+    return lines
+
+
 def picture(work: Path, path: Path) -> None:
     """Draw all curves: true blocks in grey, the others in colours."""
     drawing = Figure(figsize=(4.4 * len(CASES), 3.8), layout="constrained")
@@ -312,7 +348,7 @@ def main() -> None:
     if given.stage == "run":
         compute(given.work, given.cases)
         return
-    print("\n".join([*table(given.work), "", *correlations(given.work), "", *coverage()]))
+    print("\n".join([*table(given.work), "", *correlations(given.work), "", *coverage(), "", *added(given.work)]))
     picture(given.work, given.figure)
 
 
