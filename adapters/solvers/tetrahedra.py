@@ -94,9 +94,7 @@ def write(
     check(path, materials, quadratic=quadratic, cohesive=cohesive, version=version)
     whole = material_grid(data, fill=fill, min_grain=min_grain)
     mesh = mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=improve)
-    write_mesh(
-        mesh, whole, path, force=force, materials=materials, empty=empty, cohesive=cohesive, version=version
-    )
+    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty, cohesive=cohesive, version=version)
 
 
 def check(

@@ -40,9 +40,7 @@ def mesh(
     cohesive: Annotated[
         bool, typer.Option("--cohesive", help="Cohesive elements between the grains of an .inp; needs --free.")
     ] = False,
-    msh_version: Annotated[
-        str, typer.Option(metavar="4.1|2.2", help="Version of a .msh; Neper reads 2.2.")
-    ] = "4.1",
+    msh_version: Annotated[str, typer.Option(metavar="4.1|2.2", help="Version of a .msh; Neper reads 2.2.")] = "4.1",
     threshold: GivenThresholdOption = None,
     min_grain: MinGrainOption = None,
     frame: FrameOption = None,
