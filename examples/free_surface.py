@@ -17,6 +17,7 @@ import argparse
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,10 +51,11 @@ def main(height: int, width: int, figure: Path | None) -> dict[str, float]:
     volumes: dict[str, OrientationVolume] = {}
     losses = {}
     print("| body | loss | passed | not passed | CPU (s) | peak memory (GiB) |\n|---|---|---|---|---|---|")
-    for name, options in {
+    ways: dict[str, dict[str, Any]] = {
         "told to the engine": {"inside": inside},
         "cut out of a periodic volume": {"shape": inside.shape},
-    }.items():
+    }
+    for name, options in ways.items():
         start = time.process_time()
         made = polyrve.reconstruct(scan, seed=1, **options).volume
         seconds = time.process_time() - start
