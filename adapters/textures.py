@@ -149,7 +149,9 @@ def _mtex(path: Path, lines: list[str], phase: Phase) -> tuple[np.ndarray, np.nd
     weights = values[:, 3] * _share(path, values[:, 0]) * _share(path, values[:, 2]) * _polar(path, values[:, 1])
     if values[:, 3].min() < 0:
         raise FormatError(
-            path, f"expected an ODF that is nowhere below zero; its lowest value is {values[:, 3].min():g}"
+            path,
+            f"expected an ODF that is nowhere below zero; its lowest value is {values[:, 3].min():g}: "
+            "set such values to zero, or estimate the ODF with a kernel that is positive",
         )
     q = rotation.from_euler(np.deg2rad(values[:, :3]))
     if "X||a*" in crystal:

@@ -1,7 +1,7 @@
-"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh 4.1 (.msh), VTK (.vtu), Exodus (.e), MFEM (.mesh), STL.
+"""Tetrahedra along grain boundaries: Abaqus (.inp), Gmsh (.msh 4.1 or 2.2), VTK (.vtu), Exodus (.e), MFEM (.mesh), STL.
 
-Formats: Abaqus Keywords Reference Guide; https://gmsh.info/doc/texinfo/gmsh.html#MSH-file-format, written by Gmsh; VTK
-and Exodus II through meshio; MFEM as in :mod:`polyrve.adapters.solvers.mfem`. Lengths are in um.
+Formats: Abaqus Keywords Reference Guide; https://gmsh.info/doc/texinfo/gmsh.html#MSH-file-format, 4.1 written by Gmsh;
+VTK and Exodus II through meshio; MFEM as in :mod:`polyrve.adapters.solvers.mfem`. Lengths are in um.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from polyrve.microstructure.fields import OrientationField, OrientationVolume
 from polyrve.microstructure.grains import GrainMap, GrainVolume
 
 SUFFIXES = (".inp", ".msh", ".vtu", ".e", ".exo", ".mesh")
+MSH_VERSIONS = ("4.1", "2.2")
 _PER_LINE = 16
 _LINEAR = 4
 _GMSH = {3: 2, 6: 9, 4: 4, 10: 11}
@@ -44,6 +45,7 @@ def write(
     materials: str = "orientation",
     empty: str | None = "Void",
     cohesive: bool = False,
+    version: str = "4.1",
     fill: bool = False,
     min_grain: int = 1,
 ) -> None:
@@ -53,7 +55,7 @@ def write(
     ----------
     data : OrientationVolume or GrainVolume
     path : path-like
-        .inp for Abaqus and CalculiX, .msh for Gmsh 4.1, .vtu for VTK, .e or .exo for Exodus.
+        .inp for Abaqus and CalculiX, .msh for Gmsh, .vtu for VTK, .e or .exo for Exodus.
     force : bool
         Whether an existing file may be replaced.
     size : float, um, optional
@@ -71,6 +73,8 @@ def write(
         Name of a phase that is no matter: it has no elements.
     cohesive : bool
         Whether an .inp has a cohesive element (COH3D6) at each boundary triangle; for linear elements and free faces.
+    version : {"4.1", "2.2"}
+        Of a .msh. Neper and older programs read 2.2, in which an element has one physical group, its grain or face.
     fill : bool
         Whether voxels without grain are given to the nearest grain; they are refused otherwise.
     min_grain : int
@@ -87,13 +91,20 @@ def write(
     OSError
         If the disk is full.
     """
-    check(path, materials, quadratic=quadratic, cohesive=cohesive)
+    check(path, materials, quadratic=quadratic, cohesive=cohesive, version=version)
     whole = material_grid(data, fill=fill, min_grain=min_grain)
     mesh = mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=improve)
-    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty, cohesive=cohesive)
+    write_mesh(mesh, whole, path, force=force, materials=materials, empty=empty, cohesive=cohesive, version=version)
 
 
-def check(path: str | Path, materials: str = "orientation", *, quadratic: bool = False, cohesive: bool = False) -> None:
+def check(
+    path: str | Path,
+    materials: str = "orientation",
+    *,
+    quadratic: bool = False,
+    cohesive: bool = False,
+    version: str = "4.1",
+) -> None:
     """Refuse what :func:`write` cannot write, before a mesh is made.
 
     Parameters
@@ -101,12 +112,13 @@ def check(path: str | Path, materials: str = "orientation", *, quadratic: bool =
     path : path-like
     materials : str
     quadratic, cohesive : bool
+    version : str
         As in :func:`write`.
 
     Raises
     ------
     ValueError
-        If the suffix or `materials` is not known, or the file cannot hold such elements.
+        If the suffix, `materials` or `version` is not known, or the file cannot hold such elements.
     """
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix not in SUFFIXES:
@@ -115,6 +127,8 @@ def check(path: str | Path, materials: str = "orientation", *, quadratic: bool =
         )
     if materials not in ("orientation", "user"):
         raise ValueError(f"materials: expected 'orientation' or 'user'; got {materials!r}")
+    if version not in MSH_VERSIONS:
+        raise ValueError(f"version: expected {' or '.join(MSH_VERSIONS)} for a .msh; got {version!r}")
     if suffix == ".mesh" and quadratic:
         raise ValueError(f"{name}: expected linear elements in an MFEM mesh; got quadratic ones: use .msh for these")
     if cohesive and (suffix != ".inp" or quadratic):
@@ -175,6 +189,7 @@ def write_mesh(
     materials: str = "orientation",
     empty: str | None = "Void",
     cohesive: bool = False,
+    version: str = "4.1",
 ) -> None:
     """Write a mesh.
 
@@ -192,13 +207,15 @@ def write_mesh(
         As in :func:`write`.
     cohesive : bool
         As in :func:`write`.
+    version : {"4.1", "2.2"}
+        As in :func:`write`.
 
     Raises
     ------
     ValueError
         If the mesh cannot be written so.
     """
-    check(path, materials, quadratic=mesh.tetrahedra.shape[1] != _LINEAR, cohesive=cohesive)
+    check(path, materials, quadratic=mesh.tetrahedra.shape[1] != _LINEAR, cohesive=cohesive, version=version)
     void = abaqus.empty_materials(whole, empty)
     mesh = mesh.without(np.flatnonzero(void) + 1) if void.any() else mesh
     if Path(path).suffix.lower() == ".mesh":
@@ -209,6 +226,8 @@ def write_mesh(
         suffix = partial.suffix.lower()
         if suffix == ".inp":
             _write_abaqus(partial, mesh, whole, materials, empty, joints)
+        elif suffix == ".msh" and version == "2.2":
+            _write_gmsh_2(partial, mesh)
         elif suffix == ".msh":
             _write_gmsh(partial, mesh, whole)
         elif suffix == ".vtu":
@@ -335,12 +354,18 @@ def _node_sets(mesh: TetrahedralMesh) -> Iterator[tuple[str, np.ndarray]]:
                 yield "-".join(faces), reduce(np.intersect1d, [on[face] for face in faces])
 
 
-def _write_gmsh(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
-    """One entity per grain, per pair of grains, and per grain on a face of the box; physical groups of all kinds."""
+def _patches(mesh: TetrahedralMesh) -> tuple[np.ndarray, np.ndarray]:
+    """Both grains and the face of the box of each patch of triangles, and the patch of each triangle."""
     key = np.concatenate([np.sort(mesh.sides, axis=1), mesh.faces[:, None]], axis=1)
     kinds, of = np.unique(key, axis=0, return_inverse=True)
-    order = np.argsort(of.ravel(), kind="stable")
-    patches = np.split(order, np.cumsum(np.bincount(of.ravel()))[:-1])
+    return kinds, of.ravel()
+
+
+def _write_gmsh(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
+    """One entity per grain, per pair of grains, and per grain on a face of the box; physical groups of all kinds."""
+    kinds, of = _patches(mesh)
+    order = np.argsort(of, kind="stable")
+    patches = np.split(order, np.cumsum(np.bincount(of))[:-1])
     grains, used = len(mesh.target), np.unique(mesh.grains)
     with gmsh_model() as gmsh:
         model = gmsh.model
@@ -372,6 +397,38 @@ def _write_gmsh(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:
         gmsh.option.setNumber("Mesh.MshFileVersion", 4.1)
         gmsh.option.setNumber("Mesh.Binary", 0)
         gmsh.write(str(path))
+
+
+def _write_gmsh_2(path: Path, mesh: TetrahedralMesh) -> None:
+    """The entities of :func:`_write_gmsh`; a physical group per grain, face of the box, boundaries and free surface.
+
+    Each element has three tags, group, entity and no partitions: Neper's reader (``neut_mesh_fscanf_msh4.c``) takes the
+    second for the set of elements, and expects the third. Topology 0 keeps it from looking for edges and vertices of
+    the surfaces, where it aborts; Gmsh ignores this section.
+    """
+    free = (mesh.faces == 0) & (mesh.sides == 0).any(axis=1)
+    patches = _patches(mesh)[1] + 1
+    names = dict(enumerate((*FACES, "BOUNDARIES", "FREE-SURFACE"), start=1))
+    surfaces = np.where(free, len(FACES) + 2, np.where(mesh.faces > 0, mesh.faces, len(FACES) + 1))
+    used = [(2, tag, names[tag]) for tag in np.unique(surfaces).tolist()]
+    used += [(3, grain, f"GRAIN-{grain}") for grain in np.unique(mesh.grains).tolist()]
+    nodes = mesh.tetrahedra.shape[1]
+    tetrahedra = mesh.tetrahedra[:, _GMSH_ORDER[:nodes]]
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$Topology\n0\n$EndTopology\n$PhysicalNames\n{len(used)}\n")
+        file.writelines(f'{dimension} {tag} "{name}"\n' for dimension, tag, name in used)
+        file.write(f"$EndPhysicalNames\n$Nodes\n{len(mesh.points)}\n")
+        write_rows(file, "%d %.16g %.16g %.16g", [np.arange(1, len(mesh.points) + 1), *mesh.points.T])
+        file.write(f"$EndNodes\n$Elements\n{len(surfaces) + len(tetrahedra)}\n")
+        first = 1
+        for tags, entities, elements in ((surfaces, patches, mesh.triangles), (mesh.grains, mesh.grains, tetrahedra)):
+            order = np.argsort(entities, kind="stable")
+            numbers = np.arange(first, first + len(tags))
+            first += len(tags)
+            corners = elements.shape[1]
+            row = f"%d {_GMSH[corners]} 3 %d %d 0 {' '.join(['%d'] * corners)}"
+            write_rows(file, row, [numbers, tags[order], entities[order], *(elements[order] + 1).T])
+        file.write("$EndElements\n")
 
 
 def _write_vtu(path: Path, mesh: TetrahedralMesh, whole: MaterialGrid) -> None:

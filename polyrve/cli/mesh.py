@@ -40,6 +40,7 @@ def mesh(
     cohesive: Annotated[
         bool, typer.Option("--cohesive", help="Cohesive elements between the grains of an .inp; needs --free.")
     ] = False,
+    msh_version: Annotated[str, typer.Option(metavar="4.1|2.2", help="Version of a .msh; Neper reads 2.2.")] = "4.1",
     threshold: GivenThresholdOption = None,
     min_grain: MinGrainOption = None,
     frame: FrameOption = None,
@@ -53,7 +54,7 @@ def mesh(
     from polyrve.adapters.material_grid import material_grid
     from polyrve.adapters.solvers import tetrahedra
 
-    tetrahedra.check(target, materials, quadratic=quadratic, cohesive=cohesive)
+    tetrahedra.check(target, materials, quadratic=quadratic, cohesive=cohesive, version=msh_version)
     outputs.check_file(target, force)
     if stl is not None:
         outputs.check_folder(stl, force)
@@ -66,7 +67,9 @@ def mesh(
         made = tetrahedra.mesh_of(data, whole, size=size, quadratic=quadratic, periodic=periodic, improve=not fast)
         seconds = time.monotonic() - start
         reporter.step("writing", f"writing {target}")
-        tetrahedra.write_mesh(made, whole, target, force=force, materials=materials, cohesive=cohesive)
+        tetrahedra.write_mesh(
+            made, whole, target, force=force, materials=materials, cohesive=cohesive, version=msh_version
+        )
         if stl is not None:
             tetrahedra.write_stl(made, stl, force=force)
     typer.echo(f"{target}: {counted(len(made.target), 'grain')}, {len(made.tetrahedra)} tetrahedra")

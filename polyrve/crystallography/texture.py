@@ -90,7 +90,8 @@ class WeightedOrientations:
         weights = np.asarray(self.weights, dtype=np.float64)
         if not np.isfinite(weights).all() or weights.min(initial=0.0) < 0.0:
             raise ValueError(
-                f"texture: expected an ODF that is nowhere below zero; its lowest value is {weights.min():g}"
+                f"texture: expected an ODF that is nowhere below zero; its lowest value is {weights.min():g}: "
+                "set such weights to zero"
             )
         if not weights.sum() > 0.0:
             raise ValueError("texture: expected an ODF that is above zero somewhere; all its values are zero")

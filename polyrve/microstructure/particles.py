@@ -366,9 +366,9 @@ def insert_particles(grains: GrainVolume, particles: Particles, *, seed: int = 0
             break
         if not placed:
             raise ValueError(
-                f"fraction: expected particles that can be packed; {len(parents)} of {len(diameters)} found room at "
-                f"{particles.place}, {np.mean(inserted > 0):.3g} of {particles.fraction:g}: choose a smaller fraction, "
-                "smaller particles or other places"
+                f"fraction: expected particles that can be packed; {len(parents)} of {len(diameters)} found room "
+                f"(place: {particles.place}), a fraction of {np.mean(inserted > 0):.3g} instead of "
+                f"{particles.fraction:g}: choose a smaller fraction, smaller particles or another place"
             )
     return _joined(grains, particles, inserted, np.array(parents, dtype=int), rng)
 

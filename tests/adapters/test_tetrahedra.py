@@ -73,15 +73,16 @@ def test_abaqus_file(tmp_path, mesh, rve):
     np.testing.assert_allclose(read.points[read.point_sets["X1-Y0-Z1"]], [[box[1, 0], box[0, 1], box[1, 2]]])
 
 
-def test_gmsh_reads_groups_of_all_kinds(tmp_path, mesh, rve):
-    tetrahedra.write_mesh(mesh, material_grid(rve), tmp_path / "a.msh")
+@pytest.mark.parametrize("version", ["4.1", "2.2"])
+def test_gmsh_reads_groups_of_all_kinds(tmp_path, mesh, rve, version):
+    tetrahedra.write_mesh(mesh, material_grid(rve), tmp_path / "a.msh", version=version)
     gmsh.initialize(interruptible=False)
     try:
         gmsh.option.setNumber("General.Terminal", 0)
         gmsh.open(str(tmp_path / "a.msh"))
         model = gmsh.model
         groups = {model.getPhysicalName(*group): group for group in model.getPhysicalGroups()}
-        solids = {f"GRAIN-{i}" for i in range(1, 5)} | {"PHASE-AL", "PHASE-MG_ALPHA"}
+        solids = {f"GRAIN-{i}" for i in range(1, 5)} | ({"PHASE-AL", "PHASE-MG_ALPHA"} if version == "4.1" else set())
         assert set(groups) == solids | {"X0", "X1", "Y0", "Y1", "Z0", "Z1", "BOUNDARIES"}
         gmsh.plugin.setNumber("MeshVolume", "Dimension", 3)
         for i in range(1, 5):
@@ -92,12 +93,24 @@ def test_gmsh_reads_groups_of_all_kinds(tmp_path, mesh, rve):
             types, elements, _ = model.mesh.getElements(3, entity)
             assert model.mesh.getElementQualities(elements[0], "minDetJac").min() > 0
             assert model.mesh.getElementProperties(types[0])[2] == 1 + (mesh.tetrahedra.shape[1] == 10)
+        assert sum(map(len, model.mesh.getElements(2)[1])) == len(mesh.triangles)
     finally:
         gmsh.finalize()
     read = meshio.read(tmp_path / "a.msh")
     for block in read.cells:
         if block.type.startswith("tetra"):
             check_middles(read.points, block.data)
+
+
+@pytest.mark.skipif(shutil.which("neper") is None, reason="Neper, which reads .msh 2.2, is not on the PATH")
+@pytest.mark.integration
+def test_neper_finds_the_volume_of_each_grain(tmp_path, mesh, rve):
+    tetrahedra.write_mesh(mesh, material_grid(rve), tmp_path / "a.msh", version="2.2")
+    command = ["neper", "-M", "-loadmesh", "a.msh", "-statelset", "id,vol,eltnb", "-o", "b"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    found = np.loadtxt(tmp_path / "b.stelset")
+    each = np.arange(1, 5), np.bincount(rve.grain_ids.ravel())[1:], np.bincount(mesh.grains)[1:]
+    np.testing.assert_allclose(found, np.transpose(each), rtol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".vtu", ".e"])

@@ -40,6 +40,7 @@ def test_table_and_files(run, source, tmp_path):
     (("a.inp", "--size", "4"), "size: expected at most a quarter of the shortest edge"),
     (("a.inp", "--size", "-1"), "size: expected a positive length"),
     (("a.ang",), "a.ang: expected a file name that ends in .inp"),
+    (("a.msh", "--msh-version", "3"), "version: expected 4.1 or 2.2 for a .msh; got '3'"),
     (("a.inp", "--materials", "x"), "materials: expected 'orientation' or 'user'"),
 ])  # fmt: skip
 def test_misuse_is_one_sentence(run, source, tmp_path, words, told):
