@@ -47,8 +47,10 @@ def scan(tmp_path, truth):
 
 
 def same_orientations(first, second):
+    """Tell whether two runs gave the same; to the bit they do where XLA compiles, as in the tests of reconstruction."""
     a, b = registry.read(first), registry.read(second)
-    return a.shape == b.shape and np.array_equal(a.quaternions, b.quaternions)
+    angle = rotation.disorientation_angle(a.quaternions, b.quaternions, a.phases[0].symmetry)
+    return a.shape == b.shape and np.rad2deg(angle).max() < 0.1
 
 
 def test_reconstruct_writes_a_segmented_volume_with_its_settings(run, scan, tmp_path):
