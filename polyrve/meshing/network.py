@@ -7,7 +7,9 @@ volumes of all grains are set to what they have in voxels, by the smallest displ
 moves along its normal by the difference of two numbers, one for each grain.
 
 The cubes are divided into tetrahedra that move with the net, nodes within grains like all others. A node stays behind
-where one of these would lose too much of its volume; the surface can therefore not pass through itself.
+where one of these would lose too much of its volume. Quadrilaterals are cut into triangles along the diagonals that
+these tetrahedra have, or along the others where all of both cubes lies beyond: the surface can therefore not pass
+through itself.
 
 The nodes of opposite faces of a periodic volume are one node with several images.
 
@@ -110,7 +112,7 @@ def boundary_network(
     for _ in range(_STEPS):
         smooth = moved + 0.5 * (away + mean @ moved - moved) * grid.free
         moved = _limited(grid, moved, _with_volumes(grid, smooth, triangles, sides_of, volumes), _LEAST)
-    triangles = _triangles(grid.points(moved), quads)
+    triangles = _triangles(grid, moved, quads)
     for _ in range(_CORRECTIONS):
         moved = _limited(grid, moved, _with_volumes(grid, moved, triangles, sides_of, volumes), _LEAST_AT_END)
     points = grid.points(moved)
@@ -300,11 +302,36 @@ def _with_volumes(
     return np.asarray(moved + (change.T @ pressure).reshape(-1, 3))
 
 
-def _triangles(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
-    """Cut each quadrilateral along the diagonal with the larger smallest angle."""
+def _triangles(grid: _Grid, moved: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """Cut each quadrilateral along the diagonal with the larger smallest angle, if the surface may go along it."""
+    points = grid.points(moved)
     fixed, other = quads[:, _FIXED], quads[:, _OTHER]
-    better = smallest_angles(points[fixed]).min(axis=1) > smallest_angles(points[other]).min(axis=1) - _TIE
-    return np.where(better[:, None, None], fixed, other).reshape(-1, 3)
+    better = smallest_angles(points[other]).min(axis=1) > smallest_angles(points[fixed]).min(axis=1) + _TIE
+    chosen = better & _passable(grid, points, quads)
+    return np.where(chosen[:, None, None], other, fixed).reshape(-1, 3)
+
+
+def _passable(grid: _Grid, points: np.ndarray, quads: np.ndarray) -> np.ndarray:
+    """Tell where the diagonal that no tetrahedron has keeps the surface from itself.
+
+    All that a cube beside the quadrilateral is bounded by must lie on the cube's side of both triangles; on the box,
+    where nodes move within a plane, the triangles must not overlap.
+    """
+    corners = grid.corners[quads]
+    normal = (corners.max(axis=1) == corners.min(axis=1)).astype(np.int64)
+    on_box = (normal * ((corners[:, 0] == 0) | (corners[:, 0] == grid.number))).any(axis=1)
+    triangles, undisturbed = quads[:, _OTHER], grid.corners * grid.step
+    a, b = (np.cross(x[triangles[..., 1]] - x[triangles[..., 0]], x[triangles[..., 2]] - x[triangles[..., 0]])
+            for x in (points, undisturbed))  # fmt: skip
+    passable = ~on_box | (np.einsum("ijk,ijk->ij", a, b) > 0.0).all(axis=1)
+    for way in (1, -1):
+        beyond = np.where(on_box[:, None], quads, _code(corners + way * normal[:, None], grid.number))
+        heights = [
+            np.einsum("ijk,ijlk->ijl", across, x[beyond][:, None] - x[triangles[..., 0]][:, :, None])
+            for across, x in ((a, points), (b, undisturbed))
+        ]
+        passable &= on_box | (heights[0] * np.sign(heights[1]) > _LEAST_AT_END * np.abs(heights[1])).all(axis=(1, 2))
+    return passable
 
 
 def _cubes_beside(grid: _Grid, quads: np.ndarray, sides: np.ndarray, cells: np.ndarray) -> np.ndarray:

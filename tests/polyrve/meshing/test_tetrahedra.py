@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from polyrve.meshing import tetrahedra
+from polyrve.microstructure.synthetic import make_specimen
 
 pytest.importorskip("gmsh", reason="Gmsh is not installed", exc_type=ImportError)
 
@@ -52,6 +53,15 @@ def test_images_cover_every_upper_node_once(mesh):
         seen.append(nodes)
     upper = np.unique(np.concatenate([mesh.nodes_on(face) for face in ("X1", "Y1", "Z1")]))
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), upper)
+
+
+@pytest.mark.parametrize(("seed", "size"), [(13, 2.0), (7, 3.0)])
+def test_surface_does_not_meet_itself(seed, size):
+    """With all diagonals chosen by angle alone, Gmsh finds facets that cross or lie upon each other here."""
+    ids = make_specimen((20, 20, 20), grain_size=9.0, texture="random", scatter=0.0, seed=seed).grain_ids
+    _, ids = np.unique(ids, return_inverse=True)
+    made = tetrahedra.mesh_grains(ids.reshape(20, 20, 20) + 1, (1.0,) * 3, size=size, periodic=True, improve=False)
+    assert made.volume_error() < 1e-9
 
 
 def test_quadratic_elements_have_nodes_in_the_middles(ids):
