@@ -7,9 +7,9 @@ volumes of all grains are set to what they have in voxels, by the smallest displ
 moves along its normal by the difference of two numbers, one for each grain.
 
 The cubes are divided into tetrahedra that move with the net, nodes within grains like all others. A node stays behind
-where one of these would lose too much of its volume. Quadrilaterals are cut into triangles along the diagonals that
-these tetrahedra have, or along the others where all of both cubes lies beyond: the surface can therefore not pass
-through itself.
+where one of these would lose too much of its volume. Quadrilaterals are cut into triangles along the diagonal that
+gives the larger angles. Those of the tetrahedra, and others beyond which all of both cubes lies, keep the surface from
+itself; they are the only ones where it is asked for.
 
 The nodes of opposite faces of a periodic volume are one node with several images.
 
@@ -73,7 +73,7 @@ class BoundaryNetwork:
 
 
 def boundary_network(
-    cells: np.ndarray, lengths: Sequence[float], volumes: np.ndarray, periodic: bool
+    cells: np.ndarray, lengths: Sequence[float], volumes: np.ndarray, periodic: bool, apart: bool = False
 ) -> BoundaryNetwork:
     """Make the smooth network of the boundaries between cubes.
 
@@ -86,6 +86,9 @@ def boundary_network(
     volumes : ndarray, shape (N,), um^3
         What the grains shall have; the sum is that of the box.
     periodic : bool
+    apart : bool
+        Whether the surface is kept from itself in any case, at the price of smaller angles; without, it meets itself
+        in few volumes.
 
     Returns
     -------
@@ -112,7 +115,7 @@ def boundary_network(
     for _ in range(_STEPS):
         smooth = moved + 0.5 * (away + mean @ moved - moved) * grid.free
         moved = _limited(grid, moved, _with_volumes(grid, smooth, triangles, sides_of, volumes), _LEAST)
-    triangles = _triangles(grid, moved, quads)
+    triangles = _triangles(grid, moved, quads, apart)
     for _ in range(_CORRECTIONS):
         moved = _limited(grid, moved, _with_volumes(grid, moved, triangles, sides_of, volumes), _LEAST_AT_END)
     points = grid.points(moved)
@@ -302,12 +305,12 @@ def _with_volumes(
     return np.asarray(moved + (change.T @ pressure).reshape(-1, 3))
 
 
-def _triangles(grid: _Grid, moved: np.ndarray, quads: np.ndarray) -> np.ndarray:
+def _triangles(grid: _Grid, moved: np.ndarray, quads: np.ndarray, apart: bool) -> np.ndarray:
     """Cut each quadrilateral along the diagonal with the larger smallest angle, if the surface may go along it."""
     points = grid.points(moved)
     fixed, other = quads[:, _FIXED], quads[:, _OTHER]
     better = smallest_angles(points[other]).min(axis=1) > smallest_angles(points[fixed]).min(axis=1) + _TIE
-    chosen = better & _passable(grid, points, quads)
+    chosen = better & _passable(grid, points, quads) if apart else better
     return np.where(chosen[:, None, None], other, fixed).reshape(-1, 3)
 
 

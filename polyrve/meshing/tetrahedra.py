@@ -257,7 +257,11 @@ def mesh_grains(
     cells = cubes.cut(ids, spacing, size, periodic, np.random.default_rng(seed))
     lengths = np.array(ids.shape) * np.array(spacing)
     network = boundary_network(cells, lengths, voxels * voxel, periodic)
-    points, tetrahedra, grains = _fill(network, cells, improve)
+    try:
+        points, tetrahedra, grains = _fill(network, cells, improve)
+    except _SurfaceMeetsItself:
+        network = boundary_network(cells, lengths, voxels * voxel, periodic, apart=True)
+        points, tetrahedra, grains = _fill(network, cells, improve)
     low = np.array(origin[::-1], dtype=float)
     points, tetrahedra, triangles = _compact(points + low, tetrahedra, network.triangles)
     if quadratic:
@@ -274,6 +278,10 @@ def mesh_grains(
         periodic=periodic,
         target=voxels * voxel,
     )
+
+
+class _SurfaceMeetsItself(ValueError):
+    """Gmsh finds facets that cross or lie upon each other."""
 
 
 def _fill(network: BoundaryNetwork, cells: np.ndarray, improve: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -299,7 +307,9 @@ def _fill(network: BoundaryNetwork, cells: np.ndarray, improve: bool) -> tuple[n
             if improve:
                 mesh.optimize("Netgen")
         except Exception as error:
-            raise ValueError(f"size: Gmsh found no tetrahedra ({error}): choose another size of elements") from None
+            raise _SurfaceMeetsItself(
+                f"size: Gmsh found no tetrahedra ({error}): choose another size of elements"
+            ) from None
         found = [mesh.getElementsByType(_TETRAHEDRON, part)[1] for part in range(1, len(grain_of_part))]
         tags, coordinates, _ = mesh.getNodes()
     empty = [int(grain_of_part[part]) for part, nodes in enumerate(found, start=1) if not len(nodes)]
