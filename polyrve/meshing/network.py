@@ -87,8 +87,8 @@ def boundary_network(
         What the grains shall have; the sum is that of the box.
     periodic : bool
     apart : bool
-        Whether the surface is kept from itself in any case, at the price of smaller angles; without, it meets itself
-        in few volumes.
+        Whether quadrilaterals are cut only where that keeps the surface from itself, at the price of smaller angles;
+        without, it meets itself in few volumes.
 
     Returns
     -------

@@ -84,6 +84,7 @@ def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str
         with _connected(scheduler) as client:
             yield client
         return
+    kept: dict[str, Any] = {}
     if scheduler == "slurm":
         try:
             from dask_jobqueue import SLURMCluster
@@ -102,9 +103,8 @@ def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str
             "distributed.nanny.pre-spawn-environ": environment,
             "distributed.deploy.lost-worker-timeout": _SECONDS_TO_RETURN,
         }
-        with (
-            dask.config.set(kept),
-            LocalCluster(
+        with dask.config.set(kept):
+            cluster = LocalCluster(
                 n_workers=number,
                 threads_per_worker=1,
                 processes=True,
@@ -112,12 +112,8 @@ def client_of(scheduler: Any, workers: int | None, runs: int, slurm: Mapping[str
                 dashboard_address=":0",
                 silence_logs=logging.ERROR,
                 preload=[_DEAF, _MUTE],
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-        return
+            )
     else:
         raise ValueError(f"scheduler: expected an address, 'slurm' or a distributed.Client; got {scheduler!r}")
-    with cluster, Client(cluster, set_as_default=False) as client:
+    with dask.config.set(kept), cluster, Client(cluster, set_as_default=False) as client:
         yield client
