@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Drawing
 
 from polyrve.adapters.replacing import replacing
 from polyrve.report.plots import MEASURED, REFERENCE, png
+from polyrve.report.response_page import stress_text
 from polyrve.response.elements import ElementStudy
 
 TITLES = {
@@ -81,7 +82,7 @@ def headline(study: ElementStudy) -> str:
     for name in study.figures:
         bar = study.error_bar(name)
         total = "" if math.isnan(bar.total) else f" ± {100 * bar.total:.1f} %"
-        told.append(f"{TITLES[name]} {_value(name, bar.value)}{total}")
+        told.append(f"{TITLES[name]} {stress_text(bar.value)}{total}")
     return f"Along {'xyz'[study.axis]}: {', '.join(told)}."
 
 
@@ -137,7 +138,7 @@ def sizes(study: ElementStudy) -> bytes:
                 axis.axhline(100 * side * study.tolerance, color="0.3", lw=0.8, ls="--")
         axis.set_xticks(range(len(study.sizes)), [f"{size}³" for size in study.sizes])
         axis.set_xlim(-0.6, len(study.sizes) - 0.4)
-        axis.set_title(f"{TITLES[name]}\n{_value(name, reference)}", fontsize=9)
+        axis.set_title(f"{TITLES[name]}\n{stress_text(reference)}", fontsize=9)
         axis.grid(alpha=0.3)
     drawing.axes[0].set_ylabel("off the value told (%)")
     drawing.supxlabel(
@@ -173,7 +174,7 @@ def _bars(study: ElementStudy) -> dict[str, Any]:
     for name in study.figures:
         bar = study.error_bar(name)
         rows.append([
-            TITLES[name], _value(name, bar.value), _percent(bar.total), _percent(bar.of_map), _percent(bar.of_volumes),
+            TITLES[name], stress_text(bar.value), _percent(bar.total), _percent(bar.of_map), _percent(bar.of_volumes),
             f"{bar.source.groups} {bar.source.source}",
         ])  # fmt: skip
     header = ["figure", "value", "95 % error bar", "of the map", "of the volumes", "the map's part is told by"]
@@ -197,7 +198,7 @@ def _sizes(study: ElementStudy) -> dict[str, Any]:
     for name in study.figures:
         bands = [study.band(name, size) for size in study.sizes]
         row = [TITLES[name]]
-        row += [f"{_value(name, band.mean)} {_percent(band.half_width)}" for band in bands]
+        row += [f"{stress_text(band.mean)} {_percent(band.half_width)}" for band in bands]
         row += [_percent(band.of_one) for band in bands]
         if tolerance is not None:
             mean, alone = study.size_of_mean(name, tolerance), study.size_of_one(name, tolerance)
@@ -215,10 +216,6 @@ def _map(study: ElementStudy) -> dict[str, Any]:
             for part in parts[study.axis]
         ]
     return {"kind": "table", "header": ["figure", "told by", "standard error", "95 %"], "rows": rows}
-
-
-def _value(name: str, value: float) -> str:
-    return f"{value / 1e9:.4g} GPa" if name == "modulus" else f"{value / 1e6:.4g} MPa"
 
 
 def _percent(value: float) -> str:
